@@ -1,0 +1,1 @@
+//! Placeholder head, rewritten with the crate.

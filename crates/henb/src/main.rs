@@ -1,0 +1,2 @@
+//! The `henbd` daemon.
+fn main() {}
