@@ -1,1 +1,48 @@
-//! Placeholder head, rewritten with the crate.
+//! CWMP (TR-069): bytes to messages to session machines, for both roles.
+//!
+//! ```text
+//!  bytes ──▶ cursor ──▶ envelope ──▶ session (acs | cpe) ──▶ envelope ──▶ bytes
+//!                        methods        agenda (cpe)
+//! ```
+//!
+//! Where to start: [`methods`] is the table of every RPC; [`session`] draws the two machines;
+//! [`agenda`] says when a CPE calls next. What this crate does not do: no I/O, no clock, no
+//! randomness, no async, no global. Time and seeds are arguments, and a `clippy.toml` of its own
+//! keeps it so. Nothing outside this crate reads or writes SOAP.
+
+pub mod agenda;
+mod cursor;
+mod envelope;
+mod error;
+mod event;
+mod fault;
+mod leniency;
+pub mod methods;
+mod namespace;
+mod parameter;
+pub mod session;
+mod time;
+mod types;
+mod wire;
+mod witness;
+mod writer;
+
+pub use agenda::Agenda;
+pub use cursor::Limits;
+pub use envelope::{AnyBody, Decoded, Envelope, FromAcs, FromCpe, Header};
+pub use error::{DecodeError, DecodeErrorKind};
+pub use event::EventCode;
+pub use fault::{Fault, FaultCode, SetParameterValuesFault};
+pub use leniency::Leniency;
+pub use methods::*;
+pub use namespace::Version;
+pub use parameter::{ParameterValueStruct, Value, ValueKind};
+pub use time::DateTime;
+pub use types::*;
+pub use witness::{Role, Witness};
+
+/// Text of a message: a slice of the body it was decoded from, or text of its own.
+///
+/// It shares the body's buffer, so that names and values cost no copy, and has no lifetime, so
+/// that a message can be kept.
+pub type Text = bytestring::ByteString;

@@ -1,0 +1,273 @@
+//! What a CPE has to say, and when it calls next. (TR-069 3.2.1, 3.7.1.5)
+//!
+//! ```text
+//!  raise / queue ──▶ pending ──session──▶ informed / answered ──▶ gone
+//!                       ▲                        │
+//!                       └──── failed: wait ◀─────┘   5..10 s, doubling, level from the tenth
+//! ```
+//!
+//! One rule: an event leaves the agenda when its InformResponse arrived, a call when its response
+//! did, and never before. The agenda is plain data: saved after each change it survives a power cut,
+//! its retry wait included. Times are of the CPE's own clock.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{AcsMethod, EventCode, EventStruct, Text};
+
+/// The retry after which the wait no longer grows. (TR-069 3.2.1.1, C-10)
+const LEVEL: u32 = 10;
+
+/// How many events one Inform may carry; the oldest that are not the standard's own make room. (H-27)
+const MOST_EVENTS: usize = 64;
+
+/// The pending events, calls and waits of one CPE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agenda {
+    events: Vec<EventStruct>,
+    calls: Vec<AcsMethod>,
+    retry_count: u32,
+    /// No session before this, after one that failed.
+    retry_at: Option<Timestamp>,
+    interval: Option<Duration>,
+    periodic_at: Option<Timestamp>,
+    minimum_wait_s: u32,
+    /// In thousandths: 2000 doubles.
+    multiplier: u32,
+}
+
+impl Default for Agenda {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            calls: Vec::new(),
+            retry_count: 0,
+            retry_at: None,
+            interval: None,
+            periodic_at: None,
+            minimum_wait_s: 5,
+            multiplier: 2000,
+        }
+    }
+}
+
+impl Agenda {
+    /// Notes that something happened. BOOTSTRAP clears what was pending before it; the same single
+    /// event is noted once. (TR-069 3.7.1.5, C-07)
+    pub fn raise(&mut self, code: EventCode, command_key: impl Into<Text>) {
+        let event = EventStruct { event_code: code, command_key: command_key.into() };
+        if event.event_code == EventCode::BOOTSTRAP {
+            self.events.retain(|pending| survives_bootstrap(&pending.event_code));
+            self.events.insert(0, event);
+        } else if !self.events.contains(&event) {
+            self.events.push(event);
+        }
+        if self.events.len() > MOST_EVENTS {
+            let oldest = self.events.iter().position(|pending| !is_kept(&pending.event_code));
+            self.events.remove(oldest.unwrap_or(MOST_EVENTS));
+        }
+    }
+
+    /// Notes a call that the next session makes after its Inform.
+    pub fn queue(&mut self, call: AcsMethod) {
+        self.calls.push(call);
+    }
+
+    /// What the next Inform reports, the periodic event included when it is due.
+    #[must_use]
+    pub fn events(&self) -> Vec<EventStruct> {
+        self.events.clone()
+    }
+
+    /// What the next session calls after its Inform.
+    #[must_use]
+    pub fn calls(&self) -> Vec<AcsMethod> {
+        self.calls.clone()
+    }
+
+    /// How many sessions failed in a row. (TR-069 3.2.1.1)
+    #[must_use]
+    pub fn retry_count(&self) -> u32 {
+        self.retry_count
+    }
+
+    /// When the next session is due, by what is known now: at once, after a wait, or never.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        if self.events.is_empty() && self.calls.is_empty() {
+            return self.periodic_at;
+        }
+        Some(self.retry_at.unwrap_or(Timestamp::MIN))
+    }
+
+    /// Whether a session is due; a periodic one is then pending as an event.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        if self.periodic_at.is_some_and(|at| at <= now) {
+            self.raise(EventCode::PERIODIC, "");
+            self.periodic_at = self.interval.and_then(|interval| now.checked_add(interval).ok());
+        }
+        let has_something = !self.events.is_empty() || !self.calls.is_empty();
+        has_something && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// The InformResponse arrived: these events are delivered.
+    pub fn informed(&mut self, delivered: &[EventStruct]) {
+        self.events.retain(|event| !delivered.contains(event));
+    }
+
+    /// The response to this call arrived.
+    pub fn answered(&mut self, call: &AcsMethod) {
+        if let Some(at) = self.calls.iter().position(|queued| queued == call) {
+            self.calls.remove(at);
+        }
+    }
+
+    /// The session ended well: nothing holds the next one back.
+    pub fn closed(&mut self, _now: Timestamp) {
+        (self.retry_count, self.retry_at) = (0, None);
+    }
+
+    /// The session failed: the next one waits, by the retry table and `seed`. (TR-069 3.2.1.1, C-10)
+    pub fn failed(&mut self, now: Timestamp, seed: u64) {
+        self.retry_count = self.retry_count.saturating_add(1);
+        let (least, most) = self.retry_wait(self.retry_count);
+        let spread_ms = u64::try_from((most - least).as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        let wait = least + Duration::from_millis(seed % spread_ms);
+        self.retry_at = now.checked_add(wait).ok();
+    }
+
+    /// The least and the most wait before attempt `retry`, which counts from 1. (TR-069 3.2.1.1, C-10)
+    ///
+    /// The random part matters: after a power cut every cell of a street calls at once.
+    #[must_use]
+    pub fn retry_wait(&self, retry: u32) -> (Duration, Duration) {
+        let steps = retry.clamp(1, LEVEL);
+        let wait = |power: u32| {
+            let factor = (f64::from(self.multiplier) / 1000.0).powi(power.try_into().unwrap_or(0));
+            Duration::from_secs_f64((f64::from(self.minimum_wait_s) * factor).min(MOST_WAIT_S))
+        };
+        (wait(steps - 1), wait(steps))
+    }
+
+    /// Sets the periodic interval, or none; the next one counts from `now`. (C-33, K-09)
+    pub fn set_periodic(&mut self, interval: Option<Duration>, now: Timestamp) {
+        if self.interval != interval || (interval.is_some() && self.periodic_at.is_none()) {
+            self.interval = interval;
+            self.periodic_at = interval.and_then(|interval| now.checked_add(interval).ok());
+        }
+    }
+
+    /// Sets the retry table's first wait in seconds and its multiplier in thousandths. (C-10)
+    pub fn set_retry(&mut self, minimum_wait_s: u32, multiplier: u32) {
+        (self.minimum_wait_s, self.multiplier) =
+            (minimum_wait_s.clamp(1, 65_535), multiplier.clamp(1000, 65_535));
+    }
+}
+
+/// A multiplier of 65.5 would reach centuries: a day is as long as a cell may stay away.
+const MOST_WAIT_S: f64 = 86_400.0;
+
+/// Whether an event outlives a BOOTSTRAP: results of transfers do. (TR-069 3.7.1.5)
+fn survives_bootstrap(code: &EventCode) -> bool {
+    [EventCode::TRANSFER_COMPLETE, EventCode::M_DOWNLOAD, EventCode::M_UPLOAD, EventCode::BOOT].contains(code)
+}
+
+/// Whether an event may never be dropped for want of room.
+fn is_kept(code: &EventCode) -> bool {
+    *code == EventCode::BOOTSTRAP || survives_bootstrap(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DateTime, FaultStruct, TransferComplete};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn c07_an_event_stays_until_its_inform_was_answered() {
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::BOOT, "");
+        assert!(agenda.is_due(at(0)));
+        let said = agenda.events();
+        agenda.raise(EventCode::VALUE_CHANGE, "");
+        agenda.informed(&said);
+        assert_eq!(agenda.events(), [EventCode::VALUE_CHANGE.into()]);
+    }
+
+    #[test]
+    fn c07_bootstrap_clears_what_was_pending_but_results_of_transfers() {
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::VALUE_CHANGE, "");
+        agenda.raise(EventCode::M_DOWNLOAD, "key");
+        agenda.raise(EventCode::BOOTSTRAP, "");
+        let codes: Vec<_> = agenda.events().into_iter().map(|event| event.event_code).collect();
+        assert_eq!(codes, [EventCode::BOOTSTRAP, EventCode::M_DOWNLOAD]);
+    }
+
+    #[test]
+    fn c07_a_call_stays_until_it_was_answered_and_survives_a_power_cut() {
+        let (start_time, complete_time) = (DateTime::UNKNOWN, DateTime::UNKNOWN);
+        let fault_struct = FaultStruct::success();
+        let call = TransferComplete { command_key: "key".into(), fault_struct, start_time, complete_time };
+        let mut agenda = Agenda::default();
+        agenda.queue(call.clone().into());
+        agenda.failed(at(100), 7);
+        let saved = serde_json::to_string(&agenda).unwrap();
+        let mut restored: Agenda = serde_json::from_str(&saved).unwrap();
+        assert_eq!(restored, agenda);
+        assert!(!restored.is_due(at(101)));
+        assert!(restored.is_due(at(111)));
+        restored.answered(&call.into());
+        assert!(!restored.is_due(at(111)));
+    }
+
+    #[test]
+    fn c10_the_wait_is_5_to_10_seconds_doubles_and_levels_at_the_tenth() {
+        let agenda = Agenda::default();
+        let seconds = |retry| {
+            let (least, most) = agenda.retry_wait(retry);
+            (least.as_secs(), most.as_secs())
+        };
+        let table: Vec<_> = (1..=11).map(seconds).collect();
+        assert_eq!(table[..3], [(5, 10), (10, 20), (20, 40)]);
+        assert_eq!(table[9..], [(2560, 5120), (2560, 5120)]);
+    }
+
+    #[test]
+    fn c10_success_resets_the_retry_count() {
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::BOOT, "");
+        agenda.failed(at(0), u64::MAX);
+        assert_eq!(agenda.retry_count(), 1);
+        let wait = agenda.deadline().unwrap().as_second();
+        assert!((5..=10).contains(&wait), "{wait}");
+        agenda.closed(at(10));
+        assert_eq!((agenda.retry_count(), agenda.is_due(at(10))), (0, true));
+    }
+
+    #[test]
+    fn c02_each_interval_is_one_periodic_event() {
+        let mut agenda = Agenda::default();
+        agenda.set_periodic(Some(Duration::from_secs(60)), at(0));
+        assert!(!agenda.is_due(at(59)));
+        assert_eq!(agenda.deadline(), Some(at(60)));
+        assert!(agenda.is_due(at(200)));
+        assert_eq!(agenda.events(), [EventCode::PERIODIC.into()]);
+    }
+
+    #[test]
+    fn h27_no_more_than_64_events_and_bootstrap_stays() {
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::BOOTSTRAP, "");
+        for number in 0..200 {
+            agenda.raise(EventCode::M_SCHEDULE_INFORM, number.to_string());
+        }
+        assert_eq!(agenda.events().len(), 64);
+        assert_eq!(agenda.events()[0].event_code, EventCode::BOOTSTRAP);
+    }
+}

@@ -1,0 +1,168 @@
+//! One CWMP session as the ACS sees it. (TR-069 3.7.2)
+//!
+//! The CPE speaks first and the last word belongs to the ACS. Each message in makes one
+//! [`Demand`], and each demand is met by one message out:
+//!
+//! ```text
+//!  AwaitInform ──Inform──▶ CpeTurn ──empty──▶ AcsTurn ⇄ Called ──close──▶ Over
+//! ```
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use super::Violation;
+use crate::{
+    AcsMethod, AcsResponse, CpeMethod, CpeResponse, Envelope, Fault, FromAcs, FromCpe, Header, Text, Version,
+};
+
+/// Whose turn it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    AwaitInform,
+    CpeTurn,
+    AcsTurn,
+    Called { name: &'static str, id: Text },
+    Over,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitInform => "AwaitInform",
+            Self::CpeTurn => "CpeTurn",
+            Self::AcsTurn => "AcsTurn",
+            Self::Called { .. } => "Called",
+            Self::Over => "Over",
+        }
+    }
+}
+
+/// What the ACS owes the CPE: every demand is met by exactly one [`FromAcs`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Demand {
+    /// Respond to this call with [`Session::respond`].
+    Respond(AcsMethod),
+    /// Say what comes next with [`Session::call`] or [`Session::close`].
+    Choose {
+        /// What the CPE made of the last call, if there was one.
+        last: Option<Result<CpeResponse, Fault>>,
+    },
+}
+
+/// One session of one CPE.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    version: Version,
+    /// The ID of the call that waits for our response, which repeats it. (H-20)
+    asked: Option<Text>,
+    calls: u32,
+    patience: Duration,
+    deadline: Instant,
+}
+
+impl Session {
+    /// A session that waits for its Inform and gives the CPE `patience` between messages. (S-05)
+    #[must_use]
+    pub fn new(patience: Duration, now: Instant) -> Self {
+        let (state, version) = (State::AwaitInform, Version::default());
+        Self { state, version, asked: None, calls: 0, patience, deadline: now + patience }
+    }
+
+    /// Takes one message of the CPE in.
+    ///
+    /// # Errors
+    /// It does not fit the moment; the session is over.
+    pub fn receive(&mut self, post: Envelope<FromCpe>, now: Instant) -> Result<Demand, Violation> {
+        self.deadline = now + self.patience;
+        let id = post.header.id.clone();
+        if post.body != FromCpe::Empty {
+            self.version = post.version;
+        }
+        let state = mem::replace(&mut self.state, State::Over);
+        let (state, demand) = match (state, post.body) {
+            (State::AwaitInform, FromCpe::Call(call @ AcsMethod::Inform(_))) => {
+                (State::CpeTurn, Demand::Respond(call))
+            }
+            (State::CpeTurn, FromCpe::Call(call)) if !matches!(call, AcsMethod::Inform(_)) => {
+                (State::CpeTurn, Demand::Respond(call))
+            }
+            (State::CpeTurn, FromCpe::Empty) => (State::AcsTurn, Demand::Choose { last: None }),
+            (State::Called { name, id: called }, FromCpe::Response(response))
+                if response.name() == name && answers(id.as_ref(), &called) =>
+            {
+                (State::AcsTurn, Demand::Choose { last: Some(Ok(response)) })
+            }
+            (State::Called { id: called, .. }, FromCpe::Fault(fault)) if answers(id.as_ref(), &called) => {
+                (State::AcsTurn, Demand::Choose { last: Some(Err(fault)) })
+            }
+            (state, message) => return Err(violation(&state, &message)),
+        };
+        self.asked = id;
+        self.state = state;
+        Ok(demand)
+    }
+
+    /// Answers the call of the last [`Demand::Respond`]; a fault to an Inform ends the session.
+    pub fn respond(&mut self, outcome: Result<AcsResponse, Fault>) -> Envelope<FromAcs> {
+        let header = Header::with_id(self.asked.take());
+        let body = match outcome {
+            Ok(response) => FromAcs::Response(response),
+            Err(fault) => FromAcs::Fault(fault),
+        };
+        Envelope { version: self.version, header, body }
+    }
+
+    /// Makes a call: there is one outstanding at most. (S-03)
+    pub fn call(&mut self, method: CpeMethod) -> Envelope<FromAcs> {
+        self.calls += 1;
+        let id = Text::from(self.calls.to_string());
+        self.state = State::Called { name: method.name(), id: id.clone() };
+        Envelope { version: self.version, header: Header::with_id(Some(id)), body: FromAcs::Call(method) }
+    }
+
+    /// Ends the session with the empty message.
+    pub fn close(&mut self) -> Envelope<FromAcs> {
+        self.state = State::Over;
+        Envelope::<FromAcs>::empty(self.version)
+    }
+
+    /// Whether nothing more will be said.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// When the CPE's silence ends the session.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The method that the CPE has not answered yet.
+    #[must_use]
+    pub fn outstanding(&self) -> Option<&'static str> {
+        match &self.state {
+            State::Called { name, .. } => Some(name),
+            State::AwaitInform | State::CpeTurn | State::AcsTurn | State::Over => None,
+        }
+    }
+}
+
+/// Some devices leave the ID out: then the turn alone ties the response to the call.
+fn answers(id: Option<&Text>, called: &Text) -> bool {
+    id.is_none_or(|id| id == called)
+}
+
+fn violation(state: &State, message: &FromCpe) -> Violation {
+    let (message, clause) = match message {
+        FromCpe::Call(AcsMethod::Inform(_)) => ("an Inform", "TR-069 3.7.1.1"),
+        FromCpe::Call(_) => ("a call", "TR-069 3.7.1.3"),
+        FromCpe::Response(_) => ("a response to no call of ours", "TR-069 3.7.2.2"),
+        FromCpe::Fault(_) => ("a fault to no call of ours", "TR-069 3.7.2.2"),
+        FromCpe::Empty => ("an empty message", "TR-069 3.7.1.3"),
+    };
+    Violation { state: state.name(), message, clause }
+}

@@ -1,0 +1,104 @@
+//! Times on the wire, kept as the device said them.
+//!
+//! One rule: the text is never rewritten. Unknown Time is `0001-01-01T00:00:00Z`, infinite time
+//! `9999-12-31T23:59:59Z`, and a time in year 1 without zone counts from the boot. (TR-106, K-07, K-08)
+
+use std::{fmt, time::Duration};
+
+use jiff::{Timestamp, civil};
+use serde::{Deserialize, Serialize};
+
+use crate::Text;
+
+/// An XML Schema `dateTime`, lossless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DateTime(pub Text);
+
+impl DateTime {
+    /// The time that is not known. (TR-106)
+    pub const UNKNOWN: Self = Self(Text::from_static("0001-01-01T00:00:00Z"));
+    /// The time that never comes. (TR-106)
+    pub const INFINITE: Self = Self(Text::from_static("9999-12-31T23:59:59Z"));
+
+    /// Time since boot, for a CPE that does not know the absolute time. (TR-106, K-07)
+    #[must_use]
+    pub fn relative(since_boot: Duration) -> Self {
+        let first = civil::date(1, 1, 1).at(0, 0, 0, 0);
+        let whole = Duration::from_secs(since_boot.as_secs());
+        let at = first.checked_add(whole).unwrap_or(civil::DateTime::MAX);
+        Self(at.strftime("%Y-%m-%dT%H:%M:%S").to_string().into())
+    }
+
+    /// The point in time; nothing for unknown, relative or malformed times. A time without zone is UTC.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        let known = !self.0.starts_with("000");
+        known.then(|| parse(&self.0)).flatten()
+    }
+
+    /// How long the CPE has been up, if this is a relative time. (TR-106, K-07)
+    #[must_use]
+    pub fn since_boot(&self) -> Option<Duration> {
+        let at: civil::DateTime = self.0.parse().ok().filter(|_| !self.0.ends_with('Z'))?;
+        let first = civil::date(1, 1, 1).at(0, 0, 0, 0);
+        let is_relative = at.year() < 1000;
+        is_relative.then(|| at.duration_since(first).unsigned_abs())
+    }
+
+    /// Whether XML Schema knows this form.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        parse(&self.0).is_some()
+    }
+}
+
+fn parse(text: &str) -> Option<Timestamp> {
+    let with_zone = text.parse::<Timestamp>().ok();
+    with_zone.or_else(|| {
+        let at: civil::DateTime = text.parse().ok()?;
+        jiff::tz::Offset::UTC.to_timestamp(at).ok()
+    })
+}
+
+impl From<Timestamp> for DateTime {
+    fn from(at: Timestamp) -> Self {
+        Self(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into())
+    }
+}
+
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k08_unknown_time_is_no_point_in_time() {
+        assert_eq!(DateTime::UNKNOWN.timestamp(), None);
+        assert!(DateTime::UNKNOWN.is_well_formed());
+        assert!(DateTime::INFINITE.is_well_formed());
+    }
+
+    #[test]
+    fn k07_a_relative_time_counts_from_the_boot() {
+        let up = Duration::from_secs(90_061);
+        let said = DateTime::relative(up);
+        assert_eq!(said.0, "0001-01-02T01:01:01");
+        assert_eq!(said.since_boot(), Some(up));
+        assert_eq!(said.timestamp(), None);
+    }
+
+    #[test]
+    fn a_time_without_zone_is_utc() {
+        let bare = DateTime("2026-11-23T10:00:00".into());
+        let zulu = DateTime("2026-11-23T10:00:00Z".into());
+        let zoned = DateTime("2026-11-23T11:00:00+01:00".into());
+        assert_eq!(bare.timestamp(), zulu.timestamp());
+        assert_eq!(zoned.timestamp(), zulu.timestamp());
+        assert!(!DateTime("0000-00-00T00:00:00".into()).is_well_formed());
+    }
+}
