@@ -1,0 +1,177 @@
+//! What a certificate says, as plain data that is safe to show, log and store. (A-20, decision 21)
+//!
+//! Everything here was written by whoever made the certificate: text is escaped and bounded, names are counted,
+//! and a certificate that cannot be read gives no facts instead of wrong ones.
+
+use jiff::Timestamp;
+use openssl::hash::{MessageDigest, hash};
+use serde::{Deserialize, Serialize};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
+use x509_parser::time::ASN1Time;
+
+/// The longest text of a stranger that is kept: enough for any honest name, and small beside a database page.
+pub const MAX_TEXT: usize = 256;
+/// The most names of one certificate that are kept.
+pub const MAX_NAMES: usize = 16;
+
+/// The facts of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateFacts {
+    /// Who it is about.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// The serial number in hexadecimal.
+    pub serial: String,
+    /// SHA-256 of the whole certificate in hexadecimal.
+    pub fingerprint_sha256: String,
+    /// The first moment of its validity.
+    pub not_before: Timestamp,
+    /// The last moment of its validity.
+    pub not_after: Timestamp,
+    /// The dNSNames of its subjectAltName.
+    pub dns_names: Vec<String>,
+    /// The kind and size of the key: `RSA 2048`.
+    pub key: String,
+    /// The algorithm of its signature.
+    pub signature: String,
+}
+
+impl CertificateFacts {
+    /// Reads the facts from DER; none where it is no certificate.
+    pub fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(Self::of(&certificate, der))
+    }
+
+    pub(crate) fn of(certificate: &X509Certificate<'_>, der: &[u8]) -> Self {
+        let names = dns_names(certificate);
+        Self {
+            subject: bounded(&certificate.subject().to_string(), MAX_TEXT),
+            issuer: bounded(&certificate.issuer().to_string(), MAX_TEXT),
+            serial: bounded(&hex(certificate.raw_serial()), MAX_TEXT),
+            fingerprint_sha256: hash(MessageDigest::sha256(), der)
+                .map(|digest| hex(&digest))
+                .unwrap_or_default(),
+            not_before: timestamp(certificate.validity().not_before),
+            not_after: timestamp(certificate.validity().not_after),
+            dns_names: names.iter().take(MAX_NAMES).map(|name| bounded(name, MAX_TEXT)).collect(),
+            key: key_name(certificate),
+            signature: signature_name(certificate),
+        }
+    }
+}
+
+/// The dNSNames as they stand, hostile or not.
+pub(crate) fn dns_names<'a>(certificate: &X509Certificate<'a>) -> Vec<&'a str> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = extension.value.general_names.iter();
+    names.filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None }).collect()
+}
+
+/// The size of an RSA key in bits; none for another kind of key.
+pub(crate) fn rsa_bits(certificate: &X509Certificate<'_>) -> Option<u32> {
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(key) => {
+            let modulus = key.modulus.iter().skip_while(|byte| **byte == 0);
+            let mut bytes = modulus.copied();
+            let top = bytes.next()?;
+            u32::try_from(bytes.count()).ok()?.checked_mul(8)?.checked_add(8 - top.leading_zeros())
+        }
+        PublicKey::DSA(_)
+        | PublicKey::EC(_)
+        | PublicKey::GostR3410(_)
+        | PublicKey::GostR3410_2012(_)
+        | PublicKey::Unknown(_) => None,
+    }
+}
+
+fn key_name(certificate: &X509Certificate<'_>) -> String {
+    if let Some(bits) = rsa_bits(certificate) {
+        return format!("RSA {bits}");
+    }
+    bounded(&certificate.public_key().algorithm.algorithm.to_id_string(), MAX_TEXT)
+}
+
+/// The signature algorithms that may stand under a certificate.
+const STRONG_SIGNATURES: [(&str, &str); 7] = [
+    ("1.2.840.113549.1.1.11", "sha256WithRSAEncryption"),
+    ("1.2.840.113549.1.1.12", "sha384WithRSAEncryption"),
+    ("1.2.840.113549.1.1.13", "sha512WithRSAEncryption"),
+    ("1.2.840.113549.1.1.10", "RSASSA-PSS"),
+    ("1.2.840.10045.4.3.2", "ecdsa-with-SHA256"),
+    ("1.2.840.10045.4.3.3", "ecdsa-with-SHA384"),
+    ("1.2.840.10045.4.3.4", "ecdsa-with-SHA512"),
+];
+
+const WEAK_SIGNATURES: [(&str, &str); 3] = [
+    ("1.2.840.113549.1.1.4", "md5WithRSAEncryption"),
+    ("1.2.840.113549.1.1.5", "sha1WithRSAEncryption"),
+    ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
+];
+
+pub(crate) fn has_strong_signature(certificate: &X509Certificate<'_>) -> bool {
+    let oid = certificate.signature_algorithm.algorithm.to_id_string();
+    STRONG_SIGNATURES.iter().any(|(strong, _)| *strong == oid)
+}
+
+fn signature_name(certificate: &X509Certificate<'_>) -> String {
+    let oid = certificate.signature_algorithm.algorithm.to_id_string();
+    let known = STRONG_SIGNATURES.iter().chain(&WEAK_SIGNATURES).find(|(id, _)| *id == oid);
+    known.map_or_else(|| bounded(&oid, MAX_TEXT), |(_, name)| (*name).to_owned())
+}
+
+fn timestamp(time: ASN1Time) -> Timestamp {
+    let seconds = time.timestamp();
+    let outside = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_second(seconds).unwrap_or(outside)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Escapes what could move a cursor, hide text or end a line, and cuts at `limit` bytes.
+pub(crate) fn bounded(text: &str, limit: usize) -> String {
+    let mut safe = String::new();
+    for character in text.chars() {
+        let plain = (character.is_alphanumeric() || character.is_ascii_graphic() || character == ' ')
+            && character != '\\';
+        let piece = if plain { character.to_string() } else { escape(character) };
+        if safe.len() + piece.len() > limit {
+            safe.push('…');
+            break;
+        }
+        safe.push_str(&piece);
+    }
+    safe
+}
+
+fn escape(character: char) -> String {
+    if character == '\\' { "\\\\".to_owned() } else { character.escape_unicode().to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_escaped_and_cut() {
+        assert_eq!(bounded("C=DE, O=Müller & Söhne", 64), "C=DE, O=Müller & Söhne");
+        assert_eq!(bounded("a\0b\r\n\u{1b}[2J", 64), "a\\u{0}b\\u{d}\\u{a}\\u{1b}[2J");
+        assert_eq!(bounded("a\\u{0}", 64), "a\\\\u{0}");
+        assert_eq!(bounded("\u{202e}evil", 64), "\\u{202e}evil");
+        assert_eq!(bounded(&"x".repeat(1000), 8), "xxxxxxxx…");
+        assert_eq!(bounded("äääää", 5), "ää…");
+    }
+
+    #[test]
+    fn garbage_gives_no_facts() {
+        assert_eq!(CertificateFacts::read(b""), None);
+        assert_eq!(CertificateFacts::read(&[0x30, 0x82, 0xff, 0xff, 0x00]), None);
+    }
+}

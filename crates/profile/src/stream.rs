@@ -1,0 +1,59 @@
+//! The opaque TLS stream, and the evidence of what was negotiated.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+use crate::certificate::CertificateFacts;
+
+/// How long a handshake may take: generous for a cell on a slow line, short for one who holds sockets open.
+pub const HANDSHAKE_BOUND: Duration = Duration::from_secs(10);
+
+/// What was negotiated, for reports. (Decision 11)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// `TLSv1.1` or `TLSv1.2`.
+    pub tls_version: &'static str,
+    /// The suite's name in RFC 5246.
+    pub suite: &'static str,
+    /// The suite's code point.
+    pub suite_code: u16,
+    /// Whether an earlier session was continued; always false while resumption is off.
+    pub resumed: bool,
+    /// The peer's certificate.
+    pub certificate: CertificateFacts,
+}
+
+/// A TLS connection that keeps the profile; bytes in, bytes out.
+#[derive(Debug)]
+pub struct Stream(pub(crate) SslStream<TcpStream>);
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
