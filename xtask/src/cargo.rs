@@ -1,0 +1,96 @@
+//! Cargo as this project calls it: in the project's root, with the committed lock file, never on stdout.
+//!
+//! `./x demo --output json` owns stdout, so whatever a build prints goes to stderr.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::{Answer, project};
+
+/// The binaries that others rely on, and the packages that make them.
+const BINARIES: [&str; 5] = ["-p=cli", "-p=henb", "--bins", "--locked", "--release"];
+
+/// What `cargo metadata` says, as far as it is read here.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) packages: Vec<Package>,
+    pub(crate) resolve: Option<Resolve>,
+    target_directory: PathBuf,
+}
+
+/// A package that is compiled on this platform, or may be.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) license: Option<String>,
+}
+
+/// Who depends on whom.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Resolve {
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// A package's direct dependencies, of every kind.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) id: String,
+    pub(crate) dependencies: Vec<String>,
+}
+
+/// A cargo call in the project's root.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    // Cargo names itself to what it runs; a binary called by hand looks in PATH.
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(project::root()).stdin(Stdio::null());
+    command
+}
+
+/// The packages that a build on this platform may use.
+pub(crate) fn metadata() -> Result<Metadata, Box<dyn std::error::Error>> {
+    let platform = format!("--filter-platform={}-unknown-linux-gnu", std::env::consts::ARCH);
+    read_metadata(&[&platform])
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> Result<PathBuf, Box<dyn std::error::Error>> {
+    Ok(read_metadata(&["--no-deps"])?.target_directory)
+}
+
+fn read_metadata(arguments: &[&str]) -> Result<Metadata, Box<dyn std::error::Error>> {
+    let output = cargo(&["metadata", "--format-version=1", "--locked"])
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err("cargo metadata failed".into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Builds the release binaries.
+pub(crate) fn build() -> Answer {
+    Ok(cargo(&["build"]).args(BINARIES).stdout(io::stderr()).status()?.success())
+}
+
+/// Builds, then becomes `hearth demo`, so that Ctrl-C and the exit code are its own.
+pub(crate) fn demo(arguments: &[&str]) -> Answer {
+    if !build()? {
+        return Err("cannot build hearth and henbd".into());
+    }
+    let hearth = binary(&target_directory()?, "release", "hearth");
+    let error = Command::new(&hearth).arg("demo").args(arguments).exec();
+    Err(format!("cannot run {}: {error}", hearth.display()).into())
+}
+
+/// Where a build leaves the binary `name`.
+pub(crate) fn binary(target: &Path, build: &str, name: &str) -> PathBuf {
+    target.join(build).join(name)
+}

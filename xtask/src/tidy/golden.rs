@@ -1,0 +1,91 @@
+//! Every method has its golden pair: a message written by hand from the clause, and what we read in it.
+
+use super::Finding;
+use crate::project::Project;
+use crate::rust::{self, Kind};
+
+/// Where the table of methods stands, in one file or several.
+const TABLE: [&str; 2] = ["crates/cwmp/src/methods.rs", "crates/cwmp/src/methods/"];
+
+/// Where the pairs stand.
+const PAIRS: &str = "crates/cwmp/testdata/";
+
+/// A row `Name { … } -> NameResponse { … }` has `spec/Name.xml` and `spec/Name.txt`.
+pub(super) fn pairs(project: &Project) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in project.rust().filter(|file| TABLE.iter().any(|place| file.path.starts_with(place))) {
+        for (name, line) in methods(&file.text) {
+            for path in ["xml", "txt"].map(|end| format!("{PAIRS}spec/{name}.{end}")) {
+                if project.text(&path).is_none() {
+                    let right = format!("write {path}; docs/how-to/add-a-method.md says how");
+                    findings.push(Finding::new(
+                        &file.path,
+                        line,
+                        format!("`{name}` has no golden pair"),
+                        right,
+                    ));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// The names of the methods, and the lines of their responses.
+fn methods(table: &str) -> Vec<(&str, usize)> {
+    let tokens: Vec<_> =
+        rust::tokens(table).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    let arrows = tokens.windows(3).filter_map(|window| match window {
+        [minus, greater, word] if minus.is_mark("-") && greater.is_mark(">") && word.kind == Kind::Word => {
+            Some(word)
+        }
+        _ => None,
+    });
+    arrows
+        .filter_map(|word| Some((word.text.strip_suffix("Response")?, word.line)))
+        .filter(|(name, _)| !name.is_empty())
+        .collect()
+}
+
+/// A message without its reading, or a reading without its message, proves nothing.
+pub(super) fn orphans(project: &Project) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in project.below(PAIRS) {
+        let other = match file.path.rsplit_once('.') {
+            Some((name, "xml")) => format!("{name}.txt"),
+            Some((name, "txt")) => format!("{name}.xml"),
+            Some(_) | None => continue,
+        };
+        if project.text(&other).is_none() {
+            let right = format!("write or delete: {other} is missing");
+            findings.push(Finding::new(&file.path, 1, "half a golden pair", right));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METHODS: &str = "methods! { A and B, shared Ask -> AskResponse:\n  /// Restarts. -> NoResponse\n\
+                           Reboot {\n \"CommandKey\" command_key: Text,\n} -> RebootResponse {}\n}";
+
+    #[test]
+    fn a_method_without_its_pair_is_found() {
+        let ask = "crates/cwmp/testdata/spec/Ask";
+        let (xml, txt) = (format!("{ask}.xml"), format!("{ask}.txt"));
+        let reboot = "crates/cwmp/testdata/spec/Reboot.xml";
+        let found = pairs(&Project::of(&[(TABLE[0], METHODS), (&xml, ""), (&txt, ""), (reboot, "")]));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let right = "crates/cwmp/src/methods.rs:5: `Reboot` has no golden pair; write \
+                     crates/cwmp/testdata/spec/Reboot.txt; docs/how-to/add-a-method.md says how";
+        assert_eq!(found, [right]);
+    }
+
+    #[test]
+    fn half_a_pair_is_found() {
+        let project = Project::of(&[("crates/cwmp/testdata/field/x/Inform.txt", "")]);
+        assert_eq!(orphans(&project).len(), 1);
+    }
+}
