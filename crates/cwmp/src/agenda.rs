@@ -96,10 +96,7 @@ impl Agenda {
     /// When the next session is due, by what is known now: at once, after a wait, or never.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        if self.events.is_empty() && self.calls.is_empty() {
-            return self.periodic_at;
-        }
-        Some(self.retry_at.unwrap_or(Timestamp::MIN))
+        if self.has_something() { Some(self.retry_at.unwrap_or(Timestamp::MIN)) } else { self.periodic_at }
     }
 
     /// Whether a session is due; a periodic one is then pending as an event.
@@ -108,8 +105,12 @@ impl Agenda {
             self.raise(EventCode::PERIODIC, "");
             self.periodic_at = self.interval.and_then(|interval| now.checked_add(interval).ok());
         }
-        let has_something = !self.events.is_empty() || !self.calls.is_empty();
-        has_something && self.retry_at.is_none_or(|at| at <= now)
+        self.has_something() && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// A failed session is retried though its events were delivered: the ACS may have wanted more. (TR-069 3.2.1.1)
+    fn has_something(&self) -> bool {
+        !self.events.is_empty() || !self.calls.is_empty() || self.retry_at.is_some()
     }
 
     /// The InformResponse arrived: these events are delivered.
@@ -125,7 +126,7 @@ impl Agenda {
     }
 
     /// The session ended well: nothing holds the next one back.
-    pub fn closed(&mut self, _now: Timestamp) {
+    pub fn closed(&mut self) {
         (self.retry_count, self.retry_at) = (0, None);
     }
 
@@ -223,7 +224,8 @@ mod tests {
         assert!(!restored.is_due(at(101)));
         assert!(restored.is_due(at(111)));
         restored.answered(&call.into());
-        assert!(!restored.is_due(at(111)));
+        restored.closed();
+        assert!(!restored.is_due(at(112)));
     }
 
     #[test]
@@ -246,7 +248,7 @@ mod tests {
         assert_eq!(agenda.retry_count(), 1);
         let wait = agenda.deadline().unwrap().as_second();
         assert!((5..=10).contains(&wait), "{wait}");
-        agenda.closed(at(10));
+        agenda.closed();
         assert_eq!((agenda.retry_count(), agenda.is_due(at(10))), (0, true));
     }
 

@@ -8,8 +8,6 @@
 //! One rule: everything that a sender could make large has a bound in [`Limits`]. Texts are slices
 //! of the body wherever no entity stands in the way.
 
-use std::borrow::Cow;
-
 use quick_xml::{
     Reader,
     events::{BytesRef, BytesStart, BytesText, Event},
@@ -248,7 +246,7 @@ impl<'b> Cursor<'b> {
                 (Namespace::Xsi, "type") => {
                     let local =
                         attribute.value.rsplit_once(':').map_or(&*attribute.value, |(_, local)| local);
-                    element.xsi_type = Some(self.slice(&Cow::Borrowed(local)));
+                    element.xsi_type = Some(self.slice(local));
                 }
                 (Namespace::Encoding, "arrayType") => element.array_type = Some(self.slice(&attribute.value)),
                 // Seen in the field: arrayType in the envelope's namespace.
@@ -280,12 +278,12 @@ impl<'b> Cursor<'b> {
     }
 
     /// The same text as a slice of the body where it is one.
-    fn slice(&self, text: &Cow<'_, str>) -> Text {
+    fn slice(&self, text: &str) -> Text {
         let body = self.body.as_bytes().as_ptr_range();
-        let is_within = body.contains(&text.as_ptr()) || text.is_empty();
-        match text {
-            Cow::Borrowed(text) if is_within && !text.is_empty() => self.body.slice_ref(text),
-            Cow::Borrowed(_) | Cow::Owned(_) => Text::from(text.to_string()),
+        if !text.is_empty() && body.contains(&text.as_ptr()) {
+            self.body.slice_ref(text)
+        } else {
+            text.to_owned().into()
         }
     }
 }

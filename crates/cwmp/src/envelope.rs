@@ -71,6 +71,10 @@ pub enum FromCpe {
 /// What an ACS says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one message lives at a time; a box would cost each an allocation"
+)]
 pub enum FromAcs {
     /// It calls.
     Call(CpeMethod),
@@ -274,7 +278,7 @@ fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, De
             }
         }
     }
-    while cursor.child()?.is_some() {
+    if cursor.child()?.is_some() {
         return Err(cursor.error(DecodeErrorKind::Malformed("a second root element".to_owned())));
     }
     let body = body.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("Body")))?;

@@ -37,6 +37,8 @@ pub enum Leniency {
     Repeated,
     /// Elements in another order than the schema's.
     Order,
+    /// A number of an enumeration that the standard does not know, kept as it is.
+    UnknownNumber,
     /// Text longer than the schema allows.
     TooLong,
     /// An OUI that is not six upper-case hexadecimal digits.
@@ -68,6 +70,7 @@ impl Leniency {
             Self::Misspelt => "misspelt",
             Self::Repeated => "repeated",
             Self::Order => "order",
+            Self::UnknownNumber => "unknown_number",
             Self::TooLong => "too_long",
             Self::OuiForm => "oui_form",
             Self::UnknownHeader => "unknown_header",

@@ -16,6 +16,8 @@ mod envelope;
 mod error;
 mod event;
 mod fault;
+#[cfg(test)]
+mod hostile;
 mod leniency;
 pub mod methods;
 mod namespace;

@@ -20,6 +20,8 @@ pub mod acs;
 pub mod cpe;
 #[cfg(test)]
 mod pair;
+#[cfg(test)]
+mod table;
 
 use thiserror::Error;
 

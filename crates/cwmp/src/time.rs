@@ -48,7 +48,8 @@ impl DateTime {
 
     /// Whether XML Schema knows this form.
     pub(crate) fn is_well_formed(&self) -> bool {
-        parse(&self.0).is_some()
+        let bare = self.0.strip_suffix('Z').unwrap_or(&self.0);
+        bare.parse::<civil::DateTime>().is_ok() || parse(&self.0).is_some()
     }
 }
 

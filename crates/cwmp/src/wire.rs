@@ -25,7 +25,7 @@ pub(crate) trait Wire: Sized {
 
     /// One of many values, drawn from a seed.
     #[cfg(test)]
-    fn sample(seed: &mut crate::wire::Seed) -> Self;
+    fn sample(seed: &mut Seed) -> Self;
 }
 
 /// Members of an array. (TR-069 3.5, H-14)
@@ -60,8 +60,17 @@ const LENGTHS: &[(&str, usize)] = &[
 ];
 
 /// Elements that devices in the field leave out, and the text that then stands for them.
-const ABSENT_TEXTS: &[&str] =
-    &["CommandKey", "ParameterKey", "FaultString", "ProductClass", "SuccessURL", "FailureURL"];
+const ABSENT_TEXTS: &[&str] = &[
+    "CommandKey",
+    "ParameterKey",
+    "FaultString",
+    "ProductClass",
+    "Username",
+    "Password",
+    "TargetFileName",
+    "SuccessURL",
+    "FailureURL",
+];
 
 /// Reports what the schema does not allow of a text: its length, and the form of an OUI.
 pub(crate) fn check_text(cursor: &mut Cursor<'_>, name: &str, text: &str) {
@@ -119,7 +128,7 @@ impl Wire for u32 {
 
     fn absent(name: &str) -> Option<Self> {
         match name {
-            "RetryCount" => Some(0),
+            "RetryCount" | "FileSize" | "DelaySeconds" => Some(0),
             "MaxEnvelopes" => Some(1),
             _ => None,
         }
@@ -233,7 +242,7 @@ impl<T: Member> Wire for Vec<T> {
             }
             members.push(T::decode(cursor, &child)?);
         }
-        let said = element.array_type.as_deref().map(|array| array_count(array));
+        let said = element.array_type.as_deref().map(array_count);
         match said {
             None | Some(None) => cursor.forgive(Leniency::ArrayTypeMissing),
             Some(Some(count)) if count != members.len() => cursor.forgive(Leniency::ArrayCount),
@@ -377,26 +386,32 @@ macro_rules! members {
 }
 pub(crate) use members;
 
-/// A number on the wire with a meaning each.
+/// A number on the wire with a meaning each; one that the standard does not know is kept.
 macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident { $( $(#[$case_doc:meta])* $case:ident = $number:literal, )* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        #[serde(into = "u32", try_from = "u32")]
-        pub enum $name { $( $(#[$case_doc])* $case, )* }
+        #[serde(into = "u32", from = "u32")]
+        pub enum $name {
+            $( $(#[$case_doc])* $case, )*
+            /// A number that the standard does not know.
+            Other(u32),
+        }
 
         impl From<$name> for u32 {
             fn from(value: $name) -> Self {
-                match value { $( $name::$case => $number, )* }
+                match value {
+                    $( $name::$case => $number, )*
+                    $name::Other(number) => number,
+                }
             }
         }
 
-        impl TryFrom<u32> for $name {
-            type Error = String;
-            fn try_from(number: u32) -> Result<Self, String> {
+        impl From<u32> for $name {
+            fn from(number: u32) -> Self {
                 match number {
-                    $( $number => Ok(Self::$case), )*
-                    _ => Err(format!("{number} is none of {}", concat!($( stringify!($number), " " ),*))),
+                    $( $number => Self::$case, )*
+                    _ => Self::Other(number),
                 }
             }
         }
@@ -410,10 +425,11 @@ macro_rules! numbered {
                 cursor: &mut $crate::cursor::Cursor<'_>,
                 element: &$crate::cursor::Element<'_>,
             ) -> Result<Self, $crate::DecodeError> {
-                let number = u32::decode(cursor, element)?;
-                let expected = concat!("one of ", $( stringify!($number), " " ),*);
-                Self::try_from(number)
-                    .map_err(|_| cursor.bad_value(element.local(), &number.to_string(), expected))
+                let value = Self::from(u32::decode(cursor, element)?);
+                if matches!(value, Self::Other(_)) {
+                    cursor.forgive($crate::Leniency::UnknownNumber);
+                }
+                Ok(value)
             }
 
             #[cfg(test)]

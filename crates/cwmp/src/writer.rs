@@ -81,7 +81,7 @@ impl Writer {
             // A bare one would come back as a line feed. (XML 1.0 2.11)
             '\r' => self.out.push_str("&#13;"),
             '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => {
-                self.out.push(character)
+                self.out.push(character);
             }
             _ => self.out.push('\u{fffd}'),
         }

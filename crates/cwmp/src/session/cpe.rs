@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 enum State {
     Informing(Box<Inform>),
-    Calling(AcsMethod),
+    Calling(Box<AcsMethod>),
     /// The ACS holds our calls back: we gave it the turn and keep them. (C-08)
     Held,
     Serving,
@@ -109,13 +109,13 @@ impl Session {
             }
             (State::Calling(call), FromAcs::Fault(fault)) if fault.code == FaultCode::RETRY_REQUEST => {
                 self.state = State::Calling(call.clone());
-                let demand = Demand::Post(self.post(call));
+                let demand = Demand::Post(self.post(*call));
                 Ok(Turn { answered: None, demand })
             }
             (State::Calling(call), FromAcs::Response(response)) if response.name() == call.name() => {
-                Ok(self.answered(call, Ok(response), holds))
+                Ok(self.answered(*call, Ok(response), holds))
             }
-            (State::Calling(call), FromAcs::Fault(fault)) => Ok(self.answered(call, Err(fault), holds)),
+            (State::Calling(call), FromAcs::Fault(fault)) => Ok(self.answered(*call, Err(fault), holds)),
             (State::Serving | State::Held, FromAcs::Call(method)) => {
                 self.asked = reply.header.id;
                 self.version = reply.version;
@@ -142,7 +142,7 @@ impl Session {
     #[must_use]
     pub fn into_unanswered(self) -> Vec<AcsMethod> {
         let current = match self.state {
-            State::Calling(call) => Some(call),
+            State::Calling(call) => Some(*call),
             State::Informing(_) | State::Held | State::Serving | State::Over => None,
         };
         current.into_iter().chain(self.calls).collect()
@@ -159,7 +159,7 @@ impl Session {
             self.state = if self.calls.is_empty() { State::Serving } else { State::Held };
             return Demand::Post(Envelope::<FromCpe>::empty(self.version));
         };
-        self.state = State::Calling(call.clone());
+        self.state = State::Calling(Box::new(call.clone()));
         Demand::Post(self.post(call))
     }
 

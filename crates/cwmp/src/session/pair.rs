@@ -1,1 +1,293 @@
-//! Placeholder.
+//! Both machines over a lossy link, in virtual time.
+//!
+//! ```text
+//!  agenda ─▶ cpe::Session ══ bytes ══ link ══ bytes ══ acs::Session ◀─ plan
+//!                      loses posts, loses replies, garbles, repeats, is slow
+//! ```
+//!
+//! What must hold whatever the link does: nothing that the CPE has to say is lost, what it says
+//! comes in order, what the ACS wants gets done, and between two failed sessions there is a wait.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{acs, cpe};
+use crate::{
+    AcsMethod, AcsResponse, Agenda, CpeMethod, CpeResponse, DateTime, DeviceId, Envelope, EventCode,
+    EventStruct, Fault, FaultCode, FaultStruct, FromAcs, FromCpe, Inform, InformResponse, Limits, Reboot,
+    RebootResponse, TransferComplete, TransferCompleteResponse,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What becomes of one exchange.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Link {
+    Fine,
+    LosePost,
+    LoseReply,
+    GarblePost,
+    GarbleReply,
+    /// The ACS sees the post twice, as after a proxy's retry, and the first reply is lost.
+    RepeatPost,
+    Slow,
+}
+
+struct Pair {
+    link: Box<dyn Iterator<Item = Link>>,
+    agenda: Agenda,
+    plan: Vec<CpeMethod>,
+    now: Timestamp,
+    clock: Instant,
+    /// Calls that the ACS answered, in the order it saw them.
+    delivered: Vec<AcsMethod>,
+    events: Vec<EventStruct>,
+    executed: Vec<CpeMethod>,
+    failures: u32,
+    waited: Duration,
+}
+
+impl Pair {
+    fn over(link: Vec<Link>) -> Self {
+        Self {
+            link: Box::new(link.into_iter().chain(std::iter::repeat(Link::Fine))),
+            agenda: Agenda::default(),
+            plan: Vec::new(),
+            now: Timestamp::UNIX_EPOCH,
+            clock: some_instant(),
+            delivered: Vec::new(),
+            events: Vec::new(),
+            executed: Vec::new(),
+            failures: 0,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Runs until the CPE has nothing to say and the ACS wants nothing.
+    fn run(&mut self, calls: &[AcsMethod], plan: &[CpeMethod]) {
+        self.plan = plan.to_vec();
+        self.agenda.raise(EventCode::BOOTSTRAP, "");
+        calls.iter().for_each(|call| self.agenda.queue(call.clone()));
+        for round in 0_u64..400 {
+            if !self.agenda.is_due(self.now) {
+                let Some(at) = self.agenda.deadline() else { return };
+                self.waited += Duration::try_from(at.duration_since(self.now)).unwrap();
+                self.pass(Duration::try_from(at.duration_since(self.now)).unwrap());
+                continue;
+            }
+            if self.session().is_some() {
+                self.agenda.closed();
+            } else {
+                self.failures += 1;
+                self.agenda.failed(self.now, round * 7919);
+            }
+        }
+        panic!("the pair did not come to rest");
+    }
+
+    /// One session; nothing when it failed.
+    fn session(&mut self) -> Option<()> {
+        let events = self.agenda.events();
+        let inform = inform(events.clone(), self.agenda.retry_count());
+        let (mut cpe, mut post) = cpe::Session::open(inform, self.agenda.calls());
+        let mut acs = acs::Session::new(PATIENCE, self.clock);
+        loop {
+            let reply = self.exchange(&mut acs, &post)?;
+            let turn = cpe.receive(reply).ok()?;
+            if let Some(answered) = turn.answered {
+                match &answered.call {
+                    AcsMethod::Inform(_) => self.agenda.informed(&events),
+                    AcsMethod::TransferComplete(_) | AcsMethod::GetRPCMethods(_) => {
+                        self.agenda.answered(&answered.call);
+                    }
+                }
+            }
+            post = match turn.demand {
+                cpe::Demand::Post(post) => post,
+                cpe::Demand::Execute(method) => {
+                    self.executed.push(method);
+                    cpe.respond(Ok(CpeResponse::Reboot(RebootResponse {})))
+                }
+                cpe::Demand::Closed => return Some(()),
+            };
+        }
+    }
+
+    fn exchange(&mut self, acs: &mut acs::Session, post: &Envelope<FromCpe>) -> Option<Envelope<FromAcs>> {
+        let link = self.link.next()?;
+        self.pass(if link == Link::Slow { PATIENCE / 2 } else { Duration::from_millis(20) });
+        let bytes = post.encode();
+        match link {
+            Link::LosePost => return None,
+            Link::GarblePost => {
+                self.serve(acs, bytes.get(..bytes.len() / 2)?);
+                return None;
+            }
+            Link::RepeatPost => drop(self.serve(acs, &bytes)),
+            Link::Fine | Link::LoseReply | Link::GarbleReply | Link::Slow => {}
+        }
+        let reply = self.serve(acs, &bytes)?;
+        let arrived = match link {
+            Link::LoseReply => return None,
+            Link::GarbleReply => reply.get(..reply.len() / 2)?,
+            Link::Fine | Link::LosePost | Link::GarblePost | Link::RepeatPost | Link::Slow => &reply,
+        };
+        let limits = Limits::default();
+        Envelope::<FromAcs>::decode(arrived, &limits).ok().map(|decoded| decoded.envelope)
+    }
+
+    /// The ACS's driver, whole.
+    fn serve(&mut self, acs: &mut acs::Session, bytes: &str) -> Option<String> {
+        let post = Envelope::<FromCpe>::decode(bytes, &Limits::default()).ok()?.envelope;
+        let reply = match acs.receive(post, self.clock).ok()? {
+            acs::Demand::Respond(call) => {
+                let response = self.hear(&call);
+                acs.respond(Ok(response))
+            }
+            acs::Demand::Choose { last } => {
+                if last.is_some() {
+                    self.plan.remove(0);
+                }
+                match self.plan.first().cloned() {
+                    Some(method) => acs.call(method),
+                    None => acs.close(),
+                }
+            }
+        };
+        Some(reply.encode())
+    }
+
+    fn hear(&mut self, call: &AcsMethod) -> AcsResponse {
+        match call {
+            AcsMethod::Inform(inform) => {
+                self.events.extend(inform.event.clone());
+                InformResponse { max_envelopes: 1 }.into()
+            }
+            AcsMethod::TransferComplete(_) => {
+                self.delivered.push(call.clone());
+                TransferCompleteResponse {}.into()
+            }
+            AcsMethod::GetRPCMethods(_) => unreachable!("this pair never asks"),
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now.checked_add(time).unwrap();
+        self.clock += time;
+    }
+}
+
+/// Virtual time needs an origin, and `Instant` has no other.
+#[expect(clippy::disallowed_methods, reason = "only differences to it are ever used")]
+fn some_instant() -> Instant {
+    Instant::now()
+}
+
+fn inform(event: Vec<EventStruct>, retry_count: u32) -> Inform {
+    let device_id = DeviceId {
+        manufacturer: "Example Cells".into(),
+        oui: "00005E".into(),
+        product_class: "SimulatedCell".into(),
+        serial_number: "00005E005301".into(),
+    };
+    let current_time = DateTime::UNKNOWN;
+    Inform { device_id, event, max_envelopes: 1, current_time, retry_count, parameter_list: Vec::new() }
+}
+
+fn transfer(number: usize) -> AcsMethod {
+    TransferComplete {
+        command_key: number.to_string().into(),
+        fault_struct: FaultStruct::success(),
+        start_time: DateTime::UNKNOWN,
+        complete_time: DateTime::UNKNOWN,
+    }
+    .into()
+}
+
+fn reboot(number: usize) -> CpeMethod {
+    Reboot { command_key: number.to_string().into() }.into()
+}
+
+fn links() -> impl Strategy<Value = Vec<Link>> {
+    let link = prop_oneof![
+        6 => Just(Link::Fine),
+        1 => Just(Link::LosePost),
+        1 => Just(Link::LoseReply),
+        1 => Just(Link::GarblePost),
+        1 => Just(Link::GarbleReply),
+        1 => Just(Link::RepeatPost),
+        1 => Just(Link::Slow),
+    ];
+    proptest::collection::vec(link, 0..60)
+}
+
+/// The list without what it already held: a link may repeat, never reorder.
+fn firsts<T: PartialEq + Clone>(seen: &[T]) -> Vec<T> {
+    let mut firsts: Vec<T> = Vec::new();
+    for item in seen {
+        if !firsts.contains(item) {
+            firsts.push(item.clone());
+        }
+    }
+    firsts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn c07_a_lossy_link_delays_but_loses_nothing(link in links(), calls in 0_usize..4, plan in 0_usize..4) {
+        let calls: Vec<_> = (0..calls).map(transfer).collect();
+        let plan: Vec<_> = (0..plan).map(reboot).collect();
+        let mut pair = Pair::over(link);
+        pair.run(&calls, &plan);
+        prop_assert_eq!(firsts(&pair.delivered), calls);
+        prop_assert_eq!(firsts(&pair.executed), plan);
+        prop_assert!(pair.events.contains(&EventCode::BOOTSTRAP.into()));
+        prop_assert!(pair.waited >= Duration::from_secs(5) * pair.failures);
+    }
+}
+
+#[test]
+fn a_fine_link_says_and_does_everything_once() {
+    let mut pair = Pair::over(Vec::new());
+    pair.run(&[transfer(1), transfer(2)], &[reboot(1), reboot(2)]);
+    assert_eq!(pair.delivered, [transfer(1), transfer(2)]);
+    assert_eq!(pair.executed, [reboot(1), reboot(2)]);
+    assert_eq!((pair.failures, pair.events.len()), (0, 1));
+}
+
+#[test]
+fn c30_a_retry_request_repeats_the_same_call_in_the_session() {
+    let (mut cpe, first) = cpe::Session::open(inform(Vec::new(), 0), Vec::new());
+    let fault = FromAcs::Fault(Fault::from(FaultCode::RETRY_REQUEST));
+    let turn = cpe.receive(Envelope { body: fault, ..Envelope::<FromAcs>::empty(first.version) }).unwrap();
+    let cpe::Demand::Post(second) = turn.demand else { panic!("{turn:?}") };
+    assert_eq!((second.body, turn.answered), (first.body, None));
+}
+
+#[test]
+fn c30_any_other_fault_to_an_inform_fails_the_session() {
+    let (mut cpe, first) = cpe::Session::open(inform(Vec::new(), 0), vec![transfer(1)]);
+    let fault = FromAcs::Fault(Fault::from(FaultCode::ACS_INTERNAL_ERROR));
+    let violation =
+        cpe.receive(Envelope { body: fault, ..Envelope::<FromAcs>::empty(first.version) }).unwrap_err();
+    assert_eq!(violation.to_string(), "a fault in state Informing (TR-069 3.7.1.4)");
+    assert_eq!(cpe.into_unanswered(), [transfer(1)]);
+}
+
+#[test]
+fn c08_calls_are_held_back_while_the_acs_holds_them() {
+    let (mut cpe, first) = cpe::Session::open(inform(Vec::new(), 0), vec![transfer(1)]);
+    let mut reply = Envelope::<FromAcs>::empty(first.version);
+    reply.body = FromAcs::Response(InformResponse { max_envelopes: 1 }.into());
+    reply.header.hold_requests = Some(true);
+    let turn = cpe.receive(reply).unwrap();
+    let cpe::Demand::Post(post) = turn.demand else { panic!("{:?}", turn.demand) };
+    assert_eq!(post.body, FromCpe::Empty);
+    let turn = cpe.receive(Envelope::<FromAcs>::empty(first.version)).unwrap();
+    let cpe::Demand::Post(post) = turn.demand else { panic!("{:?}", turn.demand) };
+    assert_eq!(post.body, FromCpe::Call(transfer(1)));
+}

@@ -1,0 +1,118 @@
+//! Golden messages: one file per method and response, written by hand from the clauses.
+//!
+//! One test walks the folder: decode, compare with the `.txt` beside it, encode, decode again.
+//! `UPDATE_EXPECT=1` rewrites the texts. A second test asks the Broadband Forum's schemas, which
+//! nobody here wrote, whether the files are valid, and a third reads other people's messages.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a broken file must stop the test"
+)]
+
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cwmp::{AnyBody, DecodeError, DecodeErrorKind, Envelope, Limits};
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+fn messages(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "xml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_golden_message_reads_as_its_text_says_and_survives_the_wire() {
+    let files = messages(&testdata().join("spec"));
+    assert!(!files.is_empty());
+    for file in files {
+        let decoded = Envelope::<AnyBody>::decode(fs::read(&file).unwrap(), &Limits::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert_eq!(decoded.leniencies, [], "{}", file.display());
+        let envelope = decoded.envelope;
+        assert_eq!(envelope.body.element(), file.file_stem().and_then(|stem| stem.to_str()));
+        expect_test::expect_file![file.with_extension("txt")].assert_eq(&format!("{envelope:#?}\n"));
+        let again = Envelope::<AnyBody>::decode(envelope.encode(), &Limits::default()).unwrap();
+        assert_eq!(again.envelope, envelope, "{}", file.display());
+        assert_eq!(again.leniencies, [], "{}", file.display());
+    }
+}
+
+#[test]
+fn h18_h20_every_golden_message_is_valid_by_the_schemas() {
+    let Some(oracles) = oracles("h18_h20_every_golden_message_is_valid_by_the_schemas") else { return };
+    let files = messages(&testdata().join("spec"));
+    let verdict = Command::new(oracles.join("bin/validate-cwmp")).args(&files).output().unwrap();
+    assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
+    let again = tempfile::tempdir().unwrap();
+    let written: Vec<_> = files.iter().map(|file| written_again(file, again.path())).collect();
+    let verdict = Command::new(oracles.join("bin/validate-cwmp")).args(written).output().unwrap();
+    assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
+}
+
+/// Files of the collection that are not well-formed: their own README says so.
+const BROKEN: [&str; 5] = [
+    "cwmpwalk-empty.xml",
+    "evcpe-get_parameter_attributes.xml",
+    "evcpe-get_parameter_values.xml",
+    "evcpe-set_parameter_attributes.xml",
+    "jdalberg-bogus_inform_1.xml",
+];
+
+/// A made message with nonsense in a number: form is forgiven, meaning is not.
+const NONSENSE: [&str; 1] = ["cwmp_ex-download_test-Download-2.xml"];
+
+#[test]
+fn every_message_from_the_field_that_this_table_knows_is_read() {
+    let Some(oracles) = oracles("every_message_from_the_field_that_this_table_knows_is_read") else { return };
+    let mut read = 0;
+    for file in messages(&oracles.join("field")) {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap();
+        match Envelope::<AnyBody>::decode(fs::read(&file).unwrap(), &Limits::default()) {
+            Ok(decoded) if name == BROKEN[0] => assert_eq!(decoded.envelope.body.element(), None),
+            Ok(_) => {
+                assert!(!BROKEN.contains(&name), "{name} is broken and was read");
+                read += 1;
+            }
+            Err(DecodeError { kind: DecodeErrorKind::UnknownMethod(_), .. }) => {}
+            Err(DecodeError { kind: DecodeErrorKind::BadValue { .. }, .. }) => {
+                assert!(NONSENSE.contains(&name), "{name}")
+            }
+            Err(error) => assert!(BROKEN.contains(&name), "{name}: {error}"),
+        }
+    }
+    assert!(read >= 50, "only {read} messages were read");
+}
+
+fn written_again(file: &Path, folder: &Path) -> PathBuf {
+    let decoded = Envelope::<AnyBody>::decode(fs::read(file).unwrap(), &Limits::default()).unwrap();
+    let written = folder.join(file.file_name().unwrap());
+    fs::write(&written, decoded.envelope.encode()).unwrap();
+    written
+}
+
+/// The folder of oracles, or nothing: then the skip is noted for the list that ends a test run.
+fn oracles(test: &str) -> Option<PathBuf> {
+    let folder = env::var_os("HEARTH_ORACLES")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let line = format!("{test}: no folder of oracles; $HEARTH_ORACLES names it\n");
+    if let Some(skips) = env::var_os("HEARTH_SKIPS") {
+        let mut list = fs::OpenOptions::new().append(true).create(true).open(skips).unwrap();
+        list.write_all(line.as_bytes()).unwrap();
+    }
+    None
+}
