@@ -1,0 +1,277 @@
+//! The configuration: what was typed is a [`File`], what it means a [`Config`].
+//!
+//! Everything that can be wrong is found before the first socket opens, and said at once: keys, addresses, URLs,
+//! files, permissions, certificates. Relative paths start at the configuration file's folder.
+
+mod file;
+mod reader;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use profile::{Acceptor, Clock, HemsUrl, KeyPair, SystemClock, Terms, TransportMode, TrustAnchor};
+
+pub use file::{Admission, Anchor, Api, Cwmp, File, Gate, Limits};
+pub use reader::{At, ConfigError};
+
+/// Everything that is wrong with a configuration file.
+#[derive(Debug)]
+pub struct ConfigErrors {
+    /// The file.
+    pub path: PathBuf,
+    /// At least one.
+    pub errors: Vec<ConfigError>,
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            let end = if index + 1 < self.errors.len() { "\n" } else { "" };
+            let line = error.line.map_or_else(String::new, |line| format!("{line}:"));
+            write!(f, "{}:{line} {}{end}", self.path.display(), error.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Whether a cell may transmit where it says it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatePolicy {
+    /// No place is good enough.
+    Closed,
+    /// Any declared place is; for a lab only.
+    AcceptDeclared,
+}
+
+impl GatePolicy {
+    /// The policy as it is written in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::AcceptDeclared => "accept-declared",
+        }
+    }
+}
+
+/// What a configuration file means; everything in it was checked.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Whether this is a laboratory.
+    pub lab: bool,
+    /// The folder for the database and the API token.
+    pub state_dir: PathBuf,
+    /// The transport mode of the whole deployment.
+    pub mode: TransportMode,
+    /// Where cells call.
+    pub cwmp_listen: Vec<SocketAddr>,
+    /// What cells are given.
+    pub url: HemsUrl,
+    /// Where operators call.
+    pub api_listen: SocketAddr,
+    /// Who is admitted.
+    pub identities: Option<PathBuf>,
+    /// Whether a cell may transmit where it stands.
+    pub gate: GatePolicy,
+    /// Bounds.
+    pub limits: Limits,
+    /// Accepts cells; its certificates and anchors are loaded and checked.
+    pub(crate) acceptor: Acceptor,
+    /// The clock of the whole server.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors {
+            path: path.to_owned(),
+            errors: vec![ConfigError { line: None, message: format!("cannot be read: {error}") }],
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks a text as if it stood in the file `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
+        let (file, errors) = File::parse(text);
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let mut check = Check { folder, errors };
+        let config = check.config(&file);
+        let failed = |errors| ConfigErrors { path: path.to_owned(), errors };
+        match config {
+            Some(config) if check.errors.is_empty() => Ok(config),
+            _ => {
+                check.errors.sort_by_key(|error| error.line);
+                Err(failed(check.errors))
+            }
+        }
+    }
+}
+
+/// Turns texts into what they mean, and collects what they cannot mean.
+struct Check {
+    folder: PathBuf,
+    errors: Vec<ConfigError>,
+}
+
+impl Check {
+    fn config(&mut self, file: &File) -> Option<Config> {
+        let mode = self.mode(&file.mode);
+        let listen = file.cwmp.listen.iter().map(|at| self.address(at, "7547")).collect::<Vec<_>>();
+        let url = self.url(&file.cwmp.url, mode);
+        let api_listen = self.api(&file.api.listen);
+        let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
+        let gate = self.gate(file);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let acceptor = self.acceptor(file, &clock);
+        Some(Config {
+            lab: file.lab.value,
+            state_dir: self.state_dir(&file.state_dir),
+            mode: mode?,
+            cwmp_listen: listen.into_iter().collect::<Option<_>>()?,
+            url: url?,
+            api_listen: api_listen?,
+            identities: identities.transpose().ok()?,
+            gate: gate?,
+            limits: file.limits,
+            acceptor: acceptor?,
+            clock,
+        })
+    }
+
+    fn complain<T>(&mut self, line: Option<usize>, message: impl Into<String>) -> Option<T> {
+        self.errors.push(ConfigError { line, message: message.into() });
+        None
+    }
+
+    fn mode(&mut self, at: &At<String>) -> Option<TransportMode> {
+        match at.value.parse() {
+            Ok(TransportMode::Ipsec) => self.complain(
+                at.line,
+                "`mode` ipsec takes the cell's identity from the tunnel, which this release cannot do yet: \
+                 use \"public\" or \"ipsec-tls\"",
+            ),
+            Ok(mode) => Some(mode),
+            Err(_) => self.complain(at.line, format!("`mode` is \"public\" or \"ipsec-tls\", not \"{}\"", at.value)),
+        }
+    }
+
+    fn address(&mut self, at: &At<String>, port: &str) -> Option<SocketAddr> {
+        at.value.parse().ok().or_else(|| {
+            let example = format!("such as \"127.0.0.1:{port}\" or \"[::1]:{port}\"");
+            self.complain(at.line, format!("`listen` is an address with a port, {example}, not \"{}\"", at.value))
+        })
+    }
+
+    fn api(&mut self, at: &At<String>) -> Option<SocketAddr> {
+        let address = self.address(at, "8443")?;
+        if address.ip().is_loopback() {
+            return Some(address);
+        }
+        self.complain(
+            at.line,
+            format!("`api.listen` is a loopback address: the API speaks plain HTTP in this release, {address} would show its token to the network"),
+        )
+    }
+
+    fn url(&mut self, at: &At<String>, mode: Option<TransportMode>) -> Option<HemsUrl> {
+        let mode = mode?;
+        if at.value.is_empty() {
+            return None;
+        }
+        HemsUrl::parse(&at.value, mode).map_or_else(|error| self.complain(at.line, format!("`cwmp.url`: {error}")), Some)
+    }
+
+    fn gate(&mut self, file: &File) -> Option<GatePolicy> {
+        let at = &file.gate.policy;
+        match at.value.as_str() {
+            "closed" => Some(GatePolicy::Closed),
+            "accept-declared" if file.lab.value => Some(GatePolicy::AcceptDeclared),
+            "accept-declared" => self.complain(
+                at.line,
+                "`gate.policy` accept-declared believes what a cell says of its place; it needs `lab = true`",
+            ),
+            other => self.complain(at.line, format!("`gate.policy` is \"closed\" or \"accept-declared\", not \"{other}\"")),
+        }
+    }
+
+    fn path(&self, at: &At<String>) -> PathBuf {
+        self.folder.join(&at.value)
+    }
+
+    fn state_dir(&mut self, at: &At<String>) -> PathBuf {
+        let path = self.path(at);
+        if path.exists() && !path.is_dir() {
+            self.complain::<()>(at.line, format!("`state_dir` {} is no folder", path.display()));
+        }
+        path
+    }
+
+    /// A file that can be read.
+    fn file(&mut self, at: &At<String>) -> Option<PathBuf> {
+        if at.value.is_empty() {
+            return None;
+        }
+        let path = self.path(at);
+        match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_file() => Some(path),
+            Ok(_) => self.complain(at.line, format!("{} is no file", path.display())),
+            Err(error) => self.complain(at.line, format!("cannot read {}: {error}", path.display())),
+        }
+    }
+
+    fn key(&mut self, at: &At<String>) -> Option<PathBuf> {
+        let path = self.file(at)?;
+        let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & 0o077 == 0 {
+            return Some(path);
+        }
+        let right = "only its owner may read a private key: chmod 600";
+        self.complain(at.line, format!("{} has mode {:o}; {right}", path.display(), mode & 0o777))
+    }
+
+    fn acceptor(&mut self, file: &File, clock: &Arc<dyn Clock>) -> Option<Acceptor> {
+        let chain = self.file(&file.cwmp.certificate);
+        let key = self.key(&file.cwmp.key);
+        let anchors: Vec<_> = file.cwmp.anchors.iter().map(|anchor| self.anchor(anchor)).collect();
+        let anchors: Vec<TrustAnchor> = anchors.into_iter().collect::<Option<_>>()?;
+        let own = KeyPair { chain: chain?, key: key? };
+        if anchors.is_empty() || anchors.iter().any(|anchor| anchor.realms.is_empty()) {
+            return None;
+        }
+        let mut terms = Terms::new(Arc::clone(clock));
+        terms.lab = file.lab.value;
+        Acceptor::new(&terms, &own, &anchors)
+            .map_or_else(|error| self.complain(file.cwmp.certificate.line, chain_of(&error)), Some)
+    }
+
+    fn anchor(&mut self, anchor: &Anchor) -> Option<TrustAnchor> {
+        Some(TrustAnchor {
+            name: anchor.name.value.clone(),
+            certificates: self.file(&anchor.certificates)?,
+            realms: anchor.realms.iter().map(|realm| realm.value.to_ascii_lowercase()).collect(),
+        })
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Every mistake is said, at once, with its line.
+
+use super::*;
+
+fn errors(text: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let Err(errors) = Config::parse(text, &folder.path().join("hems.toml")) else { return Vec::new() };
+    errors.errors.iter().map(|e| format!("{}: {}", e.line.unwrap_or(0), e.message)).collect()
+}
+
+#[test]
+fn every_error_is_said_at_once_with_its_line() {
+    let found = errors(
+        "lab = \"yes\"\n\
+         state_dir = \".\"\n\
+         mode = \"tunnel\"\n\
+         colour = 1\n\
+         [cwmp]\n\
+         listen = [\"127.0.0.1\"]\n\
+         certificate = \"none.pem\"\n\
+         key = \"none.key\"\n\
+         url = \"https://localhost:7547/\"\n\
+         [[cwmp.anchors]]\n\
+         name = \"m\"\n\
+         certificates = \"none.pem\"\n\
+         [api]\n\
+         listen = \"0.0.0.0:8443\"\n\
+         [gate]\n\
+         policy = \"accept-declared\"\n\
+         [limits]\n\
+         session_seconds = 5\n",
+    );
+    let lines: Vec<&str> = found.iter().map(|text| text.split(':').next().unwrap()).collect();
+    assert_eq!(lines, ["1", "3", "4", "6", "7", "8", "10", "12", "14", "16", "18"], "{found:#?}");
+}
+
+#[test]
+fn an_empty_file_says_what_is_missing() {
+    let found = errors("").join("\n");
+    for key in ["state_dir", "cwmp.certificate", "cwmp.key", "cwmp.url", "cwmp.listen", "cwmp.anchors"] {
+        assert!(found.contains(key), "{key} in {found}");
+    }
+}
+
+#[test]
+fn p09_p10_p11_a_plain_url_is_refused_in_a_tls_mode() {
+    for mode in ["public", "ipsec-tls"] {
+        let text = format!("mode = \"{mode}\"\n[cwmp]\nurl = \"http://localhost:7547/\"\n");
+        let found = errors(&text);
+        assert!(found.iter().any(|text| text.starts_with("3:") && text.contains("https")), "{found:#?}");
+    }
+}
+
+#[test]
+fn the_tunnel_mode_is_refused_and_says_why() {
+    assert!(errors("mode = \"ipsec\"\n")[..].iter().any(|text| text.contains("identity from the tunnel")));
+}
+
+#[test]
+fn broken_toml_is_an_error_with_a_line() {
+    let found = errors("lab = true\nmode = \n");
+    assert!(found.iter().any(|text| text.starts_with("2: is no TOML")), "{found:#?}");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("hems.key");
+    std::fs::write(&key, "x").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let errors = Config::parse("[cwmp]\nkey = \"hems.key\"\n", &folder.path().join("hems.toml")).err().unwrap();
+    let text = errors.to_string();
+    assert!(text.contains("hems.toml:2:") && text.contains("chmod 600"), "{text}");
+}

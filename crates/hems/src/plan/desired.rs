@@ -1,0 +1,120 @@
+//! What the operator wants of one device: templates resolved for it, every value literal. Computed, never stored.
+//!
+//! Rows of a table are desired by their content; which instance number carries one is the device's affair.
+
+use std::collections::BTreeMap;
+
+use super::known::{Known, is_same};
+use crate::radio;
+
+/// The rows that a table must have, and no others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DesiredObject {
+    /// The table, with its dot.
+    pub(crate) object: String,
+    /// The column by which rows are told apart.
+    pub(crate) key: String,
+    /// Column to value; each has the key.
+    pub(crate) rows: Vec<BTreeMap<String, String>>,
+}
+
+/// How the rows of a table that are there meet the rows that are wanted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Matching {
+    /// Which instance carries which wanted row.
+    pub(crate) pairs: Vec<(u32, usize)>,
+    /// Instances that nobody wants.
+    pub(crate) surplus: Vec<u32>,
+    /// Whether a wanted row has no instance yet.
+    pub(crate) is_missing_rows: bool,
+}
+
+impl DesiredObject {
+    /// The columns that matter.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        let mut columns: Vec<&str> = self.rows.iter().flat_map(|row| row.keys().map(String::as_str)).collect();
+        columns.push(&self.key);
+        columns.sort_unstable();
+        columns.dedup();
+        columns.into_iter()
+    }
+
+    /// The path of a column in a row.
+    pub(crate) fn path(&self, instance: u32, column: &str) -> String {
+        format!("{}{instance}.{column}", self.object)
+    }
+
+    /// Finds an instance for each row: by key first, then one whose key is empty (added, and never filled in).
+    pub(crate) fn matching(&self, known: &Known) -> Matching {
+        let mut free: Vec<u32> = known.instances(&self.object).into_iter().flatten().copied().collect();
+        let mut wanted: Vec<usize> = (0..self.rows.len()).collect();
+        let mut matching = Matching::default();
+        wanted.retain(|row| !self.claim(&mut free, &mut matching.pairs, *row, |text| self.is_key(*row, text), known));
+        wanted.retain(|row| !self.claim(&mut free, &mut matching.pairs, *row, str::is_empty, known));
+        matching.is_missing_rows = !wanted.is_empty();
+        matching.surplus = free;
+        matching
+    }
+
+    fn is_key(&self, row: usize, text: &str) -> bool {
+        self.rows.get(row).and_then(|row| row.get(&self.key)).is_some_and(|key| key == text)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two lists in progress, one row, one rule, what is known")]
+    fn claim(
+        &self,
+        free: &mut Vec<u32>,
+        pairs: &mut Vec<(u32, usize)>,
+        row: usize,
+        fits: impl Fn(&str) -> bool,
+        known: &Known,
+    ) -> bool {
+        let found = free
+            .iter()
+            .position(|instance| known.text(&self.path(*instance, &self.key)).is_some_and(&fits));
+        if let Some(index) = found {
+            pairs.push((free.remove(index), row));
+        }
+        found.is_some()
+    }
+}
+
+/// What is wanted of one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Desired {
+    /// Path to value, without AdminState.
+    pub(crate) values: BTreeMap<String, String>,
+    /// The tables.
+    pub(crate) objects: Vec<DesiredObject>,
+    /// Whether the cell shall be on the air; `None` leaves that alone.
+    pub(crate) admin_state: Option<bool>,
+}
+
+impl Desired {
+    /// Whether nothing at all is wanted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.objects.is_empty() && self.admin_state.is_none()
+    }
+
+    /// Whether it concerns the radio, so that the plan must know whether the cell is on the air.
+    pub(crate) fn touches_service(&self) -> bool {
+        self.admin_state.is_some()
+            || self.values.keys().any(|path| path.starts_with(radio::SERVICE))
+            || self.objects.iter().any(|object| object.object.starts_with(radio::SERVICE))
+    }
+
+    /// The values, rows included, that are known to be other than desired: path and desired text.
+    pub(crate) fn differing(&self, known: &Known) -> Vec<(String, String)> {
+        let plain = self.values.iter().map(|(path, text)| (path.clone(), text.clone()));
+        let rows = self.objects.iter().flat_map(|object| {
+            object.matching(known).pairs.into_iter().flat_map(move |(instance, row)| {
+                let columns = object.rows.get(row).into_iter().flatten();
+                columns.map(move |(column, text)| (object.path(instance, column), text.clone()))
+            })
+        });
+        plain
+            .chain(rows)
+            .filter(|(path, text)| known.value(path).is_some_and(|held| !is_same(held.kind, &held.value, text)))
+            .collect()
+    }
+}

@@ -1,0 +1,297 @@
+//! What a device last told us, each value with its age. What was never read is absent, not empty. (decision 15)
+//!
+//! Values lie in chunks, one per object, as the store keeps them; a chunk that changed is remembered until it is
+//! written. A peer decides what stands here, so names, values and their number are bounded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cwmp::ValueKind;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::radio;
+
+/// Values kept per device: a TR-196 cell has a few thousand; a peer that reports more is not believed.
+const VALUES_MAX: usize = 20_000;
+/// Bytes of one value: the longest TR-196 lists are a few kilobytes.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one path. (TR-069 A.3, H-27)
+const PATH_BYTES_MAX: usize = 256;
+/// Instances kept per object: as many as a plan would ever look at.
+const INSTANCES_MAX: usize = 4096;
+
+/// One value as the device gave it, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) value: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: ValueKind,
+    pub(crate) read_at: Timestamp,
+}
+
+/// The values of one object, and its instances where it is a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chunk {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) values: BTreeMap<String, Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) instances: Option<BTreeSet<u32>>,
+}
+
+impl Chunk {
+    /// When the newest of it was read; a chunk of instances alone has no age of its own.
+    pub(crate) fn read_at(&self) -> Option<Timestamp> {
+        self.values.values().map(|held| held.read_at).max()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.instances.is_none()
+    }
+}
+
+/// What the gate said about the place where the cell stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) passed: bool,
+    pub(crate) policy: String,
+    pub(crate) latitude: String,
+    pub(crate) longitude: String,
+    pub(crate) at: Timestamp,
+}
+
+/// Everything known of one device.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Known {
+    chunks: BTreeMap<String, Chunk>,
+    count: usize,
+    changed: BTreeSet<String>,
+    /// What the gate said, unless that is unknown again.
+    pub(crate) gate: Option<Verdict>,
+    /// The methods that the device offers, once asked.
+    pub(crate) methods: Option<Vec<String>>,
+}
+
+impl Known {
+    /// Takes up what the store held.
+    pub(crate) fn restore(
+        chunks: BTreeMap<String, Chunk>,
+        gate: Option<Verdict>,
+        methods: Option<Vec<String>>,
+    ) -> Self {
+        let count = chunks.values().map(|chunk| chunk.values.len()).sum();
+        Self { chunks, count, changed: BTreeSet::new(), gate, methods }
+    }
+
+    /// The value at a path.
+    pub(crate) fn value(&self, path: &str) -> Option<&Held> {
+        let (object, name) = split(path)?;
+        self.chunks.get(object)?.values.get(name)
+    }
+
+    /// The text of the value at a path.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.value(path).map(|held| held.value.as_str())
+    }
+
+    /// Whether the value at a path is known and true.
+    pub(crate) fn is_true(&self, path: &str) -> bool {
+        self.text(path).is_some_and(|text| text == "true" || text == "1")
+    }
+
+    /// The instances of a table, where they were asked for.
+    pub(crate) fn instances(&self, object: &str) -> Option<&BTreeSet<u32>> {
+        self.chunks.get(object)?.instances.as_ref()
+    }
+
+    /// All values with their full paths.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (String, &Held)> {
+        self.chunks.iter().flat_map(|(object, chunk)| {
+            chunk.values.iter().map(move |(name, held)| (format!("{object}{name}"), held))
+        })
+    }
+
+    /// Takes up one value; false where it is beyond a bound and was not taken.
+    pub(crate) fn learn(&mut self, path: &str, value: &str, kind: ValueKind, at: Timestamp) -> bool {
+        let Some((object, name)) = split(path) else { return false };
+        let is_new = self.value(path).is_none();
+        if path.len() > PATH_BYTES_MAX || value.len() > VALUE_BYTES_MAX || (is_new && self.count >= VALUES_MAX) {
+            return false;
+        }
+        self.count += usize::from(is_new);
+        let held = Held { value: value.to_owned(), kind, read_at: at };
+        self.changed.insert(object.to_owned());
+        self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held);
+        true
+    }
+
+    /// Takes up which instances a table has; values of rows that are gone go with them.
+    pub(crate) fn learn_instances(&mut self, object: &str, numbers: impl IntoIterator<Item = u32>) {
+        let numbers: BTreeSet<u32> = numbers.into_iter().take(INSTANCES_MAX).collect();
+        let gone: Vec<String> = self
+            .chunks
+            .range(object.to_owned()..)
+            .map_while(|(path, _)| Some((path, path.strip_prefix(object)?)))
+            .filter_map(|(path, rest)| {
+                let number = rest.split_once('.')?.0.parse().ok()?;
+                (!numbers.contains(&number)).then(|| path.clone())
+            })
+            .collect();
+        for path in gone {
+            self.drop_chunk(&path);
+        }
+        self.changed.insert(object.to_owned());
+        self.chunks.entry(object.to_owned()).or_default().instances = Some(numbers);
+    }
+
+    /// Makes a parameter unknown again, or an object with all that is below it (a path that ends in a dot).
+    pub(crate) fn forget(&mut self, path: &str) {
+        if !path.ends_with('.') {
+            return self.forget_value(path);
+        }
+        let below: Vec<String> =
+            self.chunks.range(path.to_owned()..).map(|(key, _)| key.clone()).take_while(|key| key.starts_with(path)).collect();
+        for key in below {
+            self.drop_chunk(&key);
+        }
+    }
+
+    /// Forgets everything: the device was reset. (TR-069 3.7.1.5, event `0 BOOTSTRAP`)
+    pub(crate) fn forget_all(&mut self) {
+        for object in self.chunks.keys().cloned().collect::<Vec<_>>() {
+            self.drop_chunk(&object);
+        }
+        self.gate = None;
+        self.methods = None;
+    }
+
+    /// Forgets what a restart may have changed by itself. (decision 23)
+    pub(crate) fn forget_states(&mut self) {
+        for path in radio::SERVICE_STATES {
+            self.forget(path);
+        }
+        self.gate = None;
+    }
+
+    /// The chunks that changed since they were last taken; `None` is one that is gone.
+    pub(crate) fn take_changed(&mut self) -> Vec<(String, Option<Chunk>)> {
+        std::mem::take(&mut self.changed)
+            .into_iter()
+            .map(|object| {
+                let chunk = self.chunks.get(&object).filter(|chunk| !chunk.is_empty()).cloned();
+                (object, chunk)
+            })
+            .collect()
+    }
+
+    fn forget_value(&mut self, path: &str) {
+        let Some((object, name)) = split(path) else { return };
+        let Some(chunk) = self.chunks.get_mut(object) else { return };
+        if chunk.values.remove(name).is_some() {
+            self.count -= 1;
+            self.changed.insert(object.to_owned());
+        }
+    }
+
+    fn drop_chunk(&mut self, object: &str) {
+        if let Some(chunk) = self.chunks.remove(object) {
+            self.count -= chunk.values.len();
+            self.changed.insert(object.to_owned());
+        }
+    }
+}
+
+/// A parameter's path as its object (with the dot) and its name.
+fn split(path: &str) -> Option<(&str, &str)> {
+    let dot = path.rfind('.')?;
+    let (object, name) = path.split_at_checked(dot + 1)?;
+    (!name.is_empty()).then_some((object, name))
+}
+
+/// Whether two texts are the same value of a type: `1` is `true`, `007` is `7`.
+pub(crate) fn is_same(kind: ValueKind, left: &str, right: &str) -> bool {
+    left == right
+        || match kind {
+            ValueKind::Boolean => boolean(left).is_some() && boolean(left) == boolean(right),
+            ValueKind::Int | ValueKind::UnsignedInt | ValueKind::Long | ValueKind::UnsignedLong => {
+                number(left).is_some() && number(left) == number(right)
+            }
+            ValueKind::HexBinary => left.eq_ignore_ascii_case(right),
+            ValueKind::String | ValueKind::DateTime | ValueKind::Base64 => false,
+        }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.trim() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn number(text: &str) -> Option<i128> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_value_never_read_is_absent_and_one_read_empty_is_not() {
+        let mut known = Known::default();
+        assert_eq!(known.text("Device.A"), None);
+        assert!(known.learn("Device.A", "", ValueKind::String, at(7)));
+        assert_eq!(known.text("Device.A"), Some(""));
+        assert_eq!(known.value("Device.A").unwrap().read_at, at(7));
+    }
+
+    #[test]
+    fn rows_that_are_gone_take_their_values_with_them() {
+        let mut known = Known::default();
+        for row in [1, 2, 20] {
+            known.learn(&format!("Device.T.{row}.K"), "x", ValueKind::String, at(1));
+        }
+        known.learn_instances("Device.T.", [2]);
+        assert_eq!(known.text("Device.T.1.K"), None);
+        assert_eq!(known.text("Device.T.20.K"), None);
+        assert_eq!(known.text("Device.T.2.K"), Some("x"));
+    }
+
+    #[test]
+    fn forgetting_an_object_spares_its_neighbours() {
+        let mut known = Known::default();
+        known.learn("Device.Table.1.K", "a", ValueKind::String, at(1));
+        known.learn("Device.TableNumber", "1", ValueKind::String, at(1));
+        known.learn_instances("Device.Table.", [1]);
+        known.forget("Device.Table.");
+        assert_eq!(known.instances("Device.Table."), None);
+        assert_eq!(known.text("Device.TableNumber"), Some("1"));
+        let gone: Vec<_> = known.take_changed().into_iter().filter(|(_, chunk)| chunk.is_none()).collect();
+        assert_eq!(gone.len(), 2);
+    }
+
+    #[test]
+    fn what_a_peer_reports_is_bounded() {
+        let mut known = Known::default();
+        assert!(!known.learn("no dot", "", ValueKind::String, at(1)));
+        assert!(!known.learn(&format!("Device.{}", "x".repeat(PATH_BYTES_MAX)), "", ValueKind::String, at(1)));
+        assert!(!known.learn("Device.A", &"x".repeat(VALUE_BYTES_MAX + 1), ValueKind::String, at(1)));
+        for number in 0..VALUES_MAX {
+            assert!(known.learn(&format!("Device.N{number}"), "", ValueKind::String, at(1)));
+        }
+        assert!(!known.learn("Device.More", "", ValueKind::String, at(1)));
+        assert!(known.learn("Device.N0", "again", ValueKind::String, at(2)));
+    }
+
+    #[test]
+    fn values_are_compared_by_their_type() {
+        assert!(is_same(ValueKind::Boolean, "1", "true"));
+        assert!(is_same(ValueKind::UnsignedInt, "007", "7"));
+        assert!(!is_same(ValueKind::String, "007", "7"));
+        assert!(!is_same(ValueKind::Boolean, "yes", "true"));
+    }
+}

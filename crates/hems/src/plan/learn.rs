@@ -1,0 +1,105 @@
+//! What a response teaches. Only what was asked for is believed.
+//!
+//! A response that leaves the plan where it was would make it ask for ever: that is a [`Contradiction`], recorded
+//! like a fault, and what the step touched becomes unknown.
+
+use cwmp::{AddObjectResponse, CpeResponse, GetParameterNamesResponse, GetParameterValuesResponse};
+use jiff::Timestamp;
+
+use super::{Known, Setting, Step, step::table_of};
+use crate::radio;
+
+/// A response that cannot be true, or does not answer the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Contradiction {
+    /// Some parameters that were asked for are not in the response.
+    #[error("the response leaves out parameters that were asked for")]
+    LeavesOut,
+    /// A row was added under a number that another row has.
+    #[error("the added row has a number that another row already has")]
+    SameNumber,
+    /// The response belongs to another method.
+    #[error("the response belongs to another method")]
+    OtherMethod,
+}
+
+/// Takes up what the response to a step says.
+pub(crate) fn learn(known: &mut Known, step: &Step, response: &CpeResponse, at: Timestamp) -> Result<(), Contradiction> {
+    match (step, response) {
+        (Step::Methods, CpeResponse::GetRPCMethods(response)) => {
+            known.methods = Some(response.method_list.iter().take(METHODS_MAX).map(bounded).collect());
+            Ok(())
+        }
+        (Step::Names { object }, CpeResponse::GetParameterNames(response)) => {
+            known.learn_instances(object, numbers(object, response));
+            Ok(())
+        }
+        (Step::Read { paths }, CpeResponse::GetParameterValues(response)) => read(known, paths, response, at),
+        (Step::Set { settings }, CpeResponse::SetParameterValues(_)) => {
+            set(known, settings, at);
+            Ok(())
+        }
+        (Step::Add { object }, CpeResponse::AddObject(response)) => added(known, object, response),
+        (Step::Delete { instance }, CpeResponse::DeleteObject(_)) => {
+            deleted(known, instance);
+            Ok(())
+        }
+        _ => Err(Contradiction::OtherMethod),
+    }
+}
+
+/// Methods kept of what a device offers: the standard has fewer than forty.
+const METHODS_MAX: usize = 128;
+/// Characters kept of a method's name.
+const METHOD_CHARS: usize = 64;
+
+fn bounded(name: &cwmp::Text) -> String {
+    name.chars().take(METHOD_CHARS).collect()
+}
+
+fn numbers(object: &str, response: &GetParameterNamesResponse) -> Vec<u32> {
+    let number = |name: &str| name.strip_prefix(object)?.split('.').next()?.parse().ok();
+    response.parameter_list.iter().filter_map(|info| number(&info.name)).collect()
+}
+
+fn read(
+    known: &mut Known,
+    paths: &[String],
+    response: &GetParameterValuesResponse,
+    at: Timestamp,
+) -> Result<(), Contradiction> {
+    for parameter in &response.parameter_list {
+        if paths.iter().any(|path| **path == *parameter.name) {
+            known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, at);
+        }
+    }
+    let is_complete = paths.iter().all(|path| known.value(path).is_some());
+    if is_complete { Ok(()) } else { Err(Contradiction::LeavesOut) }
+}
+
+fn set(known: &mut Known, settings: &[Setting], at: Timestamp) {
+    for setting in settings {
+        known.learn(&setting.path, &setting.value, setting.kind, at);
+        if setting.path == radio::ADMIN_STATE {
+            known.forget(radio::OP_STATE);
+            known.forget(radio::RF_TX_STATUS);
+        }
+    }
+}
+
+fn added(known: &mut Known, object: &str, response: &AddObjectResponse) -> Result<(), Contradiction> {
+    let mut numbers = known.instances(object).cloned().unwrap_or_default();
+    if !numbers.insert(response.instance_number) {
+        return Err(Contradiction::SameNumber);
+    }
+    known.learn_instances(object, numbers);
+    Ok(())
+}
+
+fn deleted(known: &mut Known, instance: &str) {
+    let Some(object) = table_of(instance) else { return };
+    let number = instance.strip_prefix(object).and_then(|rest| rest.strip_suffix('.')?.parse().ok());
+    let mut numbers = known.instances(object).cloned().unwrap_or_default();
+    numbers.retain(|kept| Some(*kept) != number);
+    known.learn_instances(object, numbers);
+}

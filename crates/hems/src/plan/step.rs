@@ -1,0 +1,137 @@
+//! One step of a plan: nearly always one RPC, once a judgement of our own (the gate).
+//!
+//! A step names what it touches, so that a lost answer or a fault makes exactly that unknown again.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use cwmp::{
+    AddObject, CpeMethod, DeleteObject, GetParameterNames, GetParameterValues, GetRPCMethods, ParameterValueStruct,
+    SetParameterValues, Value, ValueKind,
+};
+
+use crate::radio;
+
+/// Travels with every change, so that a device can be asked whose configuration it carries. (TR-069 A.3.2.1)
+const PARAMETER_KEY: &str = "hearth";
+
+/// A value to set, with the type that the device itself uses for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) path: String,
+    pub(crate) value: String,
+    pub(crate) kind: ValueKind,
+}
+
+/// What the H(e)MS wants from a device next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Ask what the device can do.
+    Methods,
+    /// Ask which instances a table has.
+    Names { object: String },
+    /// Read parameters.
+    Read { paths: Vec<String> },
+    /// Set parameters, all of them or none.
+    Set { settings: Vec<Setting> },
+    /// Add a row.
+    Add { object: String },
+    /// Delete a row, named with its number and dot.
+    Delete { instance: String },
+    /// Judge the place where the cell stands; no RPC.
+    Gate { latitude: String, longitude: String },
+}
+
+impl Step {
+    /// The call to make, or none for the gate.
+    pub(crate) fn method(&self) -> Option<CpeMethod> {
+        let key = || PARAMETER_KEY.into();
+        Some(match self {
+            Self::Methods => CpeMethod::GetRPCMethods(GetRPCMethods {}),
+            Self::Names { object } => CpeMethod::GetParameterNames(GetParameterNames {
+                parameter_path: object.clone().into(),
+                next_level: true,
+            }),
+            Self::Read { paths } => CpeMethod::GetParameterValues(GetParameterValues {
+                parameter_names: paths.iter().map(|path| path.clone().into()).collect(),
+            }),
+            Self::Set { settings } => CpeMethod::SetParameterValues(SetParameterValues {
+                parameter_list: settings.iter().map(Setting::wire).collect(),
+                parameter_key: key(),
+            }),
+            Self::Add { object } => {
+                CpeMethod::AddObject(AddObject { object_name: object.clone().into(), parameter_key: key() })
+            }
+            Self::Delete { instance } => {
+                CpeMethod::DeleteObject(DeleteObject { object_name: instance.clone().into(), parameter_key: key() })
+            }
+            Self::Gate { .. } => return None,
+        })
+    }
+
+    /// The method's name, or the gate's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Methods => "GetRPCMethods",
+            Self::Names { .. } => "GetParameterNames",
+            Self::Read { .. } => "GetParameterValues",
+            Self::Set { .. } => "SetParameterValues",
+            Self::Add { .. } => "AddObject",
+            Self::Delete { .. } => "DeleteObject",
+            Self::Gate { .. } => "Gate",
+        }
+    }
+
+    /// What becomes unknown when the answer is lost after it was sent; such a step needs an intent first.
+    ///
+    /// Reads and settings may simply be repeated. AdminState is the exception among settings: radio parameters
+    /// are locked or not according to it, and OpState and RFTxStatus follow it, so a change whose answer is lost must
+    /// not look like the old state.
+    pub(crate) fn intent(&self) -> Option<&str> {
+        match self {
+            Self::Add { object } => Some(object),
+            Self::Delete { instance } => table_of(instance),
+            Self::Set { settings } => {
+                settings.iter().any(|setting| setting.path == radio::ADMIN_STATE).then_some(radio::CONTROL)
+            }
+            Self::Methods | Self::Names { .. } | Self::Read { .. } | Self::Gate { .. } => None,
+        }
+    }
+
+    /// The paths that it touches.
+    pub(crate) fn touches(&self) -> Vec<&str> {
+        match self {
+            Self::Methods | Self::Gate { .. } => Vec::new(),
+            Self::Names { object } | Self::Add { object } => vec![object],
+            Self::Read { paths } => paths.iter().map(String::as_str).collect(),
+            Self::Set { settings } => settings.iter().map(|setting| setting.path.as_str()).collect(),
+            Self::Delete { instance } => table_of(instance).into_iter().collect(),
+        }
+    }
+
+    /// A short name that is the same for the same step in every session.
+    pub(crate) fn label(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        format!("{self:?}").hash(&mut hasher);
+        let touches = self.touches();
+        let first = touches.first().copied().unwrap_or_default();
+        let more = match touches.len() {
+            0 | 1 => String::new(),
+            several => format!(" and {} more", several - 1),
+        };
+        format!("{} {first}{more} #{:016x}", self.name(), hasher.finish())
+    }
+}
+
+impl Setting {
+    fn wire(&self) -> ParameterValueStruct {
+        let value = Value { kind: self.kind, text: self.value.clone().into() };
+        ParameterValueStruct { name: self.path.clone().into(), value }
+    }
+}
+
+/// `A.B.3.` is a row of `A.B.`.
+pub(crate) fn table_of(instance: &str) -> Option<&str> {
+    let without_dot = instance.strip_suffix('.')?;
+    let dot = without_dot.rfind('.')?;
+    instance.get(..=dot)
+}

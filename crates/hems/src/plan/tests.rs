@@ -1,0 +1,309 @@
+//! The plan against a device in memory: it converges, whatever the device starts with and whenever it is cut off.
+//!
+//! The device refuses radio changes while it is on the air and refuses to be unlocked before all is as desired, so
+//! that the order of the rules is proved too. A crash loses the answer of the last step, or with it all that the
+//! session learned, as a kill of the H(e)MS does; open intents are then unknown again.
+
+use std::collections::BTreeMap;
+
+use cwmp::{
+    AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DeleteObjectResponse, GetParameterNamesResponse,
+    GetParameterValuesResponse, GetRPCMethodsResponse, ParameterInfoStruct, ParameterValueStruct,
+    SetParameterValuesResponse, Value, ValueKind,
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+
+const PLMN: &str = radio::PLMN_LIST;
+const EARFCN: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.RF.EARFCNDL";
+/// Reads, two locks, every row out and in, two settings, a gate: with 6 rows at most, far below this.
+const STEPS_MAX: usize = 60;
+
+/// A cell that obeys, in memory.
+struct Cell {
+    values: BTreeMap<String, (String, ValueKind)>,
+    rows: Vec<u32>,
+    next_row: u32,
+}
+
+impl Cell {
+    fn new(plmns: &[String], on_air: bool, tac: u32) -> Self {
+        let mut cell = Self { values: BTreeMap::new(), rows: Vec::new(), next_row: 1 };
+        cell.put(radio::TAC, &tac.to_string(), ValueKind::UnsignedInt);
+        cell.put(radio::PCI, "0", ValueKind::String);
+        cell.put(EARFCN, "100", ValueKind::String);
+        cell.put(radio::LATITUDE, "52520000", ValueKind::Int);
+        cell.put(radio::LONGITUDE, "13400000", ValueKind::Int);
+        for path in radio::SERVICE_STATES {
+            cell.put(path, if on_air { "1" } else { "0" }, ValueKind::Boolean);
+        }
+        for plmn in plmns {
+            let row = cell.add();
+            cell.put(&format!("{PLMN}{row}.PLMNID"), plmn, ValueKind::String);
+        }
+        cell
+    }
+
+    fn put(&mut self, path: &str, text: &str, kind: ValueKind) {
+        self.values.insert(path.to_owned(), (text.to_owned(), kind));
+    }
+
+    fn add(&mut self) -> u32 {
+        let row = self.next_row;
+        self.next_row += 1;
+        self.rows.push(row);
+        self.put(&format!("{PLMN}{row}.PLMNID"), "", ValueKind::String);
+        self.put(&format!("{PLMN}{row}.Enable"), "0", ValueKind::Boolean);
+        row
+    }
+
+    fn is_on_air(&self) -> bool {
+        self.values[radio::ADMIN_STATE].0 != "0" && self.values[radio::ADMIN_STATE].0 != "false"
+    }
+
+    fn execute(&mut self, method: &CpeMethod) -> CpeResponse {
+        match method {
+            CpeMethod::GetRPCMethods(_) => {
+                CpeResponse::GetRPCMethods(GetRPCMethodsResponse { method_list: vec!["Inform".into()] })
+            }
+            CpeMethod::GetParameterNames(_) => {
+                let info = |row: &u32| ParameterInfoStruct { name: format!("{PLMN}{row}.").into(), writable: true };
+                let parameter_list = self.rows.iter().map(info).collect();
+                CpeResponse::GetParameterNames(GetParameterNamesResponse { parameter_list })
+            }
+            CpeMethod::GetParameterValues(call) => {
+                let value = |name: &cwmp::Text| {
+                    let (text, kind) = self.values.get(&**name)?.clone();
+                    Some(ParameterValueStruct { name: name.clone(), value: Value { kind, text: text.into() } })
+                };
+                let parameter_list = call.parameter_names.iter().filter_map(value).collect();
+                CpeResponse::GetParameterValues(GetParameterValuesResponse { parameter_list })
+            }
+            CpeMethod::SetParameterValues(call) => {
+                for parameter in &call.parameter_list {
+                    self.set(&parameter.name, &parameter.value.text);
+                }
+                CpeResponse::SetParameterValues(SetParameterValuesResponse { status: ApplyStatus::Applied })
+            }
+            CpeMethod::AddObject(_) => {
+                assert!(!self.is_on_air(), "rows change only while locked");
+                let instance_number = self.add();
+                CpeResponse::AddObject(AddObjectResponse { instance_number, status: ApplyStatus::Applied })
+            }
+            CpeMethod::DeleteObject(call) => {
+                assert!(!self.is_on_air(), "rows change only while locked");
+                let row: u32 = call.object_name.strip_prefix(PLMN).unwrap().trim_end_matches('.').parse().unwrap();
+                assert!(self.rows.contains(&row), "a row is deleted once");
+                self.rows.retain(|kept| *kept != row);
+                self.values.retain(|path, _| !path.starts_with(&*call.object_name));
+                CpeResponse::DeleteObject(DeleteObjectResponse { status: ApplyStatus::Applied })
+            }
+            _ => panic!("the plan never calls {}", method.name()),
+        }
+    }
+
+    fn set(&mut self, path: &str, text: &str) {
+        assert!(!path.starts_with(radio::CELL_CONFIG) || !self.is_on_air(), "the radio changes only while locked");
+        self.values.get_mut(path).unwrap().0 = text.to_owned();
+        if path == radio::ADMIN_STATE {
+            self.values.get_mut(radio::OP_STATE).unwrap().0 = text.to_owned();
+            self.values.get_mut(radio::RF_TX_STATUS).unwrap().0 = text.to_owned();
+        }
+    }
+}
+
+fn desired(plmns: &[&str]) -> Desired {
+    let row = |plmn: &&str| {
+        BTreeMap::from([("PLMNID".to_owned(), (*plmn).to_owned()), ("Enable".to_owned(), "true".to_owned())])
+    };
+    let list = DesiredObject {
+        object: PLMN.to_owned(),
+        key: "PLMNID".to_owned(),
+        rows: plmns.iter().map(row).collect(),
+    };
+    let values = [(radio::TAC, "7"), (radio::PCI, "42"), (EARFCN, "1575")];
+    Desired {
+        values: values.map(|(path, text)| (path.to_owned(), text.to_owned())).into(),
+        objects: vec![list],
+        admin_state: Some(true),
+    }
+}
+
+fn judge(known: &mut Known, latitude: String, longitude: String) {
+    let at = Timestamp::UNIX_EPOCH;
+    known.gate = Some(Verdict { passed: true, policy: "test".to_owned(), latitude, longitude, at });
+}
+
+/// What happens to the session at a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Fine,
+    /// The device goes away before it answers; what was learned is kept.
+    AnswerLost,
+    /// The H(e)MS dies: only what the last finished session stored, and the intents, survive.
+    Killed,
+}
+
+/// Runs sessions until the plan has nothing to do; gives the number of steps.
+fn converge(cell: &mut Cell, desired: &Desired, stored: &mut Known, fates: &[Fate]) -> usize {
+    let mut known = stored.clone();
+    let mut intents: Vec<String> = Vec::new();
+    let mut fates = fates.iter();
+    let mut steps = 0;
+    while let Some(step) = next(desired, &known) {
+        steps += 1;
+        assert!(steps < STEPS_MAX + fates.len(), "no end: {step:?}");
+        let Some(method) = step.method() else {
+            if let Step::Gate { latitude, longitude } = step {
+                judge(&mut known, latitude, longitude);
+            }
+            continue;
+        };
+        intents.extend(step.intent().map(str::to_owned));
+        let response = cell.execute(&method);
+        match fates.next().copied().unwrap_or(Fate::Fine) {
+            Fate::Fine => learn(&mut known, &step, &response, Timestamp::UNIX_EPOCH).unwrap(),
+            Fate::AnswerLost => step.intent().into_iter().for_each(|object| known.forget(object)),
+            Fate::Killed => {
+                known = stored.clone();
+                intents.iter().for_each(|object| known.forget(object));
+            }
+        }
+    }
+    *stored = known;
+    steps
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![4 => Just(Fate::Fine), 1 => Just(Fate::AnswerLost), 1 => Just(Fate::Killed)]
+}
+
+proptest! {
+    #[test]
+    fn the_plan_converges_whatever_is_lost(
+        there in prop::collection::vec("(|00101|99970|99971)", 0..4),
+        wanted in prop::sample::subsequence(vec!["99970", "99971", "99972"], 1..=3),
+        on_air: bool,
+        tac in 1_u32..9,
+        fates in prop::collection::vec(fate(), 0..20),
+    ) {
+        let mut cell = Cell::new(&there, on_air, tac);
+        let desired = desired(&wanted);
+        let mut known = Known::default();
+        converge(&mut cell, &desired, &mut known, &fates);
+        let rows: Vec<&String> = cell.rows.iter().map(|row| &cell.values[&format!("{PLMN}{row}.PLMNID")].0).collect();
+        prop_assert_eq!(rows.len(), wanted.len(), "{:?}", rows);
+        prop_assert!(wanted.iter().all(|plmn| rows.iter().any(|row| row == plmn)));
+        prop_assert!(cell.is_on_air() && is_in_service(&desired, &known));
+        prop_assert_eq!(&cell.values[radio::PCI].0, "42");
+    }
+
+    #[test]
+    fn a_change_of_what_is_desired_converges_too(fates in prop::collection::vec(fate(), 0..20)) {
+        let mut cell = Cell::new(&["00101".to_owned()], false, 1);
+        let mut known = Known::default();
+        converge(&mut cell, &desired(&["99970"]), &mut known, &[]);
+        let changed = desired(&["99971", "99972"]);
+        converge(&mut cell, &changed, &mut known, &fates);
+        prop_assert!(cell.is_on_air() && is_in_service(&changed, &known));
+    }
+}
+
+/// The steps of a whole plan, by name.
+fn story(cell: &mut Cell, desired: &Desired, known: &mut Known, passes: bool) -> Vec<String> {
+    let mut names = Vec::new();
+    while let Some(step) = next(desired, known) {
+        names.push(step.label().split(" #").next().unwrap().to_owned());
+        match (step.method(), &step) {
+            (Some(method), _) => learn(known, &step, &cell.execute(&method), Timestamp::UNIX_EPOCH).unwrap(),
+            (None, Step::Gate { latitude, longitude }) => {
+                judge(known, latitude.clone(), longitude.clone());
+                known.gate.as_mut().unwrap().passed = passes;
+            }
+            (None, _) => unreachable!("only the gate is no RPC"),
+        }
+    }
+    names
+}
+
+#[test]
+fn a_fresh_cell_is_read_then_configured_then_judged_then_switched_on() {
+    let mut cell = Cell::new(&["00101".to_owned()], false, 1);
+    let steps = story(&mut cell, &desired(&["99970"]), &mut Known::default(), true);
+    expect_test::expect![[r#"
+        GetRPCMethods 
+        GetParameterNames Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.
+        GetParameterValues Device.Services.FAPService.1.CellConfig.LTE.EPC.TAC and 9 more
+        DeleteObject Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.
+        AddObject Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.
+        GetParameterValues Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.2.Enable and 1 more
+        SetParameterValues Device.Services.FAPService.1.CellConfig.LTE.EPC.TAC and 4 more
+        Gate 
+        SetParameterValues Device.Services.FAPService.1.FAPControl.LTE.AdminState
+        GetParameterValues Device.Services.FAPService.1.FAPControl.LTE.OpState and 1 more"#]]
+    .assert_eq(&steps.join("\n"));
+}
+
+#[test]
+fn a_cell_on_the_air_is_locked_before_its_radio_changes() {
+    let mut cell = Cell::new(&["99970".to_owned()], true, 1);
+    let mut known = Known::default();
+    let steps = story(&mut cell, &desired(&["99970"]), &mut known, true);
+    let admin: Vec<_> = steps.iter().filter(|step| step.contains("AdminState")).collect();
+    assert_eq!(admin.len(), 2, "{steps:#?}");
+    assert!(is_in_service(&desired(&["99970"]), &known));
+}
+
+#[test]
+fn a_place_that_the_gate_refuses_stays_dark() {
+    let mut cell = Cell::new(&[], true, 1);
+    let mut known = Known::default();
+    story(&mut cell, &desired(&["99970"]), &mut known, false);
+    assert!(!cell.is_on_air());
+    assert!(!is_in_service(&desired(&["99970"]), &known));
+}
+
+#[test]
+fn s09_a_boot_asks_again_and_a_bootstrap_forgets_everything() {
+    let mut cell = Cell::new(&[], false, 1);
+    let mut known = Known::default();
+    story(&mut cell, &desired(&["99970"]), &mut known, true);
+    known.forget_states();
+    let steps = story(&mut cell, &desired(&["99970"]), &mut known, true);
+    assert_eq!(steps, [format!("GetParameterValues {} and 2 more", radio::ADMIN_STATE), "Gate ".to_owned()]);
+    known.forget_all();
+    assert_eq!(known.values().count(), 0);
+    assert_eq!(next(&desired(&["99970"]), &known), Some(Step::Methods));
+}
+
+#[test]
+fn a_verdict_counts_for_its_place_only() {
+    let mut cell = Cell::new(&[], false, 1);
+    let mut known = Known::default();
+    story(&mut cell, &desired(&["99970"]), &mut known, true);
+    known.learn(radio::LATITUDE, "48137000", ValueKind::Int, Timestamp::UNIX_EPOCH);
+    assert!(matches!(next(&desired(&["99970"]), &known), Some(Step::Gate { .. })));
+}
+
+#[test]
+fn a_response_that_answers_nothing_is_a_contradiction() {
+    let step = Step::Read { paths: vec!["Device.A".to_owned()] };
+    let response = CpeResponse::GetParameterValues(GetParameterValuesResponse { parameter_list: Vec::new() });
+    let learned = learn(&mut Known::default(), &step, &response, Timestamp::UNIX_EPOCH);
+    assert_eq!(learned, Err(Contradiction::LeavesOut));
+
+    let mut known = Known::default();
+    known.learn_instances(PLMN, [1]);
+    let step = Step::Add { object: PLMN.to_owned() };
+    let response =
+        CpeResponse::AddObject(AddObjectResponse { instance_number: 1, status: ApplyStatus::Applied });
+    assert_eq!(learn(&mut known, &step, &response, Timestamp::UNIX_EPOCH), Err(Contradiction::SameNumber));
+}
+
+#[test]
+fn nothing_desired_means_nothing_touched() {
+    let known = Known::restore(BTreeMap::new(), None, Some(Vec::new()));
+    assert_eq!(next(&Desired::default(), &known), None);
+}

@@ -1,0 +1,158 @@
+//! Calls that an operator queued, and how far each is.
+//!
+//! ```text
+//!  queued ──▶ sent ──▶ done | failed
+//!     ▲        ├─────▶ accepted ──▶ done | failed      (a Download that will report by TransferComplete)
+//!     └────────┴─────▶ unknown ───▶ done | failed      (no answer; never sent again unless it may be repeated)
+//! ```
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::{Store, StoreError, Tx, ms};
+
+/// Calls that may wait for one device; the operator is told when there are more.
+const QUEUED_MAX: i64 = 64;
+/// Finished calls kept per device.
+const KEPT: i64 = 100;
+
+/// A call as it stands in the store.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct CallRow {
+    pub(crate) id: i64,
+    pub(crate) identity: String,
+    pub(crate) method: String,
+    pub(crate) command_key: String,
+    pub(crate) body: String,
+    pub(crate) state: String,
+    pub(crate) queued_at: i64,
+    pub(crate) sent_at: Option<i64>,
+    pub(crate) finished_at: Option<i64>,
+    pub(crate) outcome: Option<String>,
+}
+
+/// A call to queue.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCall {
+    pub(crate) identity: String,
+    pub(crate) method: String,
+    pub(crate) command_key: String,
+    pub(crate) body: String,
+    pub(crate) at: Timestamp,
+}
+
+/// What happened to a call; the texts are JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It may be sent again.
+    Queued,
+    /// It is about to be sent.
+    Sent,
+    /// The device will report later.
+    Accepted(String),
+    /// It is done.
+    Done(String),
+    /// The device refused or could not.
+    Failed(String),
+    /// No answer came, and it may have been carried out.
+    Unknown,
+}
+
+impl Progress {
+    /// The state's name.
+    pub(crate) fn state(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Accepted(_) => "accepted",
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn outcome(&self) -> Option<&str> {
+        match self {
+            Self::Accepted(text) | Self::Done(text) | Self::Failed(text) => Some(text),
+            Self::Queued | Self::Sent | Self::Unknown => None,
+        }
+    }
+}
+
+impl Store {
+    /// Queues a call; nothing where too many wait already.
+    pub(crate) async fn queue_call(&self, call: NewCall) -> Result<Option<i64>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { queue(tx, &call).await })).await
+    }
+
+    /// The calls of a device, newest first.
+    pub(crate) async fn calls(&self, identity: &str) -> Result<Vec<CallRow>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM call WHERE identity = $1 ORDER BY id DESC");
+        Ok(query.bind(identity).fetch_all(&self.reads).await?)
+    }
+
+    /// The calls of a device that are not finished for good, oldest first.
+    pub(crate) async fn open_calls(&self, identity: &str) -> Result<Vec<CallRow>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM call WHERE identity = $1 AND state IN ('queued', 'sent', 'accepted', 'unknown') ORDER BY id",
+        );
+        Ok(query.bind(identity).fetch_all(&self.reads).await?)
+    }
+
+    /// Writes what a TransferComplete says, before it is answered.
+    pub(crate) async fn advance_calls(
+        &self,
+        progress: Vec<(i64, Progress)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move {
+                for (id, progress) in &progress {
+                    advance(tx, *id, progress, ms(now)).await?;
+                }
+                Ok(())
+            })).await
+    }
+}
+
+async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
+    let row: Option<(i64,)> = sqlx::query_as(
+        "INSERT INTO call (identity, method, command_key, body, state, queued_at) \
+         SELECT $1, $2, $3, $4, 'queued', $5 \
+         WHERE (SELECT count(*) FROM call WHERE identity = $1 AND state = 'queued') < $6 RETURNING id",
+    )
+    .bind(&call.identity)
+    .bind(&call.method)
+    .bind(&call.command_key)
+    .bind(&call.body)
+    .bind(ms(call.at))
+    .bind(QUEUED_MAX)
+    .fetch_optional(&mut *tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM call WHERE identity = $1 AND state IN ('done', 'failed', 'unknown') AND id <= \
+         (SELECT id FROM call WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+    )
+    .bind(&call.identity)
+    .bind(KEPT)
+    .execute(tx)
+    .await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// Writes what happened to a call.
+pub(super) async fn advance(tx: &mut Tx, id: i64, progress: &Progress, now: i64) -> Result<(), StoreError> {
+    let is_sent = matches!(progress, Progress::Sent);
+    let is_finished = matches!(progress, Progress::Done(_) | Progress::Failed(_) | Progress::Unknown);
+    sqlx::query(
+        "UPDATE call SET state = $2, outcome = COALESCE($3, outcome), sent_at = COALESCE($4, sent_at), \
+         finished_at = $5 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(progress.state())
+    .bind(progress.outcome())
+    .bind(is_sent.then_some(now))
+    .bind(is_finished.then_some(now))
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What is remembered of one device between sessions: values, verdict, methods, intents, faults.
+
+use std::collections::BTreeMap;
+
+use sqlx::FromRow;
+
+use super::{Intent, Store, StoreError, Tx, at, json, ms, parse};
+use crate::plan::{Chunk, Known, Verdict};
+
+/// Faults remembered per device: more different steps than a plan has at one time.
+const FAULTS_MAX: i64 = 100;
+
+/// A chunk to write, or to remove where there is none.
+pub(crate) type ChunkChange = (String, Option<Chunk>);
+
+/// What was sent without its answer being durable.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct IntentRow {
+    pub(crate) object: String,
+}
+
+/// A step that the device refused.
+#[derive(Clone, Debug, FromRow, serde::Serialize)]
+pub(crate) struct FaultRow {
+    pub(crate) step: String,
+    pub(crate) code: i64,
+    pub(crate) text: String,
+    pub(crate) details: String,
+    pub(crate) count: i64,
+    pub(crate) last_at: i64,
+}
+
+/// Everything remembered of one device.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) known: Known,
+    pub(crate) intents: Vec<IntentRow>,
+    pub(crate) faults: Vec<FaultRow>,
+}
+
+impl Store {
+    /// What is remembered of a device.
+    pub(crate) async fn remembered(&self, identity: &str) -> Result<Remembered, StoreError> {
+        let mut tx = self.reads.begin().await?;
+        let intents = sqlx::query_as("SELECT object FROM intent WHERE identity = $1 ORDER BY id")
+            .bind(identity)
+            .fetch_all(&mut *tx)
+            .await?;
+        let faults =
+            sqlx::query_as("SELECT step, code, text, details, count, last_at FROM fault WHERE identity = $1")
+                .bind(identity)
+                .fetch_all(&mut *tx)
+                .await?;
+        let known = Known::restore(
+            chunks(&mut tx, identity).await?,
+            verdict(&mut tx, identity).await?,
+            methods(&mut tx, identity).await?,
+        );
+        Ok(Remembered { known, intents, faults })
+    }
+}
+
+async fn chunks(tx: &mut Tx, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT object, body FROM known WHERE identity = $1").bind(identity).fetch_all(tx).await?;
+    rows.into_iter().map(|(object, body)| Ok((object, parse("known chunk", &body)?))).collect()
+}
+
+async fn verdict(tx: &mut Tx, identity: &str) -> Result<Option<Verdict>, StoreError> {
+    let row: Option<(bool, String, String, String, i64)> =
+        sqlx::query_as("SELECT passed, policy, latitude, longitude, at FROM gate WHERE identity = $1")
+            .bind(identity)
+            .fetch_optional(tx)
+            .await?;
+    Ok(row.map(|(passed, policy, latitude, longitude, ms)| Verdict {
+        passed,
+        policy,
+        latitude,
+        longitude,
+        at: at(ms),
+    }))
+}
+
+async fn methods(tx: &mut Tx, identity: &str) -> Result<Option<Vec<String>>, StoreError> {
+    let row: Option<(Option<String>,)> =
+        sqlx::query_as("SELECT methods FROM device WHERE identity = $1").bind(identity).fetch_optional(tx).await?;
+    row.and_then(|(methods,)| methods).map(|text| parse("list of methods", &text)).transpose()
+}
+
+/// Writes chunks, verdict and methods.
+pub(super) async fn write(
+    tx: &mut Tx,
+    identity: &str,
+    changes: &[ChunkChange],
+    gate: Option<&Verdict>,
+    methods: Option<&[String]>,
+) -> Result<(), StoreError> {
+    for (object, chunk) in changes {
+        match chunk {
+            Some(chunk) => write_chunk(tx, identity, object, chunk).await?,
+            None => drop_chunk(tx, identity, object).await?,
+        }
+    }
+    write_gate(tx, identity, gate).await?;
+    sqlx::query("UPDATE device SET methods = $2 WHERE identity = $1")
+        .bind(identity)
+        .bind(methods.map(json))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn write_chunk(tx: &mut Tx, identity: &str, object: &str, chunk: &Chunk) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO known (identity, object, body, read_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (identity, object) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
+    )
+    .bind(identity)
+    .bind(object)
+    .bind(json(chunk))
+    .bind(chunk.read_at().map(ms))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn drop_chunk(tx: &mut Tx, identity: &str, object: &str) -> Result<(), StoreError> {
+    let query = sqlx::query("DELETE FROM known WHERE identity = $1 AND object = $2");
+    query.bind(identity).bind(object).execute(tx).await?;
+    Ok(())
+}
+
+async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Result<(), StoreError> {
+    let Some(verdict) = gate else {
+        sqlx::query("DELETE FROM gate WHERE identity = $1").bind(identity).execute(tx).await?;
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO gate (identity, passed, policy, latitude, longitude, at) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (identity) DO UPDATE SET passed = excluded.passed, policy = excluded.policy, \
+         latitude = excluded.latitude, longitude = excluded.longitude, at = excluded.at",
+    )
+    .bind(identity)
+    .bind(i64::from(verdict.passed))
+    .bind(&verdict.policy)
+    .bind(&verdict.latitude)
+    .bind(&verdict.longitude)
+    .bind(ms(verdict.at))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Remembers what is about to be sent.
+pub(super) async fn intend(tx: &mut Tx, intent: &Intent, object: &str) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO intent (identity, session, step, object, at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(&intent.identity)
+        .bind(intent.session)
+        .bind(&intent.step)
+        .bind(object)
+        .bind(ms(intent.at))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// The answers are durable, or what they concerned is unknown again.
+pub(super) async fn close_intents(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM intent WHERE identity = $1").bind(identity).execute(tx).await?;
+    Ok(())
+}
+
+/// Counts a fault of a step.
+pub(super) async fn write_fault(tx: &mut Tx, identity: &str, fault: &FaultRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO fault (identity, step, code, text, details, count, last_at) \
+         SELECT $1, $2, $3, $4, $5, 1, $6 \
+         WHERE (SELECT count(*) FROM fault WHERE identity = $1) < $7 \
+         ON CONFLICT (identity, step) DO UPDATE SET code = excluded.code, text = excluded.text, \
+         details = excluded.details, count = fault.count + 1, last_at = excluded.last_at",
+    )
+    .bind(identity)
+    .bind(&fault.step)
+    .bind(fault.code)
+    .bind(&fault.text)
+    .bind(&fault.details)
+    .bind(fault.last_at)
+    .bind(FAULTS_MAX)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A restarted device gets a new chance with every step.
+pub(super) async fn forget_faults(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM fault WHERE identity = $1").bind(identity).execute(tx).await?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Pools and who drew what of them. A draw is durable before anybody sees it, and unique both ways.
+
+use jiff::Timestamp;
+
+use super::{Store, StoreError, Tx, ms};
+use crate::pool::Pool;
+
+/// Why nothing could be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DrawError {
+    /// Nobody made such a pool.
+    #[error("there is no such pool")]
+    NoPool,
+    /// Every value is taken.
+    #[error("every value of the pool is taken")]
+    Exhausted,
+}
+
+impl Store {
+    /// All pools by name, each with the number of values drawn.
+    pub(crate) async fn pools(&self) -> Result<Vec<(String, Pool, i64)>, StoreError> {
+        let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT name, first, last, (SELECT count(*) FROM draw WHERE draw.pool = pool.name) FROM pool ORDER BY name",
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().map(|(name, first, last, drawn)| (name, Pool { first, last }, drawn)).collect())
+    }
+
+    /// Saves a pool. Values drawn before stay drawn, also outside a narrower range.
+    pub(crate) async fn put_pool(&self, name: String, pool: Pool, now: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO pool (name, first, last, changed_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) \
+                         DO UPDATE SET first = excluded.first, last = excluded.last, changed_at = excluded.changed_at",
+                    )
+                    .bind(name)
+                    .bind(pool.first)
+                    .bind(pool.last)
+                    .bind(ms(now))
+                    .execute(tx)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// What a device holds of a pool.
+    pub(crate) async fn drawn(&self, pool: &str, identity: &str) -> Result<Option<i64>, StoreError> {
+        let query = sqlx::query_as("SELECT value FROM draw WHERE pool = $1 AND identity = $2");
+        let row: Option<(i64,)> = query.bind(pool).bind(identity).fetch_optional(&self.reads).await?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    /// Draws a value for a device, or gives the one that it holds.
+    pub(crate) async fn draw(
+        &self,
+        pool: &str,
+        identity: &str,
+        now: Timestamp,
+    ) -> Result<Result<i64, DrawError>, StoreError> {
+        if let Some(value) = self.drawn(pool, identity).await? {
+            return Ok(Ok(value));
+        }
+        let (pool, identity) = (pool.to_owned(), identity.to_owned());
+        self.writer.commit(move |tx| Box::pin(async move { draw(tx, &pool, &identity, ms(now)).await })).await
+    }
+}
+
+/// The lowest value that is free: the first of the range, or the one after a taken one whose successor is not.
+async fn draw(tx: &mut Tx, pool: &str, identity: &str, now: i64) -> Result<Result<i64, DrawError>, StoreError> {
+    let range: Option<(i64, i64)> =
+        sqlx::query_as("SELECT first, last FROM pool WHERE name = $1").bind(pool).fetch_optional(&mut *tx).await?;
+    let Some((first, last)) = range else { return Ok(Err(DrawError::NoPool)) };
+    let free: Option<(i64,)> = sqlx::query_as(
+        "SELECT candidate FROM (SELECT $2 AS candidate \
+         UNION SELECT value + 1 FROM draw WHERE pool = $1 AND value >= $2) AS candidates \
+         WHERE candidate <= $3 AND NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value = candidate) \
+         ORDER BY candidate LIMIT 1",
+    )
+    .bind(pool)
+    .bind(first)
+    .bind(last)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((value,)) = free else { return Ok(Err(DrawError::Exhausted)) };
+    let row: (i64,) = sqlx::query_as(
+        "INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (pool, identity) DO UPDATE SET at = draw.at RETURNING value",
+    )
+    .bind(pool)
+    .bind(value)
+    .bind(identity)
+    .bind(now)
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(Ok(row.0))
+}

@@ -1,0 +1,211 @@
+//! Sessions: what is durable at their Inform, before a call that cannot be repeated, and at their end.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::{
+    Store, StoreError, Tx,
+    call::{self, Progress},
+    device,
+    known::{self, ChunkChange, FaultRow},
+    misbehaviour, ms,
+};
+use crate::plan::Verdict;
+
+use super::device::Summary;
+
+/// Sessions kept per device: two days of a cell that calls every hour.
+const SESSIONS_PER_DEVICE: i64 = 50;
+
+/// A session as the list shows it.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct SessionRow {
+    pub(crate) id: i64,
+    pub(crate) identity: String,
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) tls_version: String,
+    pub(crate) suite: String,
+    pub(crate) resumed: bool,
+    pub(crate) fingerprint: String,
+    pub(crate) not_after: i64,
+    pub(crate) peer: String,
+    pub(crate) events: String,
+    pub(crate) messages: i64,
+    pub(crate) outcome: Option<String>,
+}
+
+/// What is durable before an Inform is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) identity: String,
+    pub(crate) at: Timestamp,
+    pub(crate) tls_version: String,
+    pub(crate) suite: String,
+    pub(crate) resumed: bool,
+    pub(crate) fingerprint: String,
+    pub(crate) not_after: Timestamp,
+    pub(crate) peer: String,
+    /// Event codes with their command keys, as JSON.
+    pub(crate) events: String,
+    pub(crate) is_bootstrap: bool,
+    pub(crate) is_boot: bool,
+    /// What a device that nobody admitted claims to be; nothing of it is believed.
+    pub(crate) claimed: Option<String>,
+    pub(crate) changes: Vec<ChunkChange>,
+    pub(crate) gate: Option<Verdict>,
+    pub(crate) methods: Option<Vec<String>>,
+    pub(crate) summary: Summary,
+    pub(crate) progress: Vec<(i64, Progress)>,
+}
+
+/// What is durable at the end of a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing {
+    pub(crate) identity: String,
+    pub(crate) session: i64,
+    pub(crate) at: Timestamp,
+    pub(crate) outcome: &'static str,
+    pub(crate) messages: u32,
+    pub(crate) changes: Vec<ChunkChange>,
+    pub(crate) gate: Option<Verdict>,
+    pub(crate) methods: Option<Vec<String>>,
+    pub(crate) summary: Summary,
+    pub(crate) faults: Vec<FaultRow>,
+    pub(crate) misbehaviour: Vec<&'static str>,
+    pub(crate) progress: Vec<(i64, Progress)>,
+}
+
+/// What is durable before something is sent that must not be done twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    pub(crate) identity: String,
+    pub(crate) session: i64,
+    pub(crate) step: String,
+    pub(crate) object: Option<String>,
+    pub(crate) call: Option<i64>,
+    pub(crate) at: Timestamp,
+}
+
+impl Store {
+    /// Writes the events of an Inform, and all that follows from them; gives the session's number.
+    pub(crate) async fn open_session(&self, opening: Opening) -> Result<i64, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { open(tx, &opening).await })).await
+    }
+
+    /// Writes that something is about to be sent.
+    pub(crate) async fn intend(&self, intent: Intent) -> Result<(), StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { intend(tx, &intent).await })).await
+    }
+
+    /// Writes the outcome of a session.
+    pub(crate) async fn close_session(&self, closing: Closing) -> Result<(), StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { close(tx, &closing).await })).await
+    }
+
+    /// Sessions before a number, newest first, of one device or of all.
+    pub(crate) async fn sessions(
+        &self,
+        identity: Option<&str>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT * FROM session WHERE ($1 IS NULL OR identity = $1) AND id < $2 ORDER BY id DESC LIMIT $3",
+        );
+        Ok(query.bind(identity).bind(before).bind(limit).fetch_all(&self.reads).await?)
+    }
+}
+
+async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
+    let (identity, now) = (opening.identity.as_str(), ms(opening.at));
+    let session = insert(tx, opening).await?;
+    trim(tx, identity).await?;
+    if let Some(claimed) = &opening.claimed {
+        device::quarantine(tx, identity, claimed, now).await?;
+        return Ok(session);
+    }
+    device::informed(tx, identity, now, opening.is_bootstrap, (&opening.tls_version, &opening.suite)).await?;
+    if opening.is_boot || opening.is_bootstrap {
+        known::forget_faults(tx, identity).await?;
+    }
+    known::write(tx, identity, &opening.changes, opening.gate.as_ref(), opening.methods.as_deref()).await?;
+    known::close_intents(tx, identity).await?;
+    device::summarise(tx, identity, now, &opening.summary).await?;
+    for (id, progress) in &opening.progress {
+        call::advance(tx, *id, progress, now).await?;
+    }
+    Ok(session)
+}
+
+async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
+    let (session,): (i64,) = sqlx::query_as(
+        "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+    )
+    .bind(&opening.identity)
+    .bind(ms(opening.at))
+    .bind(&opening.tls_version)
+    .bind(&opening.suite)
+    .bind(i64::from(opening.resumed))
+    .bind(&opening.fingerprint)
+    .bind(ms(opening.not_after))
+    .bind(&opening.peer)
+    .bind(&opening.events)
+    .fetch_one(tx)
+    .await?;
+    Ok(session)
+}
+
+async fn trim(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM session WHERE identity = $1 AND id <= \
+         (SELECT id FROM session WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+    )
+    .bind(identity)
+    .bind(SESSIONS_PER_DEVICE)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
+    if let Some(object) = &intent.object {
+        known::intend(tx, intent, object).await?;
+    }
+    if let Some(call) = intent.call {
+        call::advance(tx, call, &Progress::Sent, ms(intent.at)).await?;
+    }
+    Ok(())
+}
+
+async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
+    let (identity, now) = (closing.identity.as_str(), ms(closing.at));
+    sqlx::query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
+        .bind(closing.session)
+        .bind(now)
+        .bind(closing.outcome)
+        .bind(i64::from(closing.messages))
+        .execute(&mut *tx)
+        .await?;
+    known::write(tx, identity, &closing.changes, closing.gate.as_ref(), closing.methods.as_deref()).await?;
+    known::close_intents(tx, identity).await?;
+    for fault in &closing.faults {
+        known::write_fault(tx, identity, fault).await?;
+    }
+    for kind in &closing.misbehaviour {
+        misbehaviour::count(tx, identity, kind, now).await?;
+    }
+    for (id, progress) in &closing.progress {
+        call::advance(tx, *id, progress, now).await?;
+    }
+    device::summarise(tx, identity, now, &closing.summary).await
+}
+
+/// Sessions that died with the process.
+pub(super) async fn end_interrupted(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query("UPDATE session SET ended_at = started_at, outcome = 'interrupted' WHERE ended_at IS NULL")
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Templates, as text that was checked when it was saved.
+
+use jiff::Timestamp;
+
+use super::{Store, StoreError, json, ms, parse};
+use crate::template::Template;
+
+impl Store {
+    /// All templates by name.
+    pub(crate) async fn templates(&self) -> Result<Vec<(String, Template)>, StoreError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, body FROM template ORDER BY name").fetch_all(&self.reads).await?;
+        rows.into_iter().map(|(name, body)| Ok((name, parse("template", &body)?))).collect()
+    }
+
+    /// Saves a template; whether it is new.
+    pub(crate) async fn put_template(
+        &self,
+        name: String,
+        template: &Template,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let body = json(template);
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO template (name, body, changed_at) VALUES ($1, $2, $3) ON CONFLICT (name) \
+                         DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at",
+                    )
+                    .bind(name)
+                    .bind(body)
+                    .bind(ms(now))
+                    .execute(tx)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Removes a template; whether it was there.
+    pub(crate) async fn delete_template(&self, name: String) -> Result<bool, StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let query = sqlx::query("DELETE FROM template WHERE name = $1").bind(name);
+                    Ok(query.execute(tx).await?.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,252 @@
+//! The store's promises, on SQLite.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use cwmp::ValueKind;
+use profile::Identity;
+
+use super::{session::Opening, *};
+use crate::{plan::Known, pool::Pool};
+
+/// Remembers the numbers of commits.
+#[derive(Default)]
+struct Counter {
+    last: AtomicU64,
+    numbers: Mutex<Vec<u64>>,
+}
+
+impl Witness for Counter {
+    fn committed(&self, number: u64) {
+        self.last.store(number, Ordering::SeqCst);
+        self.numbers.lock().unwrap().push(number);
+    }
+}
+
+fn now() -> Timestamp {
+    at(1_700_000_000_000)
+}
+
+fn identity(number: u8) -> Identity {
+    Identity::parse(&format!("00005e0053{number:02x}.hnb.example")).unwrap()
+}
+
+fn binding(serial: &str) -> Binding {
+    Binding { oui: "00005E".to_owned(), product_class: "C".to_owned(), serial: serial.to_owned() }
+}
+
+async fn store(folder: &Path) -> (Store, Arc<Counter>) {
+    let counter = Arc::new(Counter::default());
+    let store = Store::open(&folder.join("hearth.sqlite3"), Arc::<Counter>::clone(&counter)).await.unwrap();
+    (store, counter)
+}
+
+fn opening(identity: &Identity) -> Opening {
+    Opening {
+        identity: identity.to_string(),
+        at: now(),
+        tls_version: "TLSv1.2".to_owned(),
+        suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
+        resumed: false,
+        fingerprint: "ab".to_owned(),
+        not_after: now(),
+        peer: "127.0.0.1:5".to_owned(),
+        events: "[]".to_owned(),
+        is_bootstrap: false,
+        is_boot: false,
+        claimed: None,
+        changes: Vec::new(),
+        gate: None,
+        methods: None,
+        summary: Summary::default(),
+        progress: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn i07_a_binding_is_written_once_and_belongs_to_one_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store(folder.path()).await;
+    let rows = vec![
+        (identity(1), binding("S1")),
+        (identity(1), binding("S1")),
+        (identity(1), binding("S2")),
+        (identity(2), binding("S1")),
+    ];
+    let outcomes = store.admit(rows, now()).await.unwrap();
+    use Admission::{BindingTaken, New, OtherBinding, Same};
+    assert_eq!(outcomes, [New, Same, OtherBinding, BindingTaken]);
+    assert_eq!(store.devices("", 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_commits_share_a_transaction_and_each_is_answered_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, counter) = store(folder.path()).await;
+    let before = counter.last.load(Ordering::SeqCst);
+    let tasks: Vec<_> = (0..200)
+        .map(|number: u8| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.admit(vec![(identity(number), binding(&number.to_string()))], now()).await.unwrap();
+                assert!(store.device(identity(number).as_str()).await.unwrap().is_some());
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let transactions = counter.last.load(Ordering::SeqCst) - before;
+    assert!(transactions < 200, "{transactions}");
+    let numbers = counter.numbers.lock().unwrap().clone();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_takes_no_other_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store(folder.path()).await;
+    let broken = store.writer.commit(|tx| {
+        Box::pin(async move {
+            sqlx::query("INSERT INTO pool (name, first, last, changed_at) VALUES ('half', 1, 2, 3)")
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("INSERT INTO nowhere VALUES (1)").execute(tx).await?;
+            Ok(())
+        })
+    });
+    let fine = store.put_pool("whole".to_owned(), Pool { first: 1, last: 2 }, now());
+    let (broken, fine) = tokio::join!(broken, fine);
+    assert!(broken.is_err() && fine.is_ok());
+    let names: Vec<_> = store.pools().await.unwrap().into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, ["whole"]);
+}
+
+#[tokio::test]
+async fn a_draw_is_durable_and_unique_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = store(folder.path()).await;
+    assert_eq!(first.draw("pci", "a", now()).await.unwrap(), Err(DrawError::NoPool));
+    first.put_pool("pci".to_owned(), Pool { first: 5, last: 6 }, now()).await.unwrap();
+    let (a, b) = tokio::join!(first.draw("pci", "a", now()), first.draw("pci", "b", now()));
+    let (a, b) = (a.unwrap().unwrap(), b.unwrap().unwrap());
+    assert_ne!(a, b);
+    assert_eq!(first.draw("pci", "c", now()).await.unwrap(), Err(DrawError::Exhausted));
+    first.close().await;
+    let (second, _) = store(folder.path()).await;
+    assert_eq!(second.draw("pci", "a", now()).await.unwrap(), Ok(a));
+}
+
+#[tokio::test]
+async fn what_is_known_survives_with_its_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = store(folder.path()).await;
+    first.admit(vec![(identity(1), binding("S1"))], now()).await.unwrap();
+    let mut known = Known::default();
+    known.learn("Device.A.B", "7", ValueKind::UnsignedInt, now());
+    known.learn_instances("Device.T.", [1, 3]);
+    let opening = Opening { changes: known.take_changed(), ..opening(&identity(1)) };
+    first.open_session(opening).await.unwrap();
+    first.close().await;
+    let (second, _) = store(folder.path()).await;
+    let restored = second.remembered(identity(1).as_str()).await.unwrap().known;
+    assert_eq!(restored, known);
+    let sessions = second.sessions(None, i64::MAX, 10).await.unwrap();
+    assert_eq!(sessions[0].outcome.as_deref(), Some("interrupted"));
+}
+
+#[tokio::test]
+async fn s10_an_intent_outlives_the_process_until_the_next_inform() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = store(folder.path()).await;
+    first.admit(vec![(identity(1), binding("S1"))], now()).await.unwrap();
+    let session = first.open_session(opening(&identity(1))).await.unwrap();
+    let intent = Intent {
+        identity: identity(1).to_string(),
+        session,
+        step: "AddObject Device.T.".to_owned(),
+        object: Some("Device.T.".to_owned()),
+        call: None,
+        at: now(),
+    };
+    first.intend(intent).await.unwrap();
+    first.close().await;
+    let (second, _) = store(folder.path()).await;
+    let intents = second.remembered(identity(1).as_str()).await.unwrap().intents;
+    assert_eq!(intents[0].object, "Device.T.");
+    second.open_session(opening(&identity(1))).await.unwrap();
+    assert!(second.remembered(identity(1).as_str()).await.unwrap().intents.is_empty());
+}
+
+#[tokio::test]
+async fn refusals_are_aggregated_and_capped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store(folder.path()).await;
+    let entry = |issuer: String| RefusalEntry {
+        reason: "unknown_issuer",
+        issuer,
+        network: "192.0.2.0/24".to_owned(),
+        count: 2,
+        detail: String::new(),
+        certificate: None,
+    };
+    store.refuse(vec![entry("a".to_owned())], now()).await.unwrap();
+    store.refuse(vec![entry("a".to_owned())], now()).await.unwrap();
+    assert_eq!(store.refusals(10).await.unwrap()[0].count, 4);
+    for number in 0..1100_i64 {
+        let later = at(1_700_000_000_001 + number);
+        store.refuse(vec![entry(format!("issuer {number}"))], later).await.unwrap();
+    }
+    let rows = store.refusals(5000).await.unwrap();
+    assert_eq!(rows.len(), 1000);
+    assert_eq!(rows[0].issuer, "issuer 1099");
+}
+
+#[tokio::test]
+async fn misbehaviour_and_quarantine_are_counted_and_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store(folder.path()).await;
+    let quarantined = Opening { claimed: Some("{}".to_owned()), ..opening(&identity(9)) };
+    store.open_session(quarantined).await.unwrap();
+    let row = store.device(identity(9).as_str()).await.unwrap().unwrap();
+    assert_eq!((row.state.as_str(), row.binding()), ("quarantined", None));
+    for _ in 0..3 {
+        store.count_misbehaviour(row.identity.clone(), "authorization", now()).await.unwrap();
+    }
+    assert_eq!(store.misbehaviour(&row.identity).await.unwrap()[0].count, 3);
+    let outcomes = store.admit(vec![(identity(9), binding("S9"))], now()).await.unwrap();
+    assert_eq!(outcomes, [Admission::New]);
+    assert!(store.device(identity(9).as_str()).await.unwrap().unwrap().binding().is_some());
+}
+
+#[tokio::test]
+async fn calls_wait_in_order_and_their_number_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = store(folder.path()).await;
+    let call = || NewCall {
+        identity: "a".to_owned(),
+        method: "Reboot".to_owned(),
+        command_key: "k".to_owned(),
+        body: "{}".to_owned(),
+        at: now(),
+    };
+    let first = store.queue_call(call()).await.unwrap().unwrap();
+    for _ in 1..64 {
+        assert!(store.queue_call(call()).await.unwrap().is_some());
+    }
+    assert_eq!(store.queue_call(call()).await.unwrap(), None);
+    store.advance_calls(vec![(first, Progress::Done("{}".to_owned()))], now()).await.unwrap();
+    let open = store.open_calls("a").await.unwrap();
+    assert_eq!((open.len(), open[0].id), (63, first + 1));
+    let by_state: BTreeMap<String, usize> =
+        store.calls("a").await.unwrap().into_iter().fold(BTreeMap::new(), |mut map, call| {
+            *map.entry(call.state).or_default() += 1;
+            map
+        });
+    assert_eq!(by_state, BTreeMap::from([("done".to_owned(), 1), ("queued".to_owned(), 63)]));
+}

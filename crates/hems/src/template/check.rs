@@ -1,0 +1,188 @@
+//! What is checked of a template when it is saved; every complaint at once, each with its place.
+//!
+//! The management URL goes through the one constructor, and credentials are refused altogether: they would be a
+//! shared secret. (TS 33.320 8.3.4, P-07, P-11)
+
+use profile::{HemsUrl, TransportMode};
+
+use super::{Template, Wanted, WantedObject};
+use crate::radio;
+
+/// Values and rows of one template: more is a mistake of a script.
+const ENTRIES_MAX: usize = 2_000;
+/// Characters of a path. (H-27)
+const PATH_MAX: usize = 256;
+/// Characters of a value.
+const VALUE_MAX: usize = 64 * 1024;
+/// Characters of a name in the API.
+const NAME_MAX: usize = 64;
+
+/// Parameters that would carry a shared secret. (P-07)
+const CREDENTIALS: [&str; 4] = [
+    "Device.ManagementServer.Username",
+    "Device.ManagementServer.Password",
+    "Device.ManagementServer.ConnectionRequestUsername",
+    "Device.ManagementServer.ConnectionRequestPassword",
+];
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Complaint {
+    pub(crate) place: String,
+    pub(crate) message: String,
+}
+
+/// Whether a text can name a template or a pool.
+pub(crate) fn is_name(text: &str) -> bool {
+    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
+    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// Everything that is wrong with a template.
+pub(crate) fn check(template: &Template, mode: TransportMode) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let rows: usize = template.objects.iter().map(|object| object.rows.len()).sum();
+    if template.values.len() + rows > ENTRIES_MAX {
+        complain(&mut complaints, "", format!("a template has at most {ENTRIES_MAX} values and rows"));
+    }
+    for (path, wanted) in &template.values {
+        check_value(&mut complaints, path, wanted, mode);
+    }
+    for (index, object) in template.objects.iter().enumerate() {
+        let twice = template.objects.iter().take(index).any(|other| other.object == object.object);
+        if twice {
+            complain(&mut complaints, &object.object, "the table stands here twice");
+        }
+        check_object(&mut complaints, object);
+    }
+    complaints
+}
+
+fn complain(complaints: &mut Vec<Complaint>, place: &str, message: impl Into<String>) {
+    let place = place.chars().take(PATH_MAX).collect();
+    complaints.push(Complaint { place, message: message.into() });
+}
+
+fn check_value(complaints: &mut Vec<Complaint>, path: &str, wanted: &Wanted, mode: TransportMode) {
+    if !is_path(path) || path.ends_with('.') {
+        complain(complaints, path, "is no full path of a parameter, such as Device.Time.Enable");
+    }
+    if CREDENTIALS.contains(&path) {
+        complain(complaints, path, "would carry a shared secret; certificates alone authenticate (TS 33.320 8.3.4)");
+    }
+    if radio::SERVICE_STATES.contains(&path) && path != radio::ADMIN_STATE {
+        complain(complaints, path, "is what the cell reports and cannot be set");
+    }
+    if path == radio::ADMIN_STATE && !matches!(literal(wanted).as_deref(), Some("true" | "false" | "1" | "0")) {
+        complain(complaints, path, "is true or false");
+    }
+    if path == radio::MANAGEMENT_URL {
+        check_url(complaints, wanted, mode);
+    }
+    check_wanted(complaints, path, wanted);
+}
+
+fn check_url(complaints: &mut Vec<Complaint>, wanted: &Wanted, mode: TransportMode) {
+    match literal(wanted).map(|text| HemsUrl::parse(&text, mode)) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => complain(complaints, radio::MANAGEMENT_URL, error.to_string()),
+        None => complain(complaints, radio::MANAGEMENT_URL, "is not drawn from a pool"),
+    }
+}
+
+fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject) {
+    let place = object.object.as_str();
+    if !is_path(place) || !place.ends_with('.') {
+        complain(complaints, place, "is no path of a table, such as Device.Users.User.");
+    }
+    let mut keys = Vec::new();
+    for row in &object.rows {
+        match row.get(&object.key).map(literal) {
+            None => complain(complaints, place, format!("each row needs its key `{}`", object.key)),
+            Some(Some(key)) if key.is_empty() => complain(complaints, place, "a key is never empty"),
+            Some(key) => keys.push(key),
+        }
+        for (column, wanted) in row {
+            if column.is_empty() || column.contains('.') || column.len() > PATH_MAX {
+                complain(complaints, place, format!("`{column}` is no name of a column"));
+            }
+            check_wanted(complaints, &format!("{place}{column}"), wanted);
+        }
+    }
+    let count = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.len() < count {
+        complain(complaints, place, "two rows have the same key");
+    }
+}
+
+fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted) {
+    match wanted {
+        Wanted::Draw(draw) if !is_name(&draw.pool) => complain(complaints, place, "is no name of a pool"),
+        Wanted::Text(text) if text.len() > VALUE_MAX => complain(complaints, place, "the value is too long"),
+        Wanted::Text(text) if text.chars().any(is_forbidden) => {
+            complain(complaints, place, "the value has a character that XML cannot carry");
+        }
+        Wanted::Draw(_) | Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => {}
+    }
+}
+
+fn literal(wanted: &Wanted) -> Option<String> {
+    wanted.text(&std::collections::BTreeMap::new())
+}
+
+fn is_forbidden(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}')
+}
+
+fn is_path(text: &str) -> bool {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    text.len() <= PATH_MAX && text.starts_with("Device.") && !text.contains("..") && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(json: &str) -> Vec<String> {
+        let template = serde_json::from_str(json).unwrap();
+        check(&template, TransportMode::Public).into_iter().map(|c| format!("{}: {}", c.place, c.message)).collect()
+    }
+
+    #[test]
+    fn p07_a_template_carries_no_credentials() {
+        for path in CREDENTIALS {
+            let found = complaints(&format!(r#"{{"values": {{"{path}": ""}}}}"#));
+            assert!(found.iter().any(|text| text.contains("shared secret")), "{path}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn p11_a_template_pushes_no_http_url() {
+        let found = complaints(r#"{"values": {"Device.ManagementServer.URL": "http://hems.example/"}}"#);
+        assert!(found[0].contains("https"), "{found:?}");
+        assert!(complaints(r#"{"values": {"Device.ManagementServer.URL": "https://hems.example/"}}"#).is_empty());
+        assert!(!complaints(r#"{"values": {"Device.ManagementServer.URL": {"pool": "url"}}}"#).is_empty());
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let found = complaints(
+            r#"{"values": {"Device.": "x", "InternetGatewayDevice.A": "y", "Device.B": {"pool": "No Name"}},
+                "objects": [{"object": "Device.T", "key": "K", "rows": [{"A": "1"}, {"K": ""}]},
+                            {"object": "Device.U.", "key": "K", "rows": [{"K": "1"}, {"K": "1"}]}]}"#,
+        );
+        assert_eq!(found.len(), 7, "{found:#?}");
+    }
+
+    #[test]
+    fn a_good_template_is_not_complained_about() {
+        let path = radio::ADMIN_STATE;
+        let found = complaints(&format!(
+            r#"{{"values": {{"{path}": true, "Device.A": 7}},
+                 "objects": [{{"object": "Device.T.", "key": "K", "rows": [{{"K": "1"}}, {{"K": {{"pool": "k"}}}}]}}]}}"#
+        ));
+        assert_eq!(found, Vec::<String>::new());
+    }
+}
