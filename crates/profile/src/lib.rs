@@ -12,6 +12,7 @@ mod certificate;
 mod client;
 mod clock;
 mod context;
+mod handshake;
 mod identity;
 mod mode;
 pub mod pki;
@@ -20,6 +21,7 @@ mod refusal;
 mod server;
 mod stream;
 mod url;
+mod verify;
 
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
 pub use client::{Connector, ServerPeer};

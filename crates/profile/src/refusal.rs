@@ -193,7 +193,7 @@ pub struct Refusal {
     /// What exactly was wrong, escaped and bounded.
     pub detail: String,
     /// The certificate that it is about, where the peer sent one.
-    pub certificate: Option<CertificateFacts>,
+    pub certificate: Option<Box<CertificateFacts>>,
     /// The alert that the peer sent. (RFC 5246 7.2)
     pub alert: Option<u8>,
 }
@@ -207,7 +207,7 @@ impl Refusal {
     /// The same refusal with the facts of the peer's certificate.
     #[must_use]
     pub fn about(self, certificate: Option<CertificateFacts>) -> Self {
-        Self { certificate, ..self }
+        Self { certificate: certificate.map(Box::new), ..self }
     }
 }
 

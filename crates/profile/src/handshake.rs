@@ -1,0 +1,255 @@
+//! One handshake, from either side: bounded in time, and never failing without a reason. (RFC 5246 7.4)
+//!
+//! ```text
+//!   engine ──verify callback──▶ Attempt ◀── the first refusal wins
+//!     │                            │
+//!     └── error, alert, EOF ──▶ explain ──▶ Refusal
+//! ```
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openssl::nid::Nid;
+use openssl::ssl::{self, Ssl, SslVerifyMode};
+use openssl::x509::{X509StoreContextRef, X509VerifyResult};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_openssl::SslStream;
+
+use crate::certificate::CertificateFacts;
+use crate::context::Terms;
+use crate::profile::{Profile, Suite, Version};
+use crate::refusal::{Reason, Refusal};
+use crate::stream::HANDSHAKE_BOUND;
+use crate::verify::{self, Role};
+
+/// How long to listen after a failed handshake: closing earlier would reset the connection and take the alert
+/// with it, and the peer would never learn why.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How much is read and thrown away in that time: a certificate chain fits.
+const FAREWELL_BYTES: usize = 64 * 1024;
+
+/// What one handshake found out, shared with the engine's callback.
+#[derive(Debug, Default)]
+pub(crate) struct Attempt(Mutex<Option<Refusal>>);
+
+impl Attempt {
+    fn refuse(&self, refusal: Refusal) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal);
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A rule for the peer's leaf, given the DER of the whole chain, leaf first.
+pub(crate) type Rules = Arc<dyn Fn(&[Vec<u8>]) -> Result<(), Refusal> + Send + Sync>;
+
+/// Prepares a connection: dates by our clock, our rules in the engine's callback.
+pub(crate) fn prepare(ssl: &mut Ssl, terms: &Terms, role: Role, rules: Rules) -> Arc<Attempt> {
+    ssl.param_mut().set_time(terms.clock.now().as_second());
+    let attempt = Arc::new(Attempt::default());
+    let witness = Arc::clone(&attempt);
+    let terms = terms.clone();
+    let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    ssl.set_verify_callback(mode, move |ok, store| {
+        let chain = chain_of(store);
+        let facts = chain.first().and_then(|leaf| CertificateFacts::read(leaf));
+        if !ok {
+            witness.refuse(engine_refusal(store, &chain, role, terms.profile).about(facts));
+            return false;
+        }
+        if store.error_depth() > 0 {
+            return true;
+        }
+        match leaf_refusal(&chain, role, &terms).and_then(|()| rules(&chain)) {
+            Ok(()) => true,
+            Err(refusal) => {
+                witness.refuse(refusal.about(facts));
+                store.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
+                false
+            }
+        }
+    });
+    attempt
+}
+
+/// The chain as the engine built it, leaf first; at least the certificate it complains about.
+fn chain_of(store: &X509StoreContextRef) -> Vec<Vec<u8>> {
+    let built = store.chain().map(|chain| chain.iter().filter_map(|ca| ca.to_der().ok()).collect::<Vec<_>>());
+    let current = || store.current_cert().and_then(|certificate| certificate.to_der().ok());
+    built.filter(|chain| !chain.is_empty()).unwrap_or_else(|| current().into_iter().collect())
+}
+
+fn leaf_refusal(chain: &[Vec<u8>], role: Role, terms: &Terms) -> Result<(), Refusal> {
+    let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+    verify::leaf_rules(&verify::read(leaf)?, role, terms.profile, terms.clock.now())
+}
+
+/// What the engine's complaint means. (RFC 5280 6.1; the numbers are its `X509_V_ERR_*`)
+fn engine_refusal(store: &X509StoreContextRef, chain: &[Vec<u8>], role: Role, profile: &Profile) -> Refusal {
+    let error = store.error();
+    let depth = store.error_depth();
+    let reason = match error.as_raw() {
+        2 | 19 | 20 | 21 | 27 => Reason::UnknownIssuer,
+        18 => Reason::SelfSigned,
+        9 => Reason::CertificateNotYetValid,
+        10 => Reason::CertificateExpired,
+        13 | 14 => Reason::MalformedCertificate,
+        26 if depth == 0 => return purpose_refusal(chain, role, profile),
+        62 | 64 => Reason::WrongName,
+        66 | 67 => Reason::WeakKey,
+        68 => Reason::WeakSignature,
+        _ => Reason::BadChain,
+    };
+    let whose = match (depth, store.current_cert()) {
+        (1.., Some(certificate)) => {
+            let common_name = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).next();
+            let name = common_name.map(|entry| String::from_utf8_lossy(entry.data().as_slice()).into_owned());
+            format!(", for the CA \"{}\" {depth} above the leaf", name.unwrap_or_default())
+        }
+        (_, Some(_) | None) => String::new(),
+    };
+    Refusal::new(reason, format!("{}{whose}", error.error_string()))
+}
+
+/// The engine says "unsuitable purpose" for several rules; ours say which.
+fn purpose_refusal(chain: &[Vec<u8>], role: Role, profile: &Profile) -> Refusal {
+    let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let ours = verify::read(leaf).and_then(|leaf| verify::leaf_rules(&leaf, role, profile, now));
+    let which = ours.err().filter(|refusal| refusal.reason != Reason::KeyPeriod);
+    which.unwrap_or_else(|| Refusal::new(Reason::KeyUsage, "the certificate is not made for this purpose"))
+}
+
+/// Which end of the connection we are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    Server,
+    Client,
+}
+
+/// Shakes hands, and says why not.
+pub(crate) async fn shake(
+    ssl: Ssl,
+    tcp: TcpStream,
+    side: Side,
+    attempt: Arc<Attempt>,
+) -> Result<SslStream<TcpStream>, Refusal> {
+    let mut stream =
+        SslStream::new(ssl, tcp).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let outcome = timeout(HANDSHAKE_BOUND, async {
+        match side {
+            Side::Server => Pin::new(&mut stream).accept().await,
+            Side::Client => Pin::new(&mut stream).connect().await,
+        }
+    });
+    match outcome.await {
+        Ok(Ok(())) => Ok(stream),
+        Ok(Err(error)) => {
+            let refusal = explain(&error, &attempt);
+            part(stream.get_mut()).await;
+            Err(refusal)
+        }
+        Err(_) => {
+            let detail = format!("no handshake within {} s", HANDSHAKE_BOUND.as_secs());
+            Err(Refusal::new(Reason::HandshakeTimeout, detail))
+        }
+    }
+}
+
+/// Ends our half and lets the peer read our alert.
+pub(crate) async fn part(tcp: &mut TcpStream) {
+    let farewell = async {
+        tcp.shutdown().await?;
+        let mut heard = 0;
+        let mut buffer = vec![0; 4096];
+        while heard < FAREWELL_BYTES {
+            match tcp.read(&mut buffer).await? {
+                0 => break,
+                more => heard += more,
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    // Whatever happens to a connection that is over changes nothing.
+    drop(timeout(FAREWELL, farewell).await);
+}
+
+/// Alerts of the peer are reasons from 1000 on. (OpenSSL's `SSL_AD_REASON_OFFSET`)
+const ALERT_OFFSET: i32 = 1000;
+/// The library number of TLS itself in the engine's error queue.
+const TLS_LIBRARY: i32 = 20;
+
+fn explain(error: &ssl::Error, attempt: &Attempt) -> Refusal {
+    if let Some(refusal) = attempt.refusal() {
+        return refusal;
+    }
+    if let Some(stack) = error.ssl_error() {
+        let mut reasons = stack.errors().iter().filter(|error| error.library_code() == TLS_LIBRARY);
+        let Some(first) = reasons.next() else {
+            return Refusal::new(Reason::Internal, stack.to_string());
+        };
+        let text = first.reason().unwrap_or("unknown reason");
+        return match u8::try_from(first.reason_code() - ALERT_OFFSET) {
+            Ok(alert) => Refusal { alert: Some(alert), ..Refusal::new(alert_reason(alert), text) },
+            Err(_) => Refusal::new(engine_reason(first.reason_code()), text),
+        };
+    }
+    let detail =
+        error.io_error().map_or_else(|| "the peer closed the connection".to_owned(), ToString::to_string);
+    Refusal::new(Reason::HandshakeBroken, detail)
+}
+
+/// What a peer means by its fatal alert. (RFC 5246 7.2.2)
+fn alert_reason(alert: u8) -> Reason {
+    match alert {
+        42 => Reason::PeerRefusesUsNotYetValid,
+        45 => Reason::PeerRefusesUsExpired,
+        48 => Reason::PeerRefusesUsUnknownIssuer,
+        70 => Reason::ProtocolVersion,
+        86 => Reason::Fallback,
+        _ => Reason::PeerRefusesUs,
+    }
+}
+
+/// What the engine means. (The numbers are its `SSL_R_*`, the same from 1.1.1 to 4.0.)
+fn engine_reason(code: i32) -> Reason {
+    match code {
+        199 => Reason::NoClientCertificate,
+        193 => Reason::NoCommonSuite,
+        191 | 258 | 266 | 396 => Reason::ProtocolVersion,
+        373 => Reason::Fallback,
+        118 | 370 | 376 => Reason::NoCommonSignature,
+        234 => Reason::Sslv2Hello,
+        155 | 156 => Reason::PlainHttp,
+        123 => Reason::BadProof,
+        102 | 394 => Reason::WeakDhGroup,
+        _ => Reason::HandshakeBroken,
+    }
+}
+
+/// What was negotiated, by the table: the engine's word is not enough. (P-13)
+pub(crate) fn negotiated(ssl: &ssl::SslRef, profile: &Profile) -> Result<(Version, &'static Suite), Refusal> {
+    let name = ssl.version_str();
+    let suite = ssl.current_cipher().map(|cipher| u16::from_be_bytes(cipher.protocol_id()));
+    let row = profile
+        .version(name)
+        .zip(suite)
+        .and_then(|(version, code)| Some((version, profile.permitted(code, version)?)));
+    row.ok_or_else(|| {
+        let code = suite.unwrap_or_default();
+        Refusal::new(Reason::OutsideProfile, format!("{name} with suite {code:04x} was negotiated"))
+    })
+}
+
+/// The peer's certificate after the handshake, in DER.
+pub(crate) fn peer_certificate(ssl: &ssl::SslRef) -> Result<Vec<u8>, Refusal> {
+    let certificate = ssl.peer_certificate().and_then(|certificate| certificate.to_der().ok());
+    certificate.ok_or_else(|| {
+        Refusal::new(Reason::NoClientCertificate, "the peer has no certificate after the handshake")
+    })
+}

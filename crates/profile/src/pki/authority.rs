@@ -1,0 +1,480 @@
+//! A CA that issues what it is ordered to, also what no honest CA would: tests need the odd ones.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use jiff::{Timestamp, ToSpan};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rand::rand_bytes;
+use openssl::rsa::Rsa;
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
+};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameRef};
+
+use super::{LAB_BITS, LAB_MARKER, PkiError, der, files};
+use crate::clock::build_time;
+use crate::context::KeyPair;
+use crate::identity::Identity;
+
+/// The longest common name that X.520 has.
+const MAX_COMMON_NAME: usize = 64;
+/// How far lab certificates are dated back: cells with restored clocks shall accept them. (K-06)
+const DATED_BACK_HOURS: i64 = 30 * 24;
+
+/// A private key. An RSA key may stand under several certificates: a fleet shares one, since each costs 40 ms.
+#[derive(Debug, Clone)]
+pub struct Key(PKey<Private>);
+
+impl Key {
+    /// A fresh RSA key.
+    pub fn generate(bits: u32) -> Result<Self, PkiError> {
+        Ok(Self(PKey::from_rsa(Rsa::generate(bits)?)?))
+    }
+
+    /// A fresh key on P-256: what this profile refuses.
+    pub fn generate_ec() -> Result<Self, PkiError> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        Ok(Self(PKey::from_ec_key(EcKey::generate(&group)?)?))
+    }
+
+    /// Reads a PEM file.
+    pub fn load(path: &Path) -> Result<Self, PkiError> {
+        Ok(Self(PKey::private_key_from_pem(&files::read(path)?)?))
+    }
+
+    /// PKCS #8 in PEM.
+    pub fn pem(&self) -> Result<Vec<u8>, PkiError> {
+        Ok(self.0.private_key_to_pem_pkcs8()?)
+    }
+}
+
+/// The digest under a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    /// Broken since 2004; for tests.
+    Md5,
+    /// Broken since 2017; for tests.
+    Sha1,
+    /// What the lab uses.
+    Sha256,
+}
+
+/// From when to when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment.
+    pub not_before: Timestamp,
+    /// The last moment.
+    pub not_after: Timestamp,
+}
+
+impl Validity {
+    /// From 30 days before the build or `now`, whichever is earlier, until `years` after the later of them.
+    pub fn lab(now: Timestamp, years: i32) -> Self {
+        let begin = now.min(build_time()).checked_sub(DATED_BACK_HOURS.hours());
+        let end = now.max(build_time()).checked_add((i64::from(years) * 365 * 24).hours());
+        Self { not_before: begin.unwrap_or(Timestamp::UNIX_EPOCH), not_after: end.unwrap_or(Timestamp::MAX) }
+    }
+}
+
+/// A bit of key usage. (RFC 5280 4.2.1.3)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Signs handshakes.
+    DigitalSignature,
+    /// Takes part in static RSA key exchange.
+    KeyEncipherment,
+    /// Signs certificates.
+    KeyCertSign,
+}
+
+/// A purpose of extended key usage. (RFC 5280 4.2.1.12)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A TLS server.
+    ServerAuth,
+    /// A TLS client.
+    ClientAuth,
+    /// Neither.
+    CodeSigning,
+}
+
+/// What a new CA shall be.
+#[derive(Debug, Clone)]
+pub struct AuthorityOrder {
+    common_name: String,
+    domain: Option<String>,
+    is_lab: bool,
+    bits: u32,
+    digest: Digest,
+    validity: Validity,
+    path_length: u32,
+}
+
+impl AuthorityOrder {
+    /// A lab CA for names below `domain` only.
+    pub fn lab(common_name: &str, domain: &str) -> Self {
+        Self {
+            common_name: common_name.to_owned(),
+            domain: Some(domain.to_owned()),
+            is_lab: true,
+            bits: LAB_BITS,
+            digest: Digest::Sha256,
+            validity: Validity::lab(Timestamp::now(), 1),
+            path_length: 0,
+        }
+    }
+
+    /// Without name constraints.
+    #[must_use]
+    pub fn unconstrained(self) -> Self {
+        Self { domain: None, ..self }
+    }
+
+    /// Without the lab marker: for tests of what a product accepts.
+    #[must_use]
+    pub fn unmarked(self) -> Self {
+        Self { is_lab: false, ..self }
+    }
+
+    /// Another RSA size.
+    #[must_use]
+    pub fn bits(self, bits: u32) -> Self {
+        Self { bits, ..self }
+    }
+
+    /// Another digest.
+    #[must_use]
+    pub fn digest(self, digest: Digest) -> Self {
+        Self { digest, ..self }
+    }
+
+    /// Another validity.
+    #[must_use]
+    pub fn valid(self, validity: Validity) -> Self {
+        Self { validity, ..self }
+    }
+
+    /// How many CAs may stand below it.
+    #[must_use]
+    pub fn path_length(self, path_length: u32) -> Self {
+        Self { path_length, ..self }
+    }
+}
+
+/// What a new end-entity certificate shall be, honest or not.
+#[derive(Debug, Clone)]
+pub struct LeafOrder {
+    common_name: String,
+    dns_names: Vec<Vec<u8>>,
+    addresses: Vec<IpAddr>,
+    digest: Digest,
+    validity: Validity,
+    usages: Vec<Usage>,
+    purposes: Vec<Purpose>,
+    is_ca: bool,
+    key_period: Option<Validity>,
+}
+
+impl LeafOrder {
+    /// The certificate of a H(e)MS.
+    pub fn hems(fqdn: &str) -> Self {
+        let usages = vec![Usage::DigitalSignature, Usage::KeyEncipherment];
+        Self::new(fqdn, usages, vec![Purpose::ServerAuth])
+    }
+
+    /// The certificate of a H(e)NB.
+    pub fn henb(identity: &Identity) -> Self {
+        Self::new(identity.as_str(), vec![Usage::DigitalSignature], vec![Purpose::ClientAuth])
+    }
+
+    fn new(name: &str, usages: Vec<Usage>, purposes: Vec<Purpose>) -> Self {
+        Self {
+            common_name: name.to_owned(),
+            dns_names: vec![name.as_bytes().to_vec()],
+            addresses: Vec::new(),
+            digest: Digest::Sha256,
+            validity: Validity::lab(Timestamp::now(), 1),
+            usages,
+            purposes,
+            is_ca: false,
+            key_period: None,
+        }
+    }
+
+    /// Another subject common name.
+    #[must_use]
+    pub fn common_name(self, name: &str) -> Self {
+        Self { common_name: name.to_owned(), ..self }
+    }
+
+    /// Other dNSNames, byte for byte; none leaves the extension out.
+    #[must_use]
+    pub fn dns_names<N: AsRef<[u8]>>(self, names: &[N]) -> Self {
+        Self { dns_names: names.iter().map(|name| name.as_ref().to_vec()).collect(), ..self }
+    }
+
+    /// iPAddresses.
+    #[must_use]
+    pub fn addresses(self, addresses: &[IpAddr]) -> Self {
+        Self { addresses: addresses.to_vec(), ..self }
+    }
+
+    /// Another digest.
+    #[must_use]
+    pub fn digest(self, digest: Digest) -> Self {
+        Self { digest, ..self }
+    }
+
+    /// Another validity.
+    #[must_use]
+    pub fn valid(self, validity: Validity) -> Self {
+        Self { validity, ..self }
+    }
+
+    /// Other key usage; none leaves the extension out.
+    #[must_use]
+    pub fn usages(self, usages: &[Usage]) -> Self {
+        Self { usages: usages.to_vec(), ..self }
+    }
+
+    /// Other extended key usage; none leaves the extension out.
+    #[must_use]
+    pub fn purposes(self, purposes: &[Purpose]) -> Self {
+        Self { purposes: purposes.to_vec(), ..self }
+    }
+
+    /// With the CA flag, where no CA flag belongs.
+    #[must_use]
+    pub fn as_ca(self) -> Self {
+        Self { is_ca: true, ..self }
+    }
+
+    /// With a private key usage period.
+    #[must_use]
+    pub fn key_period(self, period: Validity) -> Self {
+        Self { key_period: Some(period), ..self }
+    }
+}
+
+/// A certificate with the CAs that belong to its chain.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    certificate: X509,
+    above: Vec<X509>,
+}
+
+impl Issued {
+    /// The chain in PEM, leaf first, without the root.
+    pub fn pem(&self) -> Result<Vec<u8>, PkiError> {
+        let mut pem = self.certificate.to_pem()?;
+        for certificate in &self.above {
+            pem.extend(certificate.to_pem()?);
+        }
+        Ok(pem)
+    }
+
+    /// Writes `<name>.pem` and `<name>.key`, the key for its owner only.
+    pub fn write(&self, dir: &Path, name: &str, key: &Key) -> Result<KeyPair, PkiError> {
+        let pair = KeyPair { chain: dir.join(format!("{name}.pem")), key: dir.join(format!("{name}.key")) };
+        files::replace(&pair.key, &key.pem()?, files::SECRET)?;
+        files::replace(&pair.chain, &self.pem()?, files::PUBLIC)?;
+        Ok(pair)
+    }
+}
+
+/// A CA with its key.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    certificate: X509,
+    key: Key,
+    /// The CAs between this one and the root, this one included; empty for a root.
+    below_root: Vec<X509>,
+}
+
+impl Authority {
+    /// A self-signed CA.
+    pub fn create(order: &AuthorityOrder) -> Result<Self, PkiError> {
+        let key = Key::generate(order.bits)?;
+        let subject = authority_name(order)?;
+        let certificate = sign_authority(order, &key, &subject, None, &key)?;
+        Ok(Self { certificate, key, below_root: Vec::new() })
+    }
+
+    /// A CA below this one.
+    pub fn subordinate(&self, order: &AuthorityOrder) -> Result<Self, PkiError> {
+        let key = Key::generate(order.bits)?;
+        let subject = authority_name(order)?;
+        let certificate = sign_authority(order, &key, &subject, Some(&self.certificate), &self.key)?;
+        let below_root =
+            std::iter::once(certificate.clone()).chain(self.below_root.iter().cloned()).collect();
+        Ok(Self { certificate, key, below_root })
+    }
+
+    /// Reads a root CA and its key.
+    pub fn load(pair: &KeyPair) -> Result<Self, PkiError> {
+        let certificate = X509::from_pem(&files::read(&pair.chain)?)?;
+        Ok(Self { certificate, key: Key::load(&pair.key)?, below_root: Vec::new() })
+    }
+
+    /// The CA's certificate in PEM.
+    pub fn pem(&self) -> Result<Vec<u8>, PkiError> {
+        Ok(self.certificate.to_pem()?)
+    }
+
+    /// The CA's key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Issues what is ordered.
+    pub fn issue(&self, order: &LeafOrder, key: &Key) -> Result<Issued, PkiError> {
+        let certificate = sign_leaf(order, key, Some(&self.certificate), &self.key)?;
+        Ok(Issued { certificate, above: self.below_root.clone() })
+    }
+
+    /// A certificate that is its own issuer.
+    pub fn self_signed(order: &LeafOrder, key: &Key) -> Result<Issued, PkiError> {
+        Ok(Issued { certificate: sign_leaf(order, key, None, key)?, above: Vec::new() })
+    }
+}
+
+fn authority_name(order: &AuthorityOrder) -> Result<X509Name, ErrorStack> {
+    name(&order.common_name, order.is_lab.then_some(LAB_MARKER))
+}
+
+fn name(common_name: &str, unit: Option<&str>) -> Result<X509Name, ErrorStack> {
+    let mut name = X509Name::builder()?;
+    name.append_entry_by_nid(Nid::ORGANIZATIONNAME, "Hearth lab")?;
+    if let Some(unit) = unit {
+        name.append_entry_by_nid(Nid::ORGANIZATIONALUNITNAME, unit)?;
+    }
+    if !common_name.is_empty() {
+        let short: String = common_name.chars().take(MAX_COMMON_NAME).collect();
+        name.append_entry_by_nid(Nid::COMMONNAME, &short)?;
+    }
+    Ok(name.build())
+}
+
+fn start(
+    subject: &X509NameRef,
+    issuer: Option<&X509>,
+    key: &Key,
+    validity: Validity,
+) -> Result<X509Builder, ErrorStack> {
+    let mut serial = [0; 16];
+    rand_bytes(&mut serial)?;
+    // Positive and of full length.
+    if let Some(top) = serial.first_mut() {
+        *top = (*top & 0x7F) | 0x40;
+    }
+    let serial: Asn1Integer = BigNum::from_slice(&serial)?.to_asn1_integer()?;
+    let mut builder = X509::builder()?;
+    builder.set_version(2)?;
+    builder.set_serial_number(&serial)?;
+    builder.set_subject_name(subject)?;
+    builder.set_issuer_name(issuer.map_or(subject, |issuer| issuer.subject_name()))?;
+    builder.set_not_before(Asn1Time::from_unix(validity.not_before.as_second())?.as_ref())?;
+    builder.set_not_after(Asn1Time::from_unix(validity.not_after.as_second())?.as_ref())?;
+    builder.set_pubkey(&key.0)?;
+    let extension = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
+    builder.append_extension(extension)?;
+    if let Some(issuer) = issuer {
+        let extension =
+            AuthorityKeyIdentifier::new().keyid(true).build(&builder.x509v3_context(Some(issuer), None))?;
+        builder.append_extension(extension)?;
+    }
+    Ok(builder)
+}
+
+fn finish(mut builder: X509Builder, digest: Digest, signer: &Key) -> Result<X509, ErrorStack> {
+    let digest = match digest {
+        Digest::Md5 => MessageDigest::md5(),
+        Digest::Sha1 => MessageDigest::sha1(),
+        Digest::Sha256 => MessageDigest::sha256(),
+    };
+    builder.sign(&signer.0, digest)?;
+    Ok(builder.build())
+}
+
+fn extension(oid: &str, critical: bool, content: &[u8]) -> Result<X509Extension, ErrorStack> {
+    X509Extension::new_from_der(
+        Asn1Object::from_str(oid)?.as_ref(),
+        critical,
+        Asn1OctetString::new_from_bytes(content)?.as_ref(),
+    )
+}
+
+fn sign_authority(
+    order: &AuthorityOrder,
+    key: &Key,
+    subject: &X509NameRef,
+    issuer: Option<&X509>,
+    signer: &Key,
+) -> Result<X509, ErrorStack> {
+    let mut builder = start(subject, issuer, key, order.validity)?;
+    builder.append_extension(BasicConstraints::new().critical().ca().pathlen(order.path_length).build()?)?;
+    builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
+    if let Some(domain) = &order.domain {
+        builder.append_extension(extension("2.5.29.30", true, &der::name_constraints(domain))?)?;
+    }
+    finish(builder, order.digest, signer)
+}
+
+fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) -> Result<X509, ErrorStack> {
+    let mut builder = start(name(&order.common_name, None)?.as_ref(), issuer, key, order.validity)?;
+    let mut constraints = BasicConstraints::new();
+    constraints.critical();
+    if order.is_ca {
+        constraints.ca();
+    }
+    builder.append_extension(constraints.build()?)?;
+    if !order.usages.is_empty() {
+        builder.append_extension(key_usage(&order.usages)?)?;
+    }
+    if !order.purposes.is_empty() {
+        builder.append_extension(extended_key_usage(&order.purposes)?)?;
+    }
+    if !order.dns_names.is_empty() || !order.addresses.is_empty() {
+        let names = der::alternative_names(&order.dns_names, &order.addresses);
+        builder.append_extension(extension("2.5.29.17", false, &names)?)?;
+    }
+    if let Some(period) = order.key_period {
+        let time = |at: Timestamp| at.strftime("%Y%m%d%H%M%SZ").to_string();
+        let period = der::key_period(&time(period.not_before), &time(period.not_after));
+        builder.append_extension(extension("2.5.29.16", false, &period)?)?;
+    }
+    finish(builder, order.digest, signer)
+}
+
+fn key_usage(usages: &[Usage]) -> Result<X509Extension, ErrorStack> {
+    let mut extension = KeyUsage::new();
+    extension.critical();
+    for usage in usages {
+        match usage {
+            Usage::DigitalSignature => extension.digital_signature(),
+            Usage::KeyEncipherment => extension.key_encipherment(),
+            Usage::KeyCertSign => extension.key_cert_sign(),
+        };
+    }
+    extension.build()
+}
+
+fn extended_key_usage(purposes: &[Purpose]) -> Result<X509Extension, ErrorStack> {
+    let mut extension = ExtendedKeyUsage::new();
+    for purpose in purposes {
+        match purpose {
+            Purpose::ServerAuth => extension.server_auth(),
+            Purpose::ClientAuth => extension.client_auth(),
+            Purpose::CodeSigning => extension.code_signing(),
+        };
+    }
+    extension.build()
+}
