@@ -87,7 +87,7 @@ fn every_message_from_the_field_that_this_table_knows_is_read() {
             }
             Err(DecodeError { kind: DecodeErrorKind::UnknownMethod(_), .. }) => {}
             Err(DecodeError { kind: DecodeErrorKind::BadValue { .. }, .. }) => {
-                assert!(NONSENSE.contains(&name), "{name}")
+                assert!(NONSENSE.contains(&name), "{name}");
             }
             Err(error) => assert!(BROKEN.contains(&name), "{name}: {error}"),
         }
