@@ -1,1 +1,29 @@
-//! Placeholder head, rewritten with the crate.
+//! The agent of a H(e)NB: drives CWMP sessions for a [`Device`](device::Device). The daemon is `henbd`.
+//!
+//! ```text
+//!   henbd ─▶ Config ─▶ Agent ─▶ session ─▶ Link ─▶ profile ─▶ H(e)MS
+//!                        │         │
+//!                        ▼         ▼
+//!                    StateFile   Cell ─▶ execute ─▶ Device (memory, simulated, a vendor's)
+//! ```
+//!
+//! The one rule: what the H(e)MS is told is durable first, and whom it talks to is decided by certificates and the
+//! cell's own clock alone. What this crate does not do: it knows no TLS engine and no SOAP, and it holds no secret that
+//! anybody shares. Where to start: [`Agent`], then `session.rs`.
+
+mod agent;
+mod cell;
+pub mod config;
+pub mod device;
+mod execute;
+mod link;
+mod session;
+mod state;
+mod transfer;
+
+pub use agent::{Agent, DaemonError, Status, run};
+pub use config::{Config, ConfigError};
+pub use link::{LinkError, RESPONSE_WAIT};
+pub use session::SessionError;
+pub use state::{STATE_FILE, State, StateError};
+pub use transfer::Transfer;

@@ -1,2 +1,95 @@
-//! The `henbd` daemon.
-fn main() {}
+//! `henbd`: the agent of one H(e)NB as a daemon.
+//!
+//! Exit codes: 0 as asked, 1 the configuration is wrong (`check`), 2 it could not be done. Logs go to stderr, and
+//! `RUST_LOG` says how much of them.
+
+use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+use henb::{Agent, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The agent of one H(e)NB: keeps it in touch with its H(e)MS, by certificates alone.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Run it:    henbd --config /etc/hearth/henbd.toml\n\
+    Check it:  henbd check --config /etc/hearth/henbd.toml"
+)]
+struct Arguments {
+    /// The TOML file with the H(e)MS, the certificate and the device.
+    #[arg(long, global = true, default_value = "/etc/hearth/henbd.toml", value_name = "FILE")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Says everything that is wrong with the configuration, and ends.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let config = match Config::read(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error);
+            let is_check = arguments.command.is_some() && matches!(error, henb::ConfigError::Wrong { .. });
+            return ExitCode::from(if is_check { 1 } else { 2 });
+        }
+    };
+    match arguments.command {
+        Some(Command::Check) => match Agent::check(&config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(&error);
+                ExitCode::from(1)
+            }
+        },
+        None => serve(config),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let outcome: Result<(), Box<dyn Error>> = runtime.block_on(async {
+        let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+        let [terminate, interrupt] = &mut ends;
+        let shutdown = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        Ok(henb::run(config, Arc::new(()), shutdown).await?)
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&*error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the daemon's last words are for whoever started it")]
+fn complain(error: &dyn Error) {
+    eprintln!("henbd: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}

@@ -1,0 +1,269 @@
+//! The agent: one cell, its state file, and the loop that waits for the next thing to do.
+//!
+//! ```text
+//!   tick ─▶ session due? ─▶ transfer due? ─▶ else wait for the earliest of agenda, device and clock save
+//! ```
+//!
+//! It never waits for the time of day: the cell's clock is the restored one, from the first moment (P-17, P-18). A
+//! session that fails waits by the retry table; a state that cannot be saved ends the agent.
+
+use std::{
+    error::Error,
+    fmt::Write,
+    future::Future,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use cwmp::{FaultStruct, Witness};
+use profile::{Connector, HemsUrl, RestoredClock, Terms, TransportMode};
+use tokio::sync::watch;
+
+use crate::{
+    cell::Cell,
+    config::{Config, DeviceKind},
+    device::{Device, Memory, Simulated},
+    link::Link,
+    session::{Desk, SessionError},
+    state::{STATE_FILE, State, StateError, StateFile},
+    transfer::{self, MOST_BYTES, Transfer},
+};
+
+/// How often the clock is saved while nothing else happens. (K-01)
+const CLOCK_SAVE: Duration = Duration::from_secs(300);
+
+/// Why the agent cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The certificate, its key or the anchors.
+    #[error("cannot set up TLS")]
+    Tls(#[from] profile::ContextError),
+    /// The state.
+    #[error("cannot keep the cell's state")]
+    State(#[from] StateError),
+    /// No randomness: retry waits of a whole street would fall together.
+    #[error("cannot draw a random number")]
+    Random(#[source] getrandom::Error),
+}
+
+/// What one can see of a running agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// AdminState, OpState and RFTxStatus are true, and a session that reported it closed. (decision 23)
+    pub in_service: bool,
+    /// Sessions that closed well.
+    pub sessions: u64,
+    /// Sessions that failed.
+    pub failures: u64,
+    /// Why the last one failed.
+    pub last_failure: Option<String>,
+}
+
+/// A running cell.
+pub struct Agent {
+    cell: Cell,
+    file: StateFile,
+    connector: Connector,
+    clock: Arc<RestoredClock>,
+    witness: Arc<dyn Witness>,
+    configured: HemsUrl,
+    mode: TransportMode,
+    status: watch::Sender<Status>,
+    saved: Instant,
+}
+
+impl Agent {
+    /// Switches a cell on, with what its state folder kept.
+    ///
+    /// # Errors
+    /// Something that it cannot work without is missing or wrong.
+    pub fn start(config: &Config, witness: Arc<dyn Witness>) -> Result<Self, DaemonError> {
+        let (file, state) = StateFile::open(&config.state_dir, Arc::clone(&witness))?;
+        let saved = state.as_ref().map(|state| state.clock);
+        let clock = Arc::new(RestoredClock::restore(saved, profile::build_time(), Instant::now()));
+        let connector = connector(config, Arc::clone(&clock))?;
+        let device = device(config, &connector, state.as_ref());
+        let cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
+        Ok(Self {
+            cell,
+            file,
+            connector,
+            clock,
+            witness,
+            configured: config.url.clone(),
+            mode: config.mode,
+            status: watch::Sender::default(),
+            saved: Instant::now(),
+        })
+    }
+
+    /// Says whether a cell could start with this configuration, and touches no state.
+    ///
+    /// # Errors
+    /// The certificate, its key or the anchors.
+    pub fn check(config: &Config) -> Result<(), DaemonError> {
+        let clock = RestoredClock::restore(None, profile::build_time(), Instant::now());
+        connector(config, Arc::new(clock)).map(drop)
+    }
+
+    /// Watches the agent from outside.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs until `shutdown`, then saves.
+    ///
+    /// # Errors
+    /// The state cannot be kept.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        self.save().await?;
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                step = Box::pin(self.step()) => step?,
+            }
+        }
+        self.save().await
+    }
+
+    async fn step(&mut self) -> Result<(), DaemonError> {
+        if self.cell.tick() || self.saved.elapsed() >= CLOCK_SAVE {
+            self.save().await?;
+        }
+        if self.cell.is_due() {
+            return self.session().await;
+        }
+        let due =
+            self.cell.transfers.first().filter(|transfer| transfer.not_before <= self.cell.now()).cloned();
+        if let Some(transfer) = due {
+            return self.transfer(&transfer).await;
+        }
+        tokio::time::sleep(self.cell.idle(CLOCK_SAVE)).await;
+        Ok(())
+    }
+
+    async fn session(&mut self) -> Result<(), DaemonError> {
+        let outcome = self.hold().await;
+        let now = self.cell.now();
+        match outcome {
+            Ok(()) => {
+                self.cell.agenda.closed();
+                tracing::info!("a session with the H(e)MS closed");
+            }
+            Err(SessionError::State(error)) => return Err(error.into()),
+            Err(error) => {
+                let reason = chain(&error);
+                self.cell.agenda.failed(now, random()?);
+                let retries = self.cell.agenda.retry_count();
+                tracing::warn!(retries, "a session with the H(e)MS failed: {reason}");
+                self.status.send_modify(|status| {
+                    status.failures += 1;
+                    status.last_failure = Some(reason);
+                });
+                return self.save().await;
+            }
+        }
+        if self.cell.reboot_as_promised() {
+            tracing::info!("rebooted as the H(e)MS asked");
+        }
+        self.save().await?;
+        let in_service = self.cell.is_on_air() && !self.cell.has_news();
+        self.status.send_modify(|status| {
+            status.sessions += 1;
+            status.in_service = in_service;
+        });
+        Ok(())
+    }
+
+    async fn hold(&mut self) -> Result<(), SessionError> {
+        // What was stored may come from an older configuration: it passes the same rules, or the configured URL stands in.
+        let url = self.cell.url().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the stored URL is refused, the configured one is used");
+            self.configured.clone()
+        });
+        let mut link = Link::new(&self.connector, url.clone(), self.mode);
+        let (cell, file) = (&mut self.cell, &mut self.file);
+        Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await
+    }
+
+    async fn transfer(&mut self, transfer: &Transfer) -> Result<(), DaemonError> {
+        let started = self.cell.now();
+        let outcome = match self.fetch(transfer).await {
+            Ok(()) => FaultStruct::success(),
+            Err(fault) => fault,
+        };
+        tracing::info!(fault = outcome.fault_code.0, "a transfer ended");
+        self.cell.end_transfer(transfer, started, outcome);
+        self.save().await
+    }
+
+    async fn fetch(&mut self, transfer: &Transfer) -> Result<(), FaultStruct> {
+        let url = HemsUrl::parse(&transfer.download.url, self.mode)
+            .map_err(|error| transfer::fault(cwmp::FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
+        let mut link = Link::new(&self.connector, url, self.mode);
+        let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer::fetch_fault(&error))?;
+        transfer.check(&content)?;
+        let installed = self.cell.device.install(&transfer.download.file_type, &content);
+        installed.map_err(|fault| FaultStruct { fault_code: fault.code, fault_string: fault.text })
+    }
+
+    async fn save(&mut self) -> Result<(), DaemonError> {
+        self.saved = Instant::now();
+        Ok(self.file.save(self.cell.state()).await?)
+    }
+}
+
+/// Runs a cell until `shutdown`.
+///
+/// # Errors
+/// It cannot start, or its state cannot be kept.
+pub async fn run(
+    config: Config,
+    witness: Arc<dyn Witness>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), DaemonError> {
+    let state: PathBuf = config.state_dir.join(STATE_FILE);
+    let agent = Agent::start(&config, witness)?;
+    tracing::info!(
+        identity = %agent.connector.identity(),
+        url = %config.url,
+        state = %state.display(),
+        engine = profile::engine(),
+        "the cell is on"
+    );
+    agent.run(shutdown).await
+}
+
+fn connector(config: &Config, clock: Arc<RestoredClock>) -> Result<Connector, DaemonError> {
+    let terms = Terms { lab: config.lab, ..Terms::new(clock) };
+    Ok(Connector::new(&terms, &config.identity, &config.anchors)?)
+}
+
+fn device(config: &Config, connector: &Connector, state: Option<&State>) -> Box<dyn Device> {
+    let kept = state.map(|state| &state.device);
+    let factory = config.names.factory(connector.identity());
+    match &config.device {
+        DeviceKind::Memory => Box::new(Memory::new(&factory, kept)),
+        DeviceKind::Simulated(radio) => Box::new(Simulated::new(&factory, radio.clone(), kept)),
+    }
+}
+
+fn random() -> Result<u64, DaemonError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(DaemonError::Random)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

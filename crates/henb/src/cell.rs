@@ -1,0 +1,260 @@
+//! A cell between two messages: its device, its agenda, and what it has promised and not yet done.
+//!
+//! Everything in here happens at once and in memory; [`Cell::state`] is what a save keeps. Whoever changes a cell saves
+//! it before the outside can see the change.
+//!
+//! ```text
+//!   power on ─▶ 1 BOOT (0 BOOTSTRAP for a new URL) ─▶ tick ─▶ inform ─▶ delivered ─▶ promises: reboot, transfers
+//! ```
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
+
+use cwmp::{
+    AcsMethod, Agenda, DateTime, DeviceId, EventCode, EventStruct, FaultStruct, Inform, ParameterValueStruct,
+    Text, TransferComplete,
+};
+use datamodel::Path;
+use jiff::Timestamp;
+use profile::{Clock, HemsUrl, RestoredClock, TransportMode, UrlError};
+
+use crate::{
+    device::{Device, FIRMWARE, path},
+    state::State,
+    transfer::Transfer,
+};
+
+/// A cell in memory.
+pub(crate) struct Cell {
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) agenda: Agenda,
+    pub(crate) mode: TransportMode,
+    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) reboot: Option<Text>,
+    changed: BTreeSet<Path>,
+    contacted: Option<String>,
+    configured: String,
+    clock: Arc<RestoredClock>,
+    booted: Instant,
+}
+
+impl Cell {
+    /// Switches a cell on: with what a state kept, or from the factory's values.
+    pub(crate) fn power_on(
+        device: Box<dyn Device>,
+        state: Option<State>,
+        url: &HemsUrl,
+        mode: TransportMode,
+        clock: Arc<RestoredClock>,
+    ) -> Self {
+        let configured = url.to_string();
+        let is_new = state.as_ref().is_none_or(|state| state.configured != configured);
+        let mut cell = Self {
+            device,
+            agenda: Agenda::default(),
+            mode,
+            transfers: Vec::new(),
+            reboot: None,
+            changed: BTreeSet::new(),
+            contacted: None,
+            configured,
+            clock,
+            booted: Instant::now(),
+        };
+        if let Some(state) = state {
+            (cell.agenda, cell.changed, cell.contacted) = (state.agenda, state.changed, state.contacted);
+            (cell.reboot, cell.transfers) = (state.reboot, state.transfers);
+        }
+        if is_new {
+            cell.device.put(path::URL, &cell.configured);
+        }
+        cell.boot();
+        cell
+    }
+
+    /// Starts the device and notes why the next session opens: a promised reboot happens here at the latest. (C-20)
+    fn boot(&mut self) {
+        self.booted = Instant::now();
+        if let Some(command_key) = self.reboot.take() {
+            self.device.reboot(self.now());
+            self.agenda.raise(EventCode::M_REBOOT, command_key);
+        } else {
+            self.device.power_on(self.now());
+        }
+        self.agenda.raise(EventCode::BOOT, "");
+        self.apply_settings();
+    }
+
+    /// An ACS that never took our BOOTSTRAP is owed one. (C-02, D-06)
+    fn note_url(&mut self) {
+        let url = self.url().ok().map(|url| url.to_string());
+        let is_noted = self.agenda.events().iter().any(|event| event.event_code == EventCode::BOOTSTRAP);
+        if url.is_some() && url != self.contacted && !is_noted {
+            self.agenda.raise(EventCode::BOOTSTRAP, "");
+        }
+    }
+
+    /// Does a promised reboot; true when there was one.
+    pub(crate) fn reboot_as_promised(&mut self) -> bool {
+        let promised = self.reboot.is_some();
+        if promised {
+            self.boot();
+        }
+        promised
+    }
+
+    /// What the cell's clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What a save keeps.
+    pub(crate) fn state(&self) -> State {
+        State {
+            format: State::format(),
+            number: 0,
+            clock: self.now(),
+            configured: self.configured.clone(),
+            contacted: self.contacted.clone(),
+            agenda: self.agenda.clone(),
+            changed: self.changed.clone(),
+            reboot: self.reboot.clone(),
+            transfers: self.transfers.clone(),
+            device: self.device.snapshot(),
+        }
+    }
+
+    /// Lets the device act; true when something changed that the ACS wants to know. (C-02)
+    pub(crate) fn tick(&mut self) -> bool {
+        self.device.tick(self.now());
+        let changes = self.device.changes();
+        let has_news = !changes.is_empty();
+        if has_news {
+            self.changed.extend(changes);
+            self.agenda.raise(EventCode::VALUE_CHANGE, "");
+        }
+        has_news
+    }
+
+    /// Whether a session is due. (C-31)
+    pub(crate) fn is_due(&mut self) -> bool {
+        let now = self.now();
+        self.agenda.is_due(now) && self.device.value(path::ENABLE_CWMP) == "true"
+    }
+
+    /// How long nothing will be due, at most `longest`.
+    pub(crate) fn idle(&self, longest: Duration) -> Duration {
+        let agenda = self.agenda.deadline().filter(|_| self.device.value(path::ENABLE_CWMP) == "true");
+        let transfer = self.transfers.first().map(|transfer| transfer.not_before);
+        let next = [agenda, transfer, self.device.deadline()].into_iter().flatten().min();
+        let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
+        wait.unwrap_or(longest).min(longest)
+    }
+
+    /// Where the H(e)MS is: what an ACS set or the configuration gave, under the mode's rules either way. (P-11)
+    pub(crate) fn url(&self) -> Result<HemsUrl, UrlError> {
+        HemsUrl::parse(&self.device.value(path::URL), self.mode)
+    }
+
+    /// The Inform of a session that opens now. (TR-069 A.3.3.1, C-01, C-04)
+    pub(crate) fn inform(&mut self) -> Inform {
+        self.refresh();
+        let fact = |name: &str| Text::from(self.device.value(&format!("Device.DeviceInfo.{name}")));
+        Inform {
+            device_id: DeviceId {
+                manufacturer: fact("Manufacturer"),
+                oui: fact("ManufacturerOUI"),
+                product_class: fact("ProductClass"),
+                serial_number: fact("SerialNumber"),
+            },
+            event: self.agenda.events(),
+            max_envelopes: 1,
+            current_time: self.current_time(),
+            retry_count: self.agenda.retry_count(),
+            parameter_list: self.inform_parameters(),
+        }
+    }
+
+    fn inform_parameters(&self) -> Vec<ParameterValueStruct> {
+        let mut list = self.device.forced_inform();
+        for path in &self.changed {
+            let is_new = list.iter().all(|entry| entry.name != path.as_str());
+            list.extend(self.device.get(path).ok().filter(|_| is_new).into_iter().flatten());
+        }
+        list
+    }
+
+    /// Relative time until the clock is synchronised: the clock that checks certificates is another parameter. (K-07)
+    fn current_time(&self) -> DateTime {
+        if self.clock.synchronised() {
+            DateTime::from(self.now())
+        } else {
+            DateTime::relative(self.booted.elapsed())
+        }
+    }
+
+    /// Writes down what only the agent knows.
+    pub(crate) fn refresh(&mut self) {
+        let status = if self.clock.synchronised() { "Synchronized" } else { "Unsynchronized" };
+        let current = self.current_time();
+        self.device.put(path::TIME_STATUS, status);
+        self.device.put(path::LOCAL_TIME, &current.0);
+        self.device.put(path::LOCAL_CLOCK, &DateTime::from(self.now()).0);
+        self.device.put(path::UP_TIME, &self.booted.elapsed().as_secs().to_string());
+    }
+
+    /// The InformResponse arrived: its events and changes are delivered. (C-07)
+    pub(crate) fn informed(&mut self, events: &[EventStruct], url: &HemsUrl) {
+        self.agenda.informed(events);
+        let has = |code: &EventCode| events.iter().any(|event| event.event_code == *code);
+        if has(&EventCode::VALUE_CHANGE) {
+            self.changed.clear();
+        }
+        if has(&EventCode::BOOTSTRAP) {
+            self.contacted = Some(url.to_string());
+        }
+    }
+
+    /// Takes over what the ACS changed about the agent itself.
+    pub(crate) fn apply_settings(&mut self) {
+        let number = |path: &str| self.device.value(path).parse::<u32>().ok();
+        let interval =
+            number(path::PERIODIC_INTERVAL).filter(|_| self.device.value(path::PERIODIC_ENABLE) == "true");
+        let (least, multiplier) = (number(path::RETRY_MINIMUM), number(path::RETRY_MULTIPLIER));
+        let now = self.now();
+        self.agenda.set_periodic(interval.map(|seconds| Duration::from_secs(seconds.into())), now);
+        self.agenda.set_retry(least.unwrap_or(5), multiplier.unwrap_or(2000));
+        self.note_url();
+    }
+
+    /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)
+    pub(crate) fn end_transfer(&mut self, transfer: &Transfer, started: Timestamp, outcome: FaultStruct) {
+        let is_success = outcome.fault_code.0 == 0;
+        let command_key = transfer.download.command_key.clone();
+        self.transfers.retain(|pending| pending != transfer);
+        self.agenda.queue(AcsMethod::TransferComplete(TransferComplete {
+            command_key: command_key.clone(),
+            fault_struct: outcome,
+            start_time: started.into(),
+            complete_time: self.now().into(),
+        }));
+        self.agenda.raise(EventCode::TRANSFER_COMPLETE, "");
+        self.agenda.raise(EventCode::M_DOWNLOAD, command_key);
+        if is_success && transfer.download.file_type == FIRMWARE {
+            self.device.reboot(self.now());
+            self.booted = Instant::now();
+            self.agenda.raise(EventCode::BOOT, "");
+        }
+    }
+
+    /// Whether a change by the device waits to be told.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// AdminState, OpState and RFTxStatus are all true. (decision 23)
+    pub(crate) fn is_on_air(&self) -> bool {
+        [path::ADMIN_STATE, path::OP_STATE, path::RF_TX_STATUS]
+            .iter()
+            .all(|place| self.device.value(place) == "true")
+    }
+}

@@ -1,0 +1,396 @@
+//! The configuration of `henbd`: what was typed ([`File`]) and what it means ([`Config`]).
+//!
+//! One TOML file. Unknown keys are errors, and all errors are told at once, each with its line and what would be right.
+//! Relative paths are relative to the file.
+//!
+//! ```text
+//!   text ─▶ reader: lines, types, unknown keys ─▶ File ─▶ URLs parsed, files found, bounds kept ─▶ Config
+//! ```
+
+mod reader;
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use profile::{HemsUrl, Identity, KeyPair, TransportMode};
+use reader::{Reader, Typed};
+
+use crate::device::{Factory, Radio, RadioFault};
+
+/// Longest simulated delay: a radio that takes longer than ten minutes is `s1-never-up`.
+const MOST_DELAY_MS: u64 = 600_000;
+
+/// What an agent is started with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Lab certificates are accepted. (decision 12)
+    pub lab: bool,
+    /// Where the cell keeps its state.
+    pub state_dir: PathBuf,
+    /// How the deployment reaches its H(e)MS.
+    pub mode: TransportMode,
+    /// The first H(e)MS. (P-11)
+    pub url: HemsUrl,
+    /// The operator's CAs.
+    pub anchors: PathBuf,
+    /// The cell's certificate and key.
+    pub identity: KeyPair,
+    /// What it drives.
+    pub device: DeviceKind,
+    /// Who it says it is.
+    pub names: Names,
+}
+
+/// Which implementation of the device trait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// Values, and nothing behind them.
+    Memory,
+    /// A played radio.
+    Simulated(Radio),
+}
+
+/// The names of a cell; what is absent comes from its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// Who made it.
+    pub manufacturer: String,
+    /// Six upper-case hex digits; else the first of the EUI. (I-05)
+    pub oui: Option<String>,
+    /// The product.
+    pub product_class: String,
+    /// Else the EUI in upper case.
+    pub serial: Option<String>,
+    /// The name on the box.
+    pub model_name: String,
+    /// The board.
+    pub hardware_version: String,
+    /// The image from the factory.
+    pub software_version: String,
+    /// Where it stands, in millionths of a degree.
+    pub position: Option<(i32, i32)>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            manufacturer: "Hearth".to_owned(),
+            oui: None,
+            product_class: "SimulatedCell".to_owned(),
+            serial: None,
+            model_name: "Hearth simulated cell".to_owned(),
+            hardware_version: "1".to_owned(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            position: Some((52_520_008, 13_404_954)),
+        }
+    }
+}
+
+impl Names {
+    /// The factory's facts of the cell with this identity.
+    #[must_use]
+    pub fn factory(&self, identity: &Identity) -> Factory {
+        Factory {
+            manufacturer: self.manufacturer.clone(),
+            oui: self.oui.clone().unwrap_or_else(|| identity.oui()),
+            product_class: self.product_class.clone(),
+            serial: self.serial.clone().unwrap_or_else(|| identity.eui().to_ascii_uppercase()),
+            model_name: self.model_name.clone(),
+            hardware_version: self.hardware_version.clone(),
+            software_version: self.software_version.clone(),
+            position: self.position,
+        }
+    }
+}
+
+/// Everything that was typed, with the line where it stands.
+#[derive(Debug, Default)]
+pub struct File {
+    /// `lab`: lab certificates are accepted. Default false.
+    lab: Option<Typed<bool>>,
+    /// `state_dir`: folder, made where it is missing. Required.
+    state_dir: Option<Typed<String>>,
+    /// `mode`: "public" or "ipsec-tls". Default "public".
+    mode: Option<Typed<String>>,
+    /// `hems.url`: an https URL. Required.
+    url: Option<Typed<String>>,
+    /// `hems.anchors`: PEM file with the operator's CAs. Required.
+    anchors: Option<Typed<String>>,
+    /// `identity.certificate`: PEM file with the cell's chain. Required.
+    certificate: Option<Typed<String>>,
+    /// `identity.key`: PEM file, readable by its owner only. Required.
+    key: Option<Typed<String>>,
+    /// `device.kind`: "simulated" or "memory". Default "simulated".
+    kind: Option<Typed<String>>,
+    /// `device.oui`: six upper-case hex digits. Default: from the certificate.
+    oui: Option<Typed<String>>,
+    /// `device.manufacturer`, `product_class`, `serial`, `model_name`, `hardware_version`, `software_version`: 1 to 64
+    /// characters. Default: `Names::default`, the serial from the certificate.
+    texts: Vec<(&'static str, Typed<String>)>,
+    /// `device.latitude`: millionths of a degree, -90000000 to 90000000. Default: 52520008.
+    latitude: Option<Typed<i64>>,
+    /// `device.longitude`: millionths of a degree, -180000000 to 180000000. Default: 13404954.
+    longitude: Option<Typed<i64>>,
+    /// `device.radio.delay_ms`: from AdminState to OpState, 0 to 600000. Default 1000.
+    delay_ms: Option<Typed<i64>>,
+    /// `device.radio.seed`: 0 or more. Default 0.
+    seed: Option<Typed<i64>>,
+    /// `device.radio.faults`: a list of "s1-never-up", "s1-lost-once", "install-fails". Default none.
+    faults: Vec<Typed<String>>,
+}
+
+/// The texts of the device section.
+const TEXTS: [&str; 6] =
+    ["manufacturer", "product_class", "serial", "model_name", "hardware_version", "software_version"];
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, counting from 1.
+    pub line: usize,
+    /// What, and what would be right.
+    pub text: String,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file itself.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What stands in it.
+    #[error("{}", Listed(path, problems))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+struct Listed<'a>(&'a Path, &'a [Problem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.1.iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{}:{}: {}", self.0.display(), problem.line, problem.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, base).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
+    }
+
+    /// Reads a text whose relative paths start at `base`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, by line.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(text);
+        let file = File::read(&mut reader);
+        let config = file.meaning(&mut reader, base);
+        let problems = reader.into_problems();
+        config.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+}
+
+impl File {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let mut file = Self {
+            lab: reader.boolean("", "lab"),
+            state_dir: reader.text("", "state_dir"),
+            mode: reader.text("", "mode"),
+            url: reader.text("hems", "url"),
+            anchors: reader.text("hems", "anchors"),
+            certificate: reader.text("identity", "certificate"),
+            key: reader.text("identity", "key"),
+            kind: reader.text("device", "kind"),
+            oui: reader.text("device", "oui"),
+            latitude: reader.integer("device", "latitude"),
+            longitude: reader.integer("device", "longitude"),
+            delay_ms: reader.integer("device.radio", "delay_ms"),
+            seed: reader.integer("device.radio", "seed"),
+            faults: reader.texts("device.radio", "faults"),
+            texts: Vec::new(),
+        };
+        for name in TEXTS {
+            file.texts.extend(reader.text("device", name).map(|text| (name, text)));
+        }
+        reader.refuse_the_rest();
+        file
+    }
+
+    fn meaning(&self, reader: &mut Reader<'_>, base: &Path) -> Option<Config> {
+        let mode = self.mode(reader);
+        let url = reader.required("hems.url", self.url.as_ref(), "\"https://hems.example/\"");
+        let url = url.and_then(|url| {
+            url.parse(reader, |text| HemsUrl::parse(text, mode).map_err(|error| format!("hems.url: {error}")))
+        });
+        let state_dir = reader.required("state_dir", self.state_dir.as_ref(), "a folder");
+        let anchors = existing(reader, base, "hems.anchors", self.anchors.as_ref());
+        let chain = existing(reader, base, "identity.certificate", self.certificate.as_ref());
+        let key = existing(reader, base, "identity.key", self.key.as_ref());
+        let names = self.names(reader);
+        let device = self.device(reader);
+        Some(Config {
+            lab: self.lab.as_ref().is_some_and(|lab| lab.value),
+            state_dir: base.join(&state_dir?.value),
+            mode,
+            url: url?,
+            anchors: anchors?,
+            identity: KeyPair { chain: chain?, key: key? },
+            device,
+            names,
+        })
+    }
+
+    fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {
+        let Some(mode) = &self.mode else { return TransportMode::Public };
+        let read = |text: &str| match text.parse() {
+            Ok(TransportMode::Ipsec) => {
+                Err("mode: \"ipsec\" is not built yet: \"public\" or \"ipsec-tls\" is right".to_owned())
+            }
+            Ok(mode) => Ok(mode),
+            Err(error) => Err(format!("mode: {error}")),
+        };
+        mode.parse(reader, read).unwrap_or(TransportMode::Public)
+    }
+
+    fn names(&self, reader: &mut Reader<'_>) -> Names {
+        let mut names = Names::default();
+        for (name, text) in &self.texts {
+            let Some(value) = text.parse(reader, |text| check_length(name, text)) else { continue };
+            match *name {
+                "manufacturer" => names.manufacturer = value,
+                "product_class" => names.product_class = value,
+                "serial" => names.serial = Some(value),
+                "model_name" => names.model_name = value,
+                "hardware_version" => names.hardware_version = value,
+                _ => names.software_version = value,
+            }
+        }
+        names.oui = self.oui.as_ref().and_then(|oui| oui.parse(reader, check_oui));
+        let latitude =
+            self.latitude.as_ref().and_then(|typed| degrees(reader, typed, "latitude", 90_000_000));
+        let longitude =
+            self.longitude.as_ref().and_then(|typed| degrees(reader, typed, "longitude", 180_000_000));
+        names.position = match (latitude, longitude, names.position) {
+            (None, None, default) => default,
+            (latitude, longitude, default) => {
+                let default = default.unwrap_or_default();
+                Some((latitude.unwrap_or(default.0), longitude.unwrap_or(default.1)))
+            }
+        };
+        names
+    }
+
+    fn device(&self, reader: &mut Reader<'_>) -> DeviceKind {
+        let is_simulated = self.kind.as_ref().is_none_or(|kind| {
+            kind.parse(reader, |text| match text {
+                "simulated" => Ok(true),
+                "memory" => Ok(false),
+                _ => Err("device.kind: \"simulated\" or \"memory\" is right".to_owned()),
+            })
+            .unwrap_or(true)
+        });
+        let radio = self.radio(reader);
+        if is_simulated { DeviceKind::Simulated(radio) } else { DeviceKind::Memory }
+    }
+
+    fn radio(&self, reader: &mut Reader<'_>) -> Radio {
+        let mut radio = Radio { delay: Duration::from_secs(1), ..Radio::default() };
+        if let Some(delay) = &self.delay_ms {
+            let bound = format!("device.radio.delay_ms: 0 to {MOST_DELAY_MS} is right");
+            let read = u64::try_from(delay.value).ok().filter(|delay| *delay <= MOST_DELAY_MS);
+            match read {
+                Some(delay) => radio.delay = Duration::from_millis(delay),
+                None => reader.complain(delay.line, bound),
+            }
+        }
+        if let Some(seed) = &self.seed {
+            match u64::try_from(seed.value) {
+                Ok(seed) => radio.seed = seed,
+                Err(_) => reader.complain(seed.line, "device.radio.seed: 0 or more is right".to_owned()),
+            }
+        }
+        for fault in &self.faults {
+            radio.faults.extend(fault.parse(reader, read_fault));
+        }
+        radio
+    }
+}
+
+fn existing(
+    reader: &mut Reader<'_>,
+    base: &Path,
+    name: &str,
+    typed: Option<&Typed<String>>,
+) -> Option<PathBuf> {
+    let typed = reader.required(name, typed, "a PEM file")?;
+    let path = base.join(&typed.value);
+    if !path.is_file() {
+        reader.complain(typed.line, format!("{name}: there is no file {}", path.display()));
+        return None;
+    }
+    Some(path)
+}
+
+fn check_length(name: &str, text: &str) -> Result<String, String> {
+    let is_right = (1..=64).contains(&text.chars().count());
+    if is_right { Ok(text.to_owned()) } else { Err(format!("device.{name}: 1 to 64 characters are right")) }
+}
+
+fn check_oui(text: &str) -> Result<String, String> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
+    if text.len() == 6 && text.bytes().all(is_digit) {
+        Ok(text.to_owned())
+    } else {
+        Err("device.oui: six upper-case hex digits are right, for instance \"00005E\"".to_owned())
+    }
+}
+
+fn degrees(reader: &mut Reader<'_>, typed: &Typed<i64>, name: &str, most: i32) -> Option<i32> {
+    let number = i32::try_from(typed.value).ok().filter(|number| (-most..=most).contains(number));
+    if number.is_none() {
+        reader.complain(
+            typed.line,
+            format!("device.{name}: -{most} to {most} millionths of a degree are right"),
+        );
+    }
+    number
+}
+
+fn read_fault(text: &str) -> Result<RadioFault, String> {
+    let known = RadioFault::ALL.into_iter().find(|(name, _)| *name == text);
+    known.map(|(_, fault)| fault).ok_or_else(|| {
+        let words: Vec<&str> = RadioFault::ALL.iter().map(|(name, _)| *name).collect();
+        format!(
+            "device.radio.faults: some of {} are right, not \"{}\"",
+            words.join(", "),
+            text.escape_debug()
+        )
+    })
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

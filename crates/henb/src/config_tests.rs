@@ -1,0 +1,115 @@
+//! Claims about the configuration: what it means, and that everything wrong is told at once.
+
+use super::*;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["operator.pem", "x.pem", "x.key"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    folder
+}
+
+const WHOLE: &str = r#"
+lab = true
+state_dir = "state"
+mode = "ipsec-tls"
+
+[hems]
+url = "https://Localhost:7547"
+anchors = "operator.pem"
+
+[identity]
+certificate = "x.pem"
+key = "x.key"
+
+[device]
+kind = "simulated"
+oui = "00005E"
+serial = "7"
+latitude = -33_868_800
+
+[device.radio]
+delay_ms = 20
+seed = 3
+faults = ["s1-lost-once"]
+"#;
+
+#[test]
+fn a_whole_file_means_what_it_says() {
+    let folder = folder();
+    let config = Config::parse(WHOLE, folder.path()).unwrap();
+    assert_eq!(config.state_dir, folder.path().join("state"));
+    assert_eq!((config.lab, config.mode), (true, TransportMode::IpsecTls));
+    assert_eq!(config.url.to_string(), "https://localhost:7547/");
+    assert_eq!(config.names.position, Some((-33_868_800, 13_404_954)));
+    let radio = Radio { delay: Duration::from_millis(20), seed: 3, faults: vec![RadioFault::S1LostOnce] };
+    assert_eq!(config.device, DeviceKind::Simulated(radio));
+    let identity = Identity::parse("00005e005301.hnb.example").unwrap();
+    let factory = config.names.factory(&identity);
+    assert_eq!((factory.oui.as_str(), factory.serial.as_str()), ("00005E", "7"));
+    let factory = Names::default().factory(&identity);
+    assert_eq!((factory.oui.as_str(), factory.serial.as_str()), ("00005E", "00005E005301"));
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_with_its_line() {
+    let folder = folder();
+    let text = r#"lab = "yes"
+mode = "ipsec"
+colour = 1
+[hems]
+url = "http://hems.example/"
+anchors = "nowhere.pem"
+[device]
+kind = "real"
+oui = "00005e"
+latitude = 90_000_001
+password = "x"
+[device.radio]
+delay_ms = -1
+faults = ["explodes"]
+[radio]
+delay_ms = 1
+"#;
+    let problems = Config::parse(text, folder.path()).unwrap_err();
+    let base = folder.path().display().to_string();
+    let said: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.line, problem.text.replace(&base, "BASE")))
+        .collect();
+    expect_test::expect![[r#"
+        1: lab: true or false is right
+        1: state_dir is missing: a folder is right
+        1: identity.certificate is missing: a PEM file is right
+        1: identity.key is missing: a PEM file is right
+        2: mode: "ipsec" is not built yet: "public" or "ipsec-tls" is right
+        3: colour is no key of henbd
+        5: hems.url: the transport mode "public" demands https (TS 33.320 8.3.4)
+        6: hems.anchors: there is no file BASE/nowhere.pem
+        8: device.kind: "simulated" or "memory" is right
+        9: device.oui: six upper-case hex digits are right, for instance "00005E"
+        10: device.latitude: -90000000 to 90000000 millionths of a degree are right
+        11: device.password is no key of henbd
+        13: device.radio.delay_ms: 0 to 600000 is right
+        14: device.radio.faults: some of s1-never-up, s1-lost-once, install-fails are right, not "explodes"
+        15: radio is no key of henbd"#]]
+    .assert_eq(&said.join("\n"));
+}
+
+#[test]
+fn p09_p11_a_tls_mode_takes_no_plain_http() {
+    let folder = folder();
+    for mode in ["public", "ipsec-tls"] {
+        let text = WHOLE.replace("https://Localhost", "http://localhost").replace("ipsec-tls", mode);
+        let problems = Config::parse(&text, folder.path()).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].text.contains("demands https"), "{}", problems[0].text);
+    }
+}
+
+#[test]
+fn text_that_is_no_toml_is_told_by_line() {
+    let problems = Config::parse("lab = true\nstate_dir = \n", Path::new("")).unwrap_err();
+    assert!(problems.iter().any(|problem| problem.line == 2), "{problems:?}");
+}

@@ -1,0 +1,163 @@
+//! What the agent drives: the seam between CWMP and a radio. (decision 23)
+//!
+//! A vendor implements [`Device`] for a real cell; [`Memory`] keeps values and does nothing; [`Simulated`] behaves like
+//! a radio. A device knows nothing of sessions, events or files: the agent asks it, tells it, and looks at what it
+//! changed by itself. Time comes in as an argument, from the cell's own clock.
+//!
+//! ```text
+//!   execute ──get, names, check, set, add, delete──▶ Device ◀──tick, deadline, changes, reboot, install── agent
+//! ```
+
+mod factory;
+mod memory;
+mod simulated;
+
+use cwmp::{Fault, ParameterInfoStruct, ParameterValueStruct};
+use datamodel::Path;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use factory::Factory;
+pub use memory::Memory;
+pub use simulated::{Radio, RadioFault, Simulated};
+
+/// A H(e)NB as the agent sees it.
+pub trait Device: Send {
+    /// The values at or below a path. (TR-069 A.3.2.2)
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault>;
+
+    /// The names at or below a path. (TR-069 A.3.2.3)
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn names(&self, path: &Path, next_level: bool) -> Result<Vec<ParameterInfoStruct>, Fault>;
+
+    /// Says whether [`Device::set`] would accept the list, and changes nothing.
+    ///
+    /// # Errors
+    /// 9003 with one detail per bad parameter.
+    fn check(&self, list: &[ParameterValueStruct]) -> Result<(), Fault>;
+
+    /// Applies all values or none. (TR-069 A.3.2.1, C-13)
+    ///
+    /// # Errors
+    /// 9003 with one detail per bad parameter.
+    fn set(&mut self, list: &[ParameterValueStruct], now: Timestamp) -> Result<(), Fault>;
+
+    /// Makes a row and gives its instance number. (TR-069 A.3.2.6)
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn add(&mut self, table: &Path) -> Result<u32, Fault>;
+
+    /// Removes a row. (TR-069 A.3.2.7)
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn delete(&mut self, row: &Path) -> Result<(), Fault>;
+
+    /// What belongs into every Inform. (C-04)
+    fn forced_inform(&self) -> Vec<ParameterValueStruct>;
+
+    /// The value of one parameter; empty where there is none.
+    fn value(&self, path: &str) -> String;
+
+    /// The agent's own hand, for what the agent knows and the device does not: keys, clock, addresses.
+    fn put(&mut self, path: &str, value: &str);
+
+    /// Parameters with active notification that changed by themselves since the last question. (C-02, C-03)
+    fn changes(&mut self) -> Vec<Path>;
+
+    /// Lets the device act on the time that has come.
+    fn tick(&mut self, now: Timestamp);
+
+    /// When the device wants its next tick.
+    fn deadline(&self) -> Option<Timestamp>;
+
+    /// Puts the device into the state that it has after power-on: the radio is locked. (M-08)
+    fn power_on(&mut self, now: Timestamp);
+
+    /// Restarts at the ACS's wish or after an installation; ends as [`Device::power_on`].
+    fn reboot(&mut self, now: Timestamp);
+
+    /// Takes a file of one of the types of [`Device::file_types`].
+    ///
+    /// # Errors
+    /// The fault that TransferComplete shall carry. (C-24)
+    fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault>;
+
+    /// The file types that can be installed. (TR-069 A.3.2.8, C-23)
+    fn file_types(&self) -> &'static [&'static str];
+
+    /// What must outlive a power cut.
+    fn snapshot(&self) -> Snapshot;
+}
+
+/// What a device keeps over a power cut.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Values and rows.
+    pub tree: datamodel::Snapshot,
+    /// What was done to the device.
+    pub journal: Journal,
+}
+
+/// Counts effects that nobody wants twice: whoever kills and restarts things compares it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Journal {
+    /// Rows made for the ACS.
+    pub rows_added: u64,
+    /// Rows removed for the ACS.
+    pub rows_deleted: u64,
+    /// How often AdminState went from false to true.
+    pub switch_ons: u64,
+    /// Reboots that were asked for or that an installation needed; power-ons do not count.
+    pub reboots: u64,
+    /// Files installed.
+    pub installs: u64,
+}
+
+/// A firmware image. (TR-069 A.3.2.8)
+pub const FIRMWARE: &str = "1 Firmware Upgrade Image";
+
+/// Paths that agent and devices speak of by name.
+pub mod path {
+    /// The ACS's URL. (P-11)
+    pub const URL: &str = "Device.ManagementServer.URL";
+    /// The key of the last change by the ACS. (C-14)
+    pub const PARAMETER_KEY: &str = "Device.ManagementServer.ParameterKey";
+    /// Whether the agent calls at all. (C-31)
+    pub const ENABLE_CWMP: &str = "Device.ManagementServer.EnableCWMP";
+    /// Whether there are periodic sessions.
+    pub const PERIODIC_ENABLE: &str = "Device.ManagementServer.PeriodicInformEnable";
+    /// Seconds between periodic sessions.
+    pub const PERIODIC_INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
+    /// First retry wait in seconds. (C-10)
+    pub const RETRY_MINIMUM: &str = "Device.ManagementServer.CWMPRetryMinimumWaitInterval";
+    /// Growth of the retry wait in thousandths. (C-10)
+    pub const RETRY_MULTIPLIER: &str = "Device.ManagementServer.CWMPRetryIntervalMultiplier";
+    /// Only informed when true. (C-04)
+    pub const ALIAS_ADDRESSING: &str = "Device.ManagementServer.AliasBasedAddressing";
+    /// The clock that certificates are checked with. (decision 6)
+    pub const LOCAL_CLOCK: &str = "Device.Time.X_00005E_LocalClock";
+    /// Whether the time is known. (K-04)
+    pub const TIME_STATUS: &str = "Device.Time.Status";
+    /// The time.
+    pub const LOCAL_TIME: &str = "Device.Time.CurrentLocalTime";
+    /// Seconds since the start.
+    pub const UP_TIME: &str = "Device.DeviceInfo.UpTime";
+    /// The radio's permission. (M-08)
+    pub const ADMIN_STATE: &str = "Device.Services.FAPService.1.FAPControl.LTE.AdminState";
+    /// Whether the cell works.
+    pub const OP_STATE: &str = "Device.Services.FAPService.1.FAPControl.LTE.OpState";
+    /// Whether the transmitter is on.
+    pub const RF_TX_STATUS: &str = "Device.Services.FAPService.1.FAPControl.LTE.RFTxStatus";
+    /// Where S1 goes.
+    pub const S1_SERVERS: &str = "Device.Services.FAPService.1.FAPControl.LTE.Gateway.S1SigLinkServerList";
+    /// The broadcast networks.
+    pub const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";
+}

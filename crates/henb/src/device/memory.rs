@@ -1,0 +1,202 @@
+//! A device that keeps values and does nothing else: what every device without a radio of its own can build on.
+//!
+//! It separates the two hands: what the ACS sets is no change "by itself", what the device changes is. (C-03)
+
+use std::collections::BTreeSet;
+
+use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
+use datamodel::{Model, Notification, Path, Tree};
+use jiff::Timestamp;
+
+use super::{Device, FIRMWARE, Factory, Journal, Snapshot, path};
+
+/// The first line of an image that [`Memory`] and [`Simulated`](super::Simulated) take, before its version.
+pub(crate) const IMAGE_MARK: &str = "HEARTH-IMAGE ";
+
+/// Values under the model, and nothing behind them.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    tree: Tree,
+    journal: Journal,
+    changed: BTreeSet<Path>,
+}
+
+impl Memory {
+    /// A device as it left the factory, or as it was when `kept` was taken.
+    #[must_use]
+    pub fn new(factory: &Factory, kept: Option<&Snapshot>) -> Self {
+        let mut tree = kept.map_or_else(|| factory.tree(), |kept| Tree::restore(Model::cell(), &kept.tree));
+        factory.name(&mut tree);
+        let journal = kept.map(|kept| kept.journal).unwrap_or_default();
+        Self { tree, journal, changed: BTreeSet::new() }
+    }
+
+    /// A change by the device itself: the ACS hears of it where the model says so.
+    pub(super) fn change(&mut self, place: &str, value: &str) {
+        let Ok(path) = Path::parse(place) else { return };
+        let is_active = |tree: &Tree| {
+            tree.parameter(&path).is_some_and(|parameter| parameter.notification == Notification::Active)
+        };
+        if self.tree.put(&path, value) && is_active(&self.tree) {
+            self.changed.insert(path);
+        }
+    }
+
+    pub(super) fn is_true(&self, place: &str) -> bool {
+        self.value(place) == "true"
+    }
+}
+
+impl Device for Memory {
+    fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault> {
+        self.tree.get(path)
+    }
+
+    fn names(&self, path: &Path, next_level: bool) -> Result<Vec<ParameterInfoStruct>, Fault> {
+        self.tree.names(path, next_level)
+    }
+
+    fn check(&self, list: &[ParameterValueStruct]) -> Result<(), Fault> {
+        self.tree.check(list).map(drop)
+    }
+
+    fn set(&mut self, list: &[ParameterValueStruct], _now: Timestamp) -> Result<(), Fault> {
+        let was_on = self.is_true(path::ADMIN_STATE);
+        self.tree.set(list)?;
+        if !was_on && self.is_true(path::ADMIN_STATE) {
+            self.journal.switch_ons += 1;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, table: &Path) -> Result<u32, Fault> {
+        let number = self.tree.add(table)?;
+        self.journal.rows_added += 1;
+        Ok(number)
+    }
+
+    fn delete(&mut self, row: &Path) -> Result<(), Fault> {
+        self.tree.delete(row)?;
+        self.journal.rows_deleted += 1;
+        Ok(())
+    }
+
+    fn forced_inform(&self) -> Vec<ParameterValueStruct> {
+        let forced = self.tree.parameters(|parameter| parameter.is_forced_inform);
+        let is_silent =
+            |path: &Path| path.as_str() == path::ALIAS_ADDRESSING && !self.is_true(path::ALIAS_ADDRESSING);
+        let wanted = forced.into_iter().filter(|path| !is_silent(path));
+        wanted.filter_map(|path| self.tree.get(&path).ok()).flatten().collect()
+    }
+
+    fn value(&self, path: &str) -> String {
+        let value = Path::parse(path).ok().and_then(|path| self.tree.value(&path).map(str::to_owned));
+        value.unwrap_or_default()
+    }
+
+    fn put(&mut self, path: &str, value: &str) {
+        if let Ok(path) = Path::parse(path) {
+            self.tree.put(&path, value);
+        }
+    }
+
+    fn changes(&mut self) -> Vec<Path> {
+        std::mem::take(&mut self.changed).into_iter().collect()
+    }
+
+    fn tick(&mut self, _now: Timestamp) {}
+
+    fn deadline(&self) -> Option<Timestamp> {
+        None
+    }
+
+    fn power_on(&mut self, _now: Timestamp) {
+        for place in [path::ADMIN_STATE, path::OP_STATE, path::RF_TX_STATUS] {
+            self.put(place, "false");
+        }
+        self.changed.clear();
+    }
+
+    fn reboot(&mut self, now: Timestamp) {
+        self.journal.reboots += 1;
+        self.power_on(now);
+    }
+
+    fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
+        let version = read_version(content);
+        if file_type == FIRMWARE {
+            let text = "the file does not begin with HEARTH-IMAGE and a version of 1 to 64 characters";
+            let version = version.ok_or_else(|| Fault::new(FaultCode::FILE_CORRUPTED, text))?;
+            self.change("Device.DeviceInfo.SoftwareVersion", &version);
+        }
+        self.journal.installs += 1;
+        Ok(())
+    }
+
+    fn file_types(&self) -> &'static [&'static str] {
+        &[FIRMWARE, "3 Vendor Configuration File"]
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { tree: self.tree.snapshot(), journal: self.journal }
+    }
+}
+
+fn read_version(content: &[u8]) -> Option<String> {
+    let line = content.split(|byte| *byte == b'\n').next()?;
+    let version = std::str::from_utf8(line).ok()?.strip_prefix(IMAGE_MARK)?.trim();
+    let is_version = (1..=64).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic());
+    is_version.then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::factory::sample;
+
+    fn set(place: &str, value: cwmp::Value) -> Vec<ParameterValueStruct> {
+        vec![ParameterValueStruct::new(place.to_owned(), value)]
+    }
+
+    #[test]
+    fn c03_what_the_acs_sets_is_no_change_by_itself() {
+        let mut memory = Memory::new(&sample(), None);
+        memory.set(&set(path::ADMIN_STATE, cwmp::Value::boolean(true)), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(memory.changes().is_empty());
+        memory.change(path::OP_STATE, "true");
+        memory.change("Device.DeviceInfo.UpTime", "7");
+        assert_eq!(memory.changes(), [Path::parse(path::OP_STATE).unwrap()]);
+        assert!(memory.changes().is_empty());
+    }
+
+    #[test]
+    fn m08_power_on_locks_the_radio_and_the_journal_stays() {
+        let mut memory = Memory::new(&sample(), None);
+        memory.set(&set(path::ADMIN_STATE, cwmp::Value::boolean(true)), Timestamp::UNIX_EPOCH).unwrap();
+        memory.reboot(Timestamp::UNIX_EPOCH);
+        assert!(!memory.is_true(path::ADMIN_STATE));
+        let memory = Memory::new(&sample(), Some(&memory.snapshot()));
+        let expected = Journal { switch_ons: 1, reboots: 1, ..Journal::default() };
+        assert_eq!(memory.snapshot().journal, expected);
+    }
+
+    #[test]
+    fn an_image_without_a_version_is_refused() {
+        let mut memory = Memory::new(&sample(), None);
+        let fault = memory.install(FIRMWARE, b"\x7fELF").unwrap_err();
+        assert_eq!(fault.code, FaultCode::FILE_CORRUPTED);
+        memory.install(FIRMWARE, b"HEARTH-IMAGE 2.0.1\nbody").unwrap();
+        assert_eq!(memory.value("Device.DeviceInfo.SoftwareVersion"), "2.0.1");
+        assert_eq!(memory.snapshot().journal.installs, 1);
+    }
+
+    #[test]
+    fn c04_alias_addressing_is_informed_only_when_true() {
+        let mut memory = Memory::new(&sample(), None);
+        let has =
+            |memory: &Memory| memory.forced_inform().iter().any(|entry| entry.name == path::ALIAS_ADDRESSING);
+        assert!(!has(&memory));
+        memory.put(path::ALIAS_ADDRESSING, "true");
+        assert!(has(&memory));
+    }
+}

@@ -1,0 +1,296 @@
+//! A simulated radio: what a cell does between "unlocked" and "on the air". (decision 23)
+//!
+//! ```text
+//!   AdminState true ──delay──▶ S1 up ──▶ OpState and RFTxStatus true
+//!   AdminState false, power-on, no S1 server ──▶ both false at once
+//! ```
+//!
+//! The delay has a part drawn from the seed, so that a fleet does not come up in one moment, and the same seed gives
+//! the same run.
+
+use std::time::Duration;
+
+use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
+use datamodel::Path;
+use jiff::Timestamp;
+
+use super::{Device, Factory, Memory, Snapshot, path};
+
+/// How a simulated radio behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Radio {
+    /// From unlocking to S1 up, plus up to half of it by the seed.
+    pub delay: Duration,
+    /// Where the drawn part comes from.
+    pub seed: u64,
+    /// What goes wrong.
+    pub faults: Vec<RadioFault>,
+}
+
+/// What a simulated radio can be told to do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RadioFault {
+    /// S1 never comes up.
+    S1NeverUp,
+    /// S1 is lost once, a delay after it came up, and comes back.
+    S1LostOnce,
+    /// Every installation fails.
+    InstallFails,
+}
+
+impl RadioFault {
+    /// All of them with the words of the configuration.
+    pub const ALL: [(&str, Self); 3] = [
+        ("s1-never-up", Self::S1NeverUp),
+        ("s1-lost-once", Self::S1LostOnce),
+        ("install-fails", Self::InstallFails),
+    ];
+}
+
+/// What the radio will do at its next deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    ComeUp { at: Timestamp },
+    LoseS1 { at: Timestamp },
+}
+
+/// A device with a radio that is only played.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    memory: Memory,
+    radio: Radio,
+    next: Next,
+    draws: u64,
+    has_lost_s1: bool,
+}
+
+impl Simulated {
+    /// A device as it left the factory, or as it was when `kept` was taken.
+    #[must_use]
+    pub fn new(factory: &Factory, radio: Radio, kept: Option<&Snapshot>) -> Self {
+        Self { memory: Memory::new(factory, kept), radio, next: Next::Nothing, draws: 0, has_lost_s1: false }
+    }
+
+    /// Brings the radio into line with AdminState and the configuration.
+    fn follow(&mut self, now: Timestamp) {
+        let may_serve =
+            self.memory.is_true(path::ADMIN_STATE) && !self.memory.value(path::S1_SERVERS).is_empty();
+        if !may_serve {
+            self.next = Next::Nothing;
+            self.show(false);
+        } else if !self.memory.is_true(path::OP_STATE) && self.next == Next::Nothing {
+            self.next = Next::ComeUp { at: self.after_delay(now) };
+        }
+    }
+
+    fn show(&mut self, is_up: bool) {
+        let value = if is_up { "true" } else { "false" };
+        self.memory.change(path::OP_STATE, value);
+        self.memory.change(path::RF_TX_STATUS, value);
+    }
+
+    fn come_up(&mut self, now: Timestamp) {
+        self.next = Next::Nothing;
+        if self.has(RadioFault::S1NeverUp) {
+            return;
+        }
+        self.show(true);
+        if self.has(RadioFault::S1LostOnce) && !self.has_lost_s1 {
+            self.next = Next::LoseS1 { at: self.after_delay(now) };
+        }
+    }
+
+    fn has(&self, fault: RadioFault) -> bool {
+        self.radio.faults.contains(&fault)
+    }
+
+    fn after_delay(&mut self, now: Timestamp) -> Timestamp {
+        self.draws += 1;
+        let half = u64::try_from(self.radio.delay.as_millis() / 2).unwrap_or(u64::MAX);
+        let drawn = mix(self.radio.seed ^ mix(self.draws)) % half.saturating_add(1);
+        now.checked_add(self.radio.delay.saturating_add(Duration::from_millis(drawn)))
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Spreads a number over all bits: the finishing step of the splitmix64 generator.
+fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+impl Device for Simulated {
+    fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault> {
+        self.memory.get(path)
+    }
+
+    fn names(&self, path: &Path, next_level: bool) -> Result<Vec<ParameterInfoStruct>, Fault> {
+        self.memory.names(path, next_level)
+    }
+
+    fn check(&self, list: &[ParameterValueStruct]) -> Result<(), Fault> {
+        self.memory.check(list)
+    }
+
+    fn set(&mut self, list: &[ParameterValueStruct], now: Timestamp) -> Result<(), Fault> {
+        self.memory.set(list, now)?;
+        self.follow(now);
+        Ok(())
+    }
+
+    fn add(&mut self, table: &Path) -> Result<u32, Fault> {
+        self.memory.add(table)
+    }
+
+    fn delete(&mut self, row: &Path) -> Result<(), Fault> {
+        self.memory.delete(row)
+    }
+
+    fn forced_inform(&self) -> Vec<ParameterValueStruct> {
+        self.memory.forced_inform()
+    }
+
+    fn value(&self, path: &str) -> String {
+        self.memory.value(path)
+    }
+
+    fn put(&mut self, path: &str, value: &str) {
+        self.memory.put(path, value);
+    }
+
+    fn changes(&mut self) -> Vec<Path> {
+        self.memory.changes()
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        match self.next {
+            Next::ComeUp { at } if at <= now => self.come_up(now),
+            Next::LoseS1 { at } if at <= now => {
+                self.has_lost_s1 = true;
+                self.show(false);
+                self.next = Next::ComeUp { at: self.after_delay(now) };
+            }
+            Next::Nothing | Next::ComeUp { .. } | Next::LoseS1 { .. } => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        match self.next {
+            Next::Nothing => None,
+            Next::ComeUp { at } | Next::LoseS1 { at } => Some(at),
+        }
+    }
+
+    fn power_on(&mut self, now: Timestamp) {
+        self.next = Next::Nothing;
+        self.memory.power_on(now);
+    }
+
+    fn reboot(&mut self, now: Timestamp) {
+        self.next = Next::Nothing;
+        self.memory.reboot(now);
+    }
+
+    fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
+        if self.has(RadioFault::InstallFails) {
+            return Err(Fault::new(FaultCode::DOWNLOAD_FAILURE, "the simulated flash is broken"));
+        }
+        self.memory.install(file_type, content)
+    }
+
+    fn file_types(&self) -> &'static [&'static str] {
+        self.memory.file_types()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.memory.snapshot()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::factory::sample;
+
+    const DELAY: Duration = Duration::from_secs(10);
+
+    fn cell(faults: &[RadioFault]) -> Simulated {
+        let radio = Radio { delay: DELAY, seed: 7, faults: faults.to_vec() };
+        Simulated::new(&sample(), radio, None)
+    }
+
+    fn set(cell: &mut Simulated, place: &str, value: cwmp::Value, now: Timestamp) {
+        cell.set(&[ParameterValueStruct::new(place.to_owned(), value)], now).unwrap();
+    }
+
+    fn unlock(cell: &mut Simulated, now: Timestamp) {
+        set(cell, path::S1_SERVERS, cwmp::Value::string("192.0.2.1"), now);
+        set(cell, path::ADMIN_STATE, cwmp::Value::boolean(true), now);
+    }
+
+    fn is_up(cell: &Simulated) -> bool {
+        cell.memory.is_true(path::OP_STATE) && cell.memory.is_true(path::RF_TX_STATUS)
+    }
+
+    #[test]
+    fn an_unlocked_radio_comes_up_after_its_delay_and_says_so_once() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut cell = cell(&[]);
+        unlock(&mut cell, start);
+        let due = cell.deadline().unwrap();
+        assert!(due >= start + DELAY && due <= start + DELAY + DELAY / 2);
+        cell.tick(due - Duration::from_millis(1));
+        assert!(!is_up(&cell));
+        cell.tick(due);
+        assert!(is_up(&cell));
+        assert_eq!(cell.changes().len(), 2);
+        assert_eq!((cell.changes().len(), cell.deadline()), (0, None));
+    }
+
+    #[test]
+    fn d07_a_locked_or_unconfigured_radio_stays_silent() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut cell = cell(&[]);
+        set(&mut cell, path::ADMIN_STATE, cwmp::Value::boolean(true), start);
+        assert_eq!(cell.deadline(), None);
+        unlock(&mut cell, start);
+        cell.tick(Timestamp::MAX);
+        assert!(is_up(&cell));
+        set(&mut cell, path::ADMIN_STATE, cwmp::Value::boolean(false), start);
+        assert!(!is_up(&cell));
+    }
+
+    #[test]
+    fn m08_a_reboot_locks_the_radio() {
+        let mut cell = cell(&[]);
+        unlock(&mut cell, Timestamp::UNIX_EPOCH);
+        cell.tick(Timestamp::MAX);
+        cell.reboot(Timestamp::MAX);
+        assert!(!is_up(&cell) && !cell.memory.is_true(path::ADMIN_STATE));
+        assert_eq!(cell.deadline(), None);
+    }
+
+    #[test]
+    fn faults_happen_as_told() {
+        let mut never = cell(&[RadioFault::S1NeverUp]);
+        unlock(&mut never, Timestamp::UNIX_EPOCH);
+        never.tick(Timestamp::MAX);
+        assert!(!is_up(&never));
+
+        let mut lost = cell(&[RadioFault::S1LostOnce]);
+        unlock(&mut lost, Timestamp::UNIX_EPOCH);
+        let mut history = Vec::new();
+        while let Some(at) = lost.deadline() {
+            lost.tick(at);
+            history.push(is_up(&lost));
+        }
+        assert_eq!(history, [true, false, true]);
+
+        assert!(
+            cell(&[RadioFault::InstallFails]).install(super::super::FIRMWARE, b"HEARTH-IMAGE 2").is_err()
+        );
+    }
+}

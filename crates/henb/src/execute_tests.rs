@@ -1,0 +1,232 @@
+//! Claims about what a cell does with each call, and about what it keeps of it.
+
+use std::{sync::Arc, time::Instant};
+
+use cwmp::{AcsMethod, EventCode, GetRPCMethods, Value};
+use profile::{RestoredClock, TransportMode};
+
+use super::*;
+use crate::{
+    device::{FIRMWARE, Factory, Memory},
+    state::State,
+};
+
+fn factory() -> Factory {
+    crate::config::Names::default().factory(&profile::Identity::parse("00005e005301.hnb.example").unwrap())
+}
+
+fn url(text: &str) -> HemsUrl {
+    HemsUrl::parse(text, TransportMode::Public).unwrap()
+}
+
+fn power_on(state: Option<State>) -> Cell {
+    let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
+    let memory = Memory::new(&factory(), state.as_ref().map(|state| &state.device));
+    Cell::power_on(Box::new(memory), state, &url("https://hems.example/"), TransportMode::Public, clock)
+}
+
+fn cell() -> Cell {
+    power_on(None)
+}
+
+fn set_to(cell: &mut Cell, list: &[(&str, Value)]) -> Result<CpeResponse, Fault> {
+    let entry = |(name, value): &(&str, Value)| ParameterValueStruct::new((*name).to_owned(), value.clone());
+    let parameter_list = list.iter().map(entry).collect();
+    execute(cell, SetParameterValues { parameter_list, parameter_key: "key".into() }.into())
+}
+
+fn a_download(url: &str) -> Download {
+    Download {
+        command_key: "fetch".into(),
+        file_type: FIRMWARE.into(),
+        url: url.to_owned().into(),
+        username: Text::new(),
+        password: Text::new(),
+        file_size: 0,
+        target_file_name: Text::new(),
+        delay_seconds: 0,
+        success_url: Text::new(),
+        failure_url: Text::new(),
+    }
+}
+
+fn codes(cell: &Cell) -> Vec<String> {
+    cell.agenda.events().iter().map(|event| event.event_code.to_string()).collect()
+}
+
+#[test]
+fn getrpcmethods_names_exactly_what_is_carried_out() {
+    let response = execute(&mut cell(), GetRPCMethods {}.into()).unwrap();
+    let CpeResponse::GetRPCMethods(response) = response else { panic!("{response:?}") };
+    let names: Vec<&str> = response.method_list.iter().map(|name| &**name).collect();
+    assert_eq!(names, CpeMethod::NAMES);
+}
+
+#[test]
+fn c13_c14_a_set_changes_all_and_the_key_or_nothing() {
+    let mut cell = cell();
+    let good = ("Device.DeviceInfo.ProvisioningCode", Value::string("A"));
+    let bad = ("Device.FAP.GPS.LockedLatitude", Value::int(1));
+    let fault = set_to(&mut cell, &[good.clone(), bad]).unwrap_err();
+    assert_eq!(fault.code, FaultCode::INVALID_ARGUMENTS);
+    assert_eq!(fault.details[0].fault_code, FaultCode::NOT_WRITABLE);
+    assert_eq!(
+        (cell.device.value(good.0).as_str(), cell.device.value(path::PARAMETER_KEY).as_str()),
+        ("", "")
+    );
+    set_to(&mut cell, std::slice::from_ref(&good)).unwrap();
+    assert_eq!(
+        (cell.device.value(good.0).as_str(), cell.device.value(path::PARAMETER_KEY).as_str()),
+        ("A", "key")
+    );
+}
+
+#[test]
+fn p11_a_plain_http_url_is_refused_with_9007_beside_all_other_faults() {
+    let mut cell = cell();
+    let list = [
+        (path::URL, Value::string("http://hems.example/")),
+        ("Device.ManagementServer.Password", Value::string("secret")),
+    ];
+    let fault = set_to(&mut cell, &list).unwrap_err();
+    let codes: Vec<(&str, FaultCode)> =
+        fault.details.iter().map(|detail| (&*detail.parameter_name, detail.fault_code)).collect();
+    let expected = [
+        ("Device.ManagementServer.Password", FaultCode::NOT_WRITABLE),
+        (path::URL, FaultCode::INVALID_PARAMETER_VALUE),
+    ];
+    assert_eq!(codes, expected);
+    assert_eq!(cell.device.value(path::URL), "https://hems.example/");
+}
+
+#[test]
+fn d06_another_url_owes_the_new_acs_a_bootstrap() {
+    let mut cell = cell();
+    let events = cell.inform().event;
+    assert_eq!(codes(&cell), ["0 BOOTSTRAP", "1 BOOT"]);
+    cell.informed(&events, &url("https://hems.example/"));
+    set_to(&mut cell, &[(path::URL, Value::string("https://HEMS.example"))]).unwrap();
+    assert!(codes(&cell).is_empty(), "the same place in other letters");
+    set_to(&mut cell, &[(path::URL, Value::string("https://serving.example/"))]).unwrap();
+    assert_eq!(codes(&cell), ["0 BOOTSTRAP"]);
+    assert_eq!(cell.url().unwrap(), url("https://serving.example/"));
+    let restarted = power_on(Some(cell.state()));
+    assert_eq!(codes(&restarted), ["0 BOOTSTRAP", "1 BOOT"]);
+    assert_eq!(restarted.url().unwrap(), url("https://serving.example/"));
+}
+
+#[test]
+fn c20_a_reboot_waits_for_the_end_of_the_session_and_happens_once() {
+    let mut cell = cell();
+    let events = cell.inform().event;
+    cell.informed(&events, &url("https://hems.example/"));
+    execute(&mut cell, Reboot { command_key: "again".into() }.into()).unwrap();
+    assert_eq!(cell.device.snapshot().journal.reboots, 0);
+    assert!(codes(&cell).is_empty());
+    // A power cut before the reboot is a reboot: the promise is kept, and not twice.
+    let mut restarted = power_on(Some(cell.state()));
+    assert!(cell.reboot_as_promised());
+    for mut cell in [cell, power_on(Some(restarted.state()))] {
+        assert_eq!(codes(&cell), ["M Reboot", "1 BOOT"]);
+        assert_eq!(cell.agenda.events()[0].command_key, "again");
+        assert_eq!(cell.device.snapshot().journal.reboots, 1);
+        assert!(!cell.reboot_as_promised());
+    }
+    assert!(!restarted.reboot_as_promised());
+}
+
+#[test]
+fn c22_a_download_is_promised_for_later() {
+    let mut cell = cell();
+    let response = execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
+    let CpeResponse::Download(response) = response else { panic!("{response:?}") };
+    assert_eq!((response.status, response.start_time), (TransferStatus::Later, DateTime::UNKNOWN));
+    assert_eq!(cell.transfers.len(), 1);
+    assert_eq!(power_on(Some(cell.state())).transfers, cell.transfers);
+}
+
+#[test]
+fn p07_p11_c23_a_download_by_secret_by_http_or_of_no_type_is_refused() {
+    let mut cell = cell();
+    let https = "https://hems.example/image";
+    let mut check = |call: Download, code: FaultCode| {
+        assert_eq!(execute(&mut cell, call.into()).unwrap_err().code, code);
+        assert!(cell.transfers.is_empty());
+    };
+    check(Download { username: "u".into(), ..a_download(https) }, FaultCode::INVALID_ARGUMENTS);
+    check(Download { password: "p".into(), ..a_download(https) }, FaultCode::INVALID_ARGUMENTS);
+    check(Download { file_type: "4 Tone File".into(), ..a_download(https) }, FaultCode::INVALID_ARGUMENTS);
+    check(a_download("http://hems.example/image"), FaultCode::UNSUPPORTED_PROTOCOL);
+    check(a_download("https://u:p@hems.example/image"), FaultCode::UNSUPPORTED_PROTOCOL);
+    check(Download { file_size: u32::MAX, ..a_download(https) }, FaultCode::RESOURCES_EXCEEDED);
+    check(Download { command_key: "k".repeat(33).into(), ..a_download(https) }, FaultCode::INVALID_ARGUMENTS);
+}
+
+#[test]
+fn transfers_and_values_of_one_response_are_bounded() {
+    let mut cell = cell();
+    for _ in 0..MOST_TRANSFERS {
+        execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
+    }
+    let fault = execute(&mut cell, a_download("https://hems.example/image").into()).unwrap_err();
+    assert_eq!(fault.code, FaultCode::RESOURCES_EXCEEDED);
+    let parameter_names = vec!["Device.".into(); 100];
+    let fault = execute(&mut cell, GetParameterValues { parameter_names }.into()).unwrap_err();
+    assert_eq!(fault.code, FaultCode::RESOURCES_EXCEEDED);
+}
+
+#[test]
+fn d14_the_end_of_a_firmware_transfer_is_told_and_reboots() {
+    let mut cell = cell();
+    let events = cell.inform().event;
+    cell.informed(&events, &url("https://hems.example/"));
+    execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
+    let transfer = cell.transfers[0].clone();
+    cell.device.install(FIRMWARE, b"HEARTH-IMAGE 2.0.0").unwrap();
+    let started = cell.now();
+    cell.end_transfer(&transfer, started, cwmp::FaultStruct::success());
+    assert_eq!(codes(&cell), ["7 TRANSFER COMPLETE", "M Download", "1 BOOT"]);
+    assert!(
+        matches!(&cell.agenda.calls()[..], [AcsMethod::TransferComplete(call)] if call.command_key == "fetch")
+    );
+    assert!(cell.transfers.is_empty());
+    let restarted = power_on(Some(cell.state()));
+    assert_eq!(restarted.agenda.calls(), cell.agenda.calls());
+    assert_eq!(restarted.device.value("Device.DeviceInfo.SoftwareVersion"), "2.0.0");
+    assert_eq!(restarted.device.snapshot().journal.reboots, 1);
+}
+
+#[test]
+fn k07_c04_an_inform_without_the_time_says_relative_time_and_the_local_clock() {
+    let mut cell = cell();
+    let inform = cell.inform();
+    assert!(inform.current_time.since_boot().is_some(), "{}", inform.current_time);
+    let value = |name: &str| {
+        let entry = inform.parameter_list.iter().find(|entry| entry.name == name);
+        entry.unwrap_or_else(|| panic!("{name}")).value.text.to_string()
+    };
+    assert_eq!(value(path::LOCAL_CLOCK), DateTime::from(cell.now()).to_string());
+    assert_eq!(value(path::OP_STATE), "false");
+    assert_eq!(value("Device.RootDataModelVersion"), "2.17");
+    assert_eq!(inform.device_id.serial_number, "00005E005301");
+    assert_eq!((inform.max_envelopes, inform.retry_count), (1, 0));
+}
+
+#[test]
+fn c11_a_retry_wait_survives_a_restart() {
+    let mut cell = cell();
+    assert!(cell.is_due());
+    let now = cell.now();
+    cell.agenda.failed(now, 0);
+    let mut restarted = power_on(Some(cell.state()));
+    assert!(!restarted.is_due());
+    assert_eq!(restarted.agenda.retry_count(), 1);
+    assert_eq!(restarted.agenda.events()[0].event_code, EventCode::BOOTSTRAP);
+}
+
+#[test]
+fn c31_a_cell_with_cwmp_disabled_does_not_call() {
+    let mut cell = cell();
+    set_to(&mut cell, &[(path::ENABLE_CWMP, Value::boolean(false))]).unwrap();
+    assert!(!cell.is_due());
+}

@@ -1,0 +1,337 @@
+//! The cell's HTTP: posts over a verified TLS connection, and files. (TR-069 3.4, H-01 to H-11)
+//!
+//! One connection is kept; where the server closed it cleanly between two posts, the next one opens a new one (H-07).
+//! A post goes out as the profile wants it: `SOAPAction` without a value beside SOAP (H-02) and absent beside an empty
+//! body (H-03), cookies returned, and never an Authorization header: no function here can write one. (P-07)
+//!
+//! ```text
+//!   TCP ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 3xx: HemsUrl, again · 401: the end
+//! ```
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+    header::{self, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use profile::{Connector, HemsUrl, Refusal, TransportMode, UrlError};
+use tokio::{net::TcpStream, time::timeout};
+
+/// How long a TCP connection may take: a cell on a slow line needs a few seconds.
+const CONNECT_WAIT: Duration = Duration::from_secs(15);
+
+/// How long a response may take; the standard wants 30 s at least. (TR-069 3.4.2, H-09)
+pub const RESPONSE_WAIT: Duration = Duration::from_secs(60);
+
+/// How long a file may take.
+const FILE_WAIT: Duration = Duration::from_secs(600);
+
+/// Most redirects of one session. (TR-069 3.4.2, H-11)
+const MOST_REDIRECTS: u32 = 5;
+
+/// Most cookies, and most bytes of them together; the standard wants 512 bytes at least. (H-10)
+const MOST_COOKIES: (usize, usize) = (16, 4096);
+
+/// Why a post or a fetch has no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The name has no address.
+    #[error("cannot find {host}")]
+    Resolve {
+        /// The URL's host.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Nobody listens, or the network is away.
+    #[error("cannot reach {host}")]
+    Connect {
+        /// The URL's host.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The connection took too long.
+    #[error("no connection within 15 seconds")]
+    ConnectWait,
+    /// The peer is not one that the profile allows.
+    #[error("the TLS profile refuses the connection: {0}")]
+    Tls(#[from] Box<Refusal>),
+    /// What came is no HTTP, or ended in the middle.
+    #[error("HTTP broke off")]
+    Http(#[from] hyper::Error),
+    /// No response in time. (H-09)
+    #[error("no response in time")]
+    ResponseWait,
+    /// The server wants a shared secret, and there is none. (TS 33.320 8.3.4, P-07, A-17)
+    #[error("the server wants a shared secret (HTTP {0}); this cell has certificates only")]
+    SharedSecret(u16),
+    /// Another status than success.
+    #[error("the server answered with HTTP {0}")]
+    Status(u16),
+    /// A redirect to where the profile does not go. (P-11)
+    #[error("a redirect that is not followed: {0}")]
+    Redirect(UrlError),
+    /// More redirects than a session may have. (H-11)
+    #[error("more than five redirects")]
+    Redirects,
+    /// More bytes than the cell takes.
+    #[error("the response has more than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) body: Bytes,
+    /// The server's Date, where it has one. (decision 6)
+    pub(crate) date: Option<Timestamp>,
+}
+
+/// One peer during one session, or one file.
+pub(crate) struct Link<'a> {
+    connector: &'a Connector,
+    mode: TransportMode,
+    url: HemsUrl,
+    sender: Option<SendRequest<Full<Bytes>>>,
+    not_after: Option<Timestamp>,
+    cookies: Vec<(String, String)>,
+    redirects: u32,
+}
+
+impl<'a> Link<'a> {
+    pub(crate) fn new(connector: &'a Connector, url: HemsUrl, mode: TransportMode) -> Self {
+        Self { connector, mode, url, sender: None, not_after: None, cookies: Vec::new(), redirects: 0 }
+    }
+
+    /// The end of validity of the certificate that the peer showed.
+    pub(crate) fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+
+    /// Posts one message of a session; an empty body is the empty message. (H-01)
+    pub(crate) async fn post(&mut self, body: &Bytes, most_bytes: usize) -> Result<Reply, LinkError> {
+        let ask = self.ask(&Method::POST, body, most_bytes);
+        timeout(RESPONSE_WAIT + CONNECT_WAIT + profile::HANDSHAKE_BOUND, ask)
+            .await
+            .map_err(|_| LinkError::ResponseWait)?
+    }
+
+    /// Fetches a file.
+    pub(crate) async fn fetch(&mut self, most_bytes: usize) -> Result<Bytes, LinkError> {
+        let nothing = Bytes::new();
+        let ask = self.ask(&Method::GET, &nothing, most_bytes);
+        let reply = timeout(FILE_WAIT, ask).await.map_err(|_| LinkError::ResponseWait)??;
+        Ok(reply.body)
+    }
+
+    async fn ask(&mut self, method: &Method, body: &Bytes, most_bytes: usize) -> Result<Reply, LinkError> {
+        loop {
+            let response = self.send(method, body).await?;
+            self.keep_cookies(response.headers());
+            let status = response.status();
+            if status.is_redirection() {
+                self.follow(response.headers())?;
+                continue;
+            }
+            check_status(status)?;
+            let is_last = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
+            let date = response.headers().get(header::DATE).and_then(read_date);
+            let body = read_body(response, most_bytes).await?;
+            if is_last {
+                self.sender = None;
+            }
+            return Ok(Reply { body, date });
+        }
+    }
+
+    /// Sends on the kept connection, or on a new one where the server closed that before it took the request. (H-07)
+    async fn send(&mut self, method: &Method, body: &Bytes) -> Result<Response<Incoming>, LinkError> {
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+        {
+            match sender.try_send_request(self.request(method, body)).await {
+                Ok(response) => {
+                    self.sender = Some(sender);
+                    return Ok(response);
+                }
+                Err(mut error) => {
+                    if error.take_message().is_none() {
+                        return Err(error.into_error().into());
+                    }
+                }
+            }
+        }
+        let mut sender = self.connect().await?;
+        let response = sender.send_request(self.request(method, body)).await?;
+        self.sender = Some(sender);
+        Ok(response)
+    }
+
+    async fn connect(&mut self) -> Result<SendRequest<Full<Bytes>>, LinkError> {
+        let host = self.url.host().to_owned();
+        let tcp = timeout(CONNECT_WAIT, open_tcp(&host, self.url.port()))
+            .await
+            .map_err(|_| LinkError::ConnectWait)??;
+        let (stream, peer) = self.connector.connect(tcp, &host).await.map_err(Box::new)?;
+        self.not_after = Some(peer.evidence.certificate.not_after);
+        tracing::debug!(
+            tls.version = peer.evidence.tls_version,
+            tls.suite = peer.evidence.suite,
+            "connected to the H(e)MS"
+        );
+        // Some ACSs in the field look for "SOAPAction" with its capitals.
+        let (sender, connection) =
+            http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    fn request(&self, method: &Method, body: &Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method.clone();
+        // `HemsUrl` admits only what a request line takes.
+        *request.uri_mut() = self.url.path().parse().unwrap_or_default();
+        let headers = request.headers_mut();
+        if let Ok(host) = HeaderValue::from_str(&self.url.authority()) {
+            headers.insert(header::HOST, host);
+        }
+        if method == Method::POST {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=\"utf-8\""));
+            headers.insert("soapaction", HeaderValue::from_static(""));
+        }
+        if let Some(cookies) = self.cookie_header() {
+            headers.insert(header::COOKIE, cookies);
+        }
+        request
+    }
+
+    fn follow(&mut self, headers: &HeaderMap) -> Result<(), LinkError> {
+        self.redirects += 1;
+        if self.redirects > MOST_REDIRECTS {
+            return Err(LinkError::Redirects);
+        }
+        let location =
+            headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let absolute = if location.starts_with('/') && !location.starts_with("//") {
+            format!("https://{}{location}", self.url.authority())
+        } else {
+            location.to_owned()
+        };
+        let url = HemsUrl::parse(&absolute, self.mode).map_err(LinkError::Redirect)?;
+        if url.authority() != self.url.authority() {
+            // Cookies belong to the host that set them.
+            self.cookies.clear();
+        }
+        self.sender = None;
+        self.url = url;
+        Ok(())
+    }
+
+    fn keep_cookies(&mut self, headers: &HeaderMap) {
+        for value in headers.get_all(header::SET_COOKIE) {
+            let Some((name, value)) = value.to_str().ok().and_then(read_cookie) else { continue };
+            self.cookies.retain(|(known, _)| *known != name);
+            let bytes: usize = self.cookies.iter().map(|(name, value)| name.len() + value.len() + 3).sum();
+            if self.cookies.len() < MOST_COOKIES.0 && bytes + name.len() + value.len() <= MOST_COOKIES.1 {
+                self.cookies.push((name, value));
+            }
+        }
+    }
+
+    fn cookie_header(&self) -> Option<HeaderValue> {
+        let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if pairs.is_empty() { None } else { HeaderValue::from_str(&pairs.join("; ")).ok() }
+    }
+}
+
+async fn open_tcp(host: &str, port: u16) -> Result<TcpStream, LinkError> {
+    let resolve = |source| LinkError::Resolve { host: host.to_owned(), source };
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in tokio::net::lookup_host((host, port)).await.map_err(resolve)? {
+        match TcpStream::connect(address).await {
+            Ok(tcp) => {
+                // Posts are small and each waits for its reply.
+                let _ = tcp.set_nodelay(true);
+                return Ok(tcp);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(LinkError::Connect { host: host.to_owned(), source: last })
+}
+
+fn check_status(status: StatusCode) -> Result<(), LinkError> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(LinkError::SharedSecret(status.as_u16()))
+        }
+        status if status.is_success() => Ok(()),
+        status => Err(LinkError::Status(status.as_u16())),
+    }
+}
+
+async fn read_body(response: Response<Incoming>, most_bytes: usize) -> Result<Bytes, LinkError> {
+    match Limited::new(response.into_body(), most_bytes).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(LinkError::TooLarge(most_bytes)),
+        Err(error) => Err(error
+            .downcast::<hyper::Error>()
+            .map_or(LinkError::ResponseWait, |error| LinkError::Http(*error))),
+    }
+}
+
+fn read_date(value: &HeaderValue) -> Option<Timestamp> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    parser.parse_timestamp(value.to_str().ok()?).ok()
+}
+
+/// The name and value of a Set-Cookie; its attributes do not outlive a session anyway. (RFC 6265 5.2)
+fn read_cookie(text: &str) -> Option<(String, String)> {
+    let pair = text.split(';').next()?;
+    let (name, value) = pair.split_once('=')?;
+    let name = name.trim();
+    if name.is_empty() { None } else { Some((name.to_owned(), value.trim().to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_a_reply_is_read() {
+        let date = read_date(&HeaderValue::from_static("Mon, 23 Nov 2026 19:00:00 GMT"));
+        assert_eq!(date, Some("2026-11-23T19:00:00Z".parse().unwrap()));
+        assert_eq!(read_date(&HeaderValue::from_static("yesterday")), None);
+    }
+
+    #[test]
+    fn h10_a_cookie_is_its_name_and_value() {
+        let pair = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
+        assert_eq!(read_cookie("session=abc; Path=/; HttpOnly"), pair("session", "abc"));
+        assert_eq!(read_cookie("a=b=c"), pair("a", "b=c"));
+        assert_eq!(read_cookie("=x"), None);
+        assert_eq!(read_cookie("nothing"), None);
+    }
+
+    #[test]
+    fn p07_a_401_asks_for_what_does_not_exist() {
+        assert!(matches!(check_status(StatusCode::UNAUTHORIZED), Err(LinkError::SharedSecret(401))));
+        assert!(matches!(check_status(StatusCode::FORBIDDEN), Err(LinkError::SharedSecret(403))));
+        assert!(matches!(check_status(StatusCode::SERVICE_UNAVAILABLE), Err(LinkError::Status(503))));
+        assert!(check_status(StatusCode::NO_CONTENT).is_ok());
+    }
+}

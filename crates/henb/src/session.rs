@@ -1,0 +1,170 @@
+//! One session, driven: the machine of `cwmp` on one side, the H(e)MS on the other. (TR-069 3.7)
+//!
+//! ```text
+//!   post ─▶ reply ─▶ machine ─▶ Post again · Execute, save, respond · Closed
+//! ```
+//!
+//! The cell is saved before anything leaves that depends on it. The witness sees a post just before it leaves and a
+//! reply just after it came.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cwmp::{
+    AcsMethod, DecodeError, Envelope, Fault, FromAcs, FromCpe, Limits, Role, Witness,
+    session::{
+        Violation,
+        cpe::{Answered, Demand, Session},
+    },
+};
+use profile::{ClockError, HemsUrl, RestoredClock, Source};
+
+use crate::{
+    cell::Cell,
+    execute,
+    link::{Link, LinkError, Reply},
+    state::{StateError, StateFile},
+};
+
+/// Most bytes of a reply: sixty times what the standard wants to be accepted. (H-17)
+pub(crate) const REPLY_BYTES: usize = 2 << 20;
+
+/// Most posts of one session, so that an ACS that never ends it cannot keep the cell for ever.
+const MOST_POSTS: u32 = 2_000;
+
+/// Why a session failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// TCP, TLS or HTTP.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A reply that is no message.
+    #[error("the reply cannot be read")]
+    Decode(#[from] DecodeError),
+    /// A reply that does not fit the moment.
+    #[error("the H(e)MS broke the session")]
+    Violation(#[from] Violation),
+    /// The ACS refused a call that delivers something.
+    #[error("the H(e)MS refused {method}: {fault}")]
+    Refused {
+        /// What was called.
+        method: &'static str,
+        /// What it said.
+        fault: Fault,
+    },
+    /// A session without end.
+    #[error("the session has more than {MOST_POSTS} posts")]
+    Endless,
+    /// The state could not be saved: nothing may be answered.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// What a session works with.
+pub(crate) struct Desk<'a> {
+    pub(crate) cell: &'a mut Cell,
+    pub(crate) file: &'a mut StateFile,
+    pub(crate) clock: &'a Arc<RestoredClock>,
+    pub(crate) witness: &'a Arc<dyn Witness>,
+    /// Where the session was opened, whatever redirects say.
+    pub(crate) url: HemsUrl,
+}
+
+impl Desk<'_> {
+    /// Holds one session; the agenda hears of its end from the caller.
+    pub(crate) async fn hold(&mut self, link: &mut Link<'_>) -> Result<(), SessionError> {
+        let inform = self.cell.inform();
+        let (mut session, mut post) = Session::open(inform, self.cell.agenda.calls());
+        for _ in 0..MOST_POSTS {
+            let reply = self.post(link, &post).await?;
+            let demand = match Envelope::<FromAcs>::decode(reply.body, &limits()) {
+                Ok(decoded) => {
+                    let turn = session.receive(decoded.envelope)?;
+                    self.take(turn.answered).await?;
+                    turn.demand
+                }
+                // A call that cannot be understood is answered; anything else that is broken ends the session.
+                Err(error) => match error.fault(Role::Cpe).filter(|_| is_serving(&post)) {
+                    Some(fault) => Demand::Post(session.respond(Err(fault))),
+                    None => return Err(error.into()),
+                },
+            };
+            if self.cell.tick() {
+                self.save().await?;
+            }
+            post = match demand {
+                Demand::Post(envelope) => envelope,
+                Demand::Execute(call) => {
+                    let reads = execute::only_reads(&call);
+                    tracing::debug!(method = call.name(), "the H(e)MS calls");
+                    let outcome = execute::execute(self.cell, call);
+                    if !reads && outcome.is_ok() {
+                        self.save().await?;
+                    }
+                    session.respond(outcome)
+                }
+                Demand::Closed => return Ok(()),
+            };
+        }
+        Err(SessionError::Endless)
+    }
+
+    async fn post(
+        &mut self,
+        link: &mut Link<'_>,
+        envelope: &Envelope<FromCpe>,
+    ) -> Result<Reply, SessionError> {
+        let body = Bytes::from(envelope.encode());
+        self.witness.message(Role::Cpe, &body);
+        let reply = link.post(&body, REPLY_BYTES).await?;
+        self.witness.message(Role::Acs, &reply.body);
+        self.hear_the_date(&reply, link);
+        Ok(reply)
+    }
+
+    /// The Date of a verified H(e)MS moves the clock forward, within its certificate's life. (decision 6, K-02)
+    fn hear_the_date(&self, reply: &Reply, link: &Link<'_>) {
+        let (Some(date), Some(not_after)) = (reply.date, link.not_after()) else { return };
+        match self.clock.advance(date, Source::HemsSession { not_after }) {
+            Ok(()) => {}
+            Err(
+                error @ (ClockError::Backwards
+                | ClockError::NeedsSecondSource
+                | ClockError::OutsideCertificate),
+            ) => {
+                tracing::debug!(%error, "the H(e)MS names a time that the clock does not take");
+            }
+        }
+    }
+
+    /// A call of ours was answered: what it delivered leaves the agenda, and that is saved. (C-07)
+    async fn take(&mut self, answered: Option<Answered>) -> Result<(), SessionError> {
+        let Some(Answered { call, outcome }) = answered else { return Ok(()) };
+        match (&call, outcome) {
+            (AcsMethod::Inform(inform), Ok(_)) => {
+                self.cell.informed(&inform.event, &self.url);
+            }
+            (AcsMethod::TransferComplete(_) | AcsMethod::GetRPCMethods(_), Ok(_)) => {
+                self.cell.agenda.answered(&call)
+            }
+            (_, Err(fault)) => return Err(SessionError::Refused { method: call.name(), fault }),
+        }
+        self.save().await
+    }
+
+    async fn save(&mut self) -> Result<(), SessionError> {
+        Ok(self.file.save(self.cell.state()).await?)
+    }
+}
+
+/// Whether the last post gave the turn to the ACS.
+fn is_serving(post: &Envelope<FromCpe>) -> bool {
+    match post.body {
+        FromCpe::Call(_) => false,
+        FromCpe::Response(_) | FromCpe::Fault(_) | FromCpe::Empty => true,
+    }
+}
+
+fn limits() -> Limits {
+    Limits { bytes: REPLY_BYTES, elements: 50_000, ..Limits::default() }
+}

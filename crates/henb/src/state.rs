@@ -1,0 +1,257 @@
+//! The one file of a cell: what must outlive a power cut. (K-01, C-07)
+//!
+//! It is replaced whole: written beside, flushed, renamed, and the folder flushed, so that a reader finds the old state
+//! or the new one and nothing between. What is durable before what:
+//!
+//! ```text
+//!   executed change ──saved──▶ its response is posted
+//!   InformResponse  ──────▶ its events are removed ──saved
+//!   TransferComplete's response ──▶ the call is removed ──saved
+//!   reboot, installation: the effect and "done" are in one save
+//! ```
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use cwmp::{Agenda, Text, Witness};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{device, transfer::Transfer};
+
+/// The file's layout; another number is another program's.
+const FORMAT: u32 = 1;
+
+/// The file's name in the state folder.
+pub const STATE_FILE: &str = "state.json";
+
+/// What of a cell outlives a power cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The file's layout.
+    pub format: u32,
+    /// How many saves there were, this one included.
+    pub number: u64,
+    /// The cell's clock at this save. (K-01)
+    pub clock: Timestamp,
+    /// The URL that the configuration gave: another one there wins over what an ACS had set.
+    pub configured: String,
+    /// The URL of the ACS that took our BOOTSTRAP.
+    pub contacted: Option<String>,
+    /// Pending events, calls and waits.
+    pub agenda: Agenda,
+    /// Parameters whose change the next Inform reports.
+    pub changed: BTreeSet<datamodel::Path>,
+    /// The command key of a reboot that was promised and not yet done. (C-20)
+    pub reboot: Option<Text>,
+    /// Downloads that were promised and not yet done. (C-22)
+    pub transfers: Vec<Transfer>,
+    /// Values, rows and the journal of effects.
+    pub device: device::Snapshot,
+}
+
+impl State {
+    /// The first layout's mark.
+    #[must_use]
+    pub(crate) fn format() -> u32 {
+        FORMAT
+    }
+}
+
+/// Why the state cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The folder or the file does not do what it must.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is no state of ours: nothing is started on top of it.
+    #[error("cannot read {path} as the state of a cell: move it away to start from the factory's values")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Where it stops making sense.
+        source: serde_json::Error,
+    },
+    /// Written by another version.
+    #[error("{path} has the layout {found}, and this henbd knows {FORMAT}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: u32,
+    },
+    /// Two daemons on one folder would undo one another.
+    #[error("another henbd uses {path}")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The runtime ended while the state was written.
+    #[error("the state was not written: the program is ending")]
+    Interrupted,
+}
+
+/// The state folder of one running cell.
+pub(crate) struct StateFile {
+    folder: PathBuf,
+    number: u64,
+    witness: Arc<dyn Witness>,
+    /// The number of the newest state on disk; held while writing, so that writers do not meet.
+    written: Arc<Mutex<u64>>,
+    /// Keeps others out as long as it lives.
+    _lock: File,
+}
+
+impl StateFile {
+    /// Opens a folder, made where it is missing, and reads what is in it.
+    ///
+    /// # Errors
+    /// The folder is in use, or holds something that is no state.
+    pub(crate) fn open(
+        folder: &Path,
+        witness: Arc<dyn Witness>,
+    ) -> Result<(Self, Option<State>), StateError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StateError::Io { path, source }
+        };
+        fs::create_dir_all(folder).map_err(io(folder))?;
+        let lock = File::create(folder.join("lock")).map_err(io(folder))?;
+        lock.try_lock().map_err(|_| StateError::InUse { path: folder.to_owned() })?;
+        let path = folder.join(STATE_FILE);
+        let state = match fs::read(&path) {
+            Ok(bytes) => Some(read(&path, &bytes)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(StateError::Io { path, source }),
+        };
+        let number = state.as_ref().map_or(0, |state| state.number);
+        let written = Arc::new(Mutex::new(number));
+        Ok((Self { folder: folder.to_owned(), number, witness, written, _lock: lock }, state))
+    }
+
+    /// Makes a state durable and tells the witness its running number.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub(crate) async fn save(&mut self, mut state: State) -> Result<(), StateError> {
+        self.number += 1;
+        state.number = self.number;
+        let (folder, written) = (self.folder.clone(), Arc::clone(&self.written));
+        let task = tokio::task::spawn_blocking(move || {
+            let mut newest = written.lock().unwrap_or_else(PoisonError::into_inner);
+            // A save whose caller was dropped may come late: what is newer stays.
+            if *newest < state.number {
+                write(&folder, &state)
+                    .map_err(|source| StateError::Io { path: folder.join(STATE_FILE), source })?;
+                *newest = state.number;
+            }
+            Ok(())
+        });
+        task.await.map_err(|_| StateError::Interrupted)??;
+        self.witness.committed(self.number);
+        Ok(())
+    }
+}
+
+fn read(path: &Path, bytes: &[u8]) -> Result<State, StateError> {
+    let state: State = serde_json::from_slice(bytes)
+        .map_err(|source| StateError::Unreadable { path: path.to_owned(), source })?;
+    if state.format == FORMAT {
+        Ok(state)
+    } else {
+        Err(StateError::Format { path: path.to_owned(), found: state.format })
+    }
+}
+
+fn write(folder: &Path, state: &State) -> io::Result<()> {
+    let beside = folder.join("state.json.new");
+    let mut file = File::create(&beside)?;
+    file.write_all(&serde_json::to_vec_pretty(state)?)?;
+    file.sync_all()?;
+    fs::rename(&beside, folder.join(STATE_FILE))?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(clock: i64) -> State {
+        State {
+            format: FORMAT,
+            number: 0,
+            clock: Timestamp::from_second(clock).unwrap(),
+            configured: "https://hems.example/".to_owned(),
+            contacted: None,
+            agenda: Agenda::default(),
+            changed: BTreeSet::new(),
+            reboot: None,
+            transfers: Vec::new(),
+            device: device::Snapshot::default(),
+        }
+    }
+
+    #[derive(Default)]
+    struct Numbers(Mutex<Vec<u64>>);
+
+    impl Witness for Numbers {
+        fn committed(&self, number: u64) {
+            self.0.lock().unwrap().push(number);
+        }
+    }
+
+    #[tokio::test]
+    async fn k01_what_was_saved_is_read_again_and_the_numbers_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let numbers = Arc::new(Numbers::default());
+        for round in 0..2 {
+            let (mut file, found) = StateFile::open(folder.path(), numbers.clone()).unwrap();
+            assert_eq!(found.map(|state| state.number), (round > 0).then_some(round * 2));
+            file.save(state(1)).await.unwrap();
+            file.save(state(2)).await.unwrap();
+        }
+        let (_, found) = StateFile::open(folder.path(), numbers.clone()).unwrap();
+        assert_eq!(found, Some(State { number: 4, ..state(2) }));
+        assert_eq!(*numbers.0.lock().unwrap(), [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_torn_write_beside_the_state_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        file.save(state(7)).await.unwrap();
+        drop(file);
+        fs::write(folder.path().join("state.json.new"), b"{\"form").unwrap();
+        let (_, found) = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        assert_eq!(found.map(|state| state.clock.as_second()), Some(7));
+    }
+
+    #[test]
+    fn what_is_no_state_stops_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(STATE_FILE), b"{}").unwrap();
+        let open = || StateFile::open(folder.path(), Arc::new(())).map(|(_, state)| state);
+        assert!(matches!(open(), Err(StateError::Unreadable { .. })));
+        let newer = State { format: 2, ..state(1) };
+        fs::write(folder.path().join(STATE_FILE), serde_json::to_vec(&newer).unwrap()).unwrap();
+        assert!(matches!(open(), Err(StateError::Format { found: 2, .. })));
+    }
+
+    #[test]
+    fn two_daemons_on_one_folder_are_one_too_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        let second = StateFile::open(folder.path(), Arc::new(())).map(drop);
+        assert!(matches!(second, Err(StateError::InUse { .. })));
+    }
+}
