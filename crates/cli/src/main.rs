@@ -1,2 +1,73 @@
-//! The `hearth` command.
-fn main() {}
+//! `hearth`: the management system, its lab, and the operator's commands.
+//!
+//! One rule: exit code 0 is as asked, 1 is asked and the answer is no, 2 is could not do it. What a
+//! program reads goes to stdout and nothing else does; what a person watches goes to stderr.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that talks to the terminal")]
+
+mod api;
+mod commands;
+mod demo;
+mod output;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// What a command answers: yes, no, or why there is no answer.
+type Answer = Result<bool, Box<dyn Error>>;
+
+/// Manages 3GPP home base stations: certificates alone, by the profile of TS 33.320 8.3.4.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hearth",
+    version,
+    after_help = "Start with `hearth demo`; exit codes: 0 as asked, 1 the answer is no, 2 could not do it."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a H(e)MS: the listener for cells and the API for operators.
+    Serve(commands::serve::Arguments),
+    /// A H(e)MS and ten simulated cells on this machine, from nothing to in service.
+    Demo(demo::Arguments),
+    /// Many simulated cells in one process.
+    #[command(subcommand)]
+    Fleet(commands::fleet::Command),
+    /// A laboratory's certificates: operator CA, manufacturer CAs, H(e)MS and H(e)NB certificates.
+    #[command(subcommand)]
+    Pki(commands::pki::Command),
+    /// Devices: list, show, admit, and call a method.
+    Device(commands::device::Arguments),
+    /// Refused connections, with reason and remedy.
+    Refusal(commands::refusal::Arguments),
+    /// CWMP messages: what does this file say?
+    #[command(subcommand)]
+    Cwmp(commands::cwmp::Command),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let answer = match arguments.command {
+        Command::Serve(arguments) => commands::serve::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Fleet(command) => commands::fleet::run(command).await,
+        Command::Pki(command) => commands::pki::run(&command),
+        Command::Device(arguments) => commands::device::run(arguments).await,
+        Command::Refusal(arguments) => commands::refusal::run(arguments).await,
+        Command::Cwmp(command) => Ok(commands::cwmp::run(&command)),
+    };
+    match answer {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("hearth: {}", output::chain(error.as_ref()));
+            ExitCode::from(2)
+        }
+    }
+}

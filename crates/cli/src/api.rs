@@ -1,0 +1,143 @@
+//! A client of the H(e)MS's API: one request, one connection, JSON both ways.
+//!
+//! One rule: the token comes from a file, never from an argument that other users of the machine could see.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::{net::TcpStream, time::timeout};
+
+/// Bytes of an answer: the API's pages are smaller by far.
+const ANSWER_BYTES: usize = 64 << 20;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the API is, and who asks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Access {
+    /// The API's address.
+    #[arg(long, env = "HEARTH_API", default_value = "http://127.0.0.1:8443", value_name = "URL")]
+    pub(crate) api: String,
+    /// The file with the API's token, which `hearth serve` writes at its first start.
+    #[arg(long, env = "HEARTH_TOKEN_FILE", default_value = "/var/lib/hearth/api.token", value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(crate) enum ApiError {
+    #[error("cannot read the token in {file}")]
+    Token { file: PathBuf, source: io::Error },
+    #[error("`{0}` is no address of an API, such as http://127.0.0.1:8443")]
+    Address(String),
+    #[error("cannot reach the H(e)MS at {address}; is `hearth serve` running?")]
+    Connect { address: String, source: io::Error },
+    #[error("the H(e)MS did not answer in {} seconds", PATIENCE.as_secs())]
+    Slow,
+    #[error("the connection to the H(e)MS broke")]
+    Http(#[from] hyper::Error),
+    #[error("the answer is no JSON that can be read")]
+    Answer,
+    /// The API said no, with a problem document. (RFC 9457)
+    #[error("{status}: {detail}")]
+    Refused { status: StatusCode, detail: String },
+}
+
+impl Access {
+    /// Reads a resource.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// Sends a document to a resource.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value, ApiError> {
+        self.ask(method, path, Some(body)).await
+    }
+
+    /// Every item of a list, page after page.
+    pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, ApiError> {
+        let mut items = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let page = token.map(|token| format!("&page_token={token}")).unwrap_or_default();
+            let mut answer = self.get(&format!("{path}?limit=500{page}")).await?;
+            match answer.get_mut("items").map(Value::take) {
+                Some(Value::Array(more)) => items.extend(more),
+                _ => return Err(ApiError::Answer),
+            }
+            token = answer.get("next_page_token").and_then(Value::as_str).map(str::to_owned);
+            if token.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+        timeout(PATIENCE, self.exchange(method, path, body)).await.map_err(|_| ApiError::Slow)?
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+        let request = self.request(method, path, body)?;
+        let authority = request.uri().authority().map(ToString::to_string);
+        let address = authority.ok_or_else(|| ApiError::Address(self.api.clone()))?;
+        let connect = TcpStream::connect(&address).await;
+        let stream = connect.map_err(|source| ApiError::Connect { address, source })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let bytes = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
+        driver.abort();
+        let bytes = bytes.map_err(|_| ApiError::Answer)?.to_bytes();
+        let value = if bytes.is_empty() { Value::Null } else { parse(&bytes, status)? };
+        if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Request<Full<Bytes>>, ApiError> {
+        let no_address = || ApiError::Address(self.api.clone());
+        let uri: Uri =
+            format!("{}{path}", self.api.trim_end_matches('/')).parse().map_err(|_| no_address())?;
+        let host =
+            uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(no_address)?.to_string();
+        let read = std::fs::read_to_string(&self.token_file);
+        let token = read.map_err(|source| ApiError::Token { file: self.token_file.clone(), source })?;
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("host", host)
+            .header("authorization", format!("Bearer {}", token.trim()))
+            .header("content-type", "application/json");
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        request.body(Full::from(body)).map_err(|_| no_address())
+    }
+}
+
+fn parse(bytes: &[u8], status: StatusCode) -> Result<Value, ApiError> {
+    match serde_json::from_slice(bytes) {
+        Ok(value) => Ok(value),
+        Err(_) if !status.is_success() => Ok(Value::Null),
+        Err(_) => Err(ApiError::Answer),
+    }
+}
+
+/// What the problem document says, with each of its complaints.
+fn refused(status: StatusCode, problem: &Value) -> ApiError {
+    let text = |key| problem.get(key).and_then(Value::as_str).map(crate::output::harmless);
+    let mut detail = text("detail").or_else(|| text("title")).unwrap_or_default();
+    for complaint in problem.get("complaints").and_then(Value::as_array).into_iter().flatten() {
+        let part = |key| crate::output::cell(complaint.get(key));
+        detail = format!("{detail}\n  {}: {}", part("place"), part("message"));
+    }
+    ApiError::Refused { status, detail }
+}

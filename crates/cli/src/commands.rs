@@ -1,0 +1,8 @@
+//! One file per command; each gives an [`Answer`](crate::Answer).
+
+pub(crate) mod cwmp;
+pub(crate) mod device;
+pub(crate) mod fleet;
+pub(crate) mod pki;
+pub(crate) mod refusal;
+pub(crate) mod serve;

@@ -1,0 +1,125 @@
+//! `hearth device`: the cells, as the H(e)MS knows them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    Answer,
+    api::{Access, ApiError},
+    output::{self, Column, Form},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    access: Access,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table", global = true)]
+    output: Form,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every device with its state.
+    List,
+    /// One device: what is known with its age, what comes next, what went wrong.
+    Show {
+        /// The identity in its certificate, such as 00005e005301.hnb.example.
+        identity: String,
+    },
+    /// Admit an identity, bound to what it must say of itself.
+    Admit {
+        /// The identity in its certificate.
+        identity: String,
+        /// Six upper-case hexadecimal digits.
+        #[arg(long)]
+        oui: String,
+        /// The product class.
+        #[arg(long)]
+        product_class: String,
+        /// The serial number.
+        #[arg(long)]
+        serial: String,
+    },
+    /// Queue a call of a CPE method for the device's next session.
+    ///
+    /// For instance: hearth device call 00005e005301.hnb.example '{"Reboot": {"CommandKey": "monday"}}'
+    Call {
+        /// The identity in its certificate.
+        identity: String,
+        /// The method with its arguments as JSON, or @FILE.
+        call: String,
+    },
+}
+
+/// What the list shows; the demo's table is the same.
+pub(crate) const COLUMNS: [Column; 13] = [
+    ("IDENTITY", "identity"),
+    ("SERIAL", "serial"),
+    ("STATE", "state"),
+    ("TLS", "tls_version"),
+    ("SUITE", "suite"),
+    ("SOFTWARE", "software"),
+    ("PLMN", "plmn"),
+    ("TAC", "tac"),
+    ("PCI", "pci"),
+    ("ADMIN", "admin_state"),
+    ("OP", "op_state"),
+    ("RF", "rf_tx_status"),
+    ("IN SERVICE AFTER (S)", "in_service_after"),
+];
+
+pub(crate) async fn run(arguments: Arguments) -> Answer {
+    let Arguments { access, output, command } = arguments;
+    let answer = match command {
+        Command::List => return list(&access, output).await,
+        Command::Show { identity } => access.get(&format!("/api/v1/devices/{identity}")).await,
+        Command::Admit { identity, oui, product_class, serial } => {
+            let body =
+                json!({"identity": identity, "oui": oui, "product_class": product_class, "serial": serial});
+            access.send(Method::POST, "/api/v1/devices", &body).await
+        }
+        Command::Call { identity, call } => {
+            let path = format!("/api/v1/devices/{identity}/calls");
+            access.send(Method::POST, &path, &document(&call)?).await
+        }
+    };
+    match answer {
+        Ok(value) => {
+            println!("{}", serde_json::to_string_pretty(&value)?);
+            Ok(true)
+        }
+        Err(ApiError::Refused { status, detail }) if status.as_u16() == 404 => {
+            eprintln!("hearth: {detail}");
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn list(access: &Access, form: Form) -> Answer {
+    let devices = access.list("/api/v1/devices").await?;
+    match form {
+        Form::Table => print!("{}", output::table(&COLUMNS, &devices)),
+        Form::Json => println!("{}", Value::Array(devices)),
+    }
+    Ok(true)
+}
+
+/// JSON as typed, or from `@FILE`.
+fn document(text: &str) -> Result<Value, Box<dyn std::error::Error>> {
+    let text = match text.strip_prefix('@') {
+        Some(file) => {
+            let file = PathBuf::from(file);
+            std::fs::read_to_string(&file)
+                .map_err(|error| format!("cannot read {}: {error}", file.display()))?
+        }
+        None => text.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| format!("the call is no JSON: {error}").into())
+}

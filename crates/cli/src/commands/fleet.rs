@@ -1,0 +1,35 @@
+//! `hearth fleet`: many cells in one process.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+
+use crate::{Answer, output::Form};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start simulated cells against a H(e)MS, each with its own certificate and its own persisted state.
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The H(e)MS's URL.
+    #[arg(long)]
+    url: String,
+    /// The lab PKI; certificates that are missing are made, and added to its identities.csv.
+    #[arg(long, value_name = "DIR")]
+    pki: PathBuf,
+    /// How many.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    cells: u32,
+    /// Where the cells keep their state.
+    #[arg(long, value_name = "DIR", default_value = "target/fleet")]
+    state: PathBuf,
+    /// End when all are in service: exit code 0; or 1 when not within two minutes.
+    #[arg(long)]
+    once: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Form,
+}

@@ -1,0 +1,56 @@
+//! `hearth pki`: the certificates of a laboratory.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::Answer;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a lab PKI: an operator CA and a manufacturer CA.
+    ///
+    /// DIR/operator.pem holds the CAs that cells trust, DIR/manufacturer.pem those that the H(e)MS
+    /// trusts. Lab CAs carry a marker that `hearth serve` and henbd refuse unless `lab = true`.
+    Init {
+        /// Where; made where it is missing.
+        dir: PathBuf,
+    },
+    /// Issue a H(e)MS certificate: DIR/hems/FQDN.pem and .key.
+    Hems {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// The host of the H(e)MS's URL.
+        #[arg(long, value_name = "FQDN")]
+        name: String,
+    },
+    /// Issue a H(e)NB certificate: DIR/henb/EUI.REALM.pem and .key, and a line in DIR/identities.csv.
+    Henb {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// The cell's EUI-48 or EUI-64: 12 or 16 hexadecimal digits.
+        #[arg(long, value_name = "HEX")]
+        eui: String,
+        /// The realm that follows the EUI in the cell's identity.
+        #[arg(long, value_name = "REALM", default_value = "hnb.example")]
+        realm: String,
+    },
+}
+
+pub(crate) fn run(command: &Command) -> Answer {
+    match command {
+        Command::Init { dir } => {
+            profile::pki::init(dir)?;
+            println!("{}", dir.join("operator.pem").display());
+            println!("{}", dir.join("manufacturer.pem").display());
+        }
+        Command::Hems { dir, name } => print(&profile::pki::issue_hems(dir, name)?),
+        Command::Henb { dir, eui, realm } => print(&profile::pki::issue_henb(dir, eui, realm, None)?),
+    }
+    Ok(true)
+}
+
+fn print(pair: &profile::KeyPair) {
+    println!("{}", pair.chain.display());
+    println!("{}", pair.key.display());
+}

@@ -1,0 +1,61 @@
+//! `hearth serve`: a H(e)MS until it is told to stop.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Answer;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The configuration, TOML; docs/operate/configuration.md describes every key.
+    #[arg(long, value_name = "FILE", default_value = "/etc/hearth/hems.toml")]
+    config: PathBuf,
+    /// Say what is wrong with the configuration and stop.
+    #[arg(long)]
+    check: bool,
+    /// Keep every message in this folder; only in a lab.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Answer {
+    let config = match hems::config::Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(false);
+        }
+    };
+    if arguments.check {
+        eprintln!("{}: good", arguments.config.display());
+        return Ok(true);
+    }
+    let witness = witness(arguments.record, config.lab)?;
+    let server = hems::Server::start(config, witness).await?;
+    for address in server.cwmp_addresses() {
+        tracing::info!(%address, engine = profile::engine(), "listening for cells");
+    }
+    tracing::info!(address = %server.api_address(), "listening for operators");
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    server
+        .run_until(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        })
+        .await?;
+    Ok(true)
+}
+
+fn witness(
+    record: Option<PathBuf>,
+    is_lab: bool,
+) -> Result<Arc<dyn cwmp::Witness>, Box<dyn std::error::Error>> {
+    let Some(dir) = record else { return Ok(Arc::new(())) };
+    if !is_lab {
+        return Err(
+            "--record keeps subscribers' data in clear: it needs `lab = true` in the configuration".into()
+        );
+    }
+    Ok(Arc::new(henb::Recorder::create(&dir)?))
+}
