@@ -196,7 +196,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let base = path.parent().unwrap_or(Path::new(""));
+        let base = path.parent().unwrap_or_else(|| Path::new(""));
         Self::parse(&text, base).map_err(|problems| ConfigError::Wrong { path: path.to_owned(), problems })
     }
 

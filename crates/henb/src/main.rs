@@ -6,7 +6,8 @@
 use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
-use henb::{Agent, Config};
+use cwmp::Witness;
+use henb::{Agent, Config, Recorder};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +23,9 @@ struct Arguments {
     /// The TOML file with the H(e)MS, the certificate and the device.
     #[arg(long, global = true, default_value = "/etc/hearth/henbd.toml", value_name = "FILE")]
     config: PathBuf,
+    /// Keeps every message in this folder; only in a lab.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -52,11 +56,11 @@ fn main() -> ExitCode {
                 ExitCode::from(1)
             }
         },
-        None => serve(config),
+        None => serve(config, arguments.record),
     }
 }
 
-fn serve(config: Config) -> ExitCode {
+fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -65,6 +69,7 @@ fn serve(config: Config) -> ExitCode {
         }
     };
     let outcome: Result<(), Box<dyn Error>> = runtime.block_on(async {
+        let witness = witness(&config, record)?;
         let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         let [terminate, interrupt] = &mut ends;
         let shutdown = async {
@@ -73,7 +78,7 @@ fn serve(config: Config) -> ExitCode {
                 _ = interrupt.recv() => {}
             }
         };
-        Ok(henb::run(config, Arc::new(()), shutdown).await?)
+        Ok(henb::run(config, witness, shutdown).await?)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,6 +86,15 @@ fn serve(config: Config) -> ExitCode {
             complain(&*error);
             ExitCode::from(2)
         }
+    }
+}
+
+/// A recording holds everything in clear: it needs a lab. (decision 12)
+fn witness(config: &Config, record: Option<PathBuf>) -> Result<Arc<dyn Witness>, Box<dyn Error>> {
+    match record {
+        None => Ok(Arc::new(())),
+        Some(_) if !config.lab => Err("--record needs `lab = true` in the configuration".into()),
+        Some(folder) => Ok(Arc::new(Recorder::create(&folder)?)),
     }
 }
 

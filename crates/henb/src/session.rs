@@ -145,7 +145,7 @@ impl Desk<'_> {
                 self.cell.informed(&inform.event, &self.url);
             }
             (AcsMethod::TransferComplete(_) | AcsMethod::GetRPCMethods(_), Ok(_)) => {
-                self.cell.agenda.answered(&call)
+                self.cell.agenda.answered(&call);
             }
             (_, Err(fault)) => return Err(SessionError::Refused { method: call.name(), fault }),
         }
