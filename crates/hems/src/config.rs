@@ -101,7 +101,7 @@ impl Config {
     /// Checks a text as if it stood in the file `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
         let (file, errors) = File::parse(text);
-        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_owned();
         let mut check = Check { folder, errors };
         let config = check.config(&file);
         let failed = |errors| ConfigErrors { path: path.to_owned(), errors };
@@ -159,14 +159,19 @@ impl Check {
                  use \"public\" or \"ipsec-tls\"",
             ),
             Ok(mode) => Some(mode),
-            Err(_) => self.complain(at.line, format!("`mode` is \"public\" or \"ipsec-tls\", not \"{}\"", at.value)),
+            Err(_) => {
+                self.complain(at.line, format!("`mode` is \"public\" or \"ipsec-tls\", not \"{}\"", at.value))
+            }
         }
     }
 
     fn address(&mut self, at: &At<String>, port: &str) -> Option<SocketAddr> {
         at.value.parse().ok().or_else(|| {
             let example = format!("such as \"127.0.0.1:{port}\" or \"[::1]:{port}\"");
-            self.complain(at.line, format!("`listen` is an address with a port, {example}, not \"{}\"", at.value))
+            self.complain(
+                at.line,
+                format!("`listen` is an address with a port, {example}, not \"{}\"", at.value),
+            )
         })
     }
 
@@ -186,7 +191,8 @@ impl Check {
         if at.value.is_empty() {
             return None;
         }
-        HemsUrl::parse(&at.value, mode).map_or_else(|error| self.complain(at.line, format!("`cwmp.url`: {error}")), Some)
+        HemsUrl::parse(&at.value, mode)
+            .map_or_else(|error| self.complain(at.line, format!("`cwmp.url`: {error}")), Some)
     }
 
     fn gate(&mut self, file: &File) -> Option<GatePolicy> {
@@ -198,7 +204,10 @@ impl Check {
                 at.line,
                 "`gate.policy` accept-declared believes what a cell says of its place; it needs `lab = true`",
             ),
-            other => self.complain(at.line, format!("`gate.policy` is \"closed\" or \"accept-declared\", not \"{other}\"")),
+            other => self.complain(
+                at.line,
+                format!("`gate.policy` is \"closed\" or \"accept-declared\", not \"{other}\""),
+            ),
         }
     }
 

@@ -1,11 +1,33 @@
-//! The H(e)MS: the management system that brings small cells into service.
+//! The H(e)MS: the management system that brings small cells into service and keeps them there.
+//!
+//! ```text
+//!  cells ──▶ endpoint ──▶ session ──▶ plan         what is said, whose turn it is, what is wanted
+//!                            │  └───▶ desire ──▶ template, pool
+//!                            ▼
+//!  operators ──▶ api ──▶  store                    what is remembered
+//! ```
+//!
+//! Where to start: `plan.rs` is why all this exists; `session.rs` is one conversation; `store.rs` is the memory.
+//! What it does not do: SOAP (that is `cwmp`'s), TLS (that is `profile`'s), printing and reading the environment
+//! (that is the binary's). A device's identity comes from its certificate and from nothing that it says.
 
+mod admission;
+mod api;
+mod call;
 pub mod config;
+mod desire;
+mod endpoint;
+mod gate;
 mod plan;
 mod pool;
 mod radio;
+mod refusal;
+mod server;
+mod session;
 mod store;
 mod template;
 
 pub use config::{Config, ConfigErrors};
+pub(crate) use server::Hems;
+pub use server::{ServeError, Server};
 pub use store::StoreError;

@@ -14,9 +14,9 @@ mod learn;
 mod step;
 
 pub(crate) use desired::{Desired, DesiredObject};
-pub(crate) use known::{Chunk, Held, Known, Verdict};
-pub(crate) use learn::{Contradiction, learn};
-pub(crate) use step::{Setting, Step};
+pub(crate) use known::{Chunk, Known, Verdict};
+pub(crate) use learn::learn;
+pub(crate) use step::{Setting, Step, table_of};
 
 use crate::radio;
 

@@ -8,7 +8,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use cwmp::Witness;
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
 
 mod call;
 mod device;
@@ -22,10 +25,10 @@ mod writer;
 
 pub(crate) use call::{CallRow, NewCall, Progress};
 pub(crate) use device::{Admission, Binding, DeviceRow, Summary};
-pub(crate) use known::{ChunkChange, FaultRow, IntentRow, Remembered};
+pub(crate) use known::{FaultRow, Remembered};
 pub(crate) use pool::DrawError;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
-pub(crate) use session::{Closing, Intent, Opening, SessionRow};
+pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow};
 use writer::Writer;
 
 /// Readers beside the one writer; more than cores would only wait for the same disk.

@@ -127,7 +127,10 @@ impl<'t> Layers<'t> {
 
 impl WantedObject {
     fn desired(&self, draws: &BTreeMap<String, i64>) -> Option<DesiredObject> {
-        let rows = self.rows.iter().map(|row| texts(row.iter().map(|(name, wanted)| (name.as_str(), wanted)), draws));
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| texts(row.iter().map(|(name, wanted)| (name.as_str(), wanted)), draws));
         Some(DesiredObject {
             object: self.object.clone(),
             key: self.key.clone(),
@@ -155,7 +158,8 @@ mod tests {
     }
 
     fn subject() -> Subject {
-        let binding = Binding { oui: "00005E".to_owned(), product_class: "C".to_owned(), serial: "1".to_owned() };
+        let binding =
+            Binding { oui: "00005E".to_owned(), product_class: "C".to_owned(), serial: "1".to_owned() };
         Subject { identity: Identity::parse("00005e005301.hnb.example").unwrap(), binding }
     }
 
@@ -167,7 +171,10 @@ mod tests {
                 "mine".to_owned(),
                 template(r#"{"selector": "serial = \"1\"", "priority": 5, "values": {"Device.A": "high"}}"#),
             ),
-            ("other".to_owned(), template(r#"{"selector": "serial = \"2\"", "priority": 9, "values": {"Device.A": "no"}}"#)),
+            (
+                "other".to_owned(),
+                template(r#"{"selector": "serial = \"2\"", "priority": 9, "values": {"Device.A": "no"}}"#),
+            ),
         ];
         let desired = Layers::of(&templates, &subject()).desired(&BTreeMap::new()).unwrap();
         assert_eq!(desired.values["Device.A"], "high");
@@ -178,7 +185,9 @@ mod tests {
     fn nothing_is_desired_before_everything_is_drawn() {
         let templates = [(
             "all".to_owned(),
-            template(r#"{"objects": [{"object": "Device.T.", "key": "K", "rows": [{"K": {"pool": "pci"}}]}]}"#),
+            template(
+                r#"{"objects": [{"object": "Device.T.", "key": "K", "rows": [{"K": {"pool": "pci"}}]}]}"#,
+            ),
         )];
         let layers = Layers::of(&templates, &subject());
         assert_eq!(layers.pools(), BTreeSet::from(["pci"]));

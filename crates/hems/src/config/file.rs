@@ -113,13 +113,20 @@ impl Cwmp {
         let mut section = reader.section(root, "cwmp");
         let cwmp = Self {
             listen: reader.texts(&mut section, "listen"),
-            certificate: reader.required(&mut section, "certificate", "a file with the chain, PEM, leaf first"),
+            certificate: reader.required(
+                &mut section,
+                "certificate",
+                "a file with the chain, PEM, leaf first",
+            ),
             key: reader.required(&mut section, "key", "a file with the private key, PEM"),
             url: reader.required(&mut section, "url", "the https URL that cells are given"),
             anchors: Anchor::read(reader, &mut section),
         };
         if cwmp.listen.is_empty() {
-            reader.complain(section.line(), "`cwmp.listen` is missing: a list of addresses such as [\"0.0.0.0:7547\"]");
+            reader.complain(
+                section.line(),
+                "`cwmp.listen` is missing: a list of addresses such as [\"0.0.0.0:7547\"]",
+            );
         }
         if cwmp.anchors.is_empty() {
             reader.complain(section.line(), "no [[cwmp.anchors]]: without one no cell can be authenticated");
@@ -135,11 +142,18 @@ impl Anchor {
         for mut section in reader.sections(above, "anchors") {
             let anchor = Self {
                 name: reader.required(&mut section, "name", "what you call this CA"),
-                certificates: reader.required(&mut section, "certificates", "a file with CA certificates, PEM"),
+                certificates: reader.required(
+                    &mut section,
+                    "certificates",
+                    "a file with CA certificates, PEM",
+                ),
                 realms: reader.texts(&mut section, "realms"),
             };
             if anchor.realms.is_empty() {
-                reader.complain(section.line(), "`anchors.realms` is missing: the realms that this CA may issue for");
+                reader.complain(
+                    section.line(),
+                    "`anchors.realms` is missing: the realms that this CA may issue for",
+                );
             }
             reader.finish(section);
             anchors.push(anchor);

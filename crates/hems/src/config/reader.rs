@@ -87,7 +87,12 @@ impl<'i> Reader<'i> {
     }
 
     /// A text that must be there.
-    pub(super) fn required(&mut self, section: &mut Section<'i>, key: &'static str, right: &str) -> At<String> {
+    pub(super) fn required(
+        &mut self,
+        section: &mut Section<'i>,
+        key: &'static str,
+        right: &str,
+    ) -> At<String> {
         let is_there = section.table.contains_key(key);
         let text = self.text(section, key);
         if !is_there {
@@ -164,15 +169,20 @@ impl<'i> Reader<'i> {
         let span = value.span();
         let DeValue::Array(array) = value.into_inner() else {
             let line = self.line(&span);
-            self.complain(Some(line), format!("`{key}` is a list of tables, written as [[{}{key}]]", above.prefix()));
+            self.complain(
+                Some(line),
+                format!("`{key}` is a list of tables, written as [[{}{key}]]", above.prefix()),
+            );
             return Vec::new();
         };
         let mut sections = Vec::new();
         for item in array {
             let line = Some(self.line(&item.span()));
-            match item.into_inner() {
-                DeValue::Table(table) => sections.push(Section { name: key, line, table, known: Vec::new() }),
-                other => self.complain(line, format!("`{key}` is a list of tables, not of a {}", other.type_str())),
+            let kind = item.get_ref().type_str();
+            if let DeValue::Table(table) = item.into_inner() {
+                sections.push(Section { name: key, line, table, known: Vec::new() });
+            } else {
+                self.complain(line, format!("`{key}` is a list of tables, not of a {kind}"));
             }
         }
         sections

@@ -68,7 +68,8 @@ fn a_key_that_others_can_read_is_refused() {
     let key = folder.path().join("hems.key");
     std::fs::write(&key, "x").unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let errors = Config::parse("[cwmp]\nkey = \"hems.key\"\n", &folder.path().join("hems.toml")).err().unwrap();
+    let errors =
+        Config::parse("[cwmp]\nkey = \"hems.key\"\n", &folder.path().join("hems.toml")).err().unwrap();
     let text = errors.to_string();
     assert!(text.contains("hems.toml:2:") && text.contains("chmod 600"), "{text}");
 }

@@ -32,7 +32,8 @@ pub(crate) struct Matching {
 impl DesiredObject {
     /// The columns that matter.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
-        let mut columns: Vec<&str> = self.rows.iter().flat_map(|row| row.keys().map(String::as_str)).collect();
+        let mut columns: Vec<&str> =
+            self.rows.iter().flat_map(|row| row.keys().map(String::as_str)).collect();
         columns.push(&self.key);
         columns.sort_unstable();
         columns.dedup();
@@ -49,7 +50,9 @@ impl DesiredObject {
         let mut free: Vec<u32> = known.instances(&self.object).into_iter().flatten().copied().collect();
         let mut wanted: Vec<usize> = (0..self.rows.len()).collect();
         let mut matching = Matching::default();
-        wanted.retain(|row| !self.claim(&mut free, &mut matching.pairs, *row, |text| self.is_key(*row, text), known));
+        wanted.retain(|row| {
+            !self.claim(&mut free, &mut matching.pairs, *row, |text| self.is_key(*row, text), known)
+        });
         wanted.retain(|row| !self.claim(&mut free, &mut matching.pairs, *row, str::is_empty, known));
         matching.is_missing_rows = !wanted.is_empty();
         matching.surplus = free;
@@ -69,9 +72,8 @@ impl DesiredObject {
         fits: impl Fn(&str) -> bool,
         known: &Known,
     ) -> bool {
-        let found = free
-            .iter()
-            .position(|instance| known.text(&self.path(*instance, &self.key)).is_some_and(&fits));
+        let found =
+            free.iter().position(|instance| known.text(&self.path(*instance, &self.key)).is_some_and(&fits));
         if let Some(index) = found {
             pairs.push((free.remove(index), row));
         }
@@ -91,11 +93,6 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
-    /// Whether nothing at all is wanted.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.objects.is_empty() && self.admin_state.is_none()
-    }
-
     /// Whether it concerns the radio, so that the plan must know whether the cell is on the air.
     pub(crate) fn touches_service(&self) -> bool {
         self.admin_state.is_some()
@@ -114,7 +111,9 @@ impl Desired {
         });
         plain
             .chain(rows)
-            .filter(|(path, text)| known.value(path).is_some_and(|held| !is_same(held.kind, &held.value, text)))
+            .filter(|(path, text)| {
+                known.value(path).is_some_and(|held| !is_same(held.kind, &held.value, text))
+            })
             .collect()
     }
 }

@@ -114,7 +114,10 @@ impl Known {
     pub(crate) fn learn(&mut self, path: &str, value: &str, kind: ValueKind, at: Timestamp) -> bool {
         let Some((object, name)) = split(path) else { return false };
         let is_new = self.value(path).is_none();
-        if path.len() > PATH_BYTES_MAX || value.len() > VALUE_BYTES_MAX || (is_new && self.count >= VALUES_MAX) {
+        if path.len() > PATH_BYTES_MAX
+            || value.len() > VALUE_BYTES_MAX
+            || (is_new && self.count >= VALUES_MAX)
+        {
             return false;
         }
         self.count += usize::from(is_new);
@@ -148,8 +151,12 @@ impl Known {
         if !path.ends_with('.') {
             return self.forget_value(path);
         }
-        let below: Vec<String> =
-            self.chunks.range(path.to_owned()..).map(|(key, _)| key.clone()).take_while(|key| key.starts_with(path)).collect();
+        let below: Vec<String> = self
+            .chunks
+            .range(path.to_owned()..)
+            .map(|(key, _)| key.clone())
+            .take_while(|key| key.starts_with(path))
+            .collect();
         for key in below {
             self.drop_chunk(&key);
         }
@@ -278,7 +285,12 @@ mod tests {
     fn what_a_peer_reports_is_bounded() {
         let mut known = Known::default();
         assert!(!known.learn("no dot", "", ValueKind::String, at(1)));
-        assert!(!known.learn(&format!("Device.{}", "x".repeat(PATH_BYTES_MAX)), "", ValueKind::String, at(1)));
+        assert!(!known.learn(
+            &format!("Device.{}", "x".repeat(PATH_BYTES_MAX)),
+            "",
+            ValueKind::String,
+            at(1)
+        ));
         assert!(!known.learn("Device.A", &"x".repeat(VALUE_BYTES_MAX + 1), ValueKind::String, at(1)));
         for number in 0..VALUES_MAX {
             assert!(known.learn(&format!("Device.N{number}"), "", ValueKind::String, at(1)));

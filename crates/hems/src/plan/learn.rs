@@ -24,7 +24,12 @@ pub(crate) enum Contradiction {
 }
 
 /// Takes up what the response to a step says.
-pub(crate) fn learn(known: &mut Known, step: &Step, response: &CpeResponse, at: Timestamp) -> Result<(), Contradiction> {
+pub(crate) fn learn(
+    known: &mut Known,
+    step: &Step,
+    response: &CpeResponse,
+    at: Timestamp,
+) -> Result<(), Contradiction> {
     match (step, response) {
         (Step::Methods, CpeResponse::GetRPCMethods(response)) => {
             known.methods = Some(response.method_list.iter().take(METHODS_MAX).map(bounded).collect());

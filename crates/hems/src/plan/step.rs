@@ -5,8 +5,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use cwmp::{
-    AddObject, CpeMethod, DeleteObject, GetParameterNames, GetParameterValues, GetRPCMethods, ParameterValueStruct,
-    SetParameterValues, Value, ValueKind,
+    AddObject, CpeMethod, DeleteObject, GetParameterNames, GetParameterValues, GetRPCMethods,
+    ParameterValueStruct, SetParameterValues, Value, ValueKind,
 };
 
 use crate::radio;
@@ -61,9 +61,10 @@ impl Step {
             Self::Add { object } => {
                 CpeMethod::AddObject(AddObject { object_name: object.clone().into(), parameter_key: key() })
             }
-            Self::Delete { instance } => {
-                CpeMethod::DeleteObject(DeleteObject { object_name: instance.clone().into(), parameter_key: key() })
-            }
+            Self::Delete { instance } => CpeMethod::DeleteObject(DeleteObject {
+                object_name: instance.clone().into(),
+                parameter_key: key(),
+            }),
             Self::Gate { .. } => return None,
         })
     }

@@ -14,7 +14,7 @@ use cwmp::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::*;
+use super::{learn::Contradiction, *};
 
 const PLMN: &str = radio::PLMN_LIST;
 const EARFCN: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.RF.EARFCNDL";
@@ -69,14 +69,18 @@ impl Cell {
                 CpeResponse::GetRPCMethods(GetRPCMethodsResponse { method_list: vec!["Inform".into()] })
             }
             CpeMethod::GetParameterNames(_) => {
-                let info = |row: &u32| ParameterInfoStruct { name: format!("{PLMN}{row}.").into(), writable: true };
+                let info =
+                    |row: &u32| ParameterInfoStruct { name: format!("{PLMN}{row}.").into(), writable: true };
                 let parameter_list = self.rows.iter().map(info).collect();
                 CpeResponse::GetParameterNames(GetParameterNamesResponse { parameter_list })
             }
             CpeMethod::GetParameterValues(call) => {
                 let value = |name: &cwmp::Text| {
                     let (text, kind) = self.values.get(&**name)?.clone();
-                    Some(ParameterValueStruct { name: name.clone(), value: Value { kind, text: text.into() } })
+                    Some(ParameterValueStruct {
+                        name: name.clone(),
+                        value: Value { kind, text: text.into() },
+                    })
                 };
                 let parameter_list = call.parameter_names.iter().filter_map(value).collect();
                 CpeResponse::GetParameterValues(GetParameterValuesResponse { parameter_list })
@@ -94,18 +98,22 @@ impl Cell {
             }
             CpeMethod::DeleteObject(call) => {
                 assert!(!self.is_on_air(), "rows change only while locked");
-                let row: u32 = call.object_name.strip_prefix(PLMN).unwrap().trim_end_matches('.').parse().unwrap();
+                let row: u32 =
+                    call.object_name.strip_prefix(PLMN).unwrap().trim_end_matches('.').parse().unwrap();
                 assert!(self.rows.contains(&row), "a row is deleted once");
                 self.rows.retain(|kept| *kept != row);
                 self.values.retain(|path, _| !path.starts_with(&*call.object_name));
                 CpeResponse::DeleteObject(DeleteObjectResponse { status: ApplyStatus::Applied })
             }
-            _ => panic!("the plan never calls {}", method.name()),
+            CpeMethod::Download(_) | CpeMethod::Reboot(_) => panic!("the plan never calls {}", method.name()),
         }
     }
 
     fn set(&mut self, path: &str, text: &str) {
-        assert!(!path.starts_with(radio::CELL_CONFIG) || !self.is_on_air(), "the radio changes only while locked");
+        assert!(
+            !path.starts_with(radio::CELL_CONFIG) || !self.is_on_air(),
+            "the radio changes only while locked"
+        );
         self.values.get_mut(path).unwrap().0 = text.to_owned();
         if path == radio::ADMIN_STATE {
             self.values.get_mut(radio::OP_STATE).unwrap().0 = text.to_owned();

@@ -20,7 +20,6 @@ const KEPT: i64 = 100;
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct CallRow {
     pub(crate) id: i64,
-    pub(crate) identity: String,
     pub(crate) method: String,
     pub(crate) command_key: String,
     pub(crate) body: String,
@@ -105,12 +104,16 @@ impl Store {
         progress: Vec<(i64, Progress)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move {
-                for (id, progress) in &progress {
-                    advance(tx, *id, progress, ms(now)).await?;
-                }
-                Ok(())
-            })).await
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    for (id, progress) in &progress {
+                        advance(tx, *id, progress, ms(now)).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 }
 

@@ -89,13 +89,17 @@ impl Store {
         rows: Vec<(Identity, Binding)>,
         now: Timestamp,
     ) -> Result<Vec<Admission>, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move {
-                let mut outcomes = Vec::with_capacity(rows.len());
-                for (identity, binding) in rows {
-                    outcomes.push(admit(tx, &identity.to_string(), &binding, now).await?);
-                }
-                Ok(outcomes)
-            })).await
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let mut outcomes = Vec::with_capacity(rows.len());
+                    for (identity, binding) in rows {
+                        outcomes.push(admit(tx, &identity.to_string(), &binding, now).await?);
+                    }
+                    Ok(outcomes)
+                })
+            })
+            .await
     }
 
     /// One device.
@@ -111,10 +115,17 @@ impl Store {
     }
 }
 
-async fn admit(tx: &mut Tx, identity: &str, binding: &Binding, now: Timestamp) -> Result<Admission, StoreError> {
+async fn admit(
+    tx: &mut Tx,
+    identity: &str,
+    binding: &Binding,
+    now: Timestamp,
+) -> Result<Admission, StoreError> {
     let Binding { oui, product_class, serial } = binding;
-    let there: Option<DeviceRow> =
-        sqlx::query_as("SELECT * FROM device WHERE identity = $1").bind(identity).fetch_optional(&mut *tx).await?;
+    let there: Option<DeviceRow> = sqlx::query_as("SELECT * FROM device WHERE identity = $1")
+        .bind(identity)
+        .fetch_optional(&mut *tx)
+        .await?;
     match there.as_ref().and_then(DeviceRow::binding) {
         Some(bound) if bound == *binding => return Ok(Admission::Same),
         Some(_) => return Ok(Admission::OtherBinding),
@@ -147,7 +158,12 @@ async fn admit(tx: &mut Tx, identity: &str, binding: &Binding, now: Timestamp) -
 }
 
 /// Remembers that an identity nobody admitted called, and what it claims to be. (S-11)
-pub(super) async fn quarantine(tx: &mut Tx, identity: &str, claimed: &str, now: i64) -> Result<(), StoreError> {
+pub(super) async fn quarantine(
+    tx: &mut Tx,
+    identity: &str,
+    claimed: &str,
+    now: i64,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO device (identity, state, claimed, first_seen_at, last_inform_at) \
          SELECT $1, 'quarantined', $2, $3, $3 \
@@ -188,7 +204,12 @@ pub(super) async fn informed(
 }
 
 /// Repeats what is known in the columns of the list.
-pub(super) async fn summarise(tx: &mut Tx, identity: &str, now: i64, summary: &Summary) -> Result<(), StoreError> {
+pub(super) async fn summarise(
+    tx: &mut Tx,
+    identity: &str,
+    now: i64,
+    summary: &Summary,
+) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE device SET software = $2, plmn = $3, tac = $4, pci = $5, admin_state = $6, op_state = $7, \
          rf_tx_status = $8, is_in_service = $9, \

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{Intent, Store, StoreError, Tx, at, json, ms, parse};
+use super::{Intent, Lesson, Store, StoreError, Tx, at, json, ms, parse};
 use crate::plan::{Chunk, Known, Verdict};
 
 /// Faults remembered per device: more different steps than a plan has at one time.
@@ -61,8 +61,10 @@ impl Store {
 }
 
 async fn chunks(tx: &mut Tx, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT object, body FROM known WHERE identity = $1").bind(identity).fetch_all(tx).await?;
+    let rows: Vec<(String, String)> = sqlx::query_as("SELECT object, body FROM known WHERE identity = $1")
+        .bind(identity)
+        .fetch_all(tx)
+        .await?;
     rows.into_iter().map(|(object, body)| Ok((object, parse("known chunk", &body)?))).collect()
 }
 
@@ -82,29 +84,25 @@ async fn verdict(tx: &mut Tx, identity: &str) -> Result<Option<Verdict>, StoreEr
 }
 
 async fn methods(tx: &mut Tx, identity: &str) -> Result<Option<Vec<String>>, StoreError> {
-    let row: Option<(Option<String>,)> =
-        sqlx::query_as("SELECT methods FROM device WHERE identity = $1").bind(identity).fetch_optional(tx).await?;
+    let row: Option<(Option<String>,)> = sqlx::query_as("SELECT methods FROM device WHERE identity = $1")
+        .bind(identity)
+        .fetch_optional(tx)
+        .await?;
     row.and_then(|(methods,)| methods).map(|text| parse("list of methods", &text)).transpose()
 }
 
 /// Writes chunks, verdict and methods.
-pub(super) async fn write(
-    tx: &mut Tx,
-    identity: &str,
-    changes: &[ChunkChange],
-    gate: Option<&Verdict>,
-    methods: Option<&[String]>,
-) -> Result<(), StoreError> {
-    for (object, chunk) in changes {
+pub(super) async fn write(tx: &mut Tx, identity: &str, lesson: &Lesson) -> Result<(), StoreError> {
+    for (object, chunk) in &lesson.changes {
         match chunk {
             Some(chunk) => write_chunk(tx, identity, object, chunk).await?,
             None => drop_chunk(tx, identity, object).await?,
         }
     }
-    write_gate(tx, identity, gate).await?;
+    write_gate(tx, identity, lesson.gate.as_ref()).await?;
     sqlx::query("UPDATE device SET methods = $2 WHERE identity = $1")
         .bind(identity)
-        .bind(methods.map(json))
+        .bind(lesson.methods.as_deref().map(json))
         .execute(tx)
         .await?;
     Ok(())

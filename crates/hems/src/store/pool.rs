@@ -71,9 +71,16 @@ impl Store {
 }
 
 /// The lowest value that is free: the first of the range, or the one after a taken one whose successor is not.
-async fn draw(tx: &mut Tx, pool: &str, identity: &str, now: i64) -> Result<Result<i64, DrawError>, StoreError> {
-    let range: Option<(i64, i64)> =
-        sqlx::query_as("SELECT first, last FROM pool WHERE name = $1").bind(pool).fetch_optional(&mut *tx).await?;
+async fn draw(
+    tx: &mut Tx,
+    pool: &str,
+    identity: &str,
+    now: i64,
+) -> Result<Result<i64, DrawError>, StoreError> {
+    let range: Option<(i64, i64)> = sqlx::query_as("SELECT first, last FROM pool WHERE name = $1")
+        .bind(pool)
+        .fetch_optional(&mut *tx)
+        .await?;
     let Some((first, last)) = range else { return Ok(Err(DrawError::NoPool)) };
     let free: Option<(i64,)> = sqlx::query_as(
         "SELECT candidate FROM (SELECT $2 AS candidate \

@@ -41,7 +41,8 @@ impl Store {
 
     /// The refusals, newest first.
     pub(crate) async fn refusals(&self, limit: u32) -> Result<Vec<RefusalRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM refusal ORDER BY last_at DESC, reason, issuer, network LIMIT $1");
+        let query =
+            sqlx::query_as("SELECT * FROM refusal ORDER BY last_at DESC, reason, issuer, network LIMIT $1");
         Ok(query.bind(limit).fetch_all(&self.reads).await?)
     }
 }

@@ -35,6 +35,17 @@ pub(crate) struct SessionRow {
     pub(crate) outcome: Option<String>,
 }
 
+/// What a session taught about its device.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lesson {
+    pub(crate) changes: Vec<ChunkChange>,
+    pub(crate) gate: Option<Verdict>,
+    pub(crate) methods: Option<Vec<String>>,
+    pub(crate) summary: Summary,
+    pub(crate) faults: Vec<FaultRow>,
+    pub(crate) progress: Vec<(i64, Progress)>,
+}
+
 /// What is durable before an Inform is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
@@ -52,11 +63,8 @@ pub(crate) struct Opening {
     pub(crate) is_boot: bool,
     /// What a device that nobody admitted claims to be; nothing of it is believed.
     pub(crate) claimed: Option<String>,
-    pub(crate) changes: Vec<ChunkChange>,
-    pub(crate) gate: Option<Verdict>,
-    pub(crate) methods: Option<Vec<String>>,
-    pub(crate) summary: Summary,
-    pub(crate) progress: Vec<(i64, Progress)>,
+    /// What an admitted device made known.
+    pub(crate) lesson: Option<Lesson>,
 }
 
 /// What is durable at the end of a session.
@@ -67,13 +75,9 @@ pub(crate) struct Closing {
     pub(crate) at: Timestamp,
     pub(crate) outcome: &'static str,
     pub(crate) messages: u32,
-    pub(crate) changes: Vec<ChunkChange>,
-    pub(crate) gate: Option<Verdict>,
-    pub(crate) methods: Option<Vec<String>>,
-    pub(crate) summary: Summary,
-    pub(crate) faults: Vec<FaultRow>,
     pub(crate) misbehaviour: Vec<&'static str>,
-    pub(crate) progress: Vec<(i64, Progress)>,
+    /// What was learned of an admitted device.
+    pub(crate) device: Option<Lesson>,
 }
 
 /// What is durable before something is sent that must not be done twice.
@@ -129,11 +133,8 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     if opening.is_boot || opening.is_bootstrap {
         known::forget_faults(tx, identity).await?;
     }
-    known::write(tx, identity, &opening.changes, opening.gate.as_ref(), opening.methods.as_deref()).await?;
-    known::close_intents(tx, identity).await?;
-    device::summarise(tx, identity, now, &opening.summary).await?;
-    for (id, progress) in &opening.progress {
-        call::advance(tx, *id, progress, now).await?;
+    if let Some(lesson) = &opening.lesson {
+        write_lesson(tx, identity, lesson, now).await?;
     }
     Ok(session)
 }
@@ -188,18 +189,25 @@ async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
         .bind(i64::from(closing.messages))
         .execute(&mut *tx)
         .await?;
-    known::write(tx, identity, &closing.changes, closing.gate.as_ref(), closing.methods.as_deref()).await?;
-    known::close_intents(tx, identity).await?;
-    for fault in &closing.faults {
-        known::write_fault(tx, identity, fault).await?;
-    }
     for kind in &closing.misbehaviour {
         misbehaviour::count(tx, identity, kind, now).await?;
     }
-    for (id, progress) in &closing.progress {
+    match &closing.device {
+        Some(lesson) => write_lesson(tx, identity, lesson, now).await,
+        None => Ok(()),
+    }
+}
+
+async fn write_lesson(tx: &mut Tx, identity: &str, lesson: &Lesson, now: i64) -> Result<(), StoreError> {
+    known::write(tx, identity, lesson).await?;
+    known::close_intents(tx, identity).await?;
+    for fault in &lesson.faults {
+        known::write_fault(tx, identity, fault).await?;
+    }
+    for (id, progress) in &lesson.progress {
         call::advance(tx, *id, progress, now).await?;
     }
-    device::summarise(tx, identity, now, &closing.summary).await
+    device::summarise(tx, identity, now, &lesson.summary).await
 }
 
 /// Sessions that died with the process.

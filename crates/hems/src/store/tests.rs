@@ -60,11 +60,7 @@ fn opening(identity: &Identity) -> Opening {
         is_bootstrap: false,
         is_boot: false,
         claimed: None,
-        changes: Vec::new(),
-        gate: None,
-        methods: None,
-        summary: Summary::default(),
-        progress: Vec::new(),
+        lesson: Some(Lesson::default()),
     }
 }
 
@@ -150,7 +146,8 @@ async fn what_is_known_survives_with_its_age() {
     let mut known = Known::default();
     known.learn("Device.A.B", "7", ValueKind::UnsignedInt, now());
     known.learn_instances("Device.T.", [1, 3]);
-    let opening = Opening { changes: known.take_changed(), ..opening(&identity(1)) };
+    let lesson = Lesson { changes: known.take_changed(), ..Lesson::default() };
+    let opening = Opening { lesson: Some(lesson), ..opening(&identity(1)) };
     first.open_session(opening).await.unwrap();
     first.close().await;
     let (second, _) = store(folder.path()).await;

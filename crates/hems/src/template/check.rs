@@ -68,12 +68,17 @@ fn check_value(complaints: &mut Vec<Complaint>, path: &str, wanted: &Wanted, mod
         complain(complaints, path, "is no full path of a parameter, such as Device.Time.Enable");
     }
     if CREDENTIALS.contains(&path) {
-        complain(complaints, path, "would carry a shared secret; certificates alone authenticate (TS 33.320 8.3.4)");
+        complain(
+            complaints,
+            path,
+            "would carry a shared secret; certificates alone authenticate (TS 33.320 8.3.4)",
+        );
     }
     if radio::SERVICE_STATES.contains(&path) && path != radio::ADMIN_STATE {
         complain(complaints, path, "is what the cell reports and cannot be set");
     }
-    if path == radio::ADMIN_STATE && !matches!(literal(wanted).as_deref(), Some("true" | "false" | "1" | "0")) {
+    if path == radio::ADMIN_STATE && !matches!(literal(wanted).as_deref(), Some("true" | "false" | "1" | "0"))
+    {
         complain(complaints, path, "is true or false");
     }
     if path == radio::MANAGEMENT_URL {
@@ -147,7 +152,10 @@ mod tests {
 
     fn complaints(json: &str) -> Vec<String> {
         let template = serde_json::from_str(json).unwrap();
-        check(&template, TransportMode::Public).into_iter().map(|c| format!("{}: {}", c.place, c.message)).collect()
+        check(&template, TransportMode::Public)
+            .into_iter()
+            .map(|c| format!("{}: {}", c.place, c.message))
+            .collect()
     }
 
     #[test]
@@ -162,7 +170,9 @@ mod tests {
     fn p11_a_template_pushes_no_http_url() {
         let found = complaints(r#"{"values": {"Device.ManagementServer.URL": "http://hems.example/"}}"#);
         assert!(found[0].contains("https"), "{found:?}");
-        assert!(complaints(r#"{"values": {"Device.ManagementServer.URL": "https://hems.example/"}}"#).is_empty());
+        assert!(
+            complaints(r#"{"values": {"Device.ManagementServer.URL": "https://hems.example/"}}"#).is_empty()
+        );
         assert!(!complaints(r#"{"values": {"Device.ManagementServer.URL": {"pool": "url"}}}"#).is_empty());
     }
 

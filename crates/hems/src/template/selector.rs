@@ -76,7 +76,9 @@ impl Selector {
             let (term, after) = parse_term(rest)?;
             terms.push(term);
             rest = match after.split_at_checked(3) {
-                Some((and, more)) if and.eq_ignore_ascii_case("and") && !more.trim().is_empty() => more.trim_start(),
+                Some((and, more)) if and.eq_ignore_ascii_case("and") && !more.trim().is_empty() => {
+                    more.trim_start()
+                }
                 _ if after.is_empty() => after,
                 _ => return Err(SelectorError::Needs("AND and another term", shown(after))),
             };
@@ -92,7 +94,8 @@ fn parse_term(text: &str) -> Result<((Field, String), &str), SelectorError> {
     let field = field.ok_or_else(|| SelectorError::Field(shown(word)))?;
     let rest = expect(rest, '=', "`=`")?;
     let rest = expect(rest, '"', "a value in double quotes")?;
-    let (value, rest) = rest.split_once('"').ok_or_else(|| SelectorError::Needs("a closing quote", shown(rest)))?;
+    let (value, rest) =
+        rest.split_once('"').ok_or_else(|| SelectorError::Needs("a closing quote", shown(rest)))?;
     Ok(((field, value.to_owned()), rest.trim_start()))
 }
 
@@ -150,8 +153,11 @@ mod tests {
     use super::*;
 
     fn subject() -> Subject {
-        let binding =
-            Binding { oui: "00005E".to_owned(), product_class: "SimulatedCell".to_owned(), serial: "S1".to_owned() };
+        let binding = Binding {
+            oui: "00005E".to_owned(),
+            product_class: "SimulatedCell".to_owned(),
+            serial: "S1".to_owned(),
+        };
         Subject { identity: Identity::parse("00005e005301.hnb.example").unwrap(), binding }
     }
 

@@ -1,0 +1,247 @@
+//! `/api/v1/devices`: the cells, what is known of each with its age, and what the plan would do next.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    http::StatusCode,
+};
+use profile::Identity;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Api, Page, Paging, Problem, calls::CallView, json, time};
+use crate::{
+    admission, desire, plan,
+    store::{Admission, DeviceRow, FaultRow, Remembered},
+    template::Subject,
+};
+
+/// A device in the list.
+#[derive(Serialize)]
+pub(super) struct DeviceView {
+    identity: String,
+    state: &'static str,
+    oui: Option<String>,
+    product_class: Option<String>,
+    serial: Option<String>,
+    tls_version: Option<String>,
+    suite: Option<String>,
+    software: Option<String>,
+    plmn: Option<String>,
+    tac: Option<String>,
+    pci: Option<String>,
+    admin_state: Option<bool>,
+    op_state: Option<bool>,
+    rf_tx_status: Option<bool>,
+    in_service: bool,
+    /// Seconds from the first Inform to being in service.
+    in_service_after: Option<f64>,
+    first_seen: String,
+    last_inform: Option<String>,
+    /// What a quarantined device says it is; nothing of it is believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<serde_json::Value>,
+}
+
+/// A device with everything known.
+#[derive(Serialize)]
+pub(super) struct DeviceDetail {
+    #[serde(flatten)]
+    device: DeviceView,
+    values: Vec<ValueView>,
+    methods: Option<serde_json::Value>,
+    gate: Option<serde_json::Value>,
+    faults: Vec<FaultView>,
+    misbehaviour: Vec<MisbehaviourView>,
+    calls: Vec<CallView>,
+    /// What the plan would do next; absent where it has nothing to do.
+    next_step: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct ValueView {
+    name: String,
+    value: String,
+    #[serde(rename = "type")]
+    kind: cwmp::ValueKind,
+    read_at: String,
+    age_seconds: i64,
+}
+
+#[derive(Serialize)]
+struct FaultView {
+    step: String,
+    code: i64,
+    text: String,
+    parameters: serde_json::Value,
+    count: i64,
+    last_at: String,
+}
+
+#[derive(Serialize)]
+struct MisbehaviourView {
+    kind: String,
+    count: i64,
+    last_at: String,
+}
+
+/// Who shall be admitted as what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewDevice {
+    identity: String,
+    oui: String,
+    product_class: String,
+    serial: String,
+}
+
+impl From<DeviceRow> for DeviceView {
+    fn from(row: DeviceRow) -> Self {
+        let boolean = |text: &Option<String>| text.as_deref().map(|text| text == "true" || text == "1");
+        Self {
+            state: state(&row),
+            in_service_after: in_service_after(&row),
+            admin_state: boolean(&row.admin_state),
+            op_state: boolean(&row.op_state),
+            rf_tx_status: boolean(&row.rf_tx_status),
+            claimed: row.claimed.as_deref().filter(|_| row.state == "quarantined").map(json),
+            in_service: row.is_in_service,
+            first_seen: time(row.first_seen_at),
+            last_inform: row.last_inform_at.map(time),
+            identity: row.identity,
+            oui: row.oui,
+            product_class: row.product_class,
+            serial: row.serial,
+            tls_version: row.tls_version,
+            suite: row.suite,
+            software: row.software,
+            plmn: row.plmn,
+            tac: row.tac,
+            pci: row.pci,
+        }
+    }
+}
+
+fn state(row: &DeviceRow) -> &'static str {
+    match row.state.as_str() {
+        "admitted" if row.is_in_service => "in_service",
+        "admitted" if row.last_inform_at.is_some() => "provisioning",
+        "admitted" => "admitted",
+        _ => "quarantined",
+    }
+}
+
+fn in_service_after(row: &DeviceRow) -> Option<f64> {
+    let ms = u32::try_from(row.in_service_at?.checked_sub(row.provisioning_since?)?).ok()?;
+    Some(f64::from(ms) / 1000.0)
+}
+
+/// Finds a device by its identity in any letter case.
+pub(super) async fn find(api: &Api, identity: &str) -> Result<DeviceRow, Problem> {
+    let unknown = || Problem::not_found("there is no such device");
+    let identity = Identity::parse(identity).map_err(|_| unknown())?;
+    api.hems.store.device(identity.as_str()).await?.ok_or_else(unknown)
+}
+
+/// Lists devices by identity.
+pub(super) async fn list(
+    State(api): State<Api>,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Answer<Page<DeviceView>> {
+    let Query(paging) = paging?;
+    let after = paging.page_token.as_deref().unwrap_or_default();
+    let rows = api.hems.store.devices(after, paging.limit()).await?;
+    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
+    let next_page_token = rows.last().filter(|_| is_full).map(|row| row.identity.clone());
+    Ok(Json(Page { items: rows.into_iter().map(DeviceView::from).collect(), next_page_token }))
+}
+
+/// Shows one device.
+pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -> Answer<DeviceDetail> {
+    let row = find(&api, &identity).await?;
+    let store = &api.hems.store;
+    let remembered = store.remembered(&row.identity).await?;
+    let misbehaviour = store.misbehaviour(&row.identity).await?;
+    let calls = store.calls(&row.identity).await?;
+    let detail = DeviceDetail {
+        next_step: next_step(&api, &row, &remembered).await?,
+        values: values(&api, &remembered),
+        methods: row.methods.as_deref().map(json),
+        gate: remembered.known.gate.as_ref().and_then(|verdict| serde_json::to_value(verdict).ok()),
+        faults: remembered.faults.into_iter().map(FaultView::from).collect(),
+        misbehaviour: misbehaviour
+            .into_iter()
+            .map(|row| MisbehaviourView { kind: row.kind, count: row.count, last_at: time(row.last_at) })
+            .collect(),
+        calls: calls.into_iter().map(CallView::from).collect(),
+        device: row.into(),
+    };
+    Ok(Json(detail))
+}
+
+fn values(api: &Api, remembered: &Remembered) -> Vec<ValueView> {
+    let now = api.hems.now();
+    remembered
+        .known
+        .values()
+        .map(|(name, held)| ValueView {
+            name,
+            value: held.value.clone(),
+            kind: held.kind,
+            read_at: held.read_at.to_string(),
+            age_seconds: now.as_second() - held.read_at.as_second(),
+        })
+        .collect()
+}
+
+/// Runs the plan on what is known, as the next session would, without drawing anything.
+async fn next_step(
+    api: &Api,
+    row: &DeviceRow,
+    remembered: &Remembered,
+) -> Result<Option<serde_json::Value>, Problem> {
+    let (Some(binding), Ok(identity)) = (row.binding(), Identity::parse(&row.identity)) else {
+        return Ok(None);
+    };
+    let subject = Subject { identity, binding };
+    let Some(desired) = desire::preview(&api.hems.store, &subject).await? else {
+        return Ok(Some(serde_json::json!({"step": "Draw"})));
+    };
+    let Some(step) = plan::next(&desired, &remembered.known) else { return Ok(None) };
+    let call = step.method().and_then(|method| serde_json::to_value(method).ok());
+    Ok(Some(serde_json::json!({"step": step.name(), "call": call})))
+}
+
+impl From<FaultRow> for FaultView {
+    fn from(row: FaultRow) -> Self {
+        Self {
+            step: row.step,
+            code: row.code,
+            text: row.text,
+            parameters: json(&row.details),
+            count: row.count,
+            last_at: time(row.last_at),
+        }
+    }
+}
+
+/// Admits one device.
+pub(super) async fn admit(
+    State(api): State<Api>,
+    body: Result<Json<NewDevice>, JsonRejection>,
+) -> Result<(StatusCode, Json<DeviceView>), Problem> {
+    let Json(new) = body?;
+    let row = admission::check(&new.identity, &new.oui, &new.product_class, &new.serial)
+        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let identity = row.0.clone();
+    let status = match api.hems.store.admit(vec![row], api.hems.now()).await?.first() {
+        Some(Admission::New) => StatusCode::CREATED,
+        Some(Admission::Same) | None => StatusCode::OK,
+        Some(Admission::OtherBinding) => {
+            return Err(Problem::conflict("the identity is admitted with another DeviceId"));
+        }
+        Some(Admission::BindingTaken) => {
+            return Err(Problem::conflict("another identity is admitted with this DeviceId"));
+        }
+    };
+    Ok((status, Json(find(&api, identity.as_str()).await?.into())))
+}

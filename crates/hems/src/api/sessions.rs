@@ -1,0 +1,64 @@
+//! `/api/v1/sessions`: who called, and the evidence of what was negotiated. (S-13)
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use serde::Serialize;
+
+use super::{Answer, Api, Page, Paging, Problem, json, time};
+use crate::store::SessionRow;
+
+/// A session.
+#[derive(Serialize)]
+pub(super) struct SessionView {
+    id: i64,
+    identity: String,
+    started_at: String,
+    ended_at: Option<String>,
+    tls_version: String,
+    suite: String,
+    resumed: bool,
+    certificate_sha256: String,
+    certificate_not_after: String,
+    peer: String,
+    events: serde_json::Value,
+    messages: i64,
+    outcome: Option<String>,
+}
+
+impl From<SessionRow> for SessionView {
+    fn from(row: SessionRow) -> Self {
+        Self {
+            id: row.id,
+            identity: row.identity,
+            started_at: time(row.started_at),
+            ended_at: row.ended_at.map(time),
+            tls_version: row.tls_version,
+            suite: row.suite,
+            resumed: row.resumed,
+            certificate_sha256: row.fingerprint,
+            certificate_not_after: time(row.not_after),
+            peer: row.peer,
+            events: json(&row.events),
+            messages: row.messages,
+            outcome: row.outcome,
+        }
+    }
+}
+
+/// Lists sessions, newest first, of one `identity` or of all.
+pub(super) async fn list(
+    State(api): State<Api>,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Answer<Page<SessionView>> {
+    let Query(paging) = paging?;
+    let before = match &paging.page_token {
+        Some(token) => token.parse().map_err(|_| Problem::invalid("`page_token` is none of ours"))?,
+        None => i64::MAX,
+    };
+    let rows = api.hems.store.sessions(paging.identity.as_deref(), before, paging.limit()).await?;
+    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
+    let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
+    Ok(Json(Page { items: rows.into_iter().map(SessionView::from).collect(), next_page_token }))
+}

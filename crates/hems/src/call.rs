@@ -1,0 +1,213 @@
+//! Calls that an operator queues: which are allowed, and what becomes of one whose answer is missing.
+//!
+//! Reads may be repeated; Reboot, Download and DeleteObject never are. After a crash such a call is resolved by what
+//! the device itself reports (`M Reboot`, TransferComplete, each with the CommandKey), or shown as unknown.
+
+use cwmp::{
+    CpeMethod, CpeResponse, Download, EventCode, EventStruct, Fault, Text, TransferComplete, TransferStatus,
+};
+use profile::{HemsUrl, TransportMode, UrlError};
+
+use crate::store::{CallRow, Progress};
+
+/// Names of one GetParameterValues. (operators read pages, not models)
+const NAMES_MAX: usize = 256;
+/// Characters of a path. (H-27)
+const PATH_MAX: usize = 256;
+/// Characters of a CommandKey. (H-27)
+const KEY_MAX: usize = 32;
+
+/// Why a call is not queued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Templates are for this.
+    #[error("{0} cannot be called by hand: write a template instead")]
+    NotAllowed(&'static str),
+    /// Too many or too few names.
+    #[error("between 1 and {NAMES_MAX} parameter names of at most {PATH_MAX} characters")]
+    Names,
+    /// Not one row of a table.
+    #[error("`ObjectName` names one row, such as Device.Users.User.3.")]
+    Row,
+    /// Too long.
+    #[error("`CommandKey` has at most {KEY_MAX} characters")]
+    CommandKey,
+    /// A password. (P-07)
+    #[error("`Username` and `Password` are empty: certificates alone authenticate (TS 33.320 8.3.4)")]
+    Credentials,
+    /// Not https.
+    #[error("`URL`: {0}")]
+    Url(#[from] UrlError),
+    /// Beyond the schema. (H-27)
+    #[error("`FileType` has 1 to 64 characters, `TargetFileName`, `SuccessURL` and `FailureURL` at most 256")]
+    Length,
+}
+
+/// Checks a call that an operator typed.
+pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallError> {
+    match method {
+        CpeMethod::GetRPCMethods(_) => Ok(()),
+        CpeMethod::GetParameterNames(call) => fits(call.parameter_path.len() <= PATH_MAX, CallError::Names),
+        CpeMethod::GetParameterValues(call) => {
+            let names = &call.parameter_names;
+            let is_fine =
+                names.iter().all(|name| name.len() <= PATH_MAX) && (1..=NAMES_MAX).contains(&names.len());
+            fits(is_fine, CallError::Names)
+        }
+        CpeMethod::DeleteObject(call) => fits(is_row(&call.object_name), CallError::Row),
+        CpeMethod::Reboot(call) => fits(call.command_key.len() <= KEY_MAX, CallError::CommandKey),
+        CpeMethod::Download(call) => check_download(call, mode),
+        CpeMethod::SetParameterValues(_) | CpeMethod::AddObject(_) => {
+            Err(CallError::NotAllowed(method.name()))
+        }
+    }
+}
+
+fn fits(is_fine: bool, error: CallError) -> Result<(), CallError> {
+    if is_fine { Ok(()) } else { Err(error) }
+}
+
+fn is_row(path: &str) -> bool {
+    let number = path.strip_suffix('.').and_then(|path| path.rsplit('.').next());
+    path.len() <= PATH_MAX && number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+fn check_download(call: &Download, mode: TransportMode) -> Result<(), CallError> {
+    fits(call.command_key.len() <= KEY_MAX, CallError::CommandKey)?;
+    fits(call.username.is_empty() && call.password.is_empty(), CallError::Credentials)?;
+    let others = [&call.target_file_name, &call.success_url, &call.failure_url];
+    let are_short = others.iter().all(|text| text.len() <= PATH_MAX);
+    fits(are_short && (1..=64).contains(&call.file_type.len()), CallError::Length)?;
+    HemsUrl::parse(&call.url, mode)?;
+    Ok(())
+}
+
+/// The CommandKey of a method that has one.
+pub(crate) fn command_key(method: &mut CpeMethod) -> Option<&mut Text> {
+    match method {
+        CpeMethod::Reboot(call) => Some(&mut call.command_key),
+        CpeMethod::Download(call) => Some(&mut call.command_key),
+        CpeMethod::GetRPCMethods(_)
+        | CpeMethod::GetParameterNames(_)
+        | CpeMethod::GetParameterValues(_)
+        | CpeMethod::SetParameterValues(_)
+        | CpeMethod::AddObject(_)
+        | CpeMethod::DeleteObject(_) => None,
+    }
+}
+
+/// What an answer makes of a call.
+pub(crate) fn outcome(answer: &Result<CpeResponse, Fault>) -> Progress {
+    let text = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
+    match answer {
+        Ok(CpeResponse::Download(response)) if response.status == TransferStatus::Later => {
+            Progress::Accepted(text(serde_json::to_string(response)))
+        }
+        Ok(response) => Progress::Done(text(serde_json::to_string(response))),
+        Err(fault) => Progress::Failed(text(serde_json::to_string(fault))),
+    }
+}
+
+/// What an Inform says about calls that were sent and never answered.
+pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct]) -> Vec<(i64, Progress)> {
+    let rebooted = |call: &CallRow| {
+        let is_it = |event: &&EventStruct| {
+            event.event_code == EventCode::M_REBOOT && *event.command_key == *call.command_key
+        };
+        call.method == "Reboot" && events.iter().any(|event| is_it(&event))
+    };
+    let progress = |call: &CallRow| match call.state.as_str() {
+        "sent" | "unknown" if rebooted(call) => Some(Progress::Done("{\"Event\":\"M Reboot\"}".to_owned())),
+        "sent" if call.method.starts_with("Get") => Some(Progress::Queued),
+        "sent" => Some(Progress::Unknown),
+        _ => None,
+    };
+    calls.iter().filter_map(|call| Some((call.id, progress(call)?))).collect()
+}
+
+/// What a TransferComplete says about the Download with its CommandKey. (TR-069 A.3.3.2)
+pub(crate) fn transferred(calls: &[CallRow], complete: &TransferComplete) -> Vec<(i64, Progress)> {
+    let text = serde_json::to_string(complete).unwrap_or_default();
+    let is_fine = complete.fault_struct.fault_code.0 == 0;
+    let progress = if is_fine { Progress::Done(text) } else { Progress::Failed(text) };
+    let waits = |call: &&CallRow| {
+        call.method == "Download"
+            && call.command_key == *complete.command_key
+            && matches!(call.state.as_str(), "sent" | "accepted" | "unknown")
+    };
+    calls.iter().find(waits).map(|call| (call.id, progress)).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(json: &str) -> Result<(), CallError> {
+        let method = serde_json::from_str(json).map_err(|_| CallError::NotAllowed("no call"))?;
+        check(&method, TransportMode::Public)
+    }
+
+    fn download(url: &str, password: &str) -> String {
+        format!(
+            r#"{{"Download": {{"CommandKey": "k", "FileType": "1 Firmware Upgrade Image", "URL": "{url}",
+                "Username": "", "Password": "{password}", "FileSize": 0, "TargetFileName": "",
+                "DelaySeconds": 0, "SuccessURL": "", "FailureURL": ""}}}}"#
+        )
+    }
+
+    fn row(id: i64, method: &str, state: &str) -> CallRow {
+        CallRow {
+            id,
+            method: method.to_owned(),
+            command_key: "k".to_owned(),
+            body: String::new(),
+            state: state.to_owned(),
+            queued_at: 0,
+            sent_at: None,
+            finished_at: None,
+            outcome: None,
+        }
+    }
+
+    #[test]
+    fn p07_p11_a_download_goes_over_https_and_carries_no_password() {
+        assert_eq!(checked(&download("https://files.example/x", "")), Ok(()));
+        assert!(matches!(checked(&download("http://files.example/x", "")), Err(CallError::Url(_))));
+        assert_eq!(checked(&download("https://files.example/x", "p")), Err(CallError::Credentials));
+    }
+
+    #[test]
+    fn only_some_methods_can_be_called_by_hand() {
+        assert_eq!(checked(r#"{"Reboot": {"CommandKey": "x"}}"#), Ok(()));
+        assert_eq!(
+            checked(r#"{"DeleteObject": {"ObjectName": "Device.T.", "ParameterKey": ""}}"#),
+            Err(CallError::Row)
+        );
+        assert_eq!(checked(r#"{"DeleteObject": {"ObjectName": "Device.T.3.", "ParameterKey": ""}}"#), Ok(()));
+        let set = r#"{"SetParameterValues": {"ParameterList": [], "ParameterKey": ""}}"#;
+        assert_eq!(checked(set), Err(CallError::NotAllowed("SetParameterValues")));
+    }
+
+    #[test]
+    fn s10_a_sent_reboot_is_resolved_by_its_event_or_unknown_and_never_repeated() {
+        let calls =
+            [row(1, "Reboot", "sent"), row(2, "GetParameterValues", "sent"), row(3, "Reboot", "queued")];
+        let event = EventStruct { event_code: EventCode::M_REBOOT, command_key: "k".into() };
+        let resolved = resolve(&calls, std::slice::from_ref(&event));
+        assert!(matches!(resolved[..], [(1, Progress::Done(_)), (2, Progress::Queued)]), "{resolved:?}");
+        assert_eq!(resolve(&calls[..1], &[]), [(1, Progress::Unknown)]);
+        assert!(matches!(resolve(&[row(4, "Reboot", "unknown")], &[event])[..], [(4, Progress::Done(_))]));
+    }
+
+    #[test]
+    fn a_download_completes_by_transfer_complete_with_its_command_key() {
+        let complete: TransferComplete = serde_json::from_str(
+            r#"{"CommandKey": "k", "FaultStruct": {"FaultCode": 9010, "FaultString": "x"},
+                "StartTime": "2026-11-23T10:00:00Z", "CompleteTime": "2026-11-23T10:00:01Z"}"#,
+        )
+        .unwrap();
+        let calls = [row(1, "Download", "done"), row(2, "Download", "accepted")];
+        assert!(matches!(transferred(&calls, &complete)[..], [(2, Progress::Failed(_))]));
+        assert!(transferred(&calls[..1], &complete).is_empty());
+    }
+}

@@ -1,0 +1,67 @@
+//! HTTP answers. CWMP content is always 200, the empty message 204, and never a 401. (H-04, H-05, A-15)
+//!
+//! Everything else is for peers that do not speak CWMP, closes the connection, and says in one line why.
+
+use bytes::Bytes;
+use cwmp::{Envelope, FromAcs};
+use http_body_util::Full;
+use hyper::{
+    Response, StatusCode,
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE},
+};
+
+/// The name of the cookie that continues a session on another connection. (H-10)
+pub(super) const COOKIE: &str = "hearth";
+
+/// An answer.
+pub(super) type Reply = Response<Full<Bytes>>;
+
+/// An envelope, or the empty message.
+pub(super) fn envelope(text: String) -> Reply {
+    if text.is_empty() {
+        return with_status(StatusCode::NO_CONTENT, Bytes::new());
+    }
+    let mut reply = with_status(StatusCode::OK, text.into());
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
+    reply
+}
+
+/// Text of an envelope; the empty message has none.
+pub(super) fn text(envelope: &Envelope<FromAcs>) -> String {
+    envelope.encode()
+}
+
+/// Adds the cookie of a session; it holds random digits only, so it is always a header value.
+pub(super) fn with_cookie(mut reply: Reply, token: &str) -> Reply {
+    if let Ok(value) = HeaderValue::try_from(format!("{COOKIE}={token}; Path=/; HttpOnly; Secure")) {
+        reply.headers_mut().insert(SET_COOKIE, value);
+    }
+    reply
+}
+
+/// Ends the connection after this answer.
+pub(super) fn closing(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// An answer to what is no CWMP, and the end of the connection.
+pub(super) fn refused(status: StatusCode, why: &'static str) -> Reply {
+    let mut reply = closing(with_status(status, Bytes::from_static(why.as_bytes())));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let extra: Option<(HeaderName, &'static str)> = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Some((ALLOW, "POST")),
+        StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "30")),
+        _ => None,
+    };
+    if let Some((name, value)) = extra {
+        reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
+fn with_status(status: StatusCode, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply
+}

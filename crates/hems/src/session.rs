@@ -1,0 +1,321 @@
+//! One session with one device: the ACS's machine, driven by what was said and what is wanted.
+//!
+//! ```text
+//!  post ─▶ protocol (whose turn) ─┬─ Respond ─▶ hear   (commit, then answer)
+//!                                 └─ Choose ──▶ choose (learn, next step, intent, call)
+//! ```
+//!
+//! It belongs to the identity of the TLS connection that opened it. What it learned is written once, at its end;
+//! what must not be done twice is written before it is sent.
+
+mod choose;
+mod hear;
+mod registry;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use cwmp::{
+    Envelope, FromAcs, FromCpe,
+    session::{
+        Violation,
+        acs::{Demand, Session as Protocol},
+    },
+};
+use profile::Peer;
+
+pub(crate) use registry::Registry;
+
+use crate::{
+    Hems,
+    desire::Resolved,
+    plan::{self, Desired, Known, Step},
+    radio,
+    store::{CallRow, Closing, FaultRow, Progress, StoreError, Summary},
+    template::Subject,
+};
+
+/// Misbehaviours after which a session is not worth continuing.
+const PATIENCE_COUNT: usize = 8;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) address: SocketAddr,
+    /// Our number of the connection.
+    pub(crate) connection: u64,
+}
+
+/// Why a session cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    /// The device said something out of turn.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// We cannot make durable what must be.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Completed,
+    Quarantined,
+    DeviceIdMismatch,
+    Violation,
+    Malformed,
+    Replaced,
+    TimedOut,
+    Shutdown,
+    StoreFailed,
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Quarantined => "quarantined",
+            Self::DeviceIdMismatch => "device_id_mismatch",
+            Self::Violation => "violation",
+            Self::Malformed => "malformed",
+            Self::Replaced => "replaced",
+            Self::TimedOut => "timed_out",
+            Self::Shutdown => "shutdown",
+            Self::StoreFailed => "store_failed",
+        }
+    }
+}
+
+/// What waits for the device's answer.
+#[derive(Clone, Debug)]
+enum Outstanding {
+    Step(Step),
+    Call { id: i64, object: Option<String> },
+}
+
+/// What we know and want of an admitted device while its session lasts.
+#[derive(Debug)]
+struct Device {
+    subject: Subject,
+    known: Known,
+    desired: Resolved,
+    /// Steps that are not tried (again) in this session.
+    blocked: BTreeSet<String>,
+    /// How often each step was taken in this session.
+    taken: BTreeMap<String, u32>,
+    calls: VecDeque<CallRow>,
+    faults: Vec<FaultRow>,
+    progress: Vec<(i64, Progress)>,
+    outstanding: Option<Outstanding>,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    protocol: Protocol,
+    caller: Caller,
+    token: String,
+    /// The number in the store, once the Inform is durable.
+    number: Option<i64>,
+    /// Nothing for a device that nobody admitted.
+    device: Option<Device>,
+    messages: u32,
+    misbehaviour: Vec<&'static str>,
+    leniencies: BTreeSet<&'static str>,
+    outcome: Outcome,
+}
+
+impl Session {
+    /// A session that waits for its Inform.
+    pub(crate) fn new(hems: &Hems, caller: Caller, token: String) -> Self {
+        Self {
+            protocol: Protocol::new(hems.patience, Instant::now()),
+            caller,
+            token,
+            number: None,
+            device: None,
+            messages: 0,
+            misbehaviour: Vec::new(),
+            leniencies: BTreeSet::new(),
+            outcome: Outcome::Completed,
+        }
+    }
+
+    /// Takes a message in and gives the one that answers it.
+    pub(crate) async fn receive(
+        &mut self,
+        hems: &Hems,
+        post: Envelope<FromCpe>,
+    ) -> Result<Envelope<FromAcs>, SessionError> {
+        self.messages = self.messages.saturating_add(1);
+        let reply = match self.protocol.receive(post, Instant::now())? {
+            Demand::Respond(call) => {
+                let answer = self.hear(hems, call).await?;
+                self.protocol.respond(answer)
+            }
+            Demand::Choose { last } => match self.choose(hems, last).await? {
+                Some(method) => self.protocol.call(method),
+                None => self.protocol.close(),
+            },
+        };
+        Ok(reply)
+    }
+
+    /// Notes a misbehaviour; it is written with the session's end.
+    pub(crate) fn misbehaved(&mut self, kind: &'static str) {
+        if self.misbehaviour.len() < PATIENCE_COUNT {
+            self.misbehaviour.push(kind);
+        }
+    }
+
+    /// Notes a tolerance of the decoder, once; it is counted like a misbehaviour and ends nothing.
+    pub(crate) fn forgave(&mut self, name: &'static str) {
+        self.leniencies.insert(name);
+    }
+
+    /// Whether the device misbehaved too often.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.misbehaviour.len() >= PATIENCE_COUNT
+    }
+
+    /// Whether nothing more will be said, or nothing more should be.
+    pub(crate) fn is_over(&self) -> bool {
+        self.protocol.is_over() || self.is_refused()
+    }
+
+    /// Whether the Inform named another device than the certificate.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.outcome == Outcome::DeviceIdMismatch
+    }
+
+    /// Whether the device owes an answer to a call of ours.
+    pub(crate) fn is_calling(&self) -> bool {
+        self.protocol.outstanding().is_some()
+    }
+
+    /// When the device's silence ends it.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.protocol.deadline()
+    }
+
+    /// The cookie's value that continues it.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Whether a post belongs to it: by its connection, or by the cookie on another one of the same identity.
+    pub(crate) fn continues(&mut self, connection: u64, cookie: Option<&str>) -> bool {
+        let is_mine = self.caller.connection == connection || cookie == Some(self.token.as_str());
+        if is_mine {
+            self.caller.connection = connection;
+        }
+        is_mine
+    }
+
+    /// Whether it lives on this connection.
+    pub(crate) fn is_on(&self, connection: u64) -> bool {
+        self.caller.connection == connection
+    }
+
+    /// Writes the outcome. A session that never had a durable Inform leaves only its misbehaviour.
+    pub(crate) async fn finish(mut self, hems: &Hems, outcome: Outcome) {
+        let outcome = if self.outcome == Outcome::Completed { outcome } else { self.outcome };
+        let identity = self.caller.peer.identity.to_string();
+        tracing::info!(
+            device = identity,
+            outcome = outcome.name(),
+            messages = self.messages,
+            "session ended"
+        );
+        let written = match self.number {
+            Some(session) => hems.store.close_session(self.closing(hems, session, outcome)).await,
+            None => Self::write_misbehaviour(hems, &identity, &self.misbehaviour).await,
+        };
+        if let Err(error) = written {
+            tracing::error!(device = identity, %error, "the outcome of a session is lost");
+        }
+    }
+
+    async fn write_misbehaviour(
+        hems: &Hems,
+        identity: &str,
+        kinds: &[&'static str],
+    ) -> Result<(), StoreError> {
+        for kind in kinds {
+            hems.store.count_misbehaviour(identity.to_owned(), kind, hems.now()).await?;
+        }
+        Ok(())
+    }
+
+    fn closing(&mut self, hems: &Hems, session: i64, outcome: Outcome) -> Closing {
+        let mut closing = Closing {
+            identity: self.caller.peer.identity.to_string(),
+            session,
+            at: hems.now(),
+            outcome: outcome.name(),
+            messages: self.messages,
+            misbehaviour: self.misbehaviour.iter().chain(&self.leniencies).copied().collect(),
+            device: None,
+        };
+        if let Some(mut device) = self.device.take() {
+            device.forget_unanswered();
+            closing.device = Some(device.lesson());
+        }
+        closing
+    }
+}
+
+impl Device {
+    /// A lost answer leaves unknown what it would have told.
+    fn forget_unanswered(&mut self) {
+        let object = match self.outstanding.take() {
+            Some(Outstanding::Step(step)) => step.intent().map(str::to_owned),
+            Some(Outstanding::Call { object, .. }) => object,
+            None => None,
+        };
+        if let Some(object) = object {
+            self.known.forget(&object);
+        }
+    }
+
+    /// What the store shall remember.
+    fn lesson(mut self) -> crate::store::Lesson {
+        crate::store::Lesson {
+            changes: self.known.take_changed(),
+            summary: self.summary(),
+            gate: self.known.gate,
+            methods: self.known.methods,
+            faults: self.faults,
+            progress: self.progress,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let nothing = Desired::default();
+        summarise(self.desired.as_ref().unwrap_or(&nothing), &self.known)
+    }
+}
+
+/// What the list of devices shows of what is known.
+pub(crate) fn summarise(desired: &Desired, known: &Known) -> Summary {
+    let text = |path: &str| known.text(path).map(str::to_owned);
+    let rows = known.instances(radio::PLMN_LIST).into_iter().flatten();
+    let plmns: Vec<&str> =
+        rows.filter_map(|row| known.text(&format!("{}{row}.PLMNID", radio::PLMN_LIST))).collect();
+    Summary {
+        software: text(radio::SOFTWARE),
+        plmn: (!plmns.is_empty()).then(|| plmns.join(",")),
+        tac: text(radio::TAC),
+        pci: text(radio::PCI),
+        admin_state: text(radio::ADMIN_STATE),
+        op_state: text(radio::OP_STATE),
+        rf_tx_status: text(radio::RF_TX_STATUS),
+        is_in_service: plan::is_in_service(desired, known),
+    }
+}

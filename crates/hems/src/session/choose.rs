@@ -1,0 +1,186 @@
+//! What we say when it is our turn: the plan's next step, then what an operator queued, then nothing.
+//!
+//! Whatever must not be done twice is durable before it is sent. A step that faults, or that is answered without
+//! telling anything, is not tried again in this session.
+
+use cwmp::{CpeMethod, CpeResponse, Fault, FaultCode};
+
+use super::{Device, Outstanding, Session, SessionError};
+use crate::{
+    Hems, call, gate,
+    plan::{self, Step},
+    store::{self, FaultRow, Intent, Progress},
+};
+
+/// Steps of one session: a cell with a thousand rows to write takes two sessions, a liar takes none for ever.
+const STEPS_MAX: u32 = 1024;
+/// How often the same step may come up in one session. Rows are added one by one, each by the same step.
+const REPEATS_MAX: u32 = 64;
+/// Characters kept of a fault's text.
+const FAULT_CHARS: usize = 256;
+/// Parameter faults kept of one fault.
+const DETAILS_MAX: usize = 16;
+
+impl Session {
+    /// Takes the last answer in and gives the next call, or nothing when the session is done.
+    pub(super) async fn choose(
+        &mut self,
+        hems: &Hems,
+        last: Option<Result<CpeResponse, Fault>>,
+    ) -> Result<Option<CpeMethod>, SessionError> {
+        let Some(device) = &mut self.device else { return Ok(None) };
+        if let Some(answer) = last {
+            device.take_answer(hems, answer);
+        }
+        let session = self.number.unwrap_or_default();
+        let is_long = device.taken.values().sum::<u32>() >= STEPS_MAX;
+        if !is_long {
+            if let Some(step) = device.next_step(hems) {
+                return Ok(device.send_step(hems, session, step).await?);
+            }
+            while let Some(row) = device.calls.pop_front() {
+                if let Some(method) = device.send_call(hems, session, &row).await? {
+                    return Ok(Some(method));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Device {
+    fn take_answer(&mut self, hems: &Hems, answer: Result<CpeResponse, Fault>) {
+        match self.outstanding.take() {
+            Some(Outstanding::Step(step)) => self.take_step(hems, &step, answer),
+            Some(Outstanding::Call { id, object }) => {
+                self.progress.push((id, call::outcome(&answer)));
+                self.take_call(hems, object.as_deref(), &answer);
+            }
+            None => {}
+        }
+    }
+
+    fn take_step(&mut self, hems: &Hems, step: &Step, answer: Result<CpeResponse, Fault>) {
+        match answer {
+            Ok(response) => {
+                if let Err(contradiction) = plan::learn(&mut self.known, step, &response, hems.now()) {
+                    let fault = Fault::new(FaultCode(0), contradiction.to_string());
+                    self.stumble(hems, step, &fault);
+                }
+            }
+            Err(fault) => self.stumble(hems, step, &fault),
+        }
+    }
+
+    /// What an operator read is as true as what the plan read.
+    fn take_call(&mut self, hems: &Hems, object: Option<&str>, answer: &Result<CpeResponse, Fault>) {
+        if let Ok(CpeResponse::GetParameterValues(response)) = answer {
+            for parameter in &response.parameter_list {
+                if parameter.name.starts_with("Device.") {
+                    self.known.learn(
+                        &parameter.name,
+                        &parameter.value.text,
+                        parameter.value.kind,
+                        hems.now(),
+                    );
+                }
+            }
+        }
+        if let Some(object) = object {
+            self.known.forget(object);
+        }
+    }
+
+    /// A fault is recorded, and what it concerned is unknown again.
+    fn stumble(&mut self, hems: &Hems, step: &Step, fault: &Fault) {
+        let label = step.label();
+        tracing::warn!(device = %self.subject.identity, step = label, %fault, "a step failed");
+        let bounded = |text: &str| -> String { text.chars().take(FAULT_CHARS).collect() };
+        let details: Vec<_> = fault.details.iter().take(DETAILS_MAX).collect();
+        self.faults.push(FaultRow {
+            step: label.clone(),
+            code: fault.code.0.into(),
+            text: bounded(&fault.text),
+            details: serde_json::to_string(&details).unwrap_or_default(),
+            count: 1,
+            last_at: hems.now().as_millisecond(),
+        });
+        self.blocked.insert(label);
+        step.touches().into_iter().for_each(|path| self.known.forget(path));
+        if *step == Step::Methods {
+            self.known.methods = Some(Vec::new());
+        }
+    }
+
+    /// The plan's next step that is an RPC; gates are judged on the way.
+    fn next_step(&mut self, hems: &Hems) -> Option<Step> {
+        let desired = self.desired.clone().ok()?;
+        loop {
+            let step = plan::next(&desired, &self.known)?;
+            let label = step.label();
+            let taken = self.taken.entry(label.clone()).or_default();
+            *taken += 1;
+            if self.blocked.contains(&label) || *taken > REPEATS_MAX {
+                return None;
+            }
+            let Step::Gate { latitude, longitude } = &step else { return Some(step) };
+            let verdict = gate::judge(hems.gate, latitude, longitude, hems.now());
+            tracing::info!(device = %self.subject.identity, passed = verdict.passed, "the gate judged");
+            self.known.gate = Some(verdict);
+        }
+    }
+
+    async fn send_step(
+        &mut self,
+        hems: &Hems,
+        session: i64,
+        step: Step,
+    ) -> Result<Option<CpeMethod>, store::StoreError> {
+        if let Some(object) = step.intent() {
+            let intent = self.intent(hems, session, step.label(), Some(object.to_owned()));
+            hems.store.intend(intent).await?;
+        }
+        let method = step.method();
+        self.outstanding = Some(Outstanding::Step(step));
+        Ok(method)
+    }
+
+    /// A call that cannot be read any more fails; that happens when a newer version queued it.
+    async fn send_call(
+        &mut self,
+        hems: &Hems,
+        session: i64,
+        row: &store::CallRow,
+    ) -> Result<Option<CpeMethod>, store::StoreError> {
+        let Ok(method) = serde_json::from_str::<CpeMethod>(&row.body) else {
+            self.progress.push((row.id, Progress::Failed("\"this version cannot send it\"".to_owned())));
+            return Ok(None);
+        };
+        let object = match &method {
+            CpeMethod::DeleteObject(call) => plan::table_of(&call.object_name).map(str::to_owned),
+            CpeMethod::GetRPCMethods(_)
+            | CpeMethod::GetParameterNames(_)
+            | CpeMethod::GetParameterValues(_)
+            | CpeMethod::SetParameterValues(_)
+            | CpeMethod::AddObject(_)
+            | CpeMethod::Download(_)
+            | CpeMethod::Reboot(_) => None,
+        };
+        let intent =
+            Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };
+        hems.store.intend(intent).await?;
+        self.outstanding = Some(Outstanding::Call { id: row.id, object });
+        Ok(Some(method))
+    }
+
+    fn intent(&self, hems: &Hems, session: i64, step: String, object: Option<String>) -> Intent {
+        Intent {
+            identity: self.subject.identity.to_string(),
+            session,
+            step,
+            object,
+            call: None,
+            at: hems.now(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What a device calls: Inform, TransferComplete, GetRPCMethods. What must be durable is, before the answer leaves.
+//!
+//! An Inform says who calls (its DeviceId must be the one bound to the TLS identity), why (events), and some values.
+//! Events make known things unknown: what a boot may have changed, or everything.
+
+use std::collections::BTreeSet;
+
+use cwmp::{
+    AcsMethod, AcsResponse, EventCode, Fault, FaultCode, GetRPCMethodsResponse, Inform, InformResponse,
+    TransferComplete, TransferCompleteResponse,
+};
+use profile::{Reason, Refusal};
+
+use super::{Device, Outcome, Session, SessionError};
+use crate::{
+    Hems,
+    admission::RosterError,
+    call, desire,
+    plan::Known,
+    radio,
+    store::{Binding, CallRow, Lesson, Opening, Remembered, StoreError},
+    template::Subject,
+};
+
+/// Events of one Inform that are kept. (TR-069 A.3.3.1, H-27)
+const EVENTS_MAX: usize = 64;
+/// Characters kept of any text in an event or a DeviceId. (H-27)
+const TEXT_MAX: usize = 64;
+/// Sessions in which a step may fault before it is left alone until the device restarts or something else is desired.
+const FAULTY_SESSIONS_MAX: i64 = 3;
+
+type Answer = Result<AcsResponse, Fault>;
+
+impl Session {
+    /// Answers a call of the device.
+    pub(super) async fn hear(&mut self, hems: &Hems, call: AcsMethod) -> Result<Answer, SessionError> {
+        match call {
+            AcsMethod::Inform(inform) => self.hear_inform(hems, inform).await,
+            AcsMethod::TransferComplete(complete) => self.hear_transfer_complete(hems, complete).await,
+            AcsMethod::GetRPCMethods(_) if self.device.is_some() => {
+                let method_list = AcsMethod::NAMES.iter().map(|name| cwmp::Text::from_static(name)).collect();
+                Ok(Ok(AcsResponse::GetRPCMethods(GetRPCMethodsResponse { method_list })))
+            }
+            AcsMethod::GetRPCMethods(_) => Ok(Err(denied())),
+        }
+    }
+
+    async fn hear_inform(&mut self, hems: &Hems, inform: Inform) -> Result<Answer, SessionError> {
+        let identity = self.caller.peer.identity.clone();
+        let Some(binding) = admitted(hems, identity.as_str()).await? else {
+            return self.quarantine(hems, &inform).await;
+        };
+        if !is_bound(&binding, &inform) {
+            return Ok(Err(self.mismatch(hems, &binding, &inform)));
+        }
+        let subject = Subject { identity, binding };
+        let device = Device::informed(hems, subject, &inform).await?;
+        let number = hems.store.open_session(self.opening(hems, &inform, Some(&device))).await?;
+        self.number = Some(number);
+        self.device = Some(device.opened());
+        tracing::info!(device = %self.caller.peer.identity, events = inform.event.len(), "session opened");
+        Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
+    }
+
+    /// A cell that nobody admitted is seen, and nothing else. (S-11)
+    async fn quarantine(&mut self, hems: &Hems, inform: &Inform) -> Result<Answer, SessionError> {
+        self.outcome = Outcome::Quarantined;
+        self.number = Some(hems.store.open_session(self.opening(hems, inform, None)).await?);
+        self.refuse(hems, Reason::UnknownIdentity, "");
+        Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
+    }
+
+    /// The certificate says who it is; an Inform that says otherwise ends the session. (TS 33.320 8.3.4, P-20)
+    fn mismatch(&mut self, hems: &Hems, binding: &Binding, inform: &Inform) -> Fault {
+        self.outcome = Outcome::DeviceIdMismatch;
+        self.misbehaved("device_id_mismatch");
+        let claimed = claim(inform);
+        tracing::warn!(device = %self.caller.peer.identity, "the Inform names another device than the certificate");
+        self.refuse(hems, Reason::DeviceIdMismatch, &format!("bound to {binding:?}, claims {claimed:?}"));
+        denied()
+    }
+
+    fn refuse(&self, hems: &Hems, reason: Reason, detail: &str) {
+        let peer = &self.caller.peer;
+        let detail = format!("{} {detail}", peer.identity);
+        let refusal = Refusal::new(reason, detail).about(Some(peer.evidence.certificate.clone()));
+        hems.ledger.note(&refusal, self.caller.address.ip());
+    }
+
+    async fn hear_transfer_complete(
+        &mut self,
+        hems: &Hems,
+        complete: TransferComplete,
+    ) -> Result<Answer, SessionError> {
+        if self.device.is_none() {
+            return Ok(Err(denied()));
+        }
+        let calls = hems.store.open_calls(self.caller.peer.identity.as_str()).await?;
+        let progress = call::transferred(&calls, &complete);
+        if progress.is_empty() {
+            tracing::info!(device = %self.caller.peer.identity, "a transfer that nobody here asked for is complete");
+        } else {
+            hems.store.advance_calls(progress, hems.now()).await?;
+        }
+        Ok(Ok(AcsResponse::TransferComplete(TransferCompleteResponse {})))
+    }
+
+    fn opening(&self, hems: &Hems, inform: &Inform, device: Option<&Informed>) -> Opening {
+        let peer = &self.caller.peer;
+        Opening {
+            identity: peer.identity.to_string(),
+            at: hems.now(),
+            tls_version: peer.evidence.tls_version.to_owned(),
+            suite: peer.evidence.suite.to_owned(),
+            resumed: peer.evidence.resumed,
+            fingerprint: peer.evidence.certificate.fingerprint_sha256.clone(),
+            not_after: peer.evidence.certificate.not_after,
+            peer: self.caller.address.to_string(),
+            events: events(inform),
+            is_bootstrap: device.is_some_and(|informed| informed.is_bootstrap),
+            is_boot: device.is_some_and(|informed| informed.is_boot),
+            claimed: device.is_none().then(|| serde_json::to_string(&claim(inform)).unwrap_or_default()),
+            lesson: device.map(|informed| informed.lesson.clone()),
+        }
+    }
+}
+
+/// A device whose Inform was taken up and is about to be made durable.
+struct Informed {
+    device: Device,
+    lesson: Lesson,
+    is_bootstrap: bool,
+    is_boot: bool,
+}
+
+impl Informed {
+    fn opened(self) -> Device {
+        self.device
+    }
+}
+
+impl Device {
+    async fn informed(hems: &Hems, subject: Subject, inform: &Inform) -> Result<Informed, StoreError> {
+        let identity = subject.identity.as_str();
+        let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
+        let is_bootstrap = has(&EventCode::BOOTSTRAP);
+        let is_boot = is_bootstrap || has(&EventCode::BOOT);
+        let remembered = hems.store.remembered(identity).await?;
+        let blocked = if is_boot { BTreeSet::new() } else { blocked(&remembered) };
+        let mut known = recall(remembered, is_bootstrap, is_boot);
+        learn(&mut known, inform, hems);
+        let desired = desire::draw(&hems.store, &subject, hems.now()).await?;
+        if let Err(missing) = &desired {
+            tracing::warn!(device = identity, error = %missing, "the plan cannot be made");
+        }
+        let calls = hems.store.open_calls(identity).await?;
+        let progress = call::resolve(&calls, &inform.event);
+        let queued = queued(calls, &progress);
+        let mut device = Self {
+            subject,
+            known,
+            desired,
+            blocked,
+            taken: std::collections::BTreeMap::new(),
+            calls: queued.into(),
+            faults: Vec::new(),
+            progress: Vec::new(),
+            outstanding: None,
+        };
+        let lesson = Lesson {
+            changes: device.known.take_changed(),
+            summary: device.summary(),
+            gate: device.known.gate.clone(),
+            methods: device.known.methods.clone(),
+            faults: Vec::new(),
+            progress,
+        };
+        Ok(Informed { device, lesson, is_bootstrap, is_boot })
+    }
+}
+
+/// The calls that wait to be sent, once those without an answer are sorted out.
+fn queued(calls: Vec<CallRow>, progress: &[(i64, crate::store::Progress)]) -> Vec<CallRow> {
+    let again = |call: &CallRow| progress.contains(&(call.id, crate::store::Progress::Queued));
+    calls.into_iter().filter(|call| call.state == "queued" || again(call)).collect()
+}
+
+/// Steps that faulted in too many sessions.
+fn blocked(remembered: &Remembered) -> BTreeSet<String> {
+    let faults = remembered.faults.iter().filter(|fault| fault.count >= FAULTY_SESSIONS_MAX);
+    faults.map(|fault| fault.step.clone()).collect()
+}
+
+/// What is still true of what was remembered.
+fn recall(remembered: Remembered, is_bootstrap: bool, is_boot: bool) -> Known {
+    let mut known = remembered.known;
+    for intent in &remembered.intents {
+        known.forget(&intent.object);
+    }
+    if is_bootstrap {
+        known.forget_all();
+    } else if is_boot {
+        known.forget_states();
+    }
+    forget_hopes(&mut known);
+    known
+}
+
+/// What may have changed for the better without an event is asked again in each session.
+fn forget_hopes(known: &mut Known) {
+    if known.gate.as_ref().is_some_and(|verdict| !verdict.passed) {
+        known.gate = None;
+        known.forget(radio::LATITUDE);
+        known.forget(radio::LONGITUDE);
+    }
+    if !known.is_true(radio::OP_STATE) || !known.is_true(radio::RF_TX_STATUS) {
+        known.forget(radio::OP_STATE);
+        known.forget(radio::RF_TX_STATUS);
+    }
+}
+
+fn learn(known: &mut Known, inform: &Inform, hems: &Hems) {
+    for parameter in &inform.parameter_list {
+        if parameter.name.starts_with("Device.") {
+            known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, hems.now());
+        }
+    }
+}
+
+async fn admitted(hems: &Hems, identity: &str) -> Result<Option<Binding>, StoreError> {
+    let binding = |row: Option<crate::store::DeviceRow>| row.and_then(|row| row.binding());
+    if let Some(binding) = binding(hems.store.device(identity).await?) {
+        return Ok(Some(binding));
+    }
+    match hems.roster.refresh(&hems.store, hems.now()).await {
+        Ok(true) => Ok(binding(hems.store.device(identity).await?)),
+        Ok(false) => Ok(None),
+        Err(RosterError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "an unknown cell stays unknown");
+            Ok(None)
+        }
+    }
+}
+
+/// The OUI is compared without regard to case, as the field writes it both ways.
+fn is_bound(binding: &Binding, inform: &Inform) -> bool {
+    let claimed = &inform.device_id;
+    binding.oui.eq_ignore_ascii_case(&claimed.oui)
+        && *binding.product_class == *claimed.product_class
+        && *binding.serial == *claimed.serial_number
+}
+
+fn claim(inform: &Inform) -> Binding {
+    let bounded = |text: &str| text.chars().take(TEXT_MAX).collect();
+    Binding {
+        oui: bounded(&inform.device_id.oui),
+        product_class: bounded(&inform.device_id.product_class),
+        serial: bounded(&inform.device_id.serial_number),
+    }
+}
+
+fn events(inform: &Inform) -> String {
+    let bounded = |text: &str| -> String { text.chars().take(TEXT_MAX).collect() };
+    let events: Vec<_> = inform
+        .event
+        .iter()
+        .take(EVENTS_MAX)
+        .map(|event| {
+            serde_json::json!({
+                "code": bounded(event.event_code.as_str()),
+                "command_key": bounded(&event.command_key),
+            })
+        })
+        .collect();
+    serde_json::Value::from(events).to_string()
+}
+
+fn denied() -> Fault {
+    Fault::from(FaultCode::ACS_REQUEST_DENIED)
+}
