@@ -1,1 +1,47 @@
-//! Placeholder head, rewritten with the crate.
+//! Tests of the whole: real processes, real TLS, foreign peers, power cuts.
+//!
+//! ```text
+//!  World: a folder, a PKI, free ports ─▶ Process: hearth, henbd, victims ─▶ what the API says
+//! ```
+//!
+//! One rule: a test makes its own world and takes it down, by pid; a world whose test failed stays on
+//! disk with its logs and its database. Nothing here is shipped.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    reason = "a world that cannot be made must stop its test"
+)]
+
+mod http;
+mod peer;
+mod process;
+mod victim;
+mod world;
+
+pub use http::Reply;
+pub use peer::{Peer, SClient, connect, read};
+pub use process::{Process, wait_for};
+pub use victim::{Point, Victim, points, run_hems, run_henb};
+pub use world::{Cell, OPERATOR_REALM, World};
+
+use std::{env, fs, io::Write, path::PathBuf};
+
+/// The folder of oracles that nobody here wrote, or nothing: then the skip is noted for the list that ends a run.
+#[must_use]
+pub fn oracles(test: &str) -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = env::var_os("HEARTH_ORACLES").map_or_else(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    if let Some(skips) = env::var_os("HEARTH_SKIPS") {
+        let mut list =
+            fs::OpenOptions::new().append(true).create(true).open(skips).expect("the list can be written");
+        writeln!(list, "{test}: no folder of oracles; $HEARTH_ORACLES names it")
+            .expect("the list can be written");
+    }
+    None
+}

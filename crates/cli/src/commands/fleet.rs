@@ -33,3 +33,36 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value = "table")]
     output: Form,
 }
+
+pub(crate) async fn run(command: Command) -> Answer {
+    let Command::Run(run) = command;
+    let url = profile::HemsUrl::parse(&run.url, profile::TransportMode::Public)?;
+    let options = fleet::Options {
+        url,
+        pki: run.pki,
+        state: run.state,
+        cells: run.cells,
+        once: run.once,
+        radio_delay: Duration::from_millis(500),
+    };
+    eprintln!("hearth: {} cells start; Ctrl-C ends them", run.cells);
+    let report = fleet::run(options, interrupted()).await?;
+    match run.output {
+        Form::Json => println!("{}", serde_json::to_string(&report)?),
+        Form::Table => {
+            let fleet::Report { cells, in_service, seconds, sessions, failures, .. } = &report;
+            println!(
+                "{in_service} of {cells} cells in service after {seconds:.1} s; {sessions} sessions, {failures} failed"
+            );
+            for reason in &report.reasons {
+                println!("  {}: {}", reason.identity, crate::output::harmless(&reason.reason));
+            }
+        }
+    }
+    Ok(report.is_complete() || !run.once)
+}
+
+async fn interrupted() {
+    // Where signals cannot be heard there is nothing to wait for.
+    let _ = tokio::signal::ctrl_c().await;
+}

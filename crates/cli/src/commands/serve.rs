@@ -1,9 +1,10 @@
 //! `hearth serve`: a H(e)MS until it is told to stop.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use crate::Answer;
 
@@ -21,6 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Answer {
+    log_to_stderr();
     let config = match hems::config::Config::load(&arguments.config) {
         Ok(config) => config,
         Err(error) => {
@@ -43,8 +45,19 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         .run_until(async move {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         })
-        .await?;
+        .await;
     Ok(true)
+}
+
+/// The journal of a service goes where systemd and terminals expect it; `RUST_LOG` says how much.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .init();
 }
 
 fn witness(

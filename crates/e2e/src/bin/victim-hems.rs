@@ -1,0 +1,5 @@
+//! A H(e)MS that cuts its own power at a numbered point: for the tests of power cuts alone.
+
+fn main() {
+    e2e::run_hems();
+}
