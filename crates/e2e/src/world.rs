@@ -208,13 +208,13 @@ impl World {
         })
     }
 
-    /// Waits until a refusal with this reason is there, and gives its row.
-    #[must_use]
-    pub fn wait_refusal(&self, reason: &str) -> Value {
-        wait_for(&format!("a refusal `{reason}`"), PATIENCE, || {
+    /// Waits until a refusal with this reason was counted `count` times, and gives its row.
+    pub fn wait_refusal(&self, reason: &str, count: u64) -> Value {
+        wait_for(&format!("{count} refusals `{reason}`"), PATIENCE, || {
             let refusals = self.get("/api/v1/refusals?limit=500");
             let rows = refusals.get("items").and_then(Value::as_array)?;
-            rows.iter().find(|row| row.get("reason").and_then(Value::as_str) == Some(reason)).cloned()
+            let row = rows.iter().find(|row| row.get("reason").and_then(Value::as_str) == Some(reason))?;
+            (row.get("count").and_then(Value::as_u64) == Some(count)).then(|| row.clone())
         })
     }
 }
