@@ -132,9 +132,9 @@ async fn watch(
                 devices.len()
             );
             if is_terminal {
-                eprint!("\r{line}")
+                eprint!("\r{line}");
             } else {
-                eprintln!("{line}")
+                eprintln!("{line}");
             }
             shown = Some((devices.len(), in_service));
         }

@@ -41,7 +41,7 @@ impl SClient {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("openssl is installed");
         let request = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        let mut stdin = child.stdin.take().expect("its input is piped");
+        let mut stdin = child.stdin.take()?;
         // Where the handshake fails the pipe is closed, which is an answer too.
         let _ = stdin.write_all(request.as_bytes());
         let output = child.wait_with_output().expect("it ends");

@@ -244,3 +244,17 @@ pub(crate) fn program(name: &str) -> PathBuf {
 fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
+
+/// The `hearth` command.
+#[must_use]
+pub fn hearth() -> Command {
+    Command::new(program("hearth"))
+}
+
+/// `hearth demo`, whose processes stand beside it.
+#[must_use]
+pub fn demo_command() -> Command {
+    let mut command = hearth();
+    command.arg("demo");
+    command
+}
