@@ -135,3 +135,6 @@ fn time(ms: i64) -> String {
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
+
+#[cfg(test)]
+mod tests;

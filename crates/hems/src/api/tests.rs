@@ -1,0 +1,63 @@
+//! The table of routes, walked: no route answers a caller without the token.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+use crate::{
+    admission::Roster, config::GatePolicy, endpoint::Budget, refusal::Ledger, session::Registry, store::Store,
+};
+
+async fn api(folder: &std::path::Path) -> (SocketAddr, watch::Sender<bool>) {
+    let store = Store::open(&folder.join("db"), Arc::new(())).await.unwrap();
+    let clock: Arc<dyn profile::Clock> = Arc::new(profile::SystemClock);
+    let hems = Hems {
+        ledger: Ledger::start(store.clone(), Arc::clone(&clock)),
+        store,
+        registry: Registry::default(),
+        roster: Roster::new(None),
+        budget: Budget::default(),
+        witness: Arc::new(()),
+        clock,
+        gate: GatePolicy::Closed,
+        mode: profile::TransportMode::Public,
+        path: "/".to_owned(),
+        patience: Duration::from_secs(60),
+    };
+    let token = Token::load(&folder.join("api.token")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (shutdown, watched) = watch::channel(false);
+    tokio::spawn(serve(Arc::new(hems), token, listener, watched));
+    (address, shutdown)
+}
+
+async fn status(address: SocketAddr, method: &str, path: &str, authorization: &str) -> u16 {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n");
+    tcp.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn every_route_refuses_a_caller_without_the_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, _shutdown) = api(folder.path()).await;
+    let token = std::fs::read_to_string(folder.path().join("api.token")).unwrap();
+    let right = format!("Authorization: Bearer {}\r\n", token.trim());
+    let paths = routes().into_iter().map(|(path, _)| path).chain(["/", "/api/v1/nothing"]);
+    for path in paths.map(|path| path.replace(['{', '}'], "")) {
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD"] {
+            for wrong in ["", "Authorization: Bearer 0\r\n", "Authorization: Basic YTpi\r\n"] {
+                assert_eq!(status(address, method, &path, wrong).await, 401, "{method} {path} {wrong}");
+            }
+            assert_ne!(status(address, method, &path, &right).await, 401, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `/api/v1/devices/{identity}/calls`: what an operator asks a cell to do by hand.
+
+use cwmp::{AcsMethod, CpeMethod, DateTime, EventCode, FaultStruct, FromAcs, FromCpe, TransferComplete};
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    cell::{Cell, TAC, Tree},
+    world::{World, identity},
+};
+
+fn path(number: u8) -> String {
+    format!("/api/v1/devices/{}/calls", identity(number))
+}
+
+async fn queue(world: &World, call: Value) -> Value {
+    let (status, queued) = world.ask(Method::POST, &path(1), Some(call)).await;
+    assert_eq!((status, &queued["state"]), (StatusCode::CREATED, &json!("queued")), "{queued}");
+    queued
+}
+
+/// Plays a session until the call with this name was sent, and leaves it unanswered.
+async fn until_called(cell: &mut Cell, tree: &mut Tree, name: &str) -> CpeMethod {
+    cell.inform(&[EventCode::PERIODIC]).await;
+    let mut reply = cell.empty().await;
+    for id in 1.. {
+        let FromAcs::Call(method) = reply.message() else { panic!("{name} was not called: {reply:?}") };
+        if method.name() == name {
+            return method;
+        }
+        let response = tree.execute(&method).unwrap();
+        reply = cell.post(&id.to_string(), FromCpe::Response(response)).await;
+    }
+    unreachable!("the loop ends by return")
+}
+
+async fn state(world: &World) -> Value {
+    world.get(&path(1)).await["items"][0]["state"].clone()
+}
+
+#[tokio::test]
+async fn calls_are_delivered_in_order_after_the_plan_and_their_outcome_is_kept() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    queue(&world, json!({"GetParameterValues": {"ParameterNames": [TAC]}})).await;
+    queue(&world, json!({"GetParameterValues": {"ParameterNames": ["Device.None"]}})).await;
+    queue(&world, json!({"Reboot": {"CommandKey": "again"}})).await;
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
+    assert_eq!(called, ["GetParameterValues", "GetParameterValues", "Reboot"]);
+    let list = world.get(&path(1)).await;
+    let states: Vec<_> = list["items"].as_array().unwrap().iter().map(|call| call["state"].clone()).collect();
+    assert_eq!(states, ["done", "failed", "done"]);
+    assert_eq!(list["items"][1]["outcome"]["FaultCode"], 9005);
+    assert_eq!(list["items"][2]["outcome"]["ParameterList"][0]["Value"], "1");
+    assert_eq!(tree.reboots, ["again"]);
+}
+
+#[tokio::test]
+async fn s10_a_reboot_without_an_answer_is_not_sent_twice_and_resolved_by_its_event() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    queue(&world, json!({"Reboot": {"CommandKey": "again"}})).await;
+    let mut cell = Cell::connect(&world, 1).await;
+    until_called(&mut cell, &mut tree, "Reboot").await;
+    assert_eq!(state(&world).await, "sent");
+    drop(cell);
+    let world = world.restart().await;
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
+    assert_eq!(called, Vec::<&str>::new());
+    assert_eq!(state(&world).await, "unknown");
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOT, EventCode::M_REBOOT], &mut tree).await;
+    assert_eq!(state(&world).await, "done");
+    assert_eq!(tree.reboots, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn c24_a_download_is_completed_by_transfer_complete_with_its_command_key() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let download = |url: &str| {
+        json!({"Download": {
+            "CommandKey": "", "FileType": "1 Firmware Upgrade Image", "URL": url, "Username": "", "Password": "",
+            "FileSize": 1, "TargetFileName": "", "DelaySeconds": 0, "SuccessURL": "", "FailureURL": "",
+        }})
+    };
+    let (status, _) = world.ask(Method::POST, &path(1), Some(download("http://files.example/a"))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let queued = queue(&world, download("https://files.example/a")).await;
+    let mut cell = Cell::connect(&world, 1).await;
+    let CpeMethod::Download(call) = until_called(&mut cell, &mut tree, "Download").await else {
+        unreachable!()
+    };
+    assert_eq!(queued["command_key"], json!(&*call.command_key), "a key was made for it");
+    let later = json!({"Status": 1, "StartTime": DateTime::UNKNOWN, "CompleteTime": DateTime::UNKNOWN});
+    let response: cwmp::DownloadResponse = serde_json::from_value(later).unwrap();
+    let reply = cell.post("1", FromCpe::Response(response.into())).await;
+    assert_eq!(reply.status, StatusCode::NO_CONTENT);
+    assert_eq!(state(&world).await, "accepted");
+
+    cell.inform(&[EventCode::TRANSFER_COMPLETE, EventCode::M_DOWNLOAD]).await;
+    let complete = TransferComplete {
+        command_key: call.command_key,
+        fault_struct: FaultStruct::success(),
+        start_time: DateTime::UNKNOWN,
+        complete_time: DateTime::UNKNOWN,
+    };
+    let reply = cell.post("t", FromCpe::Call(AcsMethod::TransferComplete(complete))).await;
+    assert!(matches!(reply.message(), FromAcs::Response(_)));
+    assert_eq!(state(&world).await, "done", "durable before it was answered");
+}
+
+#[tokio::test]
+async fn a_call_that_a_template_should_make_is_refused() {
+    let world = World::new().await;
+    let (status, _) = world.ask(Method::POST, &path(1), Some(json!({"Reboot": {"CommandKey": ""}}))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let set = json!({"SetParameterValues": {"ParameterList": [], "ParameterKey": ""}});
+    let (status, problem) = world.ask(Method::POST, &path(1), Some(set)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().unwrap().contains("template"), "{problem}");
+    let (status, _) = world.ask(Method::POST, &path(1), Some(json!({"Explode": {}}))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}

@@ -1,0 +1,169 @@
+//! `/api/v1/devices`: from the first Inform to being in service, as an operator sees it.
+
+use cwmp::EventCode;
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{
+    cell::{Cell, PCI, PLMN_LIST, TAC, Tree},
+    world::{World, identity, serial},
+};
+
+/// What the tests want of every cell.
+pub(crate) async fn configure(world: &World) {
+    let admin = "Device.Services.FAPService.1.FAPControl.LTE.AdminState";
+    world.put("/api/v1/pools/pci", json!({"first": 10, "last": 11})).await;
+    let template = json!({
+        "values": {TAC: "7", PCI: {"pool": "pci"}, admin: "true"},
+        "objects": [{"object": PLMN_LIST, "key": "PLMNID", "rows": [{"PLMNID": "99970", "Enable": "true"}]}],
+    });
+    world.put("/api/v1/templates/all", template).await;
+}
+
+#[tokio::test]
+async fn a_cell_comes_into_service_in_its_first_session() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut tree = Tree::new();
+    let called =
+        Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP, EventCode::BOOT], &mut tree).await;
+    assert_eq!(
+        called,
+        [
+            "GetRPCMethods",
+            "GetParameterNames",
+            "GetParameterValues",
+            "DeleteObject",
+            "AddObject",
+            "GetParameterValues",
+            "SetParameterValues",
+            "SetParameterValues",
+            "GetParameterValues",
+        ]
+    );
+    let list = world.get("/api/v1/devices").await;
+    let device = &list["items"][0];
+    assert_eq!(device["identity"], identity(1));
+    assert_eq!(device["serial"], serial(1));
+    assert_eq!((&device["in_service"], &device["state"]), (&json!(true), &json!("in_service")));
+    assert_eq!(
+        (&device["plmn"], &device["tac"], &device["pci"]),
+        (&json!("99970"), &json!("7"), &json!("10"))
+    );
+    assert_eq!(device["software"], "1.2.3");
+    assert!(device["tls_version"].as_str().unwrap().starts_with("TLSv1."));
+    assert!(device["in_service_after"].as_f64().is_some(), "{device}");
+
+    let detail = world.get(&format!("/api/v1/devices/{}", identity(1))).await;
+    assert_eq!(detail["next_step"], json!(null));
+    assert_eq!(detail["gate"]["passed"], true);
+    assert_eq!(detail["gate"]["policy"], "accept-declared");
+    let values = detail["values"].as_array().unwrap();
+    let tac = values.iter().find(|value| value["name"] == TAC).unwrap();
+    assert_eq!((&tac["value"], &tac["type"]), (&json!("7"), &json!("xsd:unsignedInt")));
+    assert!(tac["age_seconds"].as_i64().unwrap() >= 0);
+}
+
+#[tokio::test]
+async fn a_boot_is_asked_about_and_nothing_else_changes() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let world = world.restart().await;
+    let mut cell = Cell::connect(&world, 1).await;
+    let reply = cell.inform(&[EventCode::BOOT]).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let path = format!("/api/v1/devices/{}", identity(1));
+    assert_eq!(world.get(&path).await["in_service"], false, "after a boot it is not known to serve");
+    drop(cell);
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::BOOT], &mut tree).await;
+    assert_eq!(called, ["GetParameterValues"]);
+    assert_eq!(world.get(&path).await["in_service"], true);
+    let quiet = Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
+    assert_eq!(quiet, Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn s09_a_bootstrap_provisions_from_scratch() {
+    let world = World::new().await;
+    configure(&world).await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let mut fresh = Tree::new();
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut fresh).await;
+    assert_eq!(called.len(), 9, "{called:?}");
+    assert_eq!(fresh.values[PCI].0, "10", "a draw is for ever");
+}
+
+#[tokio::test]
+async fn a_pool_gives_each_cell_a_number_of_its_own_and_says_when_it_is_empty() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut numbers = Vec::new();
+    for number in 1..=3 {
+        let mut tree = Tree::new();
+        Cell::connect(&world, number).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+        numbers.push(tree.values[PCI].0.clone());
+    }
+    assert_eq!(numbers, ["10", "11", "0"], "the third cell is left alone");
+    let third = world.get(&format!("/api/v1/devices/{}", identity(3))).await;
+    assert_eq!(third["next_step"]["step"], "Draw");
+    assert!(third["faults"][0]["text"].as_str().unwrap().contains("taken"), "{third}");
+}
+
+#[tokio::test]
+async fn a_step_that_faults_is_seen_and_not_tried_for_ever() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut tree = Tree::new();
+    tree.refuses = Some("AddObject");
+    for session in 0..5 {
+        let events = if session == 0 { EventCode::BOOTSTRAP } else { EventCode::PERIODIC };
+        let called = Cell::connect(&world, 1).await.session(&[events], &mut tree).await;
+        let adds = called.iter().filter(|name| **name == "AddObject").count();
+        assert_eq!(adds, usize::from(session < 3), "session {session}: {called:?}");
+    }
+    let device = world.get(&format!("/api/v1/devices/{}", identity(1))).await;
+    assert_eq!((&device["faults"][0]["code"], &device["faults"][0]["count"]), (&json!(9001), &json!(3)));
+    tree.refuses = None;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOT], &mut tree).await;
+    assert_eq!(world.get(&format!("/api/v1/devices/{}", identity(1))).await["in_service"], true);
+}
+
+#[tokio::test]
+async fn an_operator_admits_a_quarantined_cell() {
+    let world = World::new().await;
+    let pair = world.unlisted_certificate(9);
+    let mut cell = Cell::over(world.connect(&pair).await, 9).await;
+    cell.inform(&[EventCode::BOOTSTRAP]).await;
+    cell.empty().await;
+    let path = format!("/api/v1/devices/{}", identity(9));
+    let seen = world.get(&path).await;
+    assert_eq!((&seen["state"], &seen["claimed"]["serial"]), (&json!("quarantined"), &json!(serial(9))));
+    let body = json!({"identity": identity(9), "oui": "00005e", "product_class": "SimulatedCell", "serial": serial(9)});
+    let (status, device) = world.ask(Method::POST, "/api/v1/devices", Some(body.clone())).await;
+    assert_eq!((status, &device["state"]), (StatusCode::CREATED, &json!("provisioning")));
+    let (status, _) = world.ask(Method::POST, "/api/v1/devices", Some(body)).await;
+    assert_eq!(status, StatusCode::OK);
+    let stolen = json!({"identity": identity(8), "oui": "00005E", "product_class": "SimulatedCell", "serial": serial(9)});
+    let (status, problem) = world.ask(Method::POST, "/api/v1/devices", Some(stolen)).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("conflict")));
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page() {
+    let world = World::new().await;
+    for number in 1..=3 {
+        let body = json!({"identity": identity(number), "oui": "00005E", "product_class": "C", "serial": number.to_string()});
+        world.ask(Method::POST, "/api/v1/devices", Some(body)).await;
+    }
+    let first = world.get("/api/v1/devices?limit=2").await;
+    let token = first["next_page_token"].as_str().unwrap();
+    let second = world.get(&format!("/api/v1/devices?limit=2&page_token={token}")).await;
+    assert_eq!(second["items"][0]["identity"], identity(3));
+    assert_eq!(second["next_page_token"], json!(null));
+    let (status, problem) = world.ask(Method::GET, "/api/v1/devices?colour=red", None).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("invalid")));
+    let (status, _) = world.ask(Method::GET, "/api/v1/devices/nobody", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}

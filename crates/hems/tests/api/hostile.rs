@@ -1,0 +1,148 @@
+//! Cells that misbehave: an answer by the standard or a closed connection, counted, never more.
+
+use bytes::Bytes;
+use cwmp::{EventCode, FromAcs, FromCpe, RebootResponse};
+use hyper::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    cell::{Cell, Tree},
+    devices::configure,
+    endpoint::envelope,
+    world::World,
+};
+
+#[tokio::test]
+async fn s12_a_body_of_33_mb_is_refused_while_it_streams() {
+    let world = World::new().await;
+    let mut cell = Cell::connect(&world, 1).await;
+    let reply = cell.try_post(Bytes::from(vec![b' '; 33 << 20])).await.unwrap();
+    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(cell.try_post("").await.is_err(), "the connection is closed");
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    assert_eq!(world.misbehaviour(1, "oversized_body").await, 1);
+}
+
+#[tokio::test]
+async fn s12_garbage_is_answered_or_closed_and_counted() {
+    let world = World::new().await;
+    let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
+    for (body, kind) in [
+        ("garbage".to_owned(), "malformed"),
+        ("<a".to_owned(), "malformed"),
+        ("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".to_owned(), "document_type"),
+        (envelope(&deep), "beyond_limits"),
+        ("<Envelope/>".to_owned(), "wrong_namespace"),
+        (envelope("<x:Inform xmlns:x=\"urn:other\"/>"), "wrong_namespace"),
+        (envelope("<cwmp:Inform/>"), "bad_arguments"),
+    ] {
+        let before =
+            match Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut Tree::new()).await {
+                _ => world.misbehaviour(1, kind).await,
+            };
+        let mut cell = Cell::connect(&world, 1).await;
+        let reply = cell.try_post(body.clone()).await.unwrap();
+        let is_fine = reply.status == StatusCode::BAD_REQUEST || matches!(reply.message(), FromAcs::Fault(_));
+        assert!(is_fine, "{body:.60}: {reply:?}");
+        assert_eq!(world.misbehaviour(1, kind).await, before + 1, "{body:.60}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_post_of_xml_to_our_path_is_refused_by_http() {
+    let world = World::new().await;
+    for (method, path, kind, status) in [
+        ("GET", "/", "", 405),
+        ("PUT", "/", "text/xml", 405),
+        ("POST", "/acs", "text/xml", 404),
+        ("POST", "/", "application/json", 415),
+    ] {
+        let mut cell = Cell::connect(&world, 1).await;
+        if !kind.is_empty() {
+            cell.headers = vec![("content-type", kind.to_owned())];
+        }
+        let reply = cell.send(method, path, Bytes::from_static(b"<a/>")).await.unwrap();
+        assert_eq!(reply.status.as_u16(), status, "{method} {path} {kind}");
+        assert_eq!(reply.headers["connection"], "close");
+    }
+}
+
+#[tokio::test]
+async fn a_second_inform_in_a_session_ends_it() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut cell = Cell::connect(&world, 1).await;
+    cell.inform(&[EventCode::BOOTSTRAP]).await;
+    let reply = cell.inform(&[EventCode::BOOTSTRAP]).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert!(cell.try_post("").await.is_err());
+    assert_eq!(world.get("/api/v1/sessions").await["items"][0]["outcome"], "violation");
+    assert_eq!(world.misbehaviour(1, "second_inform").await, 1);
+}
+
+#[tokio::test]
+async fn a_response_to_a_call_that_was_not_made_ends_the_session() {
+    let world = World::new().await;
+    let response = || FromCpe::Response(RebootResponse {}.into());
+    let mut cell = Cell::connect(&world, 1).await;
+    assert_eq!(cell.post("1", response()).await.status, StatusCode::BAD_REQUEST, "without a session");
+    let mut cell = Cell::connect(&world, 1).await;
+    cell.inform(&[EventCode::BOOTSTRAP]).await;
+    assert_eq!(cell.post("1", response()).await.status, StatusCode::BAD_REQUEST, "before it is our turn");
+    let mut cell = Cell::connect(&world, 1).await;
+    cell.inform(&[EventCode::BOOTSTRAP]).await;
+    cell.empty().await;
+    assert_eq!(cell.post("1", response()).await.status, StatusCode::BAD_REQUEST, "to another method");
+    assert_eq!(world.misbehaviour(1, "response_to_no_call").await, 2);
+    assert_eq!(world.misbehaviour(1, "no_session").await, 1);
+}
+
+#[tokio::test]
+async fn an_empty_post_without_a_session_opens_none() {
+    let world = World::new().await;
+    assert_eq!(Cell::connect(&world, 1).await.empty().await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.get("/api/v1/sessions").await["items"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn s12_a_sender_that_drips_is_cut_off() {
+    let world = World::with("[limits]\nbody_seconds = 1\nheader_seconds = 1\n").await;
+    let mut silent = world.connect(&world.certificate(1)).await;
+    let mut slow = world.connect(&world.certificate(1)).await;
+    slow.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 99\r\n\r\n<")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = slow.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    let mut nothing = Vec::new();
+    let _ = silent.read_to_end(&mut nothing).await;
+    assert!(nothing.is_empty(), "a connection that asks nothing is closed without an answer");
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    assert_eq!(world.misbehaviour(1, "slow_body").await, 1);
+}
+
+#[tokio::test]
+async fn s12_a_head_beyond_its_bound_is_refused() {
+    let world = World::new().await;
+    let mut stream = world.connect(&world.certificate(1)).await;
+    let head = format!("POST / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(64 * 1024));
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let is_refused = answer.is_empty() || answer.starts_with(b"HTTP/1.1 431");
+    assert!(is_refused, "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn two_connections_of_one_cell_take_turns() {
+    let world = World::new().await;
+    configure(&world).await;
+    let (mut left, mut right) = (Cell::connect(&world, 1).await, Cell::connect(&world, 1).await);
+    let events = [EventCode::BOOTSTRAP];
+    let (a, b) = tokio::join!(left.inform(&events), right.inform(&events));
+    assert_eq!((a.status, b.status), (StatusCode::OK, StatusCode::OK));
+    let (a, b) = (left.empty().await.status, right.empty().await.status);
+    let alive = [a, b].iter().filter(|status| **status == StatusCode::OK).count();
+    assert_eq!(alive, 1, "one session per identity: {a} {b}");
+}

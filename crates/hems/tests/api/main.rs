@@ -1,0 +1,16 @@
+//! The H(e)MS through its two mouths: real TLS for cells, HTTP with a token for operators.
+//!
+//! Each test makes its whole world: a lab PKI, a folder, free ports. A cell here is a script over the real
+//! connector; a whole simulated cell is `henb`'s business and tested from outside.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on shall panic")]
+
+mod calls;
+mod cell;
+mod devices;
+mod endpoint;
+mod hostile;
+mod pools;
+mod refusals;
+mod sessions;
+mod templates;
+mod world;

@@ -1,0 +1,166 @@
+//! A running H(e)MS with its PKI, and an operator who has the token.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hems::{Config, Server};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use profile::{Connector, KeyPair, SystemClock, Terms, pki};
+use serde_json::Value;
+use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
+
+/// The realm of the cells.
+pub(crate) const REALM: &str = "hnb.example";
+/// How long a condition may take to become true.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running H(e)MS.
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) cwmp: SocketAddr,
+    api: SocketAddr,
+    token: String,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+}
+
+/// The identity of cell `number`.
+pub(crate) fn identity(number: u8) -> String {
+    format!("00005e0053{number:02x}.{REALM}")
+}
+
+/// The serial number that the lab gives cell `number`.
+pub(crate) fn serial(number: u8) -> String {
+    format!("00005E0053{number:02X}")
+}
+
+impl World {
+    /// A H(e)MS that accepts declared places.
+    pub(crate) async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// A H(e)MS with more configuration.
+    pub(crate) async fn with(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        pki::issue_hems(&folder.path().join("pki"), "localhost").unwrap();
+        Self::start(folder, more).await
+    }
+
+    async fn start(folder: tempfile::TempDir, more: &str) -> Self {
+        let text = format!(
+            "lab = true\nstate_dir = \"state\"\n\
+             [cwmp]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"pki/hems/localhost.pem\"\n\
+             key = \"pki/hems/localhost.key\"\nurl = \"https://localhost:7547/\"\n\
+             [[cwmp.anchors]]\nname = \"manufacturer\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"{REALM}\"]\n\
+             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
+             [gate]\npolicy = \"accept-declared\"\n{more}"
+        );
+        let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
+        let server = Server::start(config, Arc::new(())).await.unwrap();
+        let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
+        let (cwmp, api) = (server.cwmp_addresses()[0], server.api_address());
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(server.run_until(async {
+            let _ = stopped.await;
+        }));
+        Self { folder, cwmp, api, token, stop: Some(stop), server }
+    }
+
+    /// Stops the H(e)MS in order and starts it again on the same folder.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.server.await.unwrap();
+        Self::start(self.folder, "").await
+    }
+
+    /// The certificate of cell `number`, which is on the roster from then on.
+    pub(crate) fn certificate(&self, number: u8) -> KeyPair {
+        let eui = identity(number).split('.').next().unwrap().to_owned();
+        pki::issue_henb(&self.pki(), &eui, REALM, None).unwrap()
+    }
+
+    /// The certificate of cell `number`, which nobody admits.
+    pub(crate) fn unlisted_certificate(&self, number: u8) -> KeyPair {
+        let roster = self.pki().join("identities.csv");
+        let before = std::fs::read(&roster).unwrap();
+        let pair = self.certificate(number);
+        std::fs::write(roster, before).unwrap();
+        pair
+    }
+
+    fn pki(&self) -> std::path::PathBuf {
+        self.folder.path().join("pki")
+    }
+
+    /// A connection with a certificate.
+    pub(crate) async fn connect(&self, own: &KeyPair) -> profile::Stream {
+        let mut terms = Terms::new(Arc::new(SystemClock));
+        terms.lab = true;
+        let connector = Connector::new(&terms, own, &self.pki().join("operator.pem")).unwrap();
+        let tcp = TcpStream::connect(self.cwmp).await.unwrap();
+        connector.connect(tcp, "localhost").await.unwrap().0
+    }
+
+    /// Asks the API; the answer is JSON or nothing.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let tcp = TcpStream::connect(self.api).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await.unwrap();
+        tokio::spawn(connection);
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        (status, value)
+    }
+
+    /// Gets what must be there.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, value) = self.ask(Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {value}");
+        value
+    }
+
+    /// Puts what must be right.
+    pub(crate) async fn put(&self, path: &str, body: Value) {
+        let (status, value) = self.ask(Method::PUT, path, Some(body)).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {value}");
+    }
+
+    /// Asks until a condition on the answer holds.
+    pub(crate) async fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let value = self.get(path).await;
+            if holds(&value) {
+                return value;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path} stays {value:#}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How often a device misbehaved in one way.
+    pub(crate) async fn misbehaviour(&self, number: u8, kind: &str) -> i64 {
+        let device = self.get(&format!("/api/v1/devices/{}", identity(number))).await;
+        let found = device["misbehaviour"].as_array().unwrap().iter().find(|row| row["kind"] == kind);
+        found.map_or(0, |row| row["count"].as_i64().unwrap())
+    }
+
+    /// A file below the world's folder.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        Path::new(self.folder.path()).join(name)
+    }
+}
