@@ -41,9 +41,9 @@ impl SClient {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("openssl is installed");
         let request = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        let mut stdin = child.stdin.take()?;
+        let mut stdin = child.stdin.take();
         // Where the handshake fails the pipe is closed, which is an answer too.
-        let _ = stdin.write_all(request.as_bytes());
+        let _ = stdin.as_mut().map(|stdin| stdin.write_all(request.as_bytes()));
         let output = child.wait_with_output().expect("it ends");
         drop(stdin);
         Reply::parse(&String::from_utf8_lossy(&output.stdout)).map(|reply| reply.status)
