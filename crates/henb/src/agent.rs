@@ -159,11 +159,12 @@ impl Agent {
                 self.cell.agenda.failed(now, random()?);
                 let retries = self.cell.agenda.retry_count();
                 tracing::warn!(retries, "a session with the H(e)MS failed: {reason}");
+                self.save().await?;
                 self.status.send_modify(|status| {
                     status.failures += 1;
                     status.last_failure = Some(reason);
                 });
-                return self.save().await;
+                return Ok(());
             }
         }
         if self.cell.reboot_as_promised() {
