@@ -2,16 +2,27 @@
 //!
 //! A page is a path and a function of the project; `./x gen` writes them all, tidy compares them all.
 
+mod configuration;
+mod refusals;
+
+use std::error::Error;
 use std::fs;
 
 use crate::project::{self, Project};
 use crate::{Answer, requirements};
 
-/// A generated page, or why it cannot be made.
-type Render = fn(&Project) -> Result<String, requirements::RequirementsError>;
+/// The text of a generated page, or why it cannot be made.
+type Page = Result<String, Box<dyn Error>>;
+
+/// Makes a page of what the project is now.
+type Render = fn(&Project) -> Page;
 
 /// Every generated page.
-pub(crate) const PAGES: [(&str, Render); 1] = [("docs/requirements.md", requirements::render)];
+pub(crate) const PAGES: [(&str, Render); 3] = [
+    ("docs/requirements.md", |project| Ok(requirements::render(project)?)),
+    ("docs/operate/configuration.md", |project| Ok(configuration::render(project))),
+    ("docs/operate/refusals.md", |project| Ok(refusals::render(project))),
+];
 
 /// Writes what has changed.
 pub(crate) fn run() -> Answer {

@@ -16,7 +16,7 @@ use crate::{Answer, rust};
 pub(crate) const ROWS: &str = "docs/requirements.toml";
 
 /// The sections of the catalogue in reading order: the letter of its rows, and what it is about.
-const SECTIONS: [(char, &str); 9] = [
+const SECTIONS: [(char, &str); 13] = [
     ('P', "The profile clause itself (TS 33.320 8.3.4)"),
     ('T', "TLS beyond the clause"),
     ('A', "Certificates, authentication, revocation"),
@@ -25,7 +25,11 @@ const SECTIONS: [(char, &str); 9] = [
     ('X', "Transport modes"),
     ('H', "CWMP over HTTP and SOAP"),
     ('C', "The H(e)NB as CPE"),
+    ('R', "Connection Request"),
     ('S', "The H(e)MS as ACS"),
+    ('D', "From discovery to service"),
+    ('M', "Data model"),
+    ('G', "Where the texts leave a gap or contradict"),
 ];
 
 /// Why the rows cannot be used.

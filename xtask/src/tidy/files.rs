@@ -7,19 +7,19 @@ use crate::rust::{self, Kind, Token};
 /// Where SQL may stand: the store and its migrations.
 const STORE: [&str; 3] = ["crates/hems/src/store.rs", "crates/hems/src/store/", "crates/hems/migrations/"];
 
-/// How a statement begins. Two words where one of them is also English.
+/// How a statement begins, with a space after it; two words where one alone is also English.
 const STATEMENTS: [&str; 11] = [
-    "SELECT ",
-    "INSERT ",
-    "UPDATE ",
-    "DELETE FROM ",
-    "CREATE TABLE ",
-    "CREATE INDEX ",
-    "CREATE UNIQUE ",
-    "ALTER TABLE ",
-    "DROP TABLE ",
-    "PRAGMA ",
-    "WITH RECURSIVE ",
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE FROM",
+    "CREATE TABLE",
+    "CREATE INDEX",
+    "CREATE UNIQUE",
+    "ALTER TABLE",
+    "DROP TABLE",
+    "PRAGMA",
+    "WITH RECURSIVE",
 ];
 
 /// Every file says what it is for before anything else.
@@ -51,7 +51,9 @@ pub(super) fn sql(project: &Project) -> Vec<Finding> {
 
 fn is_sql(literal: &str) -> bool {
     let text = literal.trim_start_matches(|character: char| "rbc#\"\\\n ".contains(character));
-    STATEMENTS.iter().any(|statement| text.starts_with(statement))
+    STATEMENTS
+        .iter()
+        .any(|statement| text.strip_prefix(statement).is_some_and(|rest| rest.starts_with([' ', '\n'])))
 }
 
 /// Work left for later names the issue that will do it.

@@ -50,7 +50,8 @@ fn methods(table: &str) -> Vec<(&str, usize)> {
 /// A message without its reading, or a reading without its message, proves nothing.
 pub(super) fn orphans(project: &Project) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in project.below(PAIRS) {
+    let in_folders = |path: &str| path.strip_prefix(PAIRS).is_some_and(|rest| rest.contains('/'));
+    for file in project.files.iter().filter(|file| in_folders(&file.path)) {
         let other = match file.path.rsplit_once('.') {
             Some((name, "xml")) => format!("{name}.txt"),
             Some((name, "txt")) => format!("{name}.xml"),
@@ -85,7 +86,8 @@ mod tests {
 
     #[test]
     fn half_a_pair_is_found() {
-        let project = Project::of(&[("crates/cwmp/testdata/field/x/Inform.txt", "")]);
+        let alone = ("crates/cwmp/testdata/session_table.txt", "");
+        let project = Project::of(&[("crates/cwmp/testdata/field/x/Inform.txt", ""), alone]);
         assert_eq!(orphans(&project).len(), 1);
     }
 }
