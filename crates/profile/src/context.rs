@@ -255,8 +255,9 @@ impl Own {
     /// Loads and judges our own certificate by the rules that a peer would apply. (Decision 9)
     pub(crate) fn load(pair: &KeyPair, role: Role, terms: &Terms) -> Result<Self, ContextError> {
         let mut chain = certificates(&pair.chain)?.into_iter();
-        let leaf =
-            chain.next().ok_or(ContextError::Pem { path: pair.chain.clone(), wanted: "certificate" })?;
+        let leaf = chain
+            .next()
+            .ok_or_else(|| ContextError::Pem { path: pair.chain.clone(), wanted: "certificate" })?;
         let key = private_key(&pair.key)?;
         if !leaf.public_key()?.public_eq(&key) {
             return Err(ContextError::KeyMismatch { chain: pair.chain.clone(), key: pair.key.clone() });

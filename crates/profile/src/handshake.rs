@@ -56,23 +56,23 @@ pub(crate) fn prepare(ssl: &mut Ssl, terms: &Terms, role: Role, rules: Rules) ->
     let terms = terms.clone();
     let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     ssl.set_verify_callback(mode, move |ok, store| {
-        let chain = chain_of(store);
-        let facts = chain.first().and_then(|leaf| CertificateFacts::read(leaf));
-        if !ok {
-            witness.refuse(engine_refusal(store, &chain, role, terms.profile).about(facts));
-            return false;
-        }
-        if store.error_depth() > 0 {
+        if ok && store.error_depth() > 0 {
             return true;
         }
-        match leaf_refusal(&chain, role, &terms).and_then(|()| rules(&chain)) {
-            Ok(()) => true,
-            Err(refusal) => {
-                witness.refuse(refusal.about(facts));
-                store.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
-                false
-            }
+        let chain = chain_of(store);
+        let verdict = if ok {
+            leaf_refusal(&chain, role, &terms).and_then(|()| rules(&chain))
+        } else {
+            Err(engine_refusal(store, &chain, role, terms.profile))
+        };
+        let Err(refusal) = verdict else {
+            return true;
+        };
+        if ok {
+            store.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
         }
+        witness.refuse(refusal.about(chain.first().and_then(|leaf| CertificateFacts::read(leaf))));
+        false
     });
     attempt
 }

@@ -1,10 +1,14 @@
 //! The opaque TLS stream, and the evidence of what was negotiated.
+//!
+//! The end of a stream is what the peer signed with close_notify; a connection that is cut is an error, so that
+//! nobody in between can shorten a message. (RFC 5246 7.2.1, T-15)
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use openssl::ssl::ErrorCode;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -34,13 +38,25 @@ pub struct Evidence {
 #[derive(Debug)]
 pub struct Stream(pub(crate) SslStream<TcpStream>);
 
+impl Stream {
+    /// The engine's binding reads a cut connection as an end; a second look tells the two apart.
+    fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.0).poll_peek(cx, &mut [0])) {
+            Err(error) if error.code() == ErrorCode::ZERO_RETURN => Poll::Ready(Ok(())),
+            Ok(_) | Err(_) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        let (before, wanted) = (buf.filled().len(), buf.remaining());
+        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
+        if buf.filled().len() == before && wanted > 0 { self.poll_end(cx) } else { Poll::Ready(Ok(())) }
     }
 }
 

@@ -84,9 +84,12 @@ fn read_authority(authority: &str) -> Result<(String, Option<u16>), UrlError> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or(UrlError::Host)?;
         let address: Ipv6Addr = address.parse().map_err(|_| UrlError::Host)?;
-        let port =
-            port.strip_prefix(':').map(read_port).or((!port.is_empty()).then_some(Err(UrlError::Port)));
-        return Ok((address.to_string(), port.transpose()?));
+        let port = match port.strip_prefix(':') {
+            Some(port) => Some(read_port(port)?),
+            None if port.is_empty() => None,
+            None => return Err(UrlError::Port),
+        };
+        return Ok((address.to_string(), port));
     }
     let (host, port) = match authority.split_once(':') {
         Some((host, port)) => (host, Some(read_port(port)?)),

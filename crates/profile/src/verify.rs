@@ -310,6 +310,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unwrap_in_result, reason = "a test's own certificate can be read")]
     fn identity(order: &LeafOrder, key: &Key) -> Result<String, Reason> {
         let der = der(order, key);
         identity_of(&read(&der).unwrap())
@@ -344,5 +345,33 @@ mod tests {
             identity(&order, &key),
             Err(Reason::MalformedCertificate | Reason::HostileName | Reason::NotAnIdentity)
         ));
+    }
+
+    /// Reads whatever it is given as far as it goes.
+    fn judge(der: &[u8]) {
+        let Ok(certificate) = read(der) else {
+            return;
+        };
+        crate::certificate::CertificateFacts::read(der).unwrap();
+        for role in [Role::Henb, Role::Hems] {
+            leaf_rules(&certificate, role, &Profile::TS33320, Timestamp::now()).ok();
+        }
+        identity_of(&certificate).ok();
+        suite_usage(&certificate, true).ok();
+    }
+
+    #[test]
+    fn no_damaged_certificate_stops_us() {
+        let now = Timestamp::now();
+        let order = henb().key_period(Validity { not_before: now, not_after: now });
+        let good = der(&order, &Key::generate(2048).unwrap());
+        for at in 0..good.len() {
+            judge(&good[..at]);
+            for value in [0x00, 0x01, 0x7F, 0x80, 0x84, 0xFF, good[at] ^ 0x01, good[at].wrapping_add(1)] {
+                let mut damaged = good.clone();
+                damaged[at] = value;
+                judge(&damaged);
+            }
+        }
     }
 }
