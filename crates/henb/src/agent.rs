@@ -19,6 +19,7 @@ use std::{
 use cwmp::{FaultStruct, Witness};
 use profile::{Connector, HemsUrl, RestoredClock, Terms, TransportMode};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::{
     cell::Cell,
@@ -117,7 +118,12 @@ impl Agent {
     ///
     /// # Errors
     /// The state cannot be kept.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
+        let span = tracing::info_span!("cell", identity = %self.connector.identity());
+        self.live(shutdown).instrument(span).await
+    }
+
+    async fn live(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
         let mut shutdown = std::pin::pin!(shutdown);
         self.save().await?;
         loop {

@@ -3,7 +3,7 @@
 //! Exit codes: 0 as asked, 1 the configuration is wrong (`check`), 2 it could not be done. Logs go to stderr, and
 //! `RUST_LOG` says how much of them.
 
-use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use cwmp::Witness;
@@ -39,7 +39,12 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .init();
     let config = match Config::read(&arguments.config) {
         Ok(config) => config,
         Err(error) => {
