@@ -196,6 +196,36 @@ async fn a10_a18_chains_with_a_ca_between_hold_within_the_path_length() {
 }
 
 #[tokio::test]
+async fn a09_p18_a_weak_or_outdated_ca_between_is_refused() {
+    let world = World::new();
+    let root = Authority::create(&AuthorityOrder::lab("root", "hnb.example").path_length(1)).unwrap();
+    std::fs::write(world.file("manufacturer.pem"), root.pem().unwrap()).unwrap();
+    let mut server = world.server().await;
+    let order = AuthorityOrder::lab("between", "hnb.example");
+    for (order, reason) in [
+        (order.clone().bits(1024), Reason::WeakKey),
+        (order.clone().digest(Digest::Sha1), Reason::WeakSignature),
+        (order.clone().digest(Digest::Md5), Reason::WeakSignature),
+        (order.clone().valid(past()), Reason::CertificateExpired),
+        (order.valid(future()), Reason::CertificateNotYetValid),
+    ] {
+        let between = root.subordinate(&order).unwrap();
+        let pair = world.cell("chained", &between, &LeafOrder::henb(&identity()));
+        refused(&mut server, &pair, reason).await;
+    }
+}
+
+#[tokio::test]
+async fn t11_a_stranger_that_knows_only_sha_1_gets_nothing_at_tls_12() {
+    let world = World::new();
+    let mut server = world.server().await;
+    let list = "DHE-RSA-AES128-SHA256:@SECLEVEL=0";
+    let arguments = ["-tls1_2", "-cipher", list, "-sigalgs", "RSA+SHA1"];
+    assert_eq!(s_client(server.address, Some(&world.henb), &arguments).await, "");
+    assert_eq!(server.outcome().await.unwrap_err().reason, Reason::NoCommonSignature);
+}
+
+#[tokio::test]
 async fn a10_name_constraints_hold() {
     let world = World::new();
     let mut server = world.server().await;
