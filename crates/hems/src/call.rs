@@ -100,12 +100,17 @@ pub(crate) fn command_key(method: &mut CpeMethod) -> Option<&mut Text> {
 pub(crate) fn outcome(answer: &Result<CpeResponse, Fault>) -> Progress {
     let text = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
     match answer {
-        Ok(CpeResponse::Download(response)) if response.status == TransferStatus::Later => {
-            Progress::Accepted(text(serde_json::to_string(response)))
+        Ok(response) => {
+            let json = text(serde_json::to_string(response));
+            if is_pending(response) { Progress::Accepted(json) } else { Progress::Done(json) }
         }
-        Ok(response) => Progress::Done(text(serde_json::to_string(response))),
         Err(fault) => Progress::Failed(text(serde_json::to_string(fault))),
     }
+}
+
+/// A transfer that is not done yet reports by TransferComplete. (TR-069 A.3.2.8)
+fn is_pending(response: &CpeResponse) -> bool {
+    matches!(response, CpeResponse::Download(download) if download.status == TransferStatus::Later)
 }
 
 /// What an Inform says about calls that were sent and never answered.

@@ -130,12 +130,17 @@ impl Endpoint {
         let first = tokio::time::sleep(Duration::from_secs(self.limits.header_seconds.into()));
         let mut first = std::pin::pin!(first);
         let mut shutdown = self.shutdown.clone();
-        let mut is_closing = false;
+        let (mut is_new, mut is_closing) = (true, false);
         loop {
             tokio::select! {
                 _ = connection.as_mut() => return,
                 // A connection that never asks anything only costs: some clients open one and hang.
-                () = first.as_mut(), if !has_spoken.load(Ordering::Relaxed) && !is_closing => return,
+                () = first.as_mut(), if is_new => {
+                    is_new = false;
+                    if !has_spoken.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
                 _ = shutdown.wait_for(|is_over| *is_over), if !is_closing => {
                     is_closing = true;
                     connection.as_mut().graceful_shutdown();

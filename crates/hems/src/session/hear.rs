@@ -18,7 +18,7 @@ use crate::{
     call, desire,
     plan::Known,
     radio,
-    store::{Binding, CallRow, Lesson, Opening, Remembered, StoreError},
+    store::{Binding, CallRow, FaultRow, Lesson, Opening, Remembered, StoreError},
     template::Subject,
 };
 
@@ -150,9 +150,8 @@ impl Device {
         let mut known = recall(remembered, is_bootstrap, is_boot);
         learn(&mut known, inform, hems);
         let desired = desire::draw(&hems.store, &subject, hems.now()).await?;
-        if let Err(missing) = &desired {
-            tracing::warn!(device = identity, error = %missing, "the plan cannot be made");
-        }
+        let faults =
+            desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
         let calls = hems.store.open_calls(identity).await?;
         let progress = call::resolve(&calls, &inform.event);
         let queued = queued(calls, &progress);
@@ -163,7 +162,7 @@ impl Device {
             blocked,
             taken: std::collections::BTreeMap::new(),
             calls: queued.into(),
-            faults: Vec::new(),
+            faults,
             progress: Vec::new(),
             outstanding: None,
         };
@@ -176,6 +175,19 @@ impl Device {
             progress,
         };
         Ok(Informed { device, lesson, is_bootstrap, is_boot })
+    }
+}
+
+/// What is desired cannot be said: seen like a fault of the device, though it is the operator's to mend.
+fn no_draw(hems: &Hems, identity: &str, missing: &desire::Missing) -> FaultRow {
+    tracing::warn!(device = identity, error = %missing, "the plan cannot be made");
+    FaultRow {
+        step: format!("Draw {}", missing.pool),
+        code: 0,
+        text: missing.to_string(),
+        details: "[]".to_owned(),
+        count: 1,
+        last_at: hems.now().as_millisecond(),
     }
 }
 

@@ -52,7 +52,7 @@ async fn calls_are_delivered_in_order_after_the_plan_and_their_outcome_is_kept()
     let states: Vec<_> = list["items"].as_array().unwrap().iter().map(|call| call["state"].clone()).collect();
     assert_eq!(states, ["done", "failed", "done"]);
     assert_eq!(list["items"][1]["outcome"]["FaultCode"], 9005);
-    assert_eq!(list["items"][2]["outcome"]["ParameterList"][0]["Value"], "1");
+    assert_eq!(list["items"][2]["outcome"]["GetParameterValues"]["ParameterList"][0]["Value"], "1");
     assert_eq!(tree.reboots, ["again"]);
 }
 

@@ -43,7 +43,7 @@ async fn p07_p11_a_template_with_a_password_or_a_plain_url_is_refused_with_its_p
 #[tokio::test]
 async fn what_is_no_template_is_refused_with_a_reason() {
     let world = World::new().await;
-    for body in [json!({"colour": 1}), json!({"selector": "colour = \"red\""}), json!([])] {
+    for body in [json!({"colour": 1}), json!({"selector": "colour = \"red\""}), json!("text")] {
         let (status, problem) = world.ask(Method::PUT, "/api/v1/templates/bad", Some(body)).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
         assert!(problem["detail"].as_str().is_some_and(|text| text.len() > 10), "{problem}");
