@@ -24,7 +24,7 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use profile::{Acceptor, Stream};
+use profile::{Acceptor, Reason, Refusal, Stream};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -103,6 +103,12 @@ impl Endpoint {
     async fn connect(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, _permit: OwnedSemaphorePermit) {
         // Envelopes are written whole; waiting for more to send only costs a round trip.
         let _ = tcp.set_nodelay(true);
+        // A peer that says nothing must not hold one of the few turns.
+        let first = Duration::from_secs(self.limits.header_seconds.into());
+        if !matches!(tokio::time::timeout(first, tcp.readable()).await, Ok(Ok(()))) {
+            let refusal = Refusal::new(Reason::HandshakeTimeout, "nothing was sent");
+            return self.hems.ledger.note(&refusal, address.ip());
+        }
         let accepted = {
             let Ok(_turn) = self.handshakes.acquire().await else { return };
             self.acceptor.accept(tcp).await

@@ -3,8 +3,10 @@
 //! Everything a session needs is in [`Hems`]; listeners for cells and for operators share it and nothing else.
 
 use std::{
+    fs::DirBuilder,
     io,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,11 +15,7 @@ use std::{
 use cwmp::Witness;
 use jiff::Timestamp;
 use profile::{Clock, TransportMode};
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     admission::{Roster, RosterError},
@@ -118,7 +116,6 @@ pub struct Server {
     api_address: SocketAddr,
     token_file: PathBuf,
     tasks: JoinSet<()>,
-    sweeper: JoinHandle<()>,
     shutdown: watch::Sender<bool>,
 }
 
@@ -149,10 +146,10 @@ impl Server {
         for listener in listeners {
             tasks.spawn(Arc::clone(&endpoint).listen(listener));
         }
-        tasks.spawn(api::serve(Arc::clone(&hems), token, operators, watched));
-        let sweeper = tokio::spawn(sweep(Arc::clone(&hems)));
+        tasks.spawn(api::serve(Arc::clone(&hems), token, operators, watched.clone()));
+        tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
-        Ok(Self { hems, cwmp_addresses, api_address, token_file, tasks, sweeper, shutdown })
+        Ok(Self { hems, cwmp_addresses, api_address, token_file, tasks, shutdown })
     }
 
     /// Where cells call.
@@ -174,12 +171,13 @@ impl Server {
     pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) {
         shutdown.await;
         self.shutdown.send_replace(true);
-        while self.tasks.join_next().await.is_some() {}
         let patience = Instant::now() + GRACE;
+        // An operator's request may be stuck; what is left is aborted with the set.
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GRACE, ended).await;
         while !self.hems.registry.slots().is_empty() && Instant::now() < patience {
             tokio::time::sleep(GRACE_STEP).await;
         }
-        self.sweeper.abort();
         self.hems.sweep(Outcome::Shutdown).await;
         self.hems.store.close().await;
         tracing::info!("H(e)MS stopped");
@@ -214,16 +212,21 @@ async fn import(hems: &Hems) -> Result<(), ServeError> {
     }
 }
 
-async fn sweep(hems: Arc<Hems>) {
+async fn sweep(hems: Arc<Hems>, mut shutdown: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(SWEEP);
-    loop {
-        ticks.tick().await;
+    while !*shutdown.borrow() {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = shutdown.changed() => return,
+        }
         hems.sweep(Outcome::TimedOut).await;
     }
 }
 
+/// Where cells stand is nobody else's business: a folder that is made here is its owner's alone.
 fn make_folder(path: &Path) -> Result<(), ServeError> {
-    std::fs::create_dir_all(path).map_err(|source| ServeError::State { path: path.to_owned(), source })
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| ServeError::State { path: path.to_owned(), source })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -233,3 +236,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
     listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;

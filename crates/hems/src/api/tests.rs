@@ -8,26 +8,9 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    admission::Roster, config::GatePolicy, endpoint::Budget, refusal::Ledger, session::Registry, store::Store,
-};
 
 async fn api(folder: &std::path::Path) -> (SocketAddr, watch::Sender<bool>) {
-    let store = Store::open(&folder.join("db"), Arc::new(())).await.unwrap();
-    let clock: Arc<dyn profile::Clock> = Arc::new(profile::SystemClock);
-    let hems = Hems {
-        ledger: Ledger::start(store.clone(), Arc::clone(&clock)),
-        store,
-        registry: Registry::default(),
-        roster: Roster::new(None),
-        budget: Budget::default(),
-        witness: Arc::new(()),
-        clock,
-        gate: GatePolicy::Closed,
-        mode: profile::TransportMode::Public,
-        path: "/".to_owned(),
-        patience: Duration::from_secs(60),
-    };
+    let hems = Hems::for_tests(folder, Duration::from_secs(60)).await;
     let token = Token::load(&folder.join("api.token")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

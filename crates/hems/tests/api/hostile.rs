@@ -144,3 +144,26 @@ async fn two_connections_of_one_cell_take_turns() {
     let alive = [a, b].iter().filter(|status| **status == StatusCode::OK).count();
     assert_eq!(alive, 1, "one session per identity: {a} {b}");
 }
+
+#[tokio::test]
+async fn s12_connections_are_bounded_and_come_free_again() {
+    let world = World::with("[limits]\nconnections = 1\n").await;
+    let pair = world.certificate(1);
+    let mut only = Cell::over(world.connect(&pair).await, 1).await;
+    only.inform(&[EventCode::BOOTSTRAP]).await;
+    let mut next = tokio::net::TcpStream::connect(world.cwmp).await.unwrap();
+    assert_eq!(next.read(&mut [0; 1]).await.unwrap_or(0), 0, "the connection is closed at once");
+    assert!(matches!(only.empty().await.message(), FromAcs::Call(_)));
+}
+
+#[tokio::test]
+async fn what_the_decoder_forgave_is_counted() {
+    let world = World::new().await;
+    let mut cell = Cell::connect(&world, 1).await;
+    let mut small = crate::cell::inform(&crate::world::serial(1), &[EventCode::BOOTSTRAP]);
+    small.device_id.oui = "00005e".into();
+    let reply = cell.post("i", FromCpe::Call(cwmp::AcsMethod::Inform(small))).await;
+    assert!(matches!(reply.message(), FromAcs::Response(_)), "case alone is no other device: {reply:?}");
+    cell.inform(&[]).await;
+    assert_eq!(world.misbehaviour(1, cwmp::Leniency::OuiForm.name()).await, 1);
+}
