@@ -87,6 +87,9 @@ fn stage_tests(tally: &mut Tally) -> Result<(), Box<dyn Error>> {
     let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
     step(tally, "tests", world.hand_to(&mut nextest))?;
     tally.cases = junit::cases(&fs::read_to_string(&report).unwrap_or_default());
+    if tally.cases.is_empty() {
+        tally.failed_steps.push("nextest's report");
+    }
 
     let mut examples = cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]);
     let output = world.hand_to(&mut examples).output()?;
@@ -179,9 +182,11 @@ fn report(tally: &Tally, times: &[(&Stage, Duration)]) -> bool {
     let passed = tally.cases.len() - failed_cases + tally.examples.0;
     tally.cases.iter().filter(|case| case.failed).for_each(|case| println!("FAILED test: {}", case.name));
     tally.failed_steps.iter().for_each(|step| println!("FAILED step: {step}"));
-    println!("\n{passed} passed, {failed} failed, {} skipped", tally.skips.len());
     let forgiven = tally.skips.iter().all(|skip| skip.failure.is_none());
-    tally.failed_steps.is_empty() && failed == 0 && forgiven
+    let is_well = tally.failed_steps.is_empty() && failed == 0 && forgiven;
+    let verdict = if is_well { "all well" } else { "not well" };
+    println!("\n{passed} passed, {failed} failed, {} skipped: {verdict}", tally.skips.len());
+    is_well
 }
 
 #[cfg(test)]
