@@ -1,10 +1,11 @@
 //! One lab on loopback: certificates, a H(e)MS, cells.
 
 use std::{
-    env, fs,
+    env, fs, iter,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::Duration,
 };
@@ -241,8 +242,14 @@ pub(crate) fn program(name: &str) -> PathBuf {
     found
 }
 
+/// An address that stays free while its listener is down: below the range from which the system takes
+/// ports for outgoing connections, and given out once in this process.
 fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    let candidates = iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut free = candidates.filter_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    free.next().and_then(|listener| listener.local_addr().ok()).unwrap()
 }
 
 /// The `hearth` command.
