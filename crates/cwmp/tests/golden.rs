@@ -12,8 +12,7 @@
 )]
 
 use std::{
-    env, fs,
-    io::Write,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -51,7 +50,9 @@ fn every_golden_message_reads_as_its_text_says_and_survives_the_wire() {
 
 #[test]
 fn h18_h20_every_golden_message_is_valid_by_the_schemas() {
-    let Some(oracles) = oracles("h18_h20_every_golden_message_is_valid_by_the_schemas") else { return };
+    let Some(oracles) = oracles::folder("h18_h20_every_golden_message_is_valid_by_the_schemas") else {
+        return;
+    };
     let files = messages(&testdata().join("spec"));
     let verdict = Command::new(oracles.join("bin/validate-cwmp")).args(&files).output().unwrap();
     assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
@@ -75,7 +76,9 @@ const NONSENSE: [&str; 1] = ["cwmp_ex-download_test-Download-2.xml"];
 
 #[test]
 fn every_message_from_the_field_that_this_table_knows_is_read() {
-    let Some(oracles) = oracles("every_message_from_the_field_that_this_table_knows_is_read") else { return };
+    let Some(oracles) = oracles::folder("every_message_from_the_field_that_this_table_knows_is_read") else {
+        return;
+    };
     let mut read = 0;
     for file in messages(&oracles.join("field")) {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap();
@@ -100,19 +103,4 @@ fn written_again(file: &Path, folder: &Path) -> PathBuf {
     let written = folder.join(file.file_name().unwrap());
     fs::write(&written, decoded.envelope.encode()).unwrap();
     written
-}
-
-/// The folder of oracles, or nothing: then the skip is noted for the list that ends a test run.
-fn oracles(test: &str) -> Option<PathBuf> {
-    let folder = env::var_os("HEARTH_ORACLES")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let line = format!("{test}: no folder of oracles; $HEARTH_ORACLES names it\n");
-    if let Some(skips) = env::var_os("HEARTH_SKIPS") {
-        let mut list = fs::OpenOptions::new().append(true).create(true).open(skips).unwrap();
-        list.write_all(line.as_bytes()).unwrap();
-    }
-    None
 }

@@ -1,7 +1,7 @@
 //! The committed table against the Broadband Forum's XML, where that is at hand: path, type and access of every row.
 #![expect(clippy::unwrap_used, reason = "a test helper stops at the first thing that is not as expected")]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs};
 
 use datamodel::{Access, CREDENTIALS, Definition, Kind, Model};
 
@@ -12,14 +12,9 @@ fn is_our_own(path: &str) -> bool {
 
 #[test]
 fn m01_the_table_says_what_the_xml_says() {
-    let folder = std::env::var_os("HEARTH_ORACLES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let Some(oracles) = oracles::folder("m01_the_table_says_what_the_xml_says") else { return };
     let files = ["tr-181-2-17-0-cwmp-full.xml", "tr-196-2-1-2-cwmp-full.xml"]
-        .map(|name| folder.join("bbf").join(name));
-    if !folder.exists() {
-        println!("skipped: there is no folder {} with oracles", folder.display());
-        return;
-    }
+        .map(|name| oracles.join("bbf").join(name));
     let facts: BTreeMap<String, String> =
         files.iter().flat_map(|file| read(&fs::read_to_string(file).unwrap())).collect();
     let mut compared = 0;

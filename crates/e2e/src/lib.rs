@@ -26,22 +26,3 @@ pub use peer::{Peer, SClient, connect, read};
 pub use process::{Process, wait_for};
 pub use victim::{Point, Victim, points, run_hems, run_henb};
 pub use world::{Cell, OPERATOR_REALM, World, demo_command, hearth};
-
-use std::{env, fs, io::Write, path::PathBuf};
-
-/// The folder of oracles that nobody here wrote, or nothing: then the skip is noted for the list that ends a run.
-#[must_use]
-pub fn oracles(test: &str) -> Option<PathBuf> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = env::var_os("HEARTH_ORACLES").map_or_else(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    if let Some(skips) = env::var_os("HEARTH_SKIPS") {
-        let mut list =
-            fs::OpenOptions::new().append(true).create(true).open(skips).expect("the list can be written");
-        writeln!(list, "{test}: no folder of oracles; $HEARTH_ORACLES names it")
-            .expect("the list can be written");
-    }
-    None
-}

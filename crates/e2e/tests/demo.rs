@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use e2e::{Process, SClient, demo_command, oracles, wait_for};
+use e2e::{Process, SClient, demo_command, wait_for};
 use profile::KeyPair;
 use serde_json::{Value, json};
 
@@ -141,7 +141,8 @@ fn p01_h18_h20_every_message_of_a_demo_run_is_valid_and_of_every_kind() {
     let unmatched = unmatched(&contents(&hems), &contents(&cells.collect::<Vec<_>>()));
     assert!(unmatched.len() <= demo.cells().len(), "seen at one end only: {unmatched:#?}");
     assert_eq!(kinds(&hems), expected_kinds());
-    let Some(oracles) = oracles("p01_h18_h20_every_message_of_a_demo_run_is_valid_and_of_every_kind") else {
+    let Some(oracles) = oracles::folder("p01_h18_h20_every_message_of_a_demo_run_is_valid_and_of_every_kind")
+    else {
         return;
     };
     let verdict = Command::new(oracles.join("bin/validate-cwmp")).args(&hems).output().unwrap();

@@ -1,0 +1,24 @@
+//! Where tests find what nobody here wrote: schemas, data models, messages from the field, judges.
+//!
+//! One rule: a test that cannot ask its oracle says so in the list that ends a run, and passes; where the
+//! folder is there, nothing is skipped. For tests alone: no shipped crate depends on this one.
+
+use std::{env, fs, io::Write, path::PathBuf};
+
+/// The folder of oracles: `$HEARTH_ORACLES`, or `shared` beside the project. Nothing where there is none:
+/// then the skip of `test` is noted in the file that `$HEARTH_SKIPS` names.
+#[must_use]
+pub fn folder(test: &str) -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = env::var_os("HEARTH_ORACLES").map_or_else(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    if let Some(skips) = env::var_os("HEARTH_SKIPS") {
+        let list = fs::OpenOptions::new().append(true).create(true).open(skips);
+        // A list that cannot be written is xtask's to notice: it counts the lines.
+        let _ = list
+            .and_then(|mut list| writeln!(list, "{test}: no folder of oracles; $HEARTH_ORACLES names it"));
+    }
+    None
+}
