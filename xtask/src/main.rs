@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks to the terminal")]
 
+mod bench;
 mod cargo;
 mod generate;
 mod junit;
@@ -40,6 +41,8 @@ fn run(words: &[&str]) -> Answer {
         ["demo", arguments @ ..] => cargo::demo(arguments),
         ["test"] => test::run(None),
         ["test", stage] => test::run(Some(stage)),
+        ["bench", name] => bench::run(name, false),
+        ["bench", name, "--output", "json"] => bench::run(name, true),
         ["tidy"] => tidy::run(),
         ["tidy", "--figures"] => tidy::figures(),
         ["requirements"] => requirements::run(),

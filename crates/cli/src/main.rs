@@ -45,7 +45,7 @@ enum Command {
     Device(commands::device::Arguments),
     /// Refused connections, with reason and remedy.
     Refusal(commands::refusal::Arguments),
-    /// CWMP messages: what does this file say?
+    /// CWMP messages: read, write and judge files.
     #[command(subcommand)]
     Cwmp(commands::cwmp::Command),
 }
@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
         Command::Pki(command) => commands::pki::run(&command),
         Command::Device(arguments) => commands::device::run(arguments).await,
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
-        Command::Cwmp(command) => Ok(commands::cwmp::run(&command)),
+        Command::Cwmp(command) => commands::cwmp::run(&command),
     };
     match answer {
         Ok(true) => ExitCode::SUCCESS,

@@ -33,6 +33,12 @@ pub struct Agenda {
     retry_at: Option<Timestamp>,
     interval: Option<Duration>,
     periodic_at: Option<Timestamp>,
+    /// The least time between sessions that only a change of a parameter asks for. (C-12)
+    #[serde(default)]
+    throttle: Duration,
+    /// No session for changes alone before this.
+    #[serde(default)]
+    changes_at: Option<Timestamp>,
     minimum_wait_s: u32,
     /// In thousandths: 2000 doubles.
     multiplier: u32,
@@ -47,6 +53,8 @@ impl Default for Agenda {
             retry_at: None,
             interval: None,
             periodic_at: None,
+            throttle: Duration::ZERO,
+            changes_at: None,
             minimum_wait_s: 5,
             multiplier: 2000,
         }
@@ -96,7 +104,12 @@ impl Agenda {
     /// When the next session is due, by what is known now: at once, after a wait, or never.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        if self.has_something() { Some(self.retry_at.unwrap_or(Timestamp::MIN)) } else { self.periodic_at }
+        if !self.has_something() {
+            return self.periodic_at;
+        }
+        let throttled = self.changes_at.filter(|_| self.has_only_changes());
+        let due = self.retry_at.max(throttled).unwrap_or(Timestamp::MIN);
+        Some(self.periodic_at.map_or(due, |periodic| periodic.min(due)))
     }
 
     /// Whether a session is due; a periodic one is then pending as an event.
@@ -105,7 +118,14 @@ impl Agenda {
             self.raise(EventCode::PERIODIC, "");
             self.periodic_at = self.interval.and_then(|interval| now.checked_add(interval).ok());
         }
-        self.has_something() && self.retry_at.is_none_or(|at| at <= now)
+        let waits = self.retry_at.max(self.changes_at.filter(|_| self.has_only_changes()));
+        self.has_something() && waits.is_none_or(|at| at <= now)
+    }
+
+    /// Whether nothing but changed parameters asks for a session. (C-12)
+    fn has_only_changes(&self) -> bool {
+        let is_change = |event: &EventStruct| event.event_code == EventCode::VALUE_CHANGE;
+        self.calls.is_empty() && !self.events.is_empty() && self.events.iter().all(is_change)
     }
 
     /// A failed session is retried though its events were delivered: the ACS may have wanted more. (TR-069 3.2.1.1)
@@ -114,7 +134,11 @@ impl Agenda {
     }
 
     /// The InformResponse arrived: these events are delivered.
-    pub fn informed(&mut self, delivered: &[EventStruct]) {
+    pub fn informed(&mut self, delivered: &[EventStruct], now: Timestamp) {
+        let has_change = delivered.iter().any(|event| event.event_code == EventCode::VALUE_CHANGE);
+        if has_change {
+            self.changes_at = now.checked_add(self.throttle).ok();
+        }
         self.events.retain(|event| !delivered.contains(event));
     }
 
@@ -152,12 +176,20 @@ impl Agenda {
         (wait(steps - 1), wait(steps))
     }
 
-    /// Sets the periodic interval, or none; the next one counts from `now`. (C-33, K-09)
-    pub fn set_periodic(&mut self, interval: Option<Duration>, now: Timestamp) {
-        if self.interval != interval || (interval.is_some() && self.periodic_at.is_none()) {
+    /// Sets the periodic interval, or none; the next one counts from `now`, or stands in phase with
+    /// `phase` where that time and the absolute time are known. (C-33, K-09)
+    pub fn set_periodic(&mut self, interval: Option<Duration>, phase: Option<Timestamp>, now: Timestamp) {
+        let next = interval.and_then(|interval| next_in_phase(interval, phase, now));
+        let is_new = self.interval != interval || (interval.is_some() && self.periodic_at.is_none());
+        if is_new || phase.is_some() {
             self.interval = interval;
-            self.periodic_at = interval.and_then(|interval| now.checked_add(interval).ok());
+            self.periodic_at = next;
         }
+    }
+
+    /// Sets the least time between sessions that only a change of a parameter asks for. (C-12)
+    pub fn set_throttle(&mut self, throttle: Duration) {
+        self.throttle = throttle;
     }
 
     /// Sets the retry table's first wait in seconds and its multiplier in thousandths. (C-10)
@@ -165,6 +197,14 @@ impl Agenda {
         (self.minimum_wait_s, self.multiplier) =
             (minimum_wait_s.clamp(1, 65_535), multiplier.clamp(1000, 65_535));
     }
+}
+
+/// The first time after `now` that is a whole number of intervals away from `phase`.
+fn next_in_phase(interval: Duration, phase: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let Some(phase) = phase else { return now.checked_add(interval).ok() };
+    let step = i64::try_from(interval.as_secs()).ok().filter(|step| *step > 0)?;
+    let passed = (now.as_second() - phase.as_second()).rem_euclid(step);
+    Timestamp::from_second(now.as_second().checked_add(step - passed)?).ok()
 }
 
 /// A multiplier of 65.5 would reach centuries: a day is as long as a cell may stay away.
@@ -196,7 +236,7 @@ mod tests {
         assert!(agenda.is_due(at(0)));
         let said = agenda.events();
         agenda.raise(EventCode::VALUE_CHANGE, "");
-        agenda.informed(&said);
+        agenda.informed(&said, at(0));
         assert_eq!(agenda.events(), [EventCode::VALUE_CHANGE.into()]);
     }
 
@@ -255,11 +295,38 @@ mod tests {
     #[test]
     fn c02_each_interval_is_one_periodic_event() {
         let mut agenda = Agenda::default();
-        agenda.set_periodic(Some(Duration::from_secs(60)), at(0));
+        agenda.set_periodic(Some(Duration::from_secs(60)), None, at(0));
         assert!(!agenda.is_due(at(59)));
         assert_eq!(agenda.deadline(), Some(at(60)));
         assert!(agenda.is_due(at(200)));
         assert_eq!(agenda.events(), [EventCode::PERIODIC.into()]);
+    }
+
+    #[test]
+    fn c33_periodic_sessions_stand_in_phase_with_the_time_that_the_acs_names() {
+        let next = |phase, now| {
+            let mut agenda = Agenda::default();
+            agenda.set_periodic(Some(Duration::from_secs(3600)), Some(at(phase)), at(now));
+            agenda.deadline().unwrap().as_second()
+        };
+        assert_eq!(next(600, 1_000), 4_200);
+        assert_eq!(next(600, 599), 600);
+        assert_eq!(next(600, 600), 4_200);
+        assert_eq!(next(1_000_000, 1_000), 2_800, "a phase in the future counts backwards too");
+    }
+
+    #[test]
+    fn c12_changes_alone_wait_for_the_throttle_and_nothing_else_does() {
+        let mut agenda = Agenda::default();
+        agenda.set_throttle(Duration::from_secs(30));
+        agenda.raise(EventCode::VALUE_CHANGE, "");
+        assert!(agenda.is_due(at(100)), "the first change goes at once");
+        agenda.informed(&agenda.events(), at(100));
+        agenda.raise(EventCode::VALUE_CHANGE, "");
+        assert!(!agenda.is_due(at(129)));
+        assert_eq!(agenda.deadline(), Some(at(130)));
+        agenda.raise(EventCode::M_REBOOT, "k");
+        assert!(agenda.is_due(at(129)), "a reboot takes the change along");
     }
 
     #[test]

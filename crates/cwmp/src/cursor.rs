@@ -42,6 +42,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct Element<'b> {
     start: BytesStart<'b>,
+    /// Where the local part of its name begins: it is asked for often.
+    local: usize,
     pub(crate) namespace: Namespace,
     /// The local part of `xsi:type`.
     pub(crate) xsi_type: Option<Text>,
@@ -52,8 +54,7 @@ pub(crate) struct Element<'b> {
 
 impl Element<'_> {
     pub(crate) fn local(&self) -> &str {
-        let name = self.start.name().0;
-        name.rsplit_once(':').map_or(name, |(_, local)| local)
+        self.start.name().0.get(self.local..).unwrap_or_default()
     }
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct Cursor<'b> {
     elements: usize,
     limits: Limits,
     leniencies: Vec<Leniency>,
+    /// A child that was looked at and given back.
+    unread: Option<Element<'b>>,
     /// The header's ID once it was read, for answers to errors that come after it.
     pub(crate) id: Option<Text>,
     /// The CWMP namespace that the envelope declared.
@@ -83,6 +86,7 @@ impl<'b> Cursor<'b> {
             elements: 0,
             limits,
             leniencies: Vec::new(),
+            unread: None,
             id: None,
             version: None,
         };
@@ -92,6 +96,9 @@ impl<'b> Cursor<'b> {
 
     /// The next child of the element the cursor stands in, or nothing at its end.
     pub(crate) fn child(&mut self) -> Result<Option<Element<'b>>, DecodeError> {
+        if let Some(element) = self.unread.take() {
+            return Ok(Some(element));
+        }
         loop {
             match self.event()? {
                 Event::Start(start) | Event::Empty(start) => return self.enter(start).map(Some),
@@ -109,6 +116,11 @@ impl<'b> Cursor<'b> {
                 Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
             }
         }
+    }
+
+    /// Gives a child back: the next [`child`](Self::child) is this one again.
+    pub(crate) fn unread(&mut self, element: Element<'b>) {
+        self.unread = Some(element);
     }
 
     /// The text of the element the cursor stands in, through its end.
@@ -206,9 +218,12 @@ impl<'b> Cursor<'b> {
         if start.attributes_raw().contains("xmlns") {
             self.declare(&start)?;
         }
-        let prefix = start.name().0.rsplit_once(':').map_or("", |(prefix, _)| prefix);
-        let namespace = self.resolve_prefix(prefix)?;
-        let element = Element { start, namespace, xsi_type: None, array_type: None, must_understand: false };
+        let name = start.name().0;
+        let colon = name.bytes().position(|byte| byte == b':');
+        let namespace = self.resolve_prefix(name.get(..colon.unwrap_or(0)).unwrap_or_default())?;
+        let local = colon.map_or(0, |colon| colon + 1);
+        let element =
+            Element { start, local, namespace, xsi_type: None, array_type: None, must_understand: false };
         if element.start.attributes_raw().is_empty() { Ok(element) } else { self.read_attributes(element) }
     }
 

@@ -15,7 +15,8 @@ use crate::{
     Limits, SetParameterValuesFault, Text, Version,
     cursor::{Cursor, Element},
     namespace::{ENCODING, Namespace, SOAP, XSD, XSI},
-    wire::{Wire, settle},
+    record::settle,
+    wire::Wire,
     writer::Writer,
 };
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::{
     AcsMethod, AcsResponse, AnyBody, CpeMethod, CpeResponse, DecodeError, Envelope, Fault, FaultCode,
-    FromAcs, FromCpe, Header, Leniency, Limits, Role, Version, wire::Seed,
+    FromAcs, FromCpe, Header, Leniency, Limits, Role, Version, sample::Seed,
 };
 
 const GOLDEN: &str = include_str!("../testdata/spec/Inform.xml");

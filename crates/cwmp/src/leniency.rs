@@ -5,77 +5,54 @@
 
 use serde::Serialize;
 
-/// A form that the schemas do not allow and the decoder took all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Leniency {
-    /// The body is not UTF-8 and was read as ISO-8859-1. (TR-069 3.4.1)
-    NotUtf8,
-    /// A boolean in other letters than `true`, `false`, `1`, `0`. (XML Schema 3.2.2)
-    BooleanCase,
-    /// White space around a number, boolean or time.
-    Padding,
-    /// A time that XML Schema does not know, such as `0000-00-00T00:00:00`.
-    MalformedTime,
-    /// An array without `arrayType`. (TR-069 3.5)
-    ArrayTypeMissing,
-    /// An array whose `arrayType` counts other than its members. (TR-069 3.5)
-    ArrayCount,
-    /// A member of an array under another name than its type. (TR-069 3.5)
-    ArrayMember,
-    /// A value without `xsi:type`, or with one that CWMP does not use: taken as a string. (TR-069 3.5)
-    ValueType,
-    /// An argument in a namespace, where the schema wants none.
-    QualifiedChild,
-    /// An element that the schema does not know, skipped.
-    UnknownElement,
-    /// An element that the schema demands is absent: its neutral value was taken.
-    MissingElement,
-    /// An element under a misspelt name, such as `DeviceID`.
-    Misspelt,
-    /// The same element twice: the last counts.
-    Repeated,
-    /// Elements in another order than the schema's.
-    Order,
-    /// A number of an enumeration that the standard does not know, kept as it is.
-    UnknownNumber,
-    /// Text longer than the schema allows.
-    TooLong,
-    /// An OUI that is not six upper-case hexadecimal digits.
-    OuiForm,
-    /// An unknown header that need not be understood, skipped. (SOAP 1.1 4.2.3)
-    UnknownHeader,
-    /// A CWMP envelope without `cwmp:ID`.
-    MissingId,
-    /// A `cwmp:NoMoreRequests` header, which no published schema defines.
-    NoMoreRequests,
+/// A tolerance: its Rust name, its stable name in JSON and counters, and what the sender did.
+macro_rules! leniencies {
+    ($( $name:ident $code:literal $meaning:literal; )*) => {
+        /// A form that the schemas do not allow and the decoder took all the same.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum Leniency {
+            $( #[doc = $meaning] #[serde(rename = $code)] $name, )*
+        }
+
+        impl Leniency {
+            /// Every tolerance there is.
+            pub const ALL: &[Self] = &[$( Self::$name ),*];
+
+            /// The stable name, as JSON and counters show it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$name => $code, )* }
+            }
+
+            /// What the sender did, in a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $( Self::$name => $meaning, )* }
+            }
+        }
+    };
 }
 
-impl Leniency {
-    /// The stable name, as JSON and counters show it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NotUtf8 => "not_utf8",
-            Self::BooleanCase => "boolean_case",
-            Self::Padding => "padding",
-            Self::MalformedTime => "malformed_time",
-            Self::ArrayTypeMissing => "array_type_missing",
-            Self::ArrayCount => "array_count",
-            Self::ArrayMember => "array_member",
-            Self::ValueType => "value_type",
-            Self::QualifiedChild => "qualified_child",
-            Self::UnknownElement => "unknown_element",
-            Self::MissingElement => "missing_element",
-            Self::Misspelt => "misspelt",
-            Self::Repeated => "repeated",
-            Self::Order => "order",
-            Self::UnknownNumber => "unknown_number",
-            Self::TooLong => "too_long",
-            Self::OuiForm => "oui_form",
-            Self::UnknownHeader => "unknown_header",
-            Self::MissingId => "missing_id",
-            Self::NoMoreRequests => "no_more_requests",
-        }
-    }
+leniencies! {
+    NotUtf8 "not_utf8" "The body is not UTF-8 and was read as ISO-8859-1. (TR-069 3.4.1)";
+    BooleanCase "boolean_case" "A boolean in other letters than `true`, `false`, `1`, `0`. (XML Schema 3.2.2)";
+    Padding "padding" "White space around a number, boolean or time.";
+    MalformedTime "malformed_time" "A time that XML Schema does not know, such as `0000-00-00T00:00:00`.";
+    ArrayTypeMissing "array_type_missing" "An array without `arrayType`. (TR-069 3.5)";
+    ArrayCount "array_count" "An array whose `arrayType` counts other than its members. (TR-069 3.5)";
+    ArrayMember "array_member" "A member of an array under another name than its type. (TR-069 3.5)";
+    ValueType "value_type" "A value without `xsi:type`, or with one that CWMP does not use: taken as a string. (TR-069 3.5)";
+    QualifiedChild "qualified_child" "An argument in a namespace, where the schema wants none.";
+    UnknownElement "unknown_element" "An element that the schema does not know, skipped.";
+    MissingElement "missing_element" "An element that the schema demands is absent: its neutral value was taken.";
+    Misspelt "misspelt" "An element under a misspelt name, such as `DeviceID`.";
+    Wrapped "wrapped" "An element of its type's name around what should stand there by itself.";
+    Repeated "repeated" "The same element twice: the last counts.";
+    Order "order" "Elements in another order than the schema's.";
+    UnknownNumber "unknown_number" "A number of an enumeration that the standard does not know, kept as it is.";
+    TooLong "too_long" "Text longer than the schema allows.";
+    OuiForm "oui_form" "An OUI that is not six upper-case hexadecimal digits.";
+    UnknownHeader "unknown_header" "An unknown header that need not be understood, skipped. (SOAP 1.1 4.2.3)";
+    MissingId "missing_id" "A CWMP envelope without `cwmp:ID`.";
+    NoMoreRequests "no_more_requests" "A `cwmp:NoMoreRequests` header, which no published schema defines.";
 }

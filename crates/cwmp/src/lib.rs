@@ -22,9 +22,15 @@ mod leniency;
 pub mod methods;
 mod namespace;
 mod parameter;
+mod record;
+#[cfg(test)]
+mod sample;
 pub mod session;
+mod software;
 mod time;
 mod types;
+#[cfg(test)]
+mod validity;
 mod wire;
 mod witness;
 mod writer;
@@ -39,8 +45,10 @@ pub use leniency::Leniency;
 pub use methods::*;
 pub use namespace::Version;
 pub use parameter::{ParameterValueStruct, Value, ValueKind};
+pub use software::*;
 pub use time::DateTime;
 pub use types::*;
+pub use wire::{Base64, Each};
 pub use witness::{Role, Witness};
 
 /// Text of a message: a slice of the body it was decoded from, or text of its own.

@@ -5,10 +5,13 @@
 //! asks for one golden pair per method; `docs/how-to/add-a-method.md` is the whole recipe.
 
 use crate::{
-    ApplyStatus, DateTime, DecodeError, DecodeErrorKind, DeviceId, EventStruct, FaultStruct,
-    ParameterInfoStruct, ParameterValueStruct, Text, TransferStatus,
+    AllQueuedTransferStruct, ApplyStatus, ArgStruct, AutonOpResultStruct, Base64, DateTime, DecodeError,
+    DecodeErrorKind, DeviceId, Each, EventStruct, FaultStruct, OpResultStruct, OperationStruct, OptionStruct,
+    ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, QueuedTransferStruct,
+    SetParameterAttributesStruct, Text, TimeWindowStruct, TransferStatus, Version,
     cursor::{Cursor, Element},
-    wire::{Wire, record},
+    record::record,
+    wire::Wire,
     writer::Writer,
 };
 
@@ -66,8 +69,8 @@ macro_rules! methods {
             }
 
             #[cfg(test)]
-            pub(crate) fn samples(seed: &mut crate::wire::Seed) -> Vec<Self> {
-                vec![$( Self::$variant(Wire::sample(seed)), )*]
+            pub(crate) fn samples(seed: &mut crate::sample::Seed) -> Vec<Self> {
+                vec![$( Self::$variant(Wire::sample(seed, stringify!($variant))), )*]
             }
         }
 
@@ -75,6 +78,23 @@ macro_rules! methods {
             fn from(record: $record) -> Self { Self::$variant(record) }
         } )*
     };
+}
+
+/// The methods that are younger than CWMP 1.0. (TR-069 Annex A)
+const YOUNGER: &[(&str, Version)] = &[
+    ("GetAllQueuedTransfers", Version::V1_1),
+    ("AutonomousTransferComplete", Version::V1_1),
+    ("ScheduleDownload", Version::V1_2),
+    ("CancelTransfer", Version::V1_2),
+    ("ChangeDUState", Version::V1_2),
+    ("DUStateChangeComplete", Version::V1_2),
+    ("AutonomousDUStateChangeComplete", Version::V1_2),
+];
+
+/// The first CWMP namespace that has this method.
+#[must_use]
+pub fn first_in(method: &str) -> Version {
+    YOUNGER.iter().find(|(name, _)| *name == method).map_or(Version::V1_0, |(_, version)| *version)
 }
 
 record! {
@@ -150,6 +170,74 @@ methods! {
     Reboot {
         "CommandKey" command_key: Text,
     } -> RebootResponse {}
+    /// Changes which parameters are notified, and who may write them. (TR-069 A.3.2.4)
+    SetParameterAttributes {
+        "ParameterList" parameter_list: Vec<SetParameterAttributesStruct>,
+    } -> SetParameterAttributesResponse {}
+    /// Asks which parameters are notified, and who may write them. (TR-069 A.3.2.5)
+    GetParameterAttributes {
+        "ParameterNames" parameter_names: Vec<Text>,
+    } -> GetParameterAttributesResponse {
+        "ParameterList" parameter_list: Vec<ParameterAttributeStruct>,
+    }
+    /// Asks which transfers are not done; deprecated by [`GetAllQueuedTransfers`]. (TR-069 A.4.1.1)
+    GetQueuedTransfers {} -> GetQueuedTransfersResponse {
+        "TransferList" transfer_list: Vec<QueuedTransferStruct>,
+    }
+    /// Makes the CPE call after a while. (TR-069 A.4.1.2)
+    ScheduleInform {
+        "DelaySeconds" delay_seconds: u32,
+        "CommandKey"   command_key: Text,
+    } -> ScheduleInformResponse {}
+    /// Sets option vouchers; deprecated, here in the codec only. (TR-069 A.4.1.3)
+    SetVouchers {
+        "VoucherList" voucher_list: Vec<Base64>,
+    } -> SetVouchersResponse {}
+    /// Asks which options are set; deprecated, here in the codec only. (TR-069 A.4.1.4)
+    GetOptions {
+        "OptionName" option_name: Text,
+    } -> GetOptionsResponse {
+        "OptionList" option_list: Vec<OptionStruct>,
+    }
+    /// Makes the CPE send a file. (TR-069 A.4.1.5)
+    Upload {
+        "CommandKey"   command_key: Text,
+        "FileType"     file_type: Text,
+        "URL"          url: Text,
+        "Username"     username: Text,
+        "Password"     password: Text,
+        "DelaySeconds" delay_seconds: u32,
+    } -> UploadResponse {
+        "Status"       status: TransferStatus,
+        "StartTime"    start_time: DateTime,
+        "CompleteTime" complete_time: DateTime,
+    }
+    /// Returns to the factory's values. (TR-069 A.4.1.6)
+    FactoryReset {} -> FactoryResetResponse {}
+    /// Asks which transfers are not done, whoever asked for them. (TR-069 A.4.1.7)
+    GetAllQueuedTransfers {} -> GetAllQueuedTransfersResponse {
+        "TransferList" transfer_list: Vec<AllQueuedTransferStruct>,
+    }
+    /// Makes the CPE fetch a file in one of two time windows. (TR-069 A.4.1.8)
+    ScheduleDownload {
+        "CommandKey"     command_key: Text,
+        "FileType"       file_type: Text,
+        "URL"            url: Text,
+        "Username"       username: Text,
+        "Password"       password: Text,
+        "FileSize"       file_size: u32,
+        "TargetFileName" target_file_name: Text,
+        "TimeWindowList" time_window_list: Vec<TimeWindowStruct>,
+    } -> ScheduleDownloadResponse {}
+    /// Gives a transfer up. (TR-069 A.4.1.9)
+    CancelTransfer {
+        "CommandKey" command_key: Text,
+    } -> CancelTransferResponse {}
+    /// Installs, updates and removes deployment units; here in the codec only. (TR-069 A.4.1.10)
+    ChangeDUState {
+        "Operations" operations: Each<OperationStruct>,
+        "CommandKey" command_key: Text,
+    } -> ChangeDUStateResponse {}
 }
 
 methods! {
@@ -175,4 +263,39 @@ methods! {
         "StartTime"    start_time: DateTime,
         "CompleteTime" complete_time: DateTime,
     } -> TransferCompleteResponse {}
+    /// Reports how a transfer ended that the ACS did not ask for. (TR-069 A.3.3.3)
+    AutonomousTransferComplete {
+        "AnnounceURL"    announce_url: Text,
+        "TransferURL"    transfer_url: Text,
+        "IsDownload"     is_download: bool,
+        "FileType"       file_type: Text,
+        "FileSize"       file_size: u32,
+        "TargetFileName" target_file_name: Text,
+        "FaultStruct"    fault_struct: FaultStruct,
+        "StartTime"      start_time: DateTime,
+        "CompleteTime"   complete_time: DateTime,
+    } -> AutonomousTransferCompleteResponse {}
+    /// Says that a user was sent here by a web page; deprecated, here in the codec only. (TR-069 A.4.2.1)
+    Kicked {
+        "Command" command: Text,
+        "Referer" referer: Text,
+        "Arg"     arg: Text,
+        "Next"    next: Text,
+    } -> KickedResponse {
+        "NextURL" next_url: Text,
+    }
+    /// Asks for a Download. (TR-069 A.4.2.2)
+    RequestDownload {
+        "FileType"    file_type: Text,
+        "FileTypeArg" file_type_arg: Vec<ArgStruct>,
+    } -> RequestDownloadResponse {}
+    /// Reports how a change of deployment units ended; here in the codec only. (TR-069 A.4.2.3)
+    DUStateChangeComplete {
+        "Results"    results: Each<OpResultStruct>,
+        "CommandKey" command_key: Text,
+    } -> DUStateChangeCompleteResponse {}
+    /// Reports a change of deployment units that the ACS did not ask for; here in the codec only. (TR-069 A.4.2.4)
+    AutonomousDUStateChangeComplete {
+        "Results" results: Each<AutonOpResultStruct>,
+    } -> AutonomousDUStateChangeCompleteResponse {}
 }

@@ -214,17 +214,17 @@ impl Wire for ParameterValueStruct {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut crate::wire::Seed) -> Self {
+    fn sample(seed: &mut crate::sample::Seed, _name: &str) -> Self {
         let kind = seed.pick(&ValueKind::ALL);
         let text = match kind {
-            ValueKind::String => Text::sample(seed),
+            ValueKind::String => Text::sample(seed, "Value"),
             ValueKind::Boolean => "true".into(),
-            ValueKind::DateTime => DateTime::sample(seed).0,
+            ValueKind::DateTime => DateTime::sample(seed, "Value").0,
             ValueKind::Base64 | ValueKind::HexBinary => "abcd".into(),
             ValueKind::Int | ValueKind::UnsignedInt | ValueKind::Long | ValueKind::UnsignedLong => {
                 "42".into()
             }
         };
-        Self::new(Text::sample(seed), Value::new(kind, text))
+        Self::new(Text::sample(seed, "Name"), Value::new(kind, text))
     }
 }

@@ -22,6 +22,7 @@ pub mod cpe;
 mod pair;
 #[cfg(test)]
 mod table;
+pub mod version;
 
 use thiserror::Error;
 

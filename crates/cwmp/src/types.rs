@@ -1,8 +1,8 @@
 //! The structures that methods share, laid out like Annex A. (TR-069 A.2, A.3)
 
 use crate::{
-    EventCode, FaultCode, ParameterValueStruct, Text,
-    wire::{members, numbered, record},
+    DateTime, EventCode, FaultCode, ParameterValueStruct, Text,
+    record::{members, numbered, record},
 };
 
 record! {
@@ -39,7 +39,94 @@ record! {
     }
 }
 
-members! { EventStruct ParameterValueStruct ParameterInfoStruct }
+record! {
+    /// What to change of a parameter's attributes. (TR-069 A.3.2.4)
+    SetParameterAttributesStruct {
+        "Name"               name: Text,
+        "NotificationChange" notification_change: bool,
+        "Notification"       notification: u32,
+        "AccessListChange"   access_list_change: bool,
+        "AccessList"         access_list: Vec<Text>,
+    }
+}
+
+record! {
+    /// A parameter's attributes: 0 off, 1 passive, 2 active, 3 to 6 lightweight. (TR-069 A.3.2.5, C-17)
+    ParameterAttributeStruct {
+        "Name"         name: Text,
+        "Notification" notification: u32,
+        "AccessList"   access_list: Vec<Text>,
+    }
+}
+
+record! {
+    /// A transfer that is not done. (TR-069 A.4.1.1)
+    QueuedTransferStruct {
+        "CommandKey" command_key: Text,
+        "State"      state: TransferState,
+    }
+}
+
+record! {
+    /// A transfer that is not done, with what it is. (TR-069 A.4.1.7)
+    AllQueuedTransferStruct {
+        "CommandKey"     command_key: Text,
+        "State"          state: TransferState,
+        "IsDownload"     is_download: bool,
+        "FileType"       file_type: Text,
+        "FileSize"       file_size: u32,
+        "TargetFileName" target_file_name: Text,
+    }
+}
+
+record! {
+    /// When a download may happen, in seconds from now. (TR-069 A.4.1.8, C-26)
+    TimeWindowStruct {
+        "WindowStart" window_start: u32,
+        "WindowEnd"   window_end: u32,
+        "WindowMode"  window_mode: Text,
+        "UserMessage" user_message: Text,
+        "MaxRetries"  max_retries: i32,
+    }
+}
+
+record! {
+    /// An option with its voucher. (TR-069 A.4.1.4)
+    OptionStruct {
+        "OptionName"     option_name: Text,
+        "VoucherSN"      voucher_sn: u32,
+        "State"          state: u32,
+        "Mode"           mode: u32,
+        "StartDate"      start_date: DateTime,
+        "ExpirationDate" expiration_date: Option<DateTime>,
+        "IsTransferable" is_transferable: u32,
+    }
+}
+
+record! {
+    /// One argument of a RequestDownload. (TR-069 A.4.2.2)
+    ArgStruct {
+        "Name"  name: Text,
+        "Value" value: Text,
+    }
+}
+
+members! {
+    EventStruct ParameterValueStruct ParameterInfoStruct SetParameterAttributesStruct ParameterAttributeStruct
+    QueuedTransferStruct AllQueuedTransferStruct TimeWindowStruct OptionStruct ArgStruct
+}
+
+numbered! {
+    /// How far a transfer is. (TR-069 A.4.1.1)
+    TransferState {
+        /// It has not begun.
+        NotStarted = 1,
+        /// It is under way.
+        InProgress = 2,
+        /// It has ended, and its TransferComplete has not been answered.
+        Completed = 3,
+    }
+}
 
 numbered! {
     /// Whether a change took effect. (TR-069 A.3.2.1, A.3.2.6)

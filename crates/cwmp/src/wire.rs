@@ -1,9 +1,12 @@
 //! What stands inside one element: the two directions of every type of the table.
 //!
 //! One rule: strict in what is written, tolerant of form in what is read, and every tolerance is
-//! reported. [`record!`] makes a struct of child elements whose wire names stand beside the Rust
-//! names, so that the table reads like Annex A.
+//! reported.
 
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+use crate::sample::Seed;
 use crate::{
     DateTime, DecodeError, EventCode, FaultCode, Leniency, Text,
     cursor::{Cursor, Element},
@@ -23,9 +26,15 @@ pub(crate) trait Wire: Sized {
         None
     }
 
-    /// One of many values, drawn from a seed.
+    /// What two elements of the same name make: the later one, which is reported.
+    fn again(self, later: Self, cursor: &mut Cursor<'_>) -> Self {
+        cursor.forgive(Leniency::Repeated);
+        later
+    }
+
+    /// One of the values that the schema allows in an element `name`, drawn from a seed.
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self;
+    fn sample(seed: &mut Seed, name: &str) -> Self;
 }
 
 /// Members of an array. (TR-069 3.5, H-14)
@@ -99,8 +108,8 @@ impl Wire for Text {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
-        seed.text().into()
+    fn sample(seed: &mut Seed, name: &str) -> Self {
+        crate::sample::text(seed, name).into()
     }
 }
 
@@ -135,8 +144,26 @@ impl Wire for u32 {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
-        seed.below(1 << 20)
+    fn sample(seed: &mut Seed, name: &str) -> Self {
+        crate::sample::number(seed, name)
+    }
+}
+
+impl Wire for i32 {
+    fn encode(&self, out: &mut Writer, name: &str) {
+        out.leaf(name, &self.to_string());
+    }
+
+    fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
+        let text = scalar(cursor)?;
+        let number = text.parse();
+        number
+            .map_err(|_| cursor.bad_value(element.local(), &text, "a number from -2147483648 to 2147483647"))
+    }
+
+    #[cfg(test)]
+    fn sample(seed: &mut Seed, _name: &str) -> Self {
+        seed.below(3).cast_signed() - 1
     }
 }
 
@@ -163,7 +190,7 @@ impl Wire for bool {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
+    fn sample(seed: &mut Seed, _name: &str) -> Self {
         seed.below(2) == 1
     }
 }
@@ -186,7 +213,7 @@ impl Wire for DateTime {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
+    fn sample(seed: &mut Seed, _name: &str) -> Self {
         let at = jiff::Timestamp::from_second(i64::from(seed.below(u32::MAX)));
         at.map_or(Self::UNKNOWN, Self::from)
     }
@@ -202,8 +229,8 @@ impl Wire for EventCode {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
-        seed.pick(&Self::all())
+    fn sample(seed: &mut Seed, _name: &str) -> Self {
+        seed.pick(&crate::sample::events())
     }
 }
 
@@ -217,8 +244,8 @@ impl Wire for FaultCode {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
-        seed.pick(Self::ALL)
+    fn sample(seed: &mut Seed, _name: &str) -> Self {
+        seed.pick(crate::sample::FAULT_CODES)
     }
 }
 
@@ -256,8 +283,8 @@ impl<T: Member> Wire for Vec<T> {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
-        (0..seed.below(4)).map(|_| T::sample(seed)).collect()
+    fn sample(seed: &mut Seed, name: &str) -> Self {
+        (0..=seed.below(crate::sample::most(name))).map(|_| T::sample(seed, name)).collect()
     }
 }
 
@@ -283,184 +310,80 @@ impl<T: Wire> Wire for Option<T> {
     }
 
     #[cfg(test)]
-    fn sample(seed: &mut Seed) -> Self {
-        (seed.below(2) == 1).then(|| T::sample(seed))
+    fn sample(seed: &mut Seed, name: &str) -> Self {
+        (seed.below(2) == 1).then(|| T::sample(seed, name))
     }
 }
 
-/// Reports a child's place and form: its namespace, its order among `names`, and a second one.
-pub(crate) fn check_child(cursor: &mut Cursor<'_>, child: &Element<'_>, names: &[&str], last: &mut usize) {
-    if child.namespace.is_cwmp() {
-        cursor.forgive(Leniency::QualifiedChild);
-    }
-    let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(child.local())) else { return };
-    if at + 1 == *last {
-        cursor.forgive(Leniency::Repeated);
-    } else if at < *last {
-        cursor.forgive(Leniency::Order);
-    }
-    *last = at + 1;
+/// Elements that repeat under the same name without an array around them. (TR-069 A.4.1.10)
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Each<T>(pub Vec<T>);
+
+/// What stands in [`Each`]: devices in the field put it into an array, or into an element of its type's name.
+pub(crate) trait Repeated: Wire {
+    /// Whether an element of this name holds one of these.
+    fn is_wrapped_in(element: &str) -> bool;
 }
 
-/// The field's value, or what stands for it when it is absent.
-pub(crate) fn settle<T: Wire>(
-    cursor: &mut Cursor<'_>,
-    field: Option<T>,
-    name: &'static str,
-    is_optional: bool,
-) -> Result<T, DecodeError> {
-    if let Some(value) = field {
-        return Ok(value);
+impl<T: Repeated> Wire for Each<T> {
+    fn encode(&self, out: &mut Writer, name: &str) {
+        self.0.iter().for_each(|one| one.encode(out, name));
     }
-    let Some(value) = T::absent(name) else {
-        return Err(cursor.error(crate::DecodeErrorKind::Missing(name)));
-    };
-    if !is_optional {
-        cursor.forgive(Leniency::MissingElement);
+
+    fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
+        let says_what_it_is = element.xsi_type.as_deref().is_some_and(|kind| kind != "Array");
+        if says_what_it_is {
+            return T::decode(cursor, element).map(|one| Self(vec![one]));
+        }
+        let mut each = Vec::new();
+        while let Some(child) = cursor.child()? {
+            if !T::is_wrapped_in(child.local()) {
+                cursor.unread(child);
+                return T::decode(cursor, element).map(|one| Self(vec![one]));
+            }
+            cursor.forgive(Leniency::Wrapped);
+            each.push(T::decode(cursor, &child)?);
+        }
+        Ok(Self(each))
     }
-    Ok(value)
+
+    fn absent(_name: &str) -> Option<Self> {
+        Some(Self(Vec::new()))
+    }
+
+    fn again(mut self, later: Self, _cursor: &mut Cursor<'_>) -> Self {
+        self.0.extend(later.0);
+        self
+    }
+
+    #[cfg(test)]
+    fn sample(seed: &mut Seed, name: &str) -> Self {
+        Self((0..=seed.below(3)).map(|_| T::sample(seed, name)).collect())
+    }
 }
 
-/// A struct whose fields are child elements. The wire name stands beside the Rust name.
-macro_rules! record {
-    ($(#[$doc:meta])* $name:ident { $( $wire:literal $field:ident: $type:ty, )* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-        pub struct $name {
-            $( #[doc = concat!("`", $wire, "`")] #[serde(rename = $wire)] pub $field: $type, )*
-        }
+/// Octets in base 64, as the sender wrote them. (TR-069 A.4.1.3)
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Base64(pub Text);
 
-        impl $crate::wire::Wire for $name {
-            fn encode(&self, out: &mut $crate::writer::Writer, name: &str) {
-                out.open(name);
-                $( $crate::wire::Wire::encode(&self.$field, out, $wire); )*
-                out.close(name);
-            }
-
-            fn decode(
-                cursor: &mut $crate::cursor::Cursor<'_>,
-                _: &$crate::cursor::Element<'_>,
-            ) -> Result<Self, $crate::DecodeError> {
-                const NAMES: &[&str] = &[$( $wire ),*];
-                let mut last = 0;
-                $( let mut $field: Option<$type> = None; )*
-                while let Some(child) = cursor.child()? {
-                    $crate::wire::check_child(cursor, &child, NAMES, &mut last);
-                    match child.local() {
-                        $( $wire => $field = Some($crate::wire::Wire::decode(cursor, &child)?), )*
-                        $( odd if odd.eq_ignore_ascii_case($wire) => {
-                            cursor.forgive($crate::Leniency::Misspelt);
-                            $field = Some($crate::wire::Wire::decode(cursor, &child)?);
-                        } )*
-                        _ => {
-                            cursor.forgive($crate::Leniency::UnknownElement);
-                            cursor.skip()?;
-                        }
-                    }
-                }
-                let _ = last;
-                Ok(Self { $( $field: {
-                    let is_optional = stringify!($type).starts_with("Option");
-                    $crate::wire::settle(cursor, $field, $wire, is_optional)?
-                }, )* })
-            }
-
-            #[cfg(test)]
-            fn sample(seed: &mut $crate::wire::Seed) -> Self {
-                let _ = &seed;
-                Self { $( $field: $crate::wire::Wire::sample(seed), )* }
-            }
-        }
-    };
-}
-pub(crate) use record;
-
-/// Marks records that are members of arrays under their own name.
-macro_rules! members {
-    ($( $name:ident )*) => { $(
-        impl $crate::wire::Member for $name {
-            const ELEMENT: &'static str = stringify!($name);
-            const TYPE: &'static str = concat!("cwmp:", stringify!($name));
-        }
-    )* };
-}
-pub(crate) use members;
-
-/// A number on the wire with a meaning each; one that the standard does not know is kept.
-macro_rules! numbered {
-    ($(#[$doc:meta])* $name:ident { $( $(#[$case_doc:meta])* $case:ident = $number:literal, )* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        #[serde(into = "u32", from = "u32")]
-        pub enum $name {
-            $( $(#[$case_doc])* $case, )*
-            /// A number that the standard does not know.
-            Other(u32),
-        }
-
-        impl From<$name> for u32 {
-            fn from(value: $name) -> Self {
-                match value {
-                    $( $name::$case => $number, )*
-                    $name::Other(number) => number,
-                }
-            }
-        }
-
-        impl From<u32> for $name {
-            fn from(number: u32) -> Self {
-                match number {
-                    $( $number => Self::$case, )*
-                    _ => Self::Other(number),
-                }
-            }
-        }
-
-        impl $crate::wire::Wire for $name {
-            fn encode(&self, out: &mut $crate::writer::Writer, name: &str) {
-                u32::from(*self).encode(out, name);
-            }
-
-            fn decode(
-                cursor: &mut $crate::cursor::Cursor<'_>,
-                element: &$crate::cursor::Element<'_>,
-            ) -> Result<Self, $crate::DecodeError> {
-                let value = Self::from(u32::decode(cursor, element)?);
-                if matches!(value, Self::Other(_)) {
-                    cursor.forgive($crate::Leniency::UnknownNumber);
-                }
-                Ok(value)
-            }
-
-            #[cfg(test)]
-            fn sample(seed: &mut $crate::wire::Seed) -> Self {
-                seed.pick(&[$( Self::$case ),*])
-            }
-        }
-    };
-}
-pub(crate) use numbered;
-
-/// A small generator for samples: the same seed gives the same messages.
-#[cfg(test)]
-pub(crate) struct Seed(pub(crate) u64);
-
-#[cfg(test)]
-impl Seed {
-    pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        u32::try_from((self.0 >> 33) % u64::from(bound)).unwrap()
+impl Wire for Base64 {
+    fn encode(&self, out: &mut Writer, name: &str) {
+        self.0.encode(out, name);
     }
 
-    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        let at = self.below(u32::try_from(from.len()).unwrap());
-        from[at as usize].clone()
+    fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
+        Text::decode(cursor, element).map(Self)
     }
 
-    /// Up to 32 characters, entities, line ends and other scripts among them.
-    fn text(&mut self) -> String {
-        const CHARACTERS: &[char] =
-            &['a', 'Z', '7', '.', ' ', '<', '>', '&', '"', '\'', '\r', '\n', 'é', '漢', '🛰'];
-        (0..self.below(12)).map(|_| self.pick(CHARACTERS)).collect()
+    #[cfg(test)]
+    fn sample(_seed: &mut Seed, _name: &str) -> Self {
+        Self("aGVhcnRo".into())
     }
+}
+
+impl Member for Base64 {
+    const ELEMENT: &'static str = "base64";
+    const TYPE: &'static str = "soap-enc:base64";
 }

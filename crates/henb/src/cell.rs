@@ -204,7 +204,8 @@ impl Cell {
 
     /// The InformResponse arrived: its events and changes are delivered. (C-07)
     pub(crate) fn informed(&mut self, events: &[EventStruct], url: &HemsUrl) {
-        self.agenda.informed(events);
+        let now = self.now();
+        self.agenda.informed(events, now);
         let has = |code: &EventCode| events.iter().any(|event| event.event_code == *code);
         if has(&EventCode::VALUE_CHANGE) {
             self.changed.clear();
@@ -220,10 +221,18 @@ impl Cell {
         let interval =
             number(path::PERIODIC_INTERVAL).filter(|_| self.device.value(path::PERIODIC_ENABLE) == "true");
         let (least, multiplier) = (number(path::RETRY_MINIMUM), number(path::RETRY_MULTIPLIER));
-        let now = self.now();
-        self.agenda.set_periodic(interval.map(|seconds| Duration::from_secs(seconds.into())), now);
+        let (now, phase) = (self.now(), self.periodic_phase());
+        self.agenda.set_periodic(interval.map(|seconds| Duration::from_secs(seconds.into())), phase, now);
+        let throttle = number(path::THROTTLE).unwrap_or(0);
+        self.agenda.set_throttle(Duration::from_secs(throttle.into()));
         self.agenda.set_retry(least.unwrap_or(5), multiplier.unwrap_or(2000));
         self.note_url();
+    }
+
+    /// The time that periodic sessions stand in phase with; nothing while the cell's own time is not known. (C-33, K-09)
+    fn periodic_phase(&self) -> Option<Timestamp> {
+        let said = self.device.value(path::PERIODIC_TIME);
+        self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
     }
 
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)

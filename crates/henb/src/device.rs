@@ -136,6 +136,10 @@ pub mod path {
     pub const PERIODIC_ENABLE: &str = "Device.ManagementServer.PeriodicInformEnable";
     /// Seconds between periodic sessions.
     pub const PERIODIC_INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
+    /// What periodic sessions stand in phase with. (C-33)
+    pub const PERIODIC_TIME: &str = "Device.ManagementServer.PeriodicInformTime";
+    /// Seconds between sessions that only a change asks for. (C-12)
+    pub const THROTTLE: &str = "Device.ManagementServer.DefaultActiveNotificationThrottle";
     /// First retry wait in seconds. (C-10)
     pub const RETRY_MINIMUM: &str = "Device.ManagementServer.CWMPRetryMinimumWaitInterval";
     /// Growth of the retry wait in thousandths. (C-10)

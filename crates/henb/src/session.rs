@@ -144,9 +144,7 @@ impl Desk<'_> {
             (AcsMethod::Inform(inform), Ok(_)) => {
                 self.cell.informed(&inform.event, &self.url);
             }
-            (AcsMethod::TransferComplete(_) | AcsMethod::GetRPCMethods(_), Ok(_)) => {
-                self.cell.agenda.answered(&call);
-            }
+            (_, Ok(_)) => self.cell.agenda.answered(&call),
             (_, Err(fault)) => return Err(SessionError::Refused { method: call.name(), fault }),
         }
         self.save().await

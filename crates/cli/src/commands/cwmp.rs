@@ -1,11 +1,19 @@
-//! `hearth cwmp`: what does this file say?
+//! `hearth cwmp`: what does this file say, how is it written, and is it as the standard wants it?
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Subcommand;
-use cwmp::{AnyBody, Decoded, Envelope, Leniency, Limits};
-use serde::Serialize;
-use serde_json::Value;
+use cwmp::{
+    AcsMethod, AcsResponse, AnyBody, CpeMethod, CpeResponse, Decoded, Envelope, Fault, FromAcs, FromCpe,
+    Header, Leniency, Limits, Version,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::Answer;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -15,6 +23,21 @@ pub(crate) enum Command {
     /// leniencies (what was forgiven to read it). Anything else gives file, error and offset, and exit
     /// code 1.
     Decode {
+        /// Files, each with the body of one HTTP message.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Write the message that a JSON file describes, in the form that `decode` prints.
+    ///
+    /// For instance {"method": "Reboot", "body": {"CommandKey": "monday"}}; namespace and id may be left
+    /// out.
+    Encode {
+        /// A JSON document, or several, one a line.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Judge strictly: every tolerance that `decode` needed is a finding, and any finding is exit code 1.
+    Validate {
         /// Files, each with the body of one HTTP message.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -40,22 +63,62 @@ struct Unreadable {
     offset: usize,
 }
 
-pub(crate) fn run(command: &Command) -> bool {
-    let Command::Decode { files } = command;
-    let mut all = true;
-    for file in files {
-        let name = file.display().to_string();
-        let (line, is_message) = match decode(file) {
-            Ok(decoded) => (serde_json::to_string(&said(name, decoded)), true),
-            Err((error, offset)) => (serde_json::to_string(&Unreadable { file: name, error, offset }), false),
-        };
-        println!("{}", line.unwrap_or_else(|error| error.to_string()));
-        all &= is_message;
-    }
-    all
+/// What somebody wants to be written.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    method: String,
+    #[serde(default)]
+    namespace: Option<String>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    body: Value,
 }
 
-fn decode(file: &PathBuf) -> Result<Decoded<AnyBody>, (String, usize)> {
+pub(crate) fn run(command: &Command) -> Answer {
+    match command {
+        Command::Decode { files } => Ok(files.iter().fold(true, |all, file| print_decoded(file) && all)),
+        Command::Validate { files } => Ok(files.iter().fold(true, |all, file| print_findings(file) && all)),
+        Command::Encode { files } => {
+            for file in files {
+                let text = fs::read_to_string(file)
+                    .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+                for wanted in serde_json::Deserializer::from_str(&text).into_iter::<Wanted>() {
+                    let wanted = wanted.map_err(|error| format!("{}: {error}", file.display()))?;
+                    print!("{}", encode(wanted).map_err(|error| format!("{}: {error}", file.display()))?);
+                }
+            }
+            Ok(true)
+        }
+    }
+}
+
+fn print_decoded(file: &Path) -> bool {
+    let name = file.display().to_string();
+    let (line, is_message) = match decode(file) {
+        Ok(decoded) => (serde_json::to_string(&said(name, decoded)), true),
+        Err((error, offset)) => (serde_json::to_string(&Unreadable { file: name, error, offset }), false),
+    };
+    println!("{}", line.unwrap_or_else(|error| error.to_string()));
+    is_message
+}
+
+fn print_findings(file: &Path) -> bool {
+    let (file_name, outcome) = (file.display(), decode(file));
+    match outcome {
+        Err((error, offset)) => println!("{file_name}: {error}, at byte {offset}"),
+        Ok(decoded) if decoded.leniencies.is_empty() => {
+            println!("{file_name}: as the standard wants it");
+            return true;
+        }
+        Ok(decoded) => decoded.leniencies.iter().for_each(|leniency| {
+            println!("{file_name}: {}: {}", leniency.name(), leniency.meaning());
+        }),
+    }
+    false
+}
+
+fn decode(file: &Path) -> Result<Decoded<AnyBody>, (String, usize)> {
     let bytes = fs::read(file).map_err(|error| (format!("cannot read it: {error}"), 0))?;
     let decoded = Envelope::<AnyBody>::decode(bytes, &Limits::default());
     let decoded = decoded.map_err(|error| (error.kind.to_string(), error.offset()))?;
@@ -82,6 +145,44 @@ fn arguments(body: &AnyBody) -> Value {
     }
 }
 
+fn encode(wanted: Wanted) -> Result<String, String> {
+    let version = match &wanted.namespace {
+        None => Version::default(),
+        Some(urn) => Version::ALL
+            .into_iter()
+            .find(|version| version.urn() == *urn)
+            .ok_or_else(|| format!("`{urn}` is no namespace of CWMP, such as {}", Version::V1_1.urn()))?,
+    };
+    let header = Header::with_id(wanted.id.map(Into::into));
+    Ok(Envelope { version, header, body: body(&wanted.method, wanted.body)? }.encode())
+}
+
+/// The message whose element is `element`, from its fields.
+fn body(element: &str, fields: Value) -> Result<AnyBody, String> {
+    let fields = if fields.is_null() { json!({}) } else { fields };
+    if element == "Fault" {
+        return read::<Fault>(fields).map(|fault| AnyBody::Cpe(FromCpe::Fault(fault)));
+    }
+    let response = element.strip_suffix("Response");
+    let name = response.unwrap_or(element);
+    let wrapped = json!({ name: fields });
+    match (response.is_some(), CpeMethod::NAMES.contains(&name), AcsMethod::NAMES.contains(&name)) {
+        (false, true, _) => read::<CpeMethod>(wrapped).map(|call| AnyBody::Acs(FromAcs::Call(call))),
+        (false, _, true) => read::<AcsMethod>(wrapped).map(|call| AnyBody::Cpe(FromCpe::Call(call))),
+        (true, true, _) => {
+            read::<CpeResponse>(wrapped).map(|response| AnyBody::Cpe(FromCpe::Response(response)))
+        }
+        (true, _, true) => {
+            read::<AcsResponse>(wrapped).map(|response| AnyBody::Acs(FromAcs::Response(response)))
+        }
+        _ => Err(format!("`{element}` is no element of CWMP")),
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| format!("the body: {error}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +196,28 @@ mod tests {
         let expected = "{\"file\":\"f\",\"method\":\"Reboot\",\"namespace\":\"urn:dslforum-org:cwmp-1-0\",\"id\":null,\
             \"body\":{\"CommandKey\":\"k\"},\"leniencies\":[\"missing_id\"]}";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn every_golden_message_survives_json() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../cwmp/testdata/spec");
+        for entry in fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_none_or(|extension| extension != "xml") {
+                continue;
+            }
+            let decoded = decode(&file).unwrap();
+            let line = serde_json::to_string(&said("f".to_owned(), decoded.clone())).unwrap();
+            let written = encode(serde_json::from_str(&line).unwrap()).unwrap();
+            assert_eq!(written, decoded.envelope.encode(), "{}", file.display());
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_no_message_says_what_is_missing() {
+        let wanted = |text: &str| encode(serde_json::from_str(text).unwrap());
+        assert_eq!(wanted(r#"{"method": "Fly"}"#), Err("`Fly` is no element of CWMP".to_owned()));
+        let missing = wanted(r#"{"method": "Reboot"}"#).unwrap_err();
+        assert!(missing.contains("CommandKey"), "{missing}");
     }
 }

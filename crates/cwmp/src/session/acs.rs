@@ -12,9 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Violation;
+use super::{Violation, version};
 use crate::{
-    AcsMethod, AcsResponse, CpeMethod, CpeResponse, Envelope, Fault, FromAcs, FromCpe, Header, Text, Version,
+    AcsMethod, AcsResponse, CpeMethod, CpeResponse, Envelope, Fault, FaultCode, FromAcs, FromCpe, Header,
+    Text, Version,
 };
 
 /// Whose turn it is.
@@ -58,6 +59,8 @@ pub struct Session {
     version: Version,
     /// The ID of the call that waits for our response, which repeats it. (H-20)
     asked: Option<Text>,
+    /// The version that we chose of those that the CPE offers, or that there is none, until it is said. (H-24)
+    chosen: Option<Result<Text, Fault>>,
     calls: u32,
     patience: Duration,
     deadline: Instant,
@@ -68,7 +71,7 @@ impl Session {
     #[must_use]
     pub fn new(patience: Duration, now: Instant) -> Self {
         let (state, version) = (State::AwaitInform, Version::default());
-        Self { state, version, asked: None, calls: 0, patience, deadline: now + patience }
+        Self { state, version, asked: None, chosen: None, calls: 0, patience, deadline: now + patience }
     }
 
     /// Takes one message of the CPE in.
@@ -76,6 +79,10 @@ impl Session {
     /// # Errors
     /// It does not fit the moment; the session is over.
     pub fn receive(&mut self, post: Envelope<FromCpe>, now: Instant) -> Result<Demand, Violation> {
+        self.patience = patience(&post.header).unwrap_or(self.patience);
+        self.chosen = post.header.supported_cwmp_versions.as_deref().map(|offered| {
+            version::choose(offered).ok_or_else(|| Fault::from(FaultCode::VERSION_INCOMPATIBLE))
+        });
         self.deadline = now + self.patience;
         let id = post.header.id.clone();
         if post.body != FromCpe::Empty {
@@ -105,9 +112,15 @@ impl Session {
         Ok(demand)
     }
 
-    /// Answers the call of the last [`Demand::Respond`]; a fault to an Inform ends the session.
+    /// Answers the call of the last [`Demand::Respond`]; a fault to an Inform ends the session. A CPE that
+    /// offers versions hears which one counts, or that there is none. (H-24)
     pub fn respond(&mut self, outcome: Result<AcsResponse, Fault>) -> Envelope<FromAcs> {
-        let header = Header::with_id(self.asked.take());
+        let (chosen, outcome) = match self.chosen.take() {
+            None => (None, outcome),
+            Some(Ok(version)) => (Some(version), outcome),
+            Some(Err(fault)) => (None, Err(fault)),
+        };
+        let header = Header { use_cwmp_version: chosen, ..Header::with_id(self.asked.take()) };
         let body = match outcome {
             Ok(response) => FromAcs::Response(response),
             Err(fault) => FromAcs::Fault(fault),
@@ -149,6 +162,12 @@ impl Session {
             State::AwaitInform | State::CpeTurn | State::AcsTurn | State::Over => None,
         }
     }
+}
+
+/// How long the CPE may stay silent, where it says so: from 30 seconds to an hour. (S-05, H-23)
+fn patience(header: &Header) -> Option<Duration> {
+    let seconds = header.session_timeout?;
+    Some(Duration::from_secs(u64::from(seconds.clamp(30, 3600))))
 }
 
 /// Some devices leave the ID out: then the turn alone ties the response to the call.

@@ -9,7 +9,7 @@
 
 use std::{collections::VecDeque, mem};
 
-use super::Violation;
+use super::{Violation, version};
 use crate::{
     AcsMethod, AcsResponse, CpeMethod, CpeResponse, Envelope, Fault, FaultCode, FromAcs, FromCpe, Header,
     Inform, Text, Version,
@@ -74,6 +74,8 @@ pub struct Session {
     version: Version,
     calls: VecDeque<AcsMethod>,
     sent: u32,
+    /// Versions were offered and the ACS has not answered yet.
+    offers: bool,
     /// The ID of the ACS's call, which our response repeats. (H-20)
     asked: Option<Text>,
 }
@@ -84,8 +86,18 @@ impl Session {
     pub fn open(inform: Inform, calls: Vec<AcsMethod>) -> (Self, Envelope<FromCpe>) {
         let state = State::Informing(Box::new(inform.clone()));
         let version = Version::V1_1;
-        let mut session = Self { state, version, calls: calls.into(), sent: 0, asked: None };
+        let mut session = Self { state, version, calls: calls.into(), sent: 0, offers: false, asked: None };
         let post = session.post(AcsMethod::Inform(inform));
+        (session, post)
+    }
+
+    /// Opens a session that offers every version we speak, in the youngest namespace. (TR-069 3.6.2, H-24)
+    #[must_use]
+    pub fn open_offering(inform: Inform, calls: Vec<AcsMethod>) -> (Self, Envelope<FromCpe>) {
+        let (mut session, mut post) = Self::open(inform, calls);
+        (session.version, post.version) = (Version::V1_2, Version::V1_2);
+        post.header.supported_cwmp_versions = Some(version::offer());
+        session.offers = true;
         (session, post)
     }
 
@@ -95,6 +107,7 @@ impl Session {
     /// It does not fit the moment, or refuses the Inform; the session has failed.
     pub fn receive(&mut self, reply: Envelope<FromAcs>) -> Result<Turn, Violation> {
         let holds = reply.header.hold_requests == Some(true);
+        self.settle_version(&reply)?;
         let state = mem::replace(&mut self.state, State::Over);
         match (state, reply.body) {
             (State::Informing(inform), FromAcs::Response(response @ AcsResponse::Inform(_))) => {
@@ -124,7 +137,13 @@ impl Session {
             }
             (State::Held, FromAcs::Empty) => Ok(Turn { answered: None, demand: self.next_call(holds) }),
             (State::Serving, FromAcs::Empty) => Ok(Turn { answered: None, demand: Demand::Closed }),
-            (state, message) => Err(violation(&state, &message)),
+            (state, message) => {
+                let violation = violation(&state, &message);
+                if let State::Calling(call) = state {
+                    self.calls.push_front(*call);
+                }
+                Err(violation)
+            }
         }
     }
 
@@ -146,6 +165,24 @@ impl Session {
             State::Informing(_) | State::Held | State::Serving | State::Over => None,
         };
         current.into_iter().chain(self.calls).collect()
+    }
+
+    /// What the ACS chose of our offer; without the header its namespace says it. (S-06, H-24)
+    fn settle_version(&mut self, reply: &Envelope<FromAcs>) -> Result<(), Violation> {
+        if !mem::take(&mut self.offers) {
+            return Ok(());
+        }
+        let chosen = reply.header.use_cwmp_version.as_deref();
+        self.version = match chosen {
+            None => reply.version,
+            Some(known) if version::SPOKEN.contains(&known) => version::namespace_of(known),
+            Some(_) => {
+                let state = mem::replace(&mut self.state, State::Over).name();
+                let message = "a version that was not offered";
+                return Err(Violation { state, message, clause: "TR-069 3.6.2" });
+            }
+        };
+        Ok(())
     }
 
     fn answered(&mut self, call: AcsMethod, outcome: Result<AcsResponse, Fault>, holds: bool) -> Turn {

@@ -12,11 +12,11 @@ use super::{Violation, acs, cpe};
 use crate::{
     AcsMethod, AcsResponse, CpeMethod, CpeResponse, Envelope, Fault, FaultCode, FromAcs, FromCpe,
     GetRPCMethods, GetRPCMethodsResponse, Header, InformResponse, Reboot, RebootResponse, Version,
-    wire::{Seed, Wire},
+    sample::Seed, wire::Wire,
 };
 
 fn inform() -> crate::Inform {
-    Wire::sample(&mut Seed(1))
+    Wire::sample(&mut Seed(1), "Inform")
 }
 
 fn methods() -> GetRPCMethodsResponse {

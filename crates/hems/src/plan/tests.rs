@@ -63,6 +63,7 @@ impl Cell {
         self.values[radio::ADMIN_STATE].0 != "0" && self.values[radio::ADMIN_STATE].0 != "false"
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a new method must not be called by the plan either")]
     fn execute(&mut self, method: &CpeMethod) -> CpeResponse {
         match method {
             CpeMethod::GetRPCMethods(_) => {
@@ -105,7 +106,7 @@ impl Cell {
                 self.values.retain(|path, _| !path.starts_with(&*call.object_name));
                 CpeResponse::DeleteObject(DeleteObjectResponse { status: ApplyStatus::Applied })
             }
-            CpeMethod::Download(_) | CpeMethod::Reboot(_) => panic!("the plan never calls {}", method.name()),
+            other => panic!("the plan never calls {}", other.name()),
         }
     }
 

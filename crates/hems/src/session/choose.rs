@@ -156,15 +156,10 @@ impl Device {
             self.progress.push((row.id, Progress::Failed("\"this version cannot send it\"".to_owned())));
             return Ok(None);
         };
-        let object = match &method {
-            CpeMethod::DeleteObject(call) => plan::table_of(&call.object_name).map(str::to_owned),
-            CpeMethod::GetRPCMethods(_)
-            | CpeMethod::GetParameterNames(_)
-            | CpeMethod::GetParameterValues(_)
-            | CpeMethod::SetParameterValues(_)
-            | CpeMethod::AddObject(_)
-            | CpeMethod::Download(_)
-            | CpeMethod::Reboot(_) => None,
+        let object = if let CpeMethod::DeleteObject(call) = &method {
+            plan::table_of(&call.object_name).map(str::to_owned)
+        } else {
+            None
         };
         let intent =
             Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };

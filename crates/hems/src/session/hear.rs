@@ -29,19 +29,27 @@ const TEXT_MAX: usize = 64;
 /// Sessions in which a step may fault before it is left alone until the device restarts or something else is desired.
 const FAULTY_SESSIONS_MAX: i64 = 3;
 
+/// The methods that this ACS offers, as GetRPCMethods names them.
+const OFFERED: &[&str] = &["Inform", "GetRPCMethods", "TransferComplete"];
+
 type Answer = Result<AcsResponse, Fault>;
 
 impl Session {
     /// Answers a call of the device.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not offered has the standard's fault")]
     pub(super) async fn hear(&mut self, hems: &Hems, call: AcsMethod) -> Result<Answer, SessionError> {
         match call {
             AcsMethod::Inform(inform) => self.hear_inform(hems, inform).await,
             AcsMethod::TransferComplete(complete) => self.hear_transfer_complete(hems, complete).await,
             AcsMethod::GetRPCMethods(_) if self.device.is_some() => {
-                let method_list = AcsMethod::NAMES.iter().map(|name| cwmp::Text::from_static(name)).collect();
+                let method_list = OFFERED.iter().map(|name| cwmp::Text::from_static(name)).collect();
                 Ok(Ok(AcsResponse::GetRPCMethods(GetRPCMethodsResponse { method_list })))
             }
             AcsMethod::GetRPCMethods(_) => Ok(Err(denied())),
+            other => {
+                let text = format!("this ACS does not offer {}", other.name());
+                Ok(Err(Fault::new(FaultCode::ACS_METHOD_NOT_SUPPORTED, text)))
+            }
         }
     }
 

@@ -183,6 +183,7 @@ impl Tree {
     }
 
     /// Carries out a method as TR-069 says.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "this cell offers what its tests need")]
     pub(crate) fn execute(&mut self, method: &CpeMethod) -> Result<CpeResponse, Fault> {
         if self.refuses == Some(method.name()) {
             return Err(Fault::from(FaultCode::REQUEST_DENIED));
@@ -213,7 +214,7 @@ impl Tree {
                 self.reboots.push(call.command_key.to_string());
                 RebootResponse {}.into()
             }
-            CpeMethod::Download(_) => return Err(Fault::from(FaultCode::METHOD_NOT_SUPPORTED)),
+            _ => return Err(Fault::from(FaultCode::METHOD_NOT_SUPPORTED)),
         })
     }
 

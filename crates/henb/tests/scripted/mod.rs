@@ -248,7 +248,7 @@ fn by_script(post: &Post, shared: &Shared) -> Response<Full<Bytes>> {
         FromCpe::Call(AcsMethod::TransferComplete(_)) => {
             FromAcs::Response(AcsResponse::TransferComplete(TransferCompleteResponse {}))
         }
-        FromCpe::Call(AcsMethod::GetRPCMethods(_)) => FromAcs::Fault(Fault::new(cwmp::FaultCode(8000), "no")),
+        FromCpe::Call(_) => FromAcs::Fault(Fault::new(cwmp::FaultCode(8000), "no")),
         FromCpe::Response(response) => {
             shared.outcomes.lock().unwrap().push(Ok(response));
             next_call(&post.identity, shared)

@@ -1,0 +1,143 @@
+//! Deployment units: the structures of software modules, which Hearth carries in the codec only. (TR-069 A.4.1.10)
+//!
+//! One rule: an operation is one of three structures, told apart by `xsi:type` and by nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    DateTime, DecodeError, FaultCode, Text,
+    cursor::{Cursor, Element},
+    record::record,
+    wire::{Repeated, Wire},
+    writer::Writer,
+};
+
+record! {
+    /// Installs a deployment unit. (TR-069 A.4.1.10)
+    InstallOpStruct {
+        "URL"             url: Text,
+        "UUID"            uuid: Option<Text>,
+        "Username"        username: Option<Text>,
+        "Password"        password: Option<Text>,
+        "ExecutionEnvRef" execution_env_ref: Option<Text>,
+    }
+}
+
+record! {
+    /// Updates a deployment unit. (TR-069 A.4.1.10)
+    UpdateOpStruct {
+        "UUID"     uuid: Option<Text>,
+        "Version"  version: Option<Text>,
+        "URL"      url: Option<Text>,
+        "Username" username: Option<Text>,
+        "Password" password: Option<Text>,
+    }
+}
+
+record! {
+    /// Removes a deployment unit. (TR-069 A.4.1.10)
+    UninstallOpStruct {
+        "UUID"            uuid: Text,
+        "Version"         version: Option<Text>,
+        "ExecutionEnvRef" execution_env_ref: Option<Text>,
+    }
+}
+
+record! {
+    /// How an operation ended; code 0 is success. (TR-069 A.4.2.3)
+    DeploymentUnitFaultStruct {
+        "FaultCode"   fault_code: FaultCode,
+        "FaultString" fault_string: Option<Text>,
+    }
+}
+
+record! {
+    /// What became of one deployment unit. (TR-069 A.4.2.3)
+    OpResultStruct {
+        "UUID"                 uuid: Text,
+        "DeploymentUnitRef"    deployment_unit_ref: Text,
+        "Version"              version: Text,
+        "CurrentState"         current_state: Text,
+        "Resolved"             resolved: bool,
+        "ExecutionUnitRefList" execution_unit_ref_list: Text,
+        "StartTime"            start_time: DateTime,
+        "CompleteTime"         complete_time: DateTime,
+        "Fault"                fault: DeploymentUnitFaultStruct,
+    }
+}
+
+record! {
+    /// What became of one deployment unit that the ACS did not ask about. (TR-069 A.4.2.4)
+    AutonOpResultStruct {
+        "UUID"                 uuid: Text,
+        "DeploymentUnitRef"    deployment_unit_ref: Text,
+        "Version"              version: Text,
+        "CurrentState"         current_state: Text,
+        "Resolved"             resolved: bool,
+        "ExecutionUnitRefList" execution_unit_ref_list: Text,
+        "StartTime"            start_time: DateTime,
+        "CompleteTime"         complete_time: DateTime,
+        "Fault"                fault: DeploymentUnitFaultStruct,
+        "OperationPerformed"   operation_performed: Text,
+    }
+}
+
+impl Repeated for OpResultStruct {
+    fn is_wrapped_in(element: &str) -> bool {
+        element == "OpResultStruct"
+    }
+}
+
+impl Repeated for AutonOpResultStruct {
+    fn is_wrapped_in(element: &str) -> bool {
+        element == "AutonOpResultStruct"
+    }
+}
+
+/// One operation of a ChangeDUState. (TR-069 A.4.1.10)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum OperationStruct {
+    /// Install.
+    InstallOpStruct(InstallOpStruct),
+    /// Update.
+    UpdateOpStruct(UpdateOpStruct),
+    /// Remove.
+    UninstallOpStruct(UninstallOpStruct),
+}
+
+/// The structure's name on the wire, and its case.
+macro_rules! operations {
+    ($( $name:ident )*) => {
+        impl Wire for OperationStruct {
+            fn encode(&self, out: &mut Writer, name: &str) {
+                match self { $( Self::$name(operation) => {
+                    out.open(&[name, " xsi:type=\"cwmp:", stringify!($name), "\""].concat());
+                    operation.encode_children(out);
+                } )* }
+                out.close(name);
+            }
+
+            fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
+                let kind = element.xsi_type.clone().unwrap_or_else(|| element.local().to_owned().into());
+                match &*kind {
+                    $( stringify!($name) => Wire::decode(cursor, element).map(Self::$name), )*
+                    _ => Err(cursor.bad_value(element.local(), &kind, "xsi:type of an operation, such as InstallOpStruct")),
+                }
+            }
+
+            #[cfg(test)]
+            fn sample(seed: &mut crate::sample::Seed, name: &str) -> Self {
+                let all = [$( Self::$name(Wire::sample(seed, name)) ),*];
+                seed.pick(&all)
+            }
+        }
+    };
+}
+
+impl Repeated for OperationStruct {
+    fn is_wrapped_in(element: &str) -> bool {
+        element.ends_with("OpStruct")
+    }
+}
+
+operations! { InstallOpStruct UpdateOpStruct UninstallOpStruct }

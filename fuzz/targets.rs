@@ -1,0 +1,99 @@
+//! What a fuzzer calls with any bytes, and what must hold then. Also replayed by a test of `cwmp`.
+//!
+//! One rule: a target panics only where a promise is broken. A session is fed with messages that are
+//! split by a NUL byte, so that one input is a whole conversation.
+
+use std::time::{Duration, Instant};
+
+use cwmp::{
+    AcsMethod, AnyBody, DateTime, DeviceId, Envelope, Fault, FaultCode, FromAcs, FromCpe, GetRPCMethods,
+    Inform, InformResponse, Limits, Reboot, session::acs, session::cpe,
+};
+
+/// A bound that keeps a fuzzer fast; the product's own are larger.
+const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 32, elements: 10_000, attributes: 64 };
+
+/// Whatever is read can be written, and reads the same again without a tolerance.
+pub(crate) fn envelope(data: &[u8]) {
+    let Ok(decoded) = Envelope::<AnyBody>::decode(data, &LIMITS) else { return };
+    let written = decoded.envelope.encode();
+    let again =
+        Envelope::<AnyBody>::decode(written.clone(), &Limits::default()).expect("our own words are read");
+    assert_eq!(again.envelope.encode(), written, "what was written is stable");
+}
+
+/// A CPE that says anything: the machine answers or ends, and stays ended.
+pub(crate) fn acs_session(data: &[u8]) {
+    let now = start();
+    let mut session = acs::Session::new(Duration::from_secs(60), now);
+    let mut calls = 0;
+    for message in data.split(|byte| *byte == 0) {
+        let Ok(decoded) = Envelope::<FromCpe>::decode(message, &LIMITS) else { continue };
+        let was_over = session.is_over();
+        match session.receive(decoded.envelope, now) {
+            Err(_) => assert!(session.is_over(), "a violation ends the session"),
+            Ok(_) if was_over => panic!("a session that is over takes nothing"),
+            Ok(acs::Demand::Respond(AcsMethod::Inform(_))) => {
+                drop(session.respond(Ok(InformResponse { max_envelopes: 1 }.into())));
+            }
+            Ok(acs::Demand::Respond(_)) => {
+                drop(session.respond(Err(Fault::from(FaultCode::ACS_METHOD_NOT_SUPPORTED))));
+            }
+            Ok(acs::Demand::Choose { .. }) if calls < 3 => {
+                calls += 1;
+                drop(session.call(Reboot { command_key: "k".into() }.into()));
+                assert_eq!(session.outstanding(), Some("Reboot"));
+            }
+            Ok(acs::Demand::Choose { .. }) => drop(session.close()),
+        }
+    }
+}
+
+/// An ACS that says anything: nothing that the CPE had to say is lost.
+pub(crate) fn cpe_session(data: &[u8]) {
+    let calls = vec![AcsMethod::from(GetRPCMethods {}), AcsMethod::from(GetRPCMethods {})];
+    let (mut session, _) = cpe::Session::open_offering(inform(), calls.clone());
+    let mut answered = 0;
+    for message in data.split(|byte| *byte == 0) {
+        let Ok(decoded) = Envelope::<FromAcs>::decode(message, &LIMITS) else { continue };
+        let Ok(turn) = session.receive(decoded.envelope) else { break };
+        if turn.answered.is_some_and(|answered| !matches!(answered.call, AcsMethod::Inform(_))) {
+            answered += 1;
+        }
+        match turn.demand {
+            cpe::Demand::Post(_) => {}
+            cpe::Demand::Execute(_) => {
+                drop(session.respond(Err(Fault::from(FaultCode::METHOD_NOT_SUPPORTED))));
+            }
+            cpe::Demand::Closed => break,
+        }
+    }
+    let left = session.into_unanswered().len();
+    assert!(
+        left + answered >= calls.len() || left + answered + 1 == calls.len(),
+        "{left} left, {answered} answered"
+    );
+}
+
+fn inform() -> Inform {
+    let device_id = DeviceId {
+        manufacturer: "Example Cells".into(),
+        oui: "00005E".into(),
+        product_class: "SimulatedCell".into(),
+        serial_number: "00005E005301".into(),
+    };
+    let current_time = DateTime::UNKNOWN;
+    Inform {
+        device_id,
+        event: Vec::new(),
+        max_envelopes: 1,
+        current_time,
+        retry_count: 0,
+        parameter_list: Vec::new(),
+    }
+}
+
+/// Sessions only take differences to it.
+fn start() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,131 @@
+//! `./x bench NAME`: figures of a benchmark beside their goals.
+//!
+//! One rule: a benchmark measures and prints, this compares. The benchmark is a `harness = false` target that
+//! prints one JSON line a figure (`id`, `what`, `measured`, `unit`, and the spread of its rounds); goals stand in
+//! `xtask/goals.toml` and nowhere else. A goal that does not hold makes the answer no.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Answer, cargo::cargo, project};
+
+/// The benchmarks: a name for people, the package and the target.
+const BENCHES: [(&str, &str, &str); 1] = [("codec", "cwmp", "codec")];
+
+/// What a figure is held to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Goal {
+    least: Option<f64>,
+    most: Option<f64>,
+    /// For the reader of the file.
+    #[serde(rename = "why")]
+    _why: String,
+}
+
+/// A line of a benchmark.
+#[derive(Debug, Deserialize)]
+struct Figure {
+    id: String,
+    what: String,
+    measured: f64,
+    unit: String,
+    least: f64,
+    most: f64,
+}
+
+/// A figure beside its goal.
+#[derive(Debug, Serialize)]
+struct Row {
+    id: String,
+    what: String,
+    goal: Option<f64>,
+    measured: f64,
+    unit: String,
+    /// Nothing where there is no goal.
+    holds: Option<bool>,
+    #[serde(skip)]
+    spread: (f64, f64),
+}
+
+/// Runs a benchmark and compares.
+pub(crate) fn run(name: &str, is_json: bool) -> Answer {
+    let known = || BENCHES.map(|(name, _, _)| name).join(", ");
+    let bench = BENCHES.iter().find(|(known, _, _)| *known == name);
+    let (_, package, target) =
+        bench.ok_or_else(|| format!("no benchmark `{name}`; there is: {}", known()))?;
+    let goals = std::fs::read_to_string(project::root().join("xtask/goals.toml"))?;
+    let goals: BTreeMap<String, Goal> = toml::from_str(&goals)?;
+    let mut command = cargo(&["bench", "--locked", "-q", "-p", package, "--bench", target]);
+    let output = command.stderr(std::process::Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("the benchmark `{name}` ended with {}", output.status).into());
+    }
+    let rows = rows(&String::from_utf8(output.stdout)?, &goals)?;
+    if is_json {
+        println!("{}", serde_json::to_string(&rows)?);
+    } else {
+        print!("{}", table(&rows));
+    }
+    Ok(rows.iter().all(|row| row.holds != Some(false)))
+}
+
+fn rows(lines: &str, goals: &BTreeMap<String, Goal>) -> Result<Vec<Row>, serde_json::Error> {
+    let figures = lines.lines().filter(|line| line.starts_with('{')).map(serde_json::from_str::<Figure>);
+    figures.map(|figure| Ok(compare(figure?, goals))).collect()
+}
+
+fn compare(figure: Figure, goals: &BTreeMap<String, Goal>) -> Row {
+    let goal = goals.get(&figure.id);
+    let keeps = |goal: &Goal| {
+        let (least, most) = (goal.least.unwrap_or(f64::MIN), goal.most.unwrap_or(f64::MAX));
+        (least..=most).contains(&figure.measured)
+    };
+    Row {
+        holds: goal.map(keeps),
+        goal: goal.and_then(|goal| goal.least.or(goal.most)),
+        spread: (figure.least, figure.most),
+        id: figure.id,
+        what: figure.what,
+        measured: figure.measured,
+        unit: figure.unit,
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:>10}  {:>10}  {:>6}  {:<5}  {:<17}  what\n",
+        "goal", "measured", "ratio", "holds", "spread"
+    );
+    for row in rows {
+        let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.3}"));
+        let ratio = row.goal.map_or_else(|| "-".to_owned(), |goal| format!("{:.2}", row.measured / goal));
+        let holds = row.holds.map_or("-", |holds| if holds { "yes" } else { "NO" });
+        let spread = format!("{:.3}..{:.3}", row.spread.0, row.spread.1);
+        text += &format!(
+            "{goal:>10}  {:>10.3}  {ratio:>6}  {holds:<5}  {spread:<17}  {} {}\n",
+            row.measured, row.what, row.unit
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_holds_by_its_goal_alone() {
+        let goals = toml::from_str("[a]\nleast = 2.0\nwhy = \"\"\n[b]\nmost = 2.0\nwhy = \"\"\n").unwrap();
+        let line = |id: &str, measured: f64| {
+            format!(
+                "{{\"id\":\"{id}\",\"what\":\"w\",\"measured\":{measured},\"unit\":\"\",\"least\":0,\"most\":9}}\n"
+            )
+        };
+        let text =
+            [line("a", 1.9), line("a", 2.0), line("b", 2.1), line("c", 7.0), "noise\n".to_owned()].concat();
+        let holds: Vec<_> = rows(&text, &goals).unwrap().into_iter().map(|row| row.holds).collect();
+        assert_eq!(holds, [Some(false), Some(true), Some(false), None]);
+    }
+}
