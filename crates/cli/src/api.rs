@@ -22,10 +22,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Access {
     /// The API's address.
-    #[arg(long, env = "HEARTH_API", default_value = "http://127.0.0.1:8443", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "HEARTH_API",
+        default_value = "http://127.0.0.1:8443",
+        value_name = "URL"
+    )]
     pub(crate) api: String,
     /// The file with the API's token, which `hearth serve` writes at its first start.
-    #[arg(long, env = "HEARTH_TOKEN_FILE", default_value = "/var/lib/hearth/api.token", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "HEARTH_TOKEN_FILE",
+        default_value = "/var/lib/hearth/api.token",
+        value_name = "FILE"
+    )]
     pub(crate) token_file: PathBuf,
 }
 
@@ -135,7 +147,7 @@ fn parse(bytes: &[u8], status: StatusCode) -> Result<Value, ApiError> {
 fn refused(status: StatusCode, problem: &Value) -> ApiError {
     let text = |key| problem.get(key).and_then(Value::as_str).map(crate::output::harmless);
     let mut detail = text("detail").or_else(|| text("title")).unwrap_or_default();
-    for complaint in problem.get("complaints").and_then(Value::as_array).into_iter().flatten() {
+    for complaint in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let part = |key| crate::output::cell(complaint.get(key));
         detail = format!("{detail}\n  {}: {}", part("place"), part("message"));
     }

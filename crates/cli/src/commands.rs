@@ -6,3 +6,4 @@ pub(crate) mod fleet;
 pub(crate) mod pki;
 pub(crate) mod refusal;
 pub(crate) mod serve;
+pub(crate) mod template;

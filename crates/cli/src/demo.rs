@@ -11,12 +11,14 @@ mod children;
 mod lab;
 
 use std::{
+    cell::Cell,
     io::IsTerminal,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -62,22 +64,27 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Children::check_programs()?;
     let lab = Lab::make(&arguments.dir, arguments.cells, arguments.keep)?;
-    let mut children = Children::default();
+    let (mut children, has_shown) = (Children::default(), Cell::new(false));
+    // Told to end before the table was there: what was asked has not happened.
     let answer = tokio::select! {
-        answer = play(&arguments, &lab, &mut children) => answer,
-        _ = interrupt.recv() => Ok(true),
-        _ = terminate.recv() => Ok(true),
+        answer = play(&arguments, &lab, &mut children, &has_shown) => answer,
+        _ = interrupt.recv() => Ok(has_shown.get()),
+        _ = terminate.recv() => Ok(has_shown.get()),
+        _ = hangup.recv() => Ok(has_shown.get()),
     };
     children.stop().await;
     answer
 }
 
-async fn play(arguments: &Arguments, lab: &Lab, children: &mut Children) -> Answer {
-    let began = Instant::now();
+async fn play(arguments: &Arguments, lab: &Lab, children: &mut Children, has_shown: &Cell<bool>) -> Answer {
+    let (began, since) = (Instant::now(), Timestamp::now());
     let access = lab.access();
-    eprintln!("hearth: the H(e)MS starts at {}", lab.cwmp_url());
+    eprintln!("hearth: the H(e)MS starts at {}{}", lab.cwmp_url(), lab.why_this_port());
     children.serve(lab, arguments.record.as_deref())?;
     wait_for_api(&access, children).await?;
     lab.configure(&access).await?;
@@ -85,9 +92,11 @@ async fn play(arguments: &Arguments, lab: &Lab, children: &mut Children) -> Answ
     for cell in lab.cells() {
         children.henbd(lab, cell, arguments.record.as_deref())?;
     }
-    let devices = watch(&access, children, usize::from(arguments.cells), began).await?;
+    let seen = |device: &Value| lab.is_cell(device) && has_called(device, since);
+    let devices = watch(&access, children, seen, usize::from(arguments.cells)).await?;
     let in_service = count_in_service(&devices);
     print(arguments.output, lab, &devices, began.elapsed());
+    has_shown.set(true);
     if !arguments.once {
         eprint!("{}", lab.how_to_look_around());
         children.wait_for_an_end().await?;
@@ -112,18 +121,24 @@ async fn wait_for_api(access: &Access, children: &mut Children) -> Result<(), Bo
     }
 }
 
+/// Whether the device has called since the demo began: what an earlier demo left is no result of this one.
+fn has_called(device: &Value, since: Timestamp) -> bool {
+    let last_inform = device.get("last_inform").and_then(Value::as_str);
+    last_inform.and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at >= since)
+}
+
 /// The devices once all are in service, or as they are when patience ends.
 async fn watch(
     access: &Access,
     children: &mut Children,
+    is_seen: impl Fn(&Value) -> bool,
     cells: usize,
-    began: Instant,
 ) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
-    let (watched, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
+    let (began, is_terminal) = (Instant::now(), std::io::stderr().is_terminal());
     let mut shown = None;
     loop {
         let mut devices = access.list("/api/v1/devices").await?;
-        devices.retain(|device| device.get("last_inform").is_some_and(|at| !at.is_null()));
+        devices.retain(&is_seen);
         let in_service = count_in_service(&devices);
         if shown != Some((devices.len(), in_service)) || is_terminal {
             let line = format!(
@@ -138,7 +153,7 @@ async fn watch(
             }
             shown = Some((devices.len(), in_service));
         }
-        if in_service == cells || watched.elapsed() > PATIENCE {
+        if in_service == cells || began.elapsed() > PATIENCE {
             if is_terminal {
                 eprintln!();
             }
@@ -160,7 +175,7 @@ fn print(form: Form, lab: &Lab, devices: &[Value], took: Duration) {
         Form::Json => {
             let document = json!({
                 "in_service": in_service,
-                "seconds": took.as_secs_f64(),
+                "seconds": (took.as_secs_f64() * 1000.0).round() / 1000.0,
                 "cells": devices,
                 "hems": lab.hems_as_json(),
                 "pki": lab.pki_as_json(),

@@ -43,6 +43,10 @@ enum Command {
     Pki(commands::pki::Command),
     /// Devices: list, show, admit, and call a method.
     Device(commands::device::Arguments),
+    /// Templates: what is desired of the cells that a selector names.
+    Template(commands::template::Templates),
+    /// Pools: numbers that cells draw from, each its own.
+    Pool(commands::template::Pools),
     /// Refused connections, with reason and remedy.
     Refusal(commands::refusal::Arguments),
     /// CWMP messages: read, write and judge files.
@@ -59,6 +63,8 @@ async fn main() -> ExitCode {
         Command::Fleet(command) => commands::fleet::run(command).await,
         Command::Pki(command) => commands::pki::run(&command),
         Command::Device(arguments) => commands::device::run(arguments).await,
+        Command::Template(arguments) => commands::template::run_templates(arguments).await,
+        Command::Pool(arguments) => commands::template::run_pools(arguments).await,
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
         Command::Cwmp(command) => commands::cwmp::run(&command),
     };

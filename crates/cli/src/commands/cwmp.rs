@@ -77,8 +77,12 @@ struct Wanted {
 
 pub(crate) fn run(command: &Command) -> Answer {
     match command {
-        Command::Decode { files } => Ok(files.iter().fold(true, |all, file| print_decoded(file) && all)),
-        Command::Validate { files } => Ok(files.iter().fold(true, |all, file| print_findings(file) && all)),
+        Command::Decode { files } => {
+            Ok(files.iter().filter(|file| print_decoded(file)).count() == files.len())
+        }
+        Command::Validate { files } => {
+            Ok(files.iter().filter(|file| print_findings(file)).count() == files.len())
+        }
         Command::Encode { files } => {
             for file in files {
                 let text = fs::read_to_string(file)

@@ -57,7 +57,7 @@ enum Command {
     },
 }
 
-/// What the list shows; the demo's table is the same.
+/// What the list and the demo's table show.
 pub(crate) const COLUMNS: [Column; 13] = [
     ("IDENTITY", "identity"),
     ("SERIAL", "serial"),
@@ -105,7 +105,10 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
 async fn list(access: &Access, form: Form) -> Answer {
     let devices = access.list("/api/v1/devices").await?;
     match form {
-        Form::Table => print!("{}", output::table(&COLUMNS, &devices)),
+        Form::Table => {
+            let columns: Vec<Column> = COLUMNS.into_iter().chain([("LAST INFORM", "last_inform")]).collect();
+            print!("{}", output::table(&columns, &devices));
+        }
         Form::Json => println!("{}", Value::Array(devices)),
     }
     Ok(true)

@@ -1,5 +1,7 @@
 //! `hearth refusal`: who was turned away, why, and what helps.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -26,21 +28,35 @@ enum Command {
     List,
 }
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     ("REASON", "reason"),
     ("COUNT", "count"),
     ("LAST", "last_at"),
     ("NETWORK", "network"),
     ("ISSUER", "issuer"),
-    ("REMEDY", "remedy"),
+    ("SUBJECT", "subject"),
+    ("DETAIL", "detail"),
 ];
 
 pub(crate) async fn run(arguments: Arguments) -> Answer {
     let Arguments { access, output, command: Command::List } = arguments;
-    let refusals = access.list("/api/v1/refusals").await?;
-    match output {
-        Form::Table => print!("{}", output::table(&COLUMNS, &refusals)),
-        Form::Json => println!("{}", Value::Array(refusals)),
+    let mut refusals = access.list("/api/v1/refusals").await?;
+    if output == Form::Json {
+        println!("{}", Value::Array(refusals));
+        return Ok(true);
+    }
+    for refusal in &mut refusals {
+        let subject = refusal.pointer("/certificate/subject").cloned().unwrap_or_default();
+        refusal.as_object_mut().map(|row| row.insert("subject".to_owned(), subject));
+    }
+    print!("{}", output::table(&COLUMNS, &refusals));
+    let remedy = |row: &Value| (output::cell(row.get("reason")), output::cell(row.get("remedy")));
+    let remedies: BTreeMap<String, String> = refusals.iter().map(remedy).collect();
+    if !remedies.is_empty() {
+        println!("\nWhat helps:");
+    }
+    for (reason, remedy) in remedies {
+        println!("  {reason}: {remedy}");
     }
     Ok(true)
 }

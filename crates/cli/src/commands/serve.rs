@@ -27,7 +27,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
-            return Ok(false);
+            return if arguments.check {
+                Ok(false)
+            } else {
+                Err("this configuration cannot be served".into())
+            };
         }
     };
     if arguments.check {

@@ -34,7 +34,22 @@ struct Running {
 #[derive(Debug, Default)]
 pub(super) struct Children(Vec<Running>);
 
+/// The agent's program, which stands beside this one.
+fn henbd() -> Result<PathBuf, Box<dyn Error>> {
+    let henbd = env::current_exe()?.with_file_name("henbd");
+    if henbd.exists() {
+        Ok(henbd)
+    } else {
+        Err(format!("{} is missing: `./x build` makes it", henbd.display()).into())
+    }
+}
+
 impl Children {
+    /// Everything that will be started is there.
+    pub(super) fn check_programs() -> Result<(), Box<dyn Error>> {
+        henbd().map(drop)
+    }
+
     /// Starts the H(e)MS.
     pub(super) fn serve(&mut self, lab: &Lab, record: Option<&Path>) -> Result<(), Box<dyn Error>> {
         let mut command = Command::new(env::current_exe()?);
@@ -49,11 +64,7 @@ impl Children {
         eui: &str,
         record: Option<&Path>,
     ) -> Result<(), Box<dyn Error>> {
-        let henbd = env::current_exe()?.with_file_name("henbd");
-        if !henbd.exists() {
-            return Err(format!("{} is missing: build it with `./x build`", henbd.display()).into());
-        }
-        let mut command = Command::new(henbd);
+        let mut command = Command::new(henbd()?);
         command.arg("--config").arg(lab.path(&format!("cells/{eui}.toml")));
         self.start(eui, command, lab.path(&format!("cells/{eui}.log")), record)
     }

@@ -10,7 +10,8 @@
 
 use std::{
     error::Error,
-    fs,
+    fs::{self, File, TryLockError},
+    io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
@@ -40,17 +41,19 @@ pub(super) struct Lab {
     api: SocketAddr,
     cells: Vec<String>,
     spare: KeyPair,
+    /// Held as long as this demo lives: a second one in the same folder would empty it.
+    _lock: File,
 }
 
 impl Lab {
     /// Makes the world in `dir`, which is emptied first unless `keep`.
     pub(super) fn make(dir: &Path, cells: u8, keep: bool) -> Result<Self, Box<dyn Error>> {
+        let lock = take(dir)?;
         if !keep {
             empty(dir)?;
         }
         fs::create_dir_all(dir.join("cells"))?;
         let dir = dir.canonicalize()?;
-        fs::write(dir.join(MARKER), "made by `hearth demo`, which empties this folder\n")?;
         let pki = dir.join("pki");
         pki::init(&pki)?;
         pki::issue_hems(&pki, "localhost")?;
@@ -58,7 +61,7 @@ impl Lab {
         let cells: Vec<String> = (1..=cells).map(eui).collect();
         let (cwmp, api) = (addresses(CWMP_PORT)?, addresses(API_PORT)?);
         let api = *api.first().ok_or("no loopback address")?;
-        let lab = Self { dir, cwmp, api, cells, spare };
+        let lab = Self { dir, cwmp, api, cells, spare, _lock: lock };
         lab.write_hems()?;
         for cell in &lab.cells {
             lab.write_cell(cell, &pki::issue_henb(&pki, cell, REALM, None)?)?;
@@ -68,6 +71,13 @@ impl Lab {
 
     pub(super) fn cells(&self) -> &[String] {
         &self.cells
+    }
+
+    /// Whether a device of the list is one of this run's cells.
+    pub(super) fn is_cell(&self, device: &Value) -> bool {
+        let identity = device.get("identity").and_then(Value::as_str).unwrap_or_default();
+        let eui = identity.split('.').next().unwrap_or_default();
+        self.cells.iter().any(|cell| cell == eui)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -81,6 +91,12 @@ impl Lab {
     pub(super) fn cwmp_url(&self) -> String {
         let port = self.cwmp.first().map_or(CWMP_PORT, SocketAddr::port);
         format!("https://localhost:{port}/")
+    }
+
+    /// A word on the port where it is not CWMP's own.
+    pub(super) fn why_this_port(&self) -> String {
+        let is_usual = self.cwmp.first().is_some_and(|address| address.port() == CWMP_PORT);
+        if is_usual { String::new() } else { format!(": somebody has port {CWMP_PORT} already") }
     }
 
     /// Tells the H(e)MS what is desired of every simulated cell.
@@ -206,30 +222,59 @@ fn template() -> Value {
     })
 }
 
-/// A file by which the demo knows a folder as its own.
+/// A file by which the demo knows a folder as its own, and that it is in use.
 const MARKER: &str = ".hearth-demo";
 
-/// Empties a folder that an earlier demo made; any other that is not empty is left alone.
+/// Takes a folder that is new, empty, or an earlier demo's; any other is left alone.
+fn take(dir: &Path) -> Result<File, Box<dyn Error>> {
+    let marker = dir.join(MARKER);
+    let is_foreign = !marker.exists() && fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if is_foreign {
+        return Err(format!(
+            "{} is not empty and no demo made it: name another folder with --dir",
+            dir.display()
+        )
+        .into());
+    }
+    fs::create_dir_all(dir)?;
+    let file = File::options().create(true).write(true).truncate(false).open(&marker)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(format!("a demo runs in {}: end it, or name another folder with --dir", dir.display()).into())
+        }
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Empties the folder but for its marker, which is locked.
 fn empty(dir: &Path) -> Result<(), Box<dyn Error>> {
-    let Ok(mut entries) = fs::read_dir(dir) else { return Ok(()) };
-    if entries.next().is_none() {
-        return Ok(());
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        } else if !path.ends_with(MARKER) {
+            fs::remove_file(&path)?;
+        }
     }
-    if !dir.join(MARKER).exists() {
-        return Err(format!("{} is not empty and no demo made it: name another folder", dir.display()).into());
-    }
-    Ok(fs::remove_dir_all(dir)?)
+    Ok(())
 }
 
 fn eui(number: u8) -> String {
     format!("{EUI_BLOCK}{number:02x}")
 }
 
-/// `localhost`'s addresses on `port`, or on a free port where that one is taken.
+/// `localhost`'s addresses on `port`, or on a free port where somebody has that one already.
 fn addresses(port: u16) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
-    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    let first = bind(port).or_else(|_| bind(0))?.local_addr()?;
-    let second =
-        TcpListener::bind((Ipv6Addr::LOCALHOST, first.port())).and_then(|listener| listener.local_addr());
-    Ok([Some(first), second.ok()].into_iter().flatten().collect())
+    for port in [port, 0, 0, 0] {
+        let Ok(first) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
+        let first = first.local_addr()?;
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, first.port())) {
+            Ok(second) => return Ok(vec![first, second.local_addr()?]),
+            // Somebody else would answer half of those who ask for `localhost`.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(_) => return Ok(vec![first]),
+        }
+    }
+    Err("no free port on loopback".into())
 }
