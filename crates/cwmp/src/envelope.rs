@@ -248,6 +248,22 @@ fn encode<B: Spoken>(envelope: &Envelope<B>) -> String {
     out.finish()
 }
 
+impl DecodeError {
+    /// The SOAP fault that answers a header which must be understood and is not; nothing for other errors,
+    /// which have a CWMP fault or none. (SOAP 1.1 4.4.1, H-25)
+    #[must_use]
+    pub fn soap_fault(&self) -> Option<String> {
+        let DecodeErrorKind::MustUnderstand(_) = &self.kind else { return None };
+        let mut out = Writer::with_capacity(512);
+        out.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"");
+        out.raw(SOAP);
+        out.raw("\"><soap:Body><soap:Fault><faultcode>soap:MustUnderstand</faultcode>");
+        out.leaf("faultstring", &self.kind.to_string());
+        out.raw("</soap:Fault></soap:Body></soap:Envelope>\n");
+        Some(out.finish())
+    }
+}
+
 /// The body as text: UTF-8, or ISO-8859-1 where it is not.
 fn text_of(body: Vec<u8>) -> (Text, bool) {
     match String::from_utf8(body) {

@@ -112,6 +112,10 @@ fn h25_a_header_that_must_be_understood_and_is_not_is_refused() {
     let header = |must: &str| envelope(&format!("<s:Header><x {must}>1</x></s:Header>{call}"));
     refused(&header("s:mustUnderstand='1'"), "header `x` must be understood");
     assert!(decode(&header("")).is_ok());
+    let fault =
+        decode(&header("s:mustUnderstand='1'")).expect_err("refused").soap_fault().expect("a SOAP fault");
+    assert!(fault.contains("<faultcode>soap:MustUnderstand</faultcode>"), "{fault}");
+    assert_eq!(decode("<html/>").expect_err("no envelope").soap_fault(), None);
 }
 
 #[test]
