@@ -235,7 +235,8 @@ fn decode<B: Spoken>(body: Vec<u8>, limits: &Limits) -> Result<Decoded<B>, Decod
 
 fn encode<B: Spoken>(envelope: &Envelope<B>) -> String {
     let mut out = Writer::with_capacity(2048);
-    out.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"");
+    // No XML declaration: UTF-8 is XML's own default, and some devices cannot read a reply that has one.
+    out.raw("<soap:Envelope xmlns:soap=\"");
     let names = [SOAP, "\" xmlns:soap-enc=\"", ENCODING, "\" xmlns:xsd=\"", XSD, "\" xmlns:xsi=\"", XSI];
     names.iter().for_each(|name| out.raw(name));
     out.raw("\" xmlns:cwmp=\"");
@@ -255,7 +256,7 @@ impl DecodeError {
     pub fn soap_fault(&self) -> Option<String> {
         let DecodeErrorKind::MustUnderstand(_) = &self.kind else { return None };
         let mut out = Writer::with_capacity(512);
-        out.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"");
+        out.raw("<soap:Envelope xmlns:soap=\"");
         out.raw(SOAP);
         out.raw("\"><soap:Body><soap:Fault><faultcode>soap:MustUnderstand</faultcode>");
         out.leaf("faultstring", &self.kind.to_string());
