@@ -1,15 +1,16 @@
 //! Where cells call: TCP, then TLS under the profile, then HTTP/1.1, then a session.
 //!
 //! ```text
-//!  accept ─▶ bounded connections ─▶ bounded handshakes ─▶ profile ─┬─ refusal ─▶ ledger
-//!                                                                  └─ peer ────▶ hyper ─▶ post
+//!  accept ─▶ queue: the oldest gives way ─▶ profile ─┬─ refusal ─▶ ledger
+//!                                                    └─ peer ────▶ bounded connections ─▶ hyper ─▶ post
 //! ```
 //!
 //! The identity is the TLS peer's and comes from nowhere else (TS 33.320 8.3.4, P-20). Nothing a cell sends makes
-//! another cell wait, or a buffer grow beyond its bound.
+//! another cell wait, or a buffer grow beyond its bound. Strangers take no connection of a cell's: see [`queue`].
 
 mod body;
 mod post;
+mod queue;
 mod reply;
 
 use std::{
@@ -24,13 +25,14 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use profile::{Acceptor, Reason, Refusal, Stream};
+use profile::{Acceptor, Peer, Reason, Refusal, Stream};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
 };
 
 pub(crate) use body::Budget;
+use queue::Queue;
 
 use crate::{Hems, config::Limits, session::Caller};
 
@@ -46,8 +48,8 @@ pub(crate) struct Endpoint {
     hems: Arc<Hems>,
     acceptor: Acceptor,
     limits: Limits,
-    connections: Arc<Semaphore>,
-    handshakes: Semaphore,
+    connections: Semaphore,
+    handshakes: Queue,
     numbers: AtomicU64,
     shutdown: watch::Receiver<bool>,
 }
@@ -65,8 +67,8 @@ impl Endpoint {
             hems,
             acceptor,
             limits,
-            connections: Arc::new(Semaphore::new(permits(limits.connections))),
-            handshakes: Semaphore::new(permits(limits.handshakes)),
+            connections: Semaphore::new(permits(limits.connections)),
+            handshakes: Queue::new(permits(limits.handshakes)),
             numbers: AtomicU64::new(1),
             shutdown,
         }
@@ -92,34 +94,44 @@ impl Endpoint {
 
     /// Beyond the bound a connection is closed at once: a cell tries again, an attacker gains nothing.
     fn admit(self: &Arc<Self>, tcp: TcpStream, address: SocketAddr) {
-        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
+        if self.connections.available_permits() == 0 {
             tracing::warn!(%address, "too many connections");
             return;
-        };
+        }
         let endpoint = Arc::clone(self);
-        tokio::spawn(async move { endpoint.connect(tcp, address, permit).await });
+        tokio::spawn(async move { endpoint.connect(tcp, address).await });
     }
 
-    async fn connect(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, _permit: OwnedSemaphorePermit) {
+    async fn connect(self: Arc<Self>, tcp: TcpStream, address: SocketAddr) {
         // Envelopes are written whole; waiting for more to send only costs a round trip.
         let _ = tcp.set_nodelay(true);
-        // A peer that says nothing must not hold one of the few turns.
-        let first = Duration::from_secs(self.limits.header_seconds.into());
-        if !matches!(tokio::time::timeout(first, tcp.readable()).await, Ok(Ok(()))) {
-            let refusal = Refusal::new(Reason::HandshakeTimeout, "nothing was sent");
-            return self.hems.ledger.note(&refusal, address.ip());
-        }
-        let accepted = {
-            let Ok(_turn) = self.handshakes.acquire().await else { return };
-            self.acceptor.accept(tcp).await
-        };
-        match accepted {
+        match self.shake(tcp).await {
             Ok((stream, peer)) => {
+                // Only who has shown a certificate of ours counts among the connections.
+                let Ok(_permit) = self.connections.try_acquire() else {
+                    tracing::warn!(%address, "too many connections");
+                    return;
+                };
                 let connection = self.numbers.fetch_add(1, Ordering::Relaxed);
                 let caller = Caller { peer: Arc::new(peer), address, connection };
                 self.serve(stream, caller).await;
             }
             Err(refusal) => self.hems.ledger.note(&refusal, address.ip()),
+        }
+    }
+
+    async fn shake(&self, tcp: TcpStream) -> Result<(Stream, Peer), Refusal> {
+        let mut place = self.handshakes.enter();
+        let first = Duration::from_secs(self.limits.header_seconds.into());
+        let handshake = async {
+            match tokio::time::timeout(first, tcp.readable()).await {
+                Ok(Ok(())) => self.acceptor.accept(tcp).await,
+                Ok(Err(_)) | Err(_) => Err(Refusal::new(Reason::HandshakeTimeout, "nothing was sent")),
+            }
+        };
+        tokio::select! {
+            accepted = handshake => accepted,
+            () = place.gave_way() => Err(Refusal::new(Reason::HandshakeTimeout, "gave way to newer handshakes")),
         }
     }
 

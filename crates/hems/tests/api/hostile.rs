@@ -167,3 +167,21 @@ async fn what_the_decoder_forgave_is_counted() {
     cell.inform(&[]).await;
     assert_eq!(world.misbehaviour(1, cwmp::Leniency::OuiForm.name()).await, 1);
 }
+
+#[tokio::test]
+async fn s12_strangers_that_say_nothing_more_lock_no_cell_out() {
+    let world = World::with("[limits]\nhandshakes = 64\nconnections = 64\n").await;
+    let pair = world.certificate(1);
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        let mut stranger = tokio::net::TcpStream::connect(world.cwmp).await.unwrap();
+        stranger.write_all(&[22]).await.unwrap();
+        strangers.push(stranger);
+    }
+    // The oldest was closed, so all that came before it were accepted and hold their places.
+    let _ = strangers[100].read(&mut [0; 1]).await;
+    let cell =
+        async { Cell::over(world.connect(&pair).await, 1).await.inform(&[EventCode::BOOTSTRAP]).await };
+    let reply = tokio::time::timeout(std::time::Duration::from_secs(3), cell).await.unwrap();
+    assert!(matches!(reply.message(), FromAcs::Response(_)), "{reply:?}");
+}
