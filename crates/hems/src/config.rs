@@ -100,11 +100,11 @@ impl Config {
 
     /// Checks a text as if it stood in the file `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
-        let (file, errors) = File::parse(text);
+        let failed = |errors| ConfigErrors { path: path.to_owned(), errors };
+        let (file, errors) = File::parse(text).map_err(failed)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_owned();
         let mut check = Check { folder, errors };
         let config = check.config(&file);
-        let failed = |errors| ConfigErrors { path: path.to_owned(), errors };
         match config {
             Some(config) if check.errors.is_empty() => Ok(config),
             _ => {

@@ -81,7 +81,7 @@ pub struct Limits {
     pub envelope_bytes: u32,
     /// Connections of cells at a time: 1 to 100000. Default: 4096.
     pub connections: u32,
-    /// Handshakes at a time: 1 to 1024. Default: 64; each costs about a millisecond of a core.
+    /// Handshakes at a time: 1 to 10000. Default: 512; beyond it the oldest gives way, and a silent one costs memory only.
     pub handshakes: u32,
     /// Seconds for the head of a request: 1 to 60. Default: 10.
     pub header_seconds: u32,
@@ -90,9 +90,15 @@ pub struct Limits {
 }
 
 impl File {
-    /// Reads a document and gives all that is wrong with its form.
-    pub fn parse(text: &str) -> (Self, Vec<ConfigError>) {
+    /// Reads a document and gives what it says with all that is wrong with its form.
+    ///
+    /// # Errors
+    /// What is no TOML, and that alone: keys would seem to be missing that are only unreadable.
+    pub fn parse(text: &str) -> Result<(Self, Vec<ConfigError>), Vec<ConfigError>> {
         let (mut reader, mut root) = Reader::new(text);
+        if !reader.errors.is_empty() {
+            return Err(reader.errors);
+        }
         let file = Self {
             lab: reader.boolean(&mut root, "lab"),
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
@@ -104,7 +110,7 @@ impl File {
             limits: Limits::read(&mut reader, &mut root),
         };
         reader.finish(root);
-        (file, reader.errors)
+        Ok((file, reader.errors))
     }
 }
 
@@ -112,7 +118,7 @@ impl Cwmp {
     fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Self {
         let mut section = reader.section(root, "cwmp");
         let cwmp = Self {
-            listen: reader.texts(&mut section, "listen"),
+            listen: reader.texts(&mut section, "listen", "a list of addresses such as [\"0.0.0.0:7547\"]"),
             certificate: reader.required(
                 &mut section,
                 "certificate",
@@ -122,12 +128,6 @@ impl Cwmp {
             url: reader.required(&mut section, "url", "the https URL that cells are given"),
             anchors: Anchor::read(reader, &mut section),
         };
-        if cwmp.listen.is_empty() {
-            reader.complain(
-                section.line(),
-                "`cwmp.listen` is missing: a list of addresses such as [\"0.0.0.0:7547\"]",
-            );
-        }
         if cwmp.anchors.is_empty() {
             reader.complain(section.line(), "no [[cwmp.anchors]]: without one no cell can be authenticated");
         }
@@ -147,14 +147,8 @@ impl Anchor {
                     "certificates",
                     "a file with CA certificates, PEM",
                 ),
-                realms: reader.texts(&mut section, "realms"),
+                realms: reader.texts(&mut section, "realms", "the realms that this CA may issue for"),
             };
-            if anchor.realms.is_empty() {
-                reader.complain(
-                    section.line(),
-                    "`anchors.realms` is missing: the realms that this CA may issue for",
-                );
-            }
             reader.finish(section);
             anchors.push(anchor);
         }
@@ -197,7 +191,7 @@ impl Limits {
             session_seconds: number("session_seconds", 30..601, 60),
             envelope_bytes: number("envelope_bytes", 32_768..(64 << 20) + 1, 32 << 20),
             connections: number("connections", 1..100_001, 4096),
-            handshakes: number("handshakes", 1..1025, 64),
+            handshakes: number("handshakes", 1..10_001, 512),
             header_seconds: number("header_seconds", 1..61, 10),
             body_seconds: number("body_seconds", 1..601, 60),
         };

@@ -50,7 +50,7 @@ pub(super) struct Section<'i> {
 }
 
 impl<'i> Reader<'i> {
-    /// Parses a document; what is not TOML is an error, and the rest is still read.
+    /// Parses a document; what is not TOML is an error.
     pub(super) fn new(text: &'i str) -> (Self, Section<'i>) {
         let (document, broken) = DeTable::parse_recoverable(text);
         let mut reader = Self { text, errors: Vec::new() };
@@ -73,7 +73,7 @@ impl<'i> Reader<'i> {
 
     fn wrong(&mut self, span: &Range<usize>, key: &str, value: &DeValue<'_>, right: &str) {
         let line = self.line(span);
-        self.complain(Some(line), format!("`{key}` is {right}, not a {}", value.type_str()));
+        self.complain(Some(line), format!("`{key}` is {right}, not {}", kind(value)));
     }
 
     /// A text, which need not be there.
@@ -133,13 +133,25 @@ impl<'i> Reader<'i> {
         }
     }
 
-    /// A list of texts; empty where it is left out.
-    pub(super) fn texts(&mut self, section: &mut Section<'i>, key: &'static str) -> Vec<At<String>> {
-        let Some(value) = section.take(key) else { return Vec::new() };
+    /// A list of texts, at least one.
+    pub(super) fn texts(
+        &mut self,
+        section: &mut Section<'i>,
+        key: &'static str,
+        right: &str,
+    ) -> Vec<At<String>> {
+        let Some(value) = section.take(key) else {
+            self.complain(section.line, format!("`{}{key}` is missing: {right}", section.prefix()));
+            return Vec::new();
+        };
         let Some(array) = value.get_ref().as_array() else {
             self.wrong(&value.span(), key, value.get_ref(), "a list of texts");
             return Vec::new();
         };
+        if array.is_empty() {
+            let line = self.line(&value.span());
+            self.complain(Some(line), format!("`{}{key}` is empty: {right}", section.prefix()));
+        }
         let mut texts = Vec::new();
         for item in array.iter() {
             match item.get_ref().as_str() {
@@ -178,11 +190,11 @@ impl<'i> Reader<'i> {
         let mut sections = Vec::new();
         for item in array {
             let line = Some(self.line(&item.span()));
-            let kind = item.get_ref().type_str();
+            let kind = kind(item.get_ref());
             if let DeValue::Table(table) = item.into_inner() {
                 sections.push(Section { name: key, line, table, known: Vec::new() });
             } else {
-                self.complain(line, format!("`{key}` is a list of tables, not of a {kind}"));
+                self.complain(line, format!("`{key}` is a list of tables, not of {kind}"));
             }
         }
         sections
@@ -197,6 +209,13 @@ impl<'i> Reader<'i> {
             self.complain(Some(line), format!("`{prefix}{}` is unknown; known here: {known}", key.get_ref()));
         }
     }
+}
+
+/// The kind of a value with its article.
+fn kind(value: &DeValue<'_>) -> String {
+    let kind = value.type_str();
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 impl<'i> Section<'i> {

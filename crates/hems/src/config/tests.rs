@@ -59,7 +59,7 @@ fn the_tunnel_mode_is_refused_and_says_why() {
 #[test]
 fn broken_toml_is_an_error_with_a_line() {
     let found = errors("lab = true\nmode = \n");
-    assert!(found.iter().any(|text| text.starts_with("2: is no TOML")), "{found:#?}");
+    assert!(matches!(&found[..], [only] if only.starts_with("2: is no TOML")), "{found:#?}");
 }
 
 #[test]
@@ -72,4 +72,12 @@ fn a_key_that_others_can_read_is_refused() {
         Config::parse("[cwmp]\nkey = \"hems.key\"\n", &folder.path().join("hems.toml")).err().unwrap();
     let text = errors.to_string();
     assert!(text.contains("hems.toml:2:") && text.contains("chmod 600"), "{text}");
+}
+
+#[test]
+fn an_empty_list_is_said_to_be_empty_at_its_line_and_a_kind_has_its_article() {
+    let found = errors("mode = 1\n[cwmp]\nlisten = []\n[[cwmp.anchors]]\nname = \"m\"\n\nrealms = []\n");
+    assert!(found.contains(&"1: `mode` is a text in double quotes, not an integer".to_owned()), "{found:#?}");
+    assert!(found.iter().any(|text| text.starts_with("3: `cwmp.listen` is empty")), "{found:#?}");
+    assert!(found.iter().any(|text| text.starts_with("7: `anchors.realms` is empty")), "{found:#?}");
 }
