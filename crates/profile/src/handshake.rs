@@ -113,7 +113,16 @@ fn engine_refusal(store: &X509StoreContextRef, chain: &[Vec<u8>], role: Role, pr
         }
         (_, Some(_) | None) => String::new(),
     };
-    Refusal::new(reason, format!("{}{whose}", error.error_string()))
+    Refusal::new(reason, format!("{}{whose}", complaint(error)))
+}
+
+/// The engine's complaint, in our words where its own mislead: it calls every weak signature a CA's.
+fn complaint(error: X509VerifyResult) -> &'static str {
+    match error.as_raw() {
+        66 | 67 => "the key is weaker than RSA with 2048 bits",
+        68 => "the certificate is not signed with SHA-256 or better",
+        _ => error.error_string(),
+    }
 }
 
 /// The engine says "unsuitable purpose" for several rules; ours say which.
@@ -196,7 +205,11 @@ fn explain(error: &ssl::Error, attempt: &Attempt) -> Refusal {
         let text = first.reason().unwrap_or("unknown reason");
         return match u8::try_from(first.reason_code() - ALERT_OFFSET) {
             Ok(alert) => Refusal { alert: Some(alert), ..Refusal::new(alert_reason(alert), text) },
-            Err(_) => Refusal::new(engine_reason(first.reason_code()), text),
+            Err(_) => {
+                let reason = engine_reason(first.reason_code());
+                let is_ours = reason == Reason::Sslv2Hello;
+                Refusal::new(reason, if is_ours { "the first bytes are a hello of SSL 2.0" } else { text })
+            }
         };
     }
     let detail =

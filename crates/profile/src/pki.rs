@@ -9,7 +9,7 @@
 //!   DIR/identities.csv                     what admission imports
 //! ```
 //!
-//! Everything is made on demand and at most once; files appear whole or not at all. [`Authority`] and
+//! [`init`] makes the folder; the rest is made on demand and at most once; files appear whole or not at all. [`Authority`] and
 //! [`LeafOrder`] are public so that tests everywhere can order odd certificates from the same press.
 
 mod authority;
@@ -33,6 +33,8 @@ const PRODUCT_CLASS: &str = "SimulatedCell";
 const IDENTITIES_HEADER: &str = "identity,oui,product_class,serial\n";
 /// The RSA size of everything that the lab issues.
 const LAB_BITS: u32 = 2048;
+/// The file by which a folder is known as a lab PKI.
+const MARKER: &str = "lab";
 const LEAF_YEARS: i32 = 2;
 const CA_YEARS: i32 = 10;
 
@@ -41,15 +43,20 @@ pub fn init(dir: &Path) -> Result<(), PkiError> {
     for folder in ["operator", "manufacturer", "hems", "henb"] {
         files::folder(&dir.join(folder))?;
     }
-    files::write_once(
-        &dir.join("lab"),
-        b"A Hearth lab PKI: its CAs are refused unless lab = true.\n",
-        files::PUBLIC,
-    )?;
     files::write_once(&dir.join("identities.csv"), IDENTITIES_HEADER.as_bytes(), files::PUBLIC)?;
     authority(dir, "operator", "localhost")?;
     authority(dir, "manufacturer", "hnb.example")?;
-    Ok(())
+    // The marker comes last: where it is, the PKI is whole.
+    files::write_once(
+        &dir.join(MARKER),
+        b"A Hearth lab PKI: its CAs are refused unless lab = true.\n",
+        files::PUBLIC,
+    )
+}
+
+/// A mistyped folder gets no CAs of its own, which nobody would trust.
+fn initialised(dir: &Path) -> Result<(), PkiError> {
+    if dir.join(MARKER).is_file() { Ok(()) } else { Err(PkiError::NotALab { dir: dir.into() }) }
 }
 
 /// The certificate of the H(e)MS `fqdn`: made at the first call, the same afterwards.
@@ -58,9 +65,9 @@ pub fn issue_hems(dir: &Path, fqdn: &str) -> Result<KeyPair, PkiError> {
     if fqdn.len() > 253 || !fqdn.split('.').all(is_label) || fqdn.parse::<std::net::IpAddr>().is_ok() {
         return Err(PkiError::NotAHost);
     }
+    initialised(dir)?;
     let pair = pair_at(dir, "hems", &fqdn);
     if !files::exists(&pair) {
-        init(dir)?;
         let order = LeafOrder::hems(&fqdn).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
         issue(&authority(dir, "operator", parent_domain(&fqdn))?, &order, &Key::generate(LAB_BITS)?, &pair)?;
     }
@@ -83,10 +90,10 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Opens the PKI, and makes it and the realm's CA where they are missing.
+    /// Opens a PKI that [`init`] made, and makes the realm's CA where it is missing.
     pub fn open(dir: &Path, realm: &str) -> Result<Self, PkiError> {
         Identity::new("000000000000", realm)?;
-        init(dir)?;
+        initialised(dir)?;
         let realm = realm.to_ascii_lowercase();
         let rows = files::read(&dir.join("identities.csv"))?;
         let rows = String::from_utf8_lossy(&rows);
@@ -167,6 +174,12 @@ pub enum PkiError {
         /// Why.
         source: std::io::Error,
     },
+    /// Nobody called [`init`] for this folder.
+    #[error("{dir} is no lab PKI; check the name, or make one with `hearth pki init {dir}`")]
+    NotALab {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The EUI or the realm is none.
     #[error("the name of the H(e)NB is not <EUI>.<realm>")]
     Identity(#[from] IdentityError),
@@ -215,6 +228,7 @@ mod tests {
     #[test]
     fn k06_lab_certificates_are_dated_back_before_the_build() {
         let dir = tempfile::tempdir().unwrap();
+        init(dir.path()).unwrap();
         let pair = issue_henb(dir.path(), "00005e005301", "hnb.example", None).unwrap();
         let pem = openssl::x509::X509::from_pem(&std::fs::read(pair.chain).unwrap()).unwrap();
         let facts = CertificateFacts::read(&pem.to_der().unwrap()).unwrap();
@@ -227,6 +241,7 @@ mod tests {
     fn a_fleet_shares_a_key() {
         let dir = tempfile::tempdir().unwrap();
         let key = Key::generate(2048).unwrap();
+        init(dir.path()).unwrap();
         let mut fleet = Fleet::open(dir.path(), "hnb.example").unwrap();
         let pairs: Vec<_> =
             (1..4).map(|n| fleet.issue(&format!("02000000000{n}"), Some(&key)).unwrap()).collect();
@@ -234,6 +249,22 @@ mod tests {
         assert!(keys.windows(2).all(|two| two[0] == two[1]));
         let list = std::fs::read_to_string(dir.path().join("identities.csv")).unwrap();
         assert_eq!(list.lines().count(), 4);
+    }
+
+    #[test]
+    fn a_folder_that_init_did_not_make_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        for mistyped in [dir.path().to_path_buf(), dir.path().join("nowhere")] {
+            let refusals = [
+                issue_hems(&mistyped, "localhost").unwrap_err(),
+                issue_henb(&mistyped, "00005e005301", "hnb.example", None).unwrap_err(),
+            ];
+            for refusal in refusals {
+                assert!(matches!(refusal, PkiError::NotALab { .. }), "{refusal}");
+                assert!(refusal.to_string().contains("hearth pki init"), "{refusal}");
+            }
+        }
+        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none());
     }
 
     #[test]

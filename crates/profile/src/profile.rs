@@ -116,6 +116,9 @@ const fn off(suite: Suite) -> Suite {
 pub const MANDATORY_SUITE: u16 = 0x002F;
 
 impl Profile {
+    /// Every profile, one row each. (P-22)
+    pub const ALL: &'static [Self] = &[Self::TS33320];
+
     /// Clause 8.3.4 to the letter. The 3DES rows are permitted by it and off because of their 64-bit blocks.
     pub const TS33320: Self = Self {
         name: "ts33320",
@@ -286,6 +289,24 @@ mod tests {
     fn p13_the_table_keeps_its_rules() {
         assert_eq!(Profile::TS33320.breaches(), []);
         assert_eq!(Profile::TS33320.offered(SuiteOrder::FsFirst).len(), 8);
+    }
+
+    #[test]
+    fn p22_the_profiles_are_one_table_with_a_row_each_and_every_row_keeps_the_rules() {
+        for (at, profile) in Profile::ALL.iter().enumerate() {
+            let twin = Profile::ALL.iter().position(|other| other.name == profile.name);
+            assert_eq!(twin, Some(at), "{} has one row", profile.name);
+            assert_eq!(profile.breaches(), [], "{}", profile.name);
+            for version in [profile.min_version, profile.max_version] {
+                assert_eq!(profile.version(version.name()), Some(version));
+            }
+            for order in [SuiteOrder::FsFirst, SuiteOrder::FastFirst] {
+                for suite in profile.offered(order) {
+                    assert_eq!(profile.permitted(suite.code, profile.max_version), Some(suite));
+                }
+            }
+        }
+        assert!(Profile::ALL.contains(&Profile::TS33320));
     }
 
     #[test]

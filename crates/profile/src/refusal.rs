@@ -59,9 +59,9 @@ reasons! {
     /// Outside the private key usage period of the certificate.
     KeyPeriod "key_period" "TS 33.320 8.3.4, P-18"
         "issue a certificate whose private key usage period covers the present"
-    /// Key usage is missing or lacks what the suite needs.
+    /// Key usage is missing, is not critical, or lacks what the suite needs.
     KeyUsage "key_usage" "TS 33.310 6.1.3, A-08"
-        "issue the certificate with digitalSignature, for a H(e)MS with keyEncipherment too"
+        "issue the certificate with critical key usage: digitalSignature, for a H(e)MS with keyEncipherment too"
     /// Extended key usage does not name the role.
     ExtendedKeyUsage "extended_key_usage" "TS 33.310 6.1.3, A-07"
         "issue the certificate with clientAuth for a cell and serverAuth for a H(e)MS, or without extended key usage"
@@ -158,9 +158,6 @@ reasons! {
     /// A good certificate of a cell that nobody admitted.
     UnknownIdentity "unknown_identity" "decision 7, I-12"
         "admit the identity, or leave it in quarantine"
-    /// The operator blocked this cell.
-    Blocked "blocked" "decision 7, I-12"
-        "unblock the cell, if it shall come back"
 }
 
 impl fmt::Display for Reason {

@@ -84,12 +84,15 @@ pub(crate) struct Permits {
     pub(crate) key_encipherment: bool,
 }
 
-/// Key usage, which has to be there.
+/// Key usage, which has to be there and critical.
 pub(crate) fn permits(certificate: &X509Certificate<'_>) -> Result<Permits, Refusal> {
     let extension = certificate.key_usage().map_err(malformed)?;
     let Some(usage) = extension else {
         return Err(Refusal::new(Reason::KeyUsage, "the certificate has no key usage"));
     };
+    if !usage.critical {
+        return Err(Refusal::new(Reason::KeyUsage, "key usage is not critical"));
+    }
     Ok(Permits {
         digital_signature: usage.value.digital_signature(),
         key_encipherment: usage.value.key_encipherment(),
@@ -270,6 +273,17 @@ mod tests {
             (henb().as_ca(), Role::Henb, Some(Reason::CaCertificate)),
         ] {
             assert_eq!(reason(&order, &key, role), expected, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a08_key_usage_that_is_not_critical_is_refused() {
+        let key = Key::generate(2048).unwrap();
+        for (order, role) in [(henb(), Role::Henb), (LeafOrder::hems("hems.example"), Role::Hems)] {
+            let der = der(&order.uncritical_usage(), &key);
+            let refusal =
+                leaf_rules(&read(&der).unwrap(), role, &Profile::TS33320, Timestamp::now()).unwrap_err();
+            assert_eq!(refusal.to_string(), "key_usage: key usage is not critical", "{role:?}");
         }
     }
 

@@ -178,6 +178,7 @@ pub struct LeafOrder {
     digest: Digest,
     validity: Validity,
     usages: Vec<Usage>,
+    is_usage_critical: bool,
     purposes: Vec<Purpose>,
     is_ca: bool,
     key_period: Option<Validity>,
@@ -203,6 +204,7 @@ impl LeafOrder {
             digest: Digest::Sha256,
             validity: Validity::lab(Timestamp::now(), 1),
             usages,
+            is_usage_critical: true,
             purposes,
             is_ca: false,
             key_period: None,
@@ -243,6 +245,12 @@ impl LeafOrder {
     #[must_use]
     pub fn usages(self, usages: &[Usage]) -> Self {
         Self { usages: usages.to_vec(), ..self }
+    }
+
+    /// With key usage that a reader may skip.
+    #[must_use]
+    pub fn uncritical_usage(self) -> Self {
+        Self { is_usage_critical: false, ..self }
     }
 
     /// Other extended key usage; none leaves the extension out.
@@ -437,7 +445,7 @@ fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) 
     }
     builder.append_extension(constraints.build()?)?;
     if !order.usages.is_empty() {
-        builder.append_extension(key_usage(&order.usages)?)?;
+        builder.append_extension(key_usage(order)?)?;
     }
     if !order.purposes.is_empty() {
         builder.append_extension(extended_key_usage(&order.purposes)?)?;
@@ -454,10 +462,12 @@ fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) 
     finish(builder, order.digest, signer)
 }
 
-fn key_usage(usages: &[Usage]) -> Result<X509Extension, ErrorStack> {
+fn key_usage(order: &LeafOrder) -> Result<X509Extension, ErrorStack> {
     let mut extension = KeyUsage::new();
-    extension.critical();
-    for usage in usages {
+    if order.is_usage_critical {
+        extension.critical();
+    }
+    for usage in &order.usages {
         match usage {
             Usage::DigitalSignature => extension.digital_signature(),
             Usage::KeyEncipherment => extension.key_encipherment(),

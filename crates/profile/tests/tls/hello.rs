@@ -20,7 +20,7 @@ async fn offer(world: &World, host: &'static str) -> Offer {
 }
 
 #[tokio::test]
-async fn p13_p14_p07_our_cell_offers_exactly_the_table() {
+async fn p13_p14_p15_p07_our_cell_offers_exactly_the_table() {
     let offer = offer(&World::new(), HOST).await;
     let mut expected: Vec<u16> =
         Profile::TS33320.offered(SuiteOrder::FsFirst).iter().map(|suite| suite.code).collect();

@@ -41,6 +41,7 @@ async fn a05_a07_a08_a09_p18_our_cell_refuses_each_bad_server_with_its_reason() 
         (order.clone().purposes(&[Purpose::ClientAuth]), Reason::ExtendedKeyUsage),
         (order.clone().usages(&[Usage::KeyCertSign]), Reason::KeyUsage),
         (order.clone().usages(&[]), Reason::KeyUsage),
+        (order.clone().uncritical_usage(), Reason::KeyUsage),
         (order.clone().dns_names(&["other.operator.example"]), Reason::WrongName),
         (order.clone().dns_names::<&str>(&[]), Reason::WrongName),
         (order.dns_names(&["hems.operator.example\0.evil.example"]), Reason::WrongName),

@@ -32,7 +32,7 @@ async fn accepted(address: SocketAddr, version: u16) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn p13_p14_p16_only_listed_suites_of_all_code_points() {
+async fn p13_p14_p15_p16_only_listed_suites_of_all_code_points() {
     let server = World::new().server().await;
     let sha1 = [0x002F, 0x0033, 0x0035, 0x0039];
     let all = [0x002F, 0x0033, 0x0035, 0x0039, 0x003C, 0x003D, 0x0067, 0x006B];

@@ -115,7 +115,8 @@ async fn p02_an_sslv2_hello_is_refused_with_a_reason_of_its_own() {
     let mut server = World::new().server().await;
     let answer = ask(server.address, &sslv2_hello()).await;
     assert!(matches!(answer, Answer::Alert(_) | Answer::Closed), "{answer:?}");
-    assert_eq!(server.outcome().await.unwrap_err().reason, Reason::Sslv2Hello);
+    let refusal = server.outcome().await.unwrap_err();
+    assert_eq!(refusal.to_string(), "sslv2_hello: the first bytes are a hello of SSL 2.0");
 }
 
 #[tokio::test]
