@@ -51,6 +51,7 @@ leniencies! {
     Order "order" "Elements in another order than the schema's.";
     UnknownNumber "unknown_number" "A number of an enumeration that the standard does not know, kept as it is.";
     TooLong "too_long" "Text longer than the schema allows.";
+    TooMany "too_many" "More members in an array than the schema allows. (H-27)";
     OuiForm "oui_form" "An OUI that is not six upper-case hexadecimal digits.";
     UnknownHeader "unknown_header" "An unknown header that need not be understood, skipped. (SOAP 1.1 4.2.3)";
     MissingId "missing_id" "A CWMP envelope without `cwmp:ID`.";

@@ -68,6 +68,10 @@ const LENGTHS: &[(&str, usize)] = &[
     ("FaultString", 256),
 ];
 
+/// The most members that the schema allows in an array of this name. (H-27)
+const LISTS: &[(&str, usize)] =
+    &[("Event", 64), ("TransferList", 16), ("FileTypeArg", 16), ("TimeWindowList", 2)];
+
 /// Elements that devices in the field leave out, and the text that then stands for them.
 const ABSENT_TEXTS: &[&str] = &[
     "CommandKey",
@@ -81,14 +85,24 @@ const ABSENT_TEXTS: &[&str] = &[
     "FailureURL",
 ];
 
+/// No bound of [`LENGTHS`] is below this: most texts need no look at the table.
+const SHORTEST: usize = 32;
+
 /// Reports what the schema does not allow of a text: its length, and the form of an OUI.
 pub(crate) fn check_text(cursor: &mut Cursor<'_>, name: &str, text: &str) {
     if name == "OUI" && !(text.len() == 6 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))) {
         cursor.forgive(Leniency::OuiForm);
     }
-    let is_long = |(element, most): &(&str, usize)| *element == name && text.len() > *most;
-    if text.len() > 32 && LENGTHS.iter().any(is_long) {
+    let is_long = |(element, most): &(&str, usize)| *element == name && text.chars().count() > *most;
+    if text.len() > SHORTEST && LENGTHS.iter().any(is_long) {
         cursor.forgive(Leniency::TooLong);
+    }
+}
+
+/// Reports an array with more members than the schema allows.
+fn check_list(cursor: &mut Cursor<'_>, name: &str, count: usize) {
+    if LISTS.iter().any(|(list, most)| *list == name && count > *most) {
+        cursor.forgive(Leniency::TooMany);
     }
 }
 
@@ -269,6 +283,7 @@ impl<T: Member> Wire for Vec<T> {
             }
             members.push(T::decode(cursor, &child)?);
         }
+        check_list(cursor, element.local(), members.len());
         let said = element.array_type.as_deref().map(array_count);
         match said {
             None | Some(None) => cursor.forgive(Leniency::ArrayTypeMissing),
@@ -386,4 +401,36 @@ impl Wire for Base64 {
 impl Member for Base64 {
     const ELEMENT: &'static str = "base64";
     const TYPE: &'static str = "soap-enc:base64";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn forgiven(check: impl FnOnce(&mut Cursor<'_>)) -> Vec<Leniency> {
+        let body = Text::new();
+        let mut cursor = Cursor::new(&body, Limits::default()).unwrap();
+        check(&mut cursor);
+        cursor.into_leniencies()
+    }
+
+    #[test]
+    fn h27_each_text_of_the_schema_is_as_long_as_it_may_be_and_not_one_character_more() {
+        for (name, most) in LENGTHS {
+            assert_eq!(forgiven(|cursor| check_text(cursor, name, &"a".repeat(*most))), [], "{name}");
+            let over = forgiven(|cursor| check_text(cursor, name, &"a".repeat(most + 1)));
+            assert_eq!(over, [Leniency::TooLong], "{name}");
+            let wide = forgiven(|cursor| check_text(cursor, name, &"é".repeat(*most)));
+            assert_eq!(wide, [], "{name} counts characters");
+        }
+    }
+
+    #[test]
+    fn h27_each_list_of_the_schema_is_as_long_as_it_may_be_and_not_one_member_more() {
+        for (name, most) in LISTS {
+            assert_eq!(forgiven(|cursor| check_list(cursor, name, *most)), [], "{name}");
+            assert_eq!(forgiven(|cursor| check_list(cursor, name, most + 1)), [Leniency::TooMany], "{name}");
+        }
+    }
 }
