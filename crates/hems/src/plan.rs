@@ -2,7 +2,8 @@
 //!
 //! What is desired but unknown is read first; then rows; then values; then the gate; the transmitter last. Each
 //! rule below is one function, and [`next`] is their order. Repeating `next` against a device that answers reaches
-//! `None` within a bounded number of steps, and then desired equals known.
+//! `None` within a bounded number of steps, and then desired equals known. A row just added is ours whatever the
+//! factory wrote into it.
 //!
 //! ```text
 //!  methods ─▶ names ─▶ values ─▶ lock ─▶ surplus row ─▶ missing row ─▶ differing values ─▶ gate ─▶ AdminState
@@ -23,6 +24,9 @@ use crate::radio;
 /// Parameters read by one call: about 8 KB of names, well below the 32 KB that every device takes. (H-17)
 const READ_BATCH: usize = 64;
 
+/// How often any other step may come up in one session: more is a device that does not keep what it is told.
+const REPEATS_MAX: usize = 16;
+
 /// The next step towards what is desired.
 pub(crate) fn next(desired: &Desired, known: &Known) -> Option<Step> {
     methods(known)
@@ -34,6 +38,13 @@ pub(crate) fn next(desired: &Desired, known: &Known) -> Option<Step> {
         .or_else(|| differing_values(desired, known))
         .or_else(|| gate(desired, known))
         .or_else(|| admin_state(desired, known))
+}
+
+/// How often a step may come up in one session: rows are added one by one, each by the same step.
+pub(crate) fn repeats(desired: &Desired, step: &Step) -> usize {
+    let Step::Add { object } = step else { return REPEATS_MAX };
+    let table = desired.objects.iter().find(|table| table.object == *object);
+    table.map_or(REPEATS_MAX, |table| table.rows.len())
 }
 
 /// Whether the cell serves as desired. (decision 23)

@@ -108,7 +108,7 @@ struct Device {
     /// Steps that are not tried (again) in this session.
     blocked: BTreeSet<String>,
     /// How often each step was taken in this session.
-    taken: BTreeMap<String, u32>,
+    taken: BTreeMap<String, usize>,
     calls: VecDeque<CallRow>,
     faults: Vec<FaultRow>,
     progress: Vec<(i64, Progress)>,
@@ -264,6 +264,10 @@ impl Session {
             device: None,
         };
         if let Some(mut device) = self.device.take() {
+            if device.known.is_over_bounds() {
+                tracing::warn!(device = closing.identity, "the device told more than is kept of it");
+                closing.misbehaviour.push("too_many_values");
+            }
             device.forget_unanswered();
             closing.device = Some(device.lesson());
         }

@@ -45,15 +45,24 @@ impl DesiredObject {
         format!("{}{instance}.{column}", self.object)
     }
 
-    /// Finds an instance for each row: by key first, then one whose key is empty (added, and never filled in).
+    /// Finds an instance for each row: by key first, then one that was added and never filled in. Its key is empty,
+    /// or what the factory puts into each new row.
     pub(crate) fn matching(&self, known: &Known) -> Matching {
         let mut free: Vec<u32> = known.instances(&self.object).into_iter().flatten().copied().collect();
         let mut wanted: Vec<usize> = (0..self.rows.len()).collect();
         let mut matching = Matching::default();
         wanted.retain(|row| {
-            !self.claim(&mut free, &mut matching.pairs, *row, |text| self.is_key(*row, text), known)
+            let fits =
+                |instance| known.text(&self.key_path(instance)).is_some_and(|key| self.is_key(*row, key));
+            !claim(&mut free, &mut matching.pairs, *row, fits)
         });
-        wanted.retain(|row| !self.claim(&mut free, &mut matching.pairs, *row, str::is_empty, known));
+        wanted.retain(|row| {
+            let fits = |instance| {
+                known.is_fresh(&self.object, instance)
+                    || known.text(&self.key_path(instance)).is_some_and(str::is_empty)
+            };
+            !claim(&mut free, &mut matching.pairs, *row, fits)
+        });
         matching.is_missing_rows = !wanted.is_empty();
         matching.surplus = free;
         matching
@@ -63,22 +72,18 @@ impl DesiredObject {
         self.rows.get(row).and_then(|row| row.get(&self.key)).is_some_and(|key| key == text)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "two lists in progress, one row, one rule, what is known")]
-    fn claim(
-        &self,
-        free: &mut Vec<u32>,
-        pairs: &mut Vec<(u32, usize)>,
-        row: usize,
-        fits: impl Fn(&str) -> bool,
-        known: &Known,
-    ) -> bool {
-        let found =
-            free.iter().position(|instance| known.text(&self.path(*instance, &self.key)).is_some_and(&fits));
-        if let Some(index) = found {
-            pairs.push((free.remove(index), row));
-        }
-        found.is_some()
+    fn key_path(&self, instance: u32) -> String {
+        self.path(instance, &self.key)
     }
+}
+
+/// Gives a row the first free instance that fits; whether there was one.
+fn claim(free: &mut Vec<u32>, pairs: &mut Vec<(u32, usize)>, row: usize, fits: impl Fn(u32) -> bool) -> bool {
+    let found = free.iter().position(|instance| fits(*instance));
+    if let Some(index) = found {
+        pairs.push((free.remove(index), row));
+    }
+    found.is_some()
 }
 
 /// What is wanted of one device.

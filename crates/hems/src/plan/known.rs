@@ -9,6 +9,7 @@ use cwmp::ValueKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::step::table_of;
 use crate::radio;
 
 /// Values kept per device: a TR-196 cell has a few thousand; a peer that reports more is not believed.
@@ -17,6 +18,8 @@ const VALUES_MAX: usize = 20_000;
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one path. (TR-069 A.3, H-27)
 const PATH_BYTES_MAX: usize = 256;
+/// Bytes of names and values kept per device: twenty times what a TR-196 cell has.
+const BYTES_MAX: usize = 4 << 20;
 /// Instances kept per object: as many as a plan would ever look at.
 const INSTANCES_MAX: usize = 4096;
 
@@ -36,12 +39,21 @@ pub(crate) struct Chunk {
     pub(crate) values: BTreeMap<String, Held>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) instances: Option<BTreeSet<u32>>,
+    /// Rows that we added and never wrote: whatever they hold came from the factory.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) fresh: BTreeSet<u32>,
 }
 
 impl Chunk {
     /// When the newest of it was read; a chunk of instances alone has no age of its own.
     pub(crate) fn read_at(&self) -> Option<Timestamp> {
         self.values.values().map(|held| held.read_at).max()
+    }
+
+    /// Bytes of the paths and values in it, where it is the chunk of `object`.
+    fn bytes(&self, object: &str) -> usize {
+        let value = |(name, held): (&String, &Held)| size(object, name, &held.value);
+        self.values.iter().map(value).sum()
     }
 
     fn is_empty(&self) -> bool {
@@ -64,6 +76,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Known {
     chunks: BTreeMap<String, Chunk>,
     count: usize,
+    bytes: usize,
+    is_over_bounds: bool,
     changed: BTreeSet<String>,
     /// What the gate said, unless that is unknown again.
     pub(crate) gate: Option<Verdict>,
@@ -79,7 +93,8 @@ impl Known {
         methods: Option<Vec<String>>,
     ) -> Self {
         let count = chunks.values().map(|chunk| chunk.values.len()).sum();
-        Self { chunks, count, changed: BTreeSet::new(), gate, methods }
+        let bytes = chunks.iter().map(|(object, chunk)| chunk.bytes(object)).sum();
+        Self { chunks, count, bytes, gate, methods, ..Self::default() }
     }
 
     /// The value at a path.
@@ -113,14 +128,18 @@ impl Known {
     /// Takes up one value; false where it is beyond a bound and was not taken.
     pub(crate) fn learn(&mut self, path: &str, value: &str, kind: ValueKind, at: Timestamp) -> bool {
         let Some((object, name)) = split(path) else { return false };
-        let is_new = self.value(path).is_none();
+        let before = self.value(path).map(|held| size(object, name, &held.value));
+        let bytes = self.bytes - before.unwrap_or_default() + size(object, name, value);
         if path.len() > PATH_BYTES_MAX
             || value.len() > VALUE_BYTES_MAX
-            || (is_new && self.count >= VALUES_MAX)
+            || bytes > BYTES_MAX
+            || (before.is_none() && self.count >= VALUES_MAX)
         {
+            self.is_over_bounds = true;
             return false;
         }
-        self.count += usize::from(is_new);
+        self.count += usize::from(before.is_none());
+        self.bytes = bytes;
         let held = Held { value: value.to_owned(), kind, read_at: at };
         self.changed.insert(object.to_owned());
         self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held);
@@ -143,7 +162,40 @@ impl Known {
             self.drop_chunk(&path);
         }
         self.changed.insert(object.to_owned());
-        self.chunks.entry(object.to_owned()).or_default().instances = Some(numbers);
+        let chunk = self.chunks.entry(object.to_owned()).or_default();
+        chunk.fresh.retain(|number| numbers.contains(number));
+        chunk.instances = Some(numbers);
+    }
+
+    /// Takes up a row that we just added; false where the table has that number already.
+    pub(crate) fn learn_row(&mut self, object: &str, number: u32) -> bool {
+        let mut numbers = self.instances(object).cloned().unwrap_or_default();
+        if !numbers.insert(number) {
+            return false;
+        }
+        self.learn_instances(object, numbers);
+        self.chunks.entry(object.to_owned()).or_default().fresh.insert(number);
+        true
+    }
+
+    /// Whether we added a row and never wrote it.
+    pub(crate) fn is_fresh(&self, object: &str, number: u32) -> bool {
+        self.chunks.get(object).is_some_and(|chunk| chunk.fresh.contains(&number))
+    }
+
+    /// A row was written, named with its number and dot: it is as we want it, or its key is its own.
+    pub(crate) fn wrote_row(&mut self, row: &str) {
+        let Some(object) = table_of(row) else { return };
+        let number = row.strip_prefix(object).and_then(|rest| rest.strip_suffix('.')?.parse().ok());
+        let (Some(chunk), Some(number)) = (self.chunks.get_mut(object), number) else { return };
+        if chunk.fresh.remove(&number) {
+            self.changed.insert(object.to_owned());
+        }
+    }
+
+    /// Whether the device told more than is kept.
+    pub(crate) fn is_over_bounds(&self) -> bool {
+        self.is_over_bounds
     }
 
     /// Makes a parameter unknown again, or an object with all that is below it (a path that ends in a dot).
@@ -193,8 +245,9 @@ impl Known {
     fn forget_value(&mut self, path: &str) {
         let Some((object, name)) = split(path) else { return };
         let Some(chunk) = self.chunks.get_mut(object) else { return };
-        if chunk.values.remove(name).is_some() {
+        if let Some(held) = chunk.values.remove(name) {
             self.count -= 1;
+            self.bytes -= size(object, name, &held.value);
             self.changed.insert(object.to_owned());
         }
     }
@@ -202,9 +255,14 @@ impl Known {
     fn drop_chunk(&mut self, object: &str) {
         if let Some(chunk) = self.chunks.remove(object) {
             self.count -= chunk.values.len();
+            self.bytes -= chunk.bytes(object);
             self.changed.insert(object.to_owned());
         }
     }
+}
+
+fn size(object: &str, name: &str, value: &str) -> usize {
+    object.len() + name.len() + value.len()
 }
 
 /// A parameter's path as its object (with the dot) and its name.
@@ -297,6 +355,22 @@ mod tests {
         }
         assert!(!known.learn("Device.More", "", ValueKind::String, at(1)));
         assert!(known.learn("Device.N0", "again", ValueKind::String, at(2)));
+    }
+
+    #[test]
+    fn s12_all_that_a_peer_reports_is_bounded_together() {
+        let mut known = Known::default();
+        let value = "x".repeat(VALUE_BYTES_MAX);
+        let kept = (0..VALUES_MAX)
+            .filter(|number| known.learn(&format!("Device.N{number}"), &value, ValueKind::String, at(1)))
+            .count();
+        assert!(kept * VALUE_BYTES_MAX <= BYTES_MAX && known.is_over_bounds(), "{kept} values");
+        assert!(known.learn("Device.N0", "short", ValueKind::String, at(2)), "less may always follow");
+        known.forget("Device.N1");
+        let chunks = known.take_changed().into_iter().filter_map(|(object, chunk)| Some((object, chunk?)));
+        assert_eq!(Known::restore(chunks.collect(), None, None).bytes, known.bytes);
+        known.forget_all();
+        assert_eq!(known.bytes, 0);
     }
 
     #[test]

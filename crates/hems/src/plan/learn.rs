@@ -15,6 +15,9 @@ pub(crate) enum Contradiction {
     /// Some parameters that were asked for are not in the response.
     #[error("the response leaves out parameters that were asked for")]
     LeavesOut,
+    /// Some parameters that were asked for are too large to keep.
+    #[error("the response has values beyond what is kept of one device")]
+    TooLarge,
     /// A row was added under a number that another row has.
     #[error("the added row has a number that another row already has")]
     SameNumber,
@@ -73,18 +76,25 @@ fn read(
     response: &GetParameterValuesResponse,
     at: Timestamp,
 ) -> Result<(), Contradiction> {
+    let mut is_kept = true;
     for parameter in &response.parameter_list {
         if paths.iter().any(|path| **path == *parameter.name) {
-            known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, at);
+            is_kept &= known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, at);
         }
     }
-    let is_complete = paths.iter().all(|path| known.value(path).is_some());
-    if is_complete { Ok(()) } else { Err(Contradiction::LeavesOut) }
+    match paths.iter().all(|path| known.value(path).is_some()) {
+        true => Ok(()),
+        false if is_kept => Err(Contradiction::LeavesOut),
+        false => Err(Contradiction::TooLarge),
+    }
 }
 
 fn set(known: &mut Known, settings: &[Setting], at: Timestamp) {
     for setting in settings {
         known.learn(&setting.path, &setting.value, setting.kind, at);
+        if let Some((row, _)) = setting.path.rsplit_once('.') {
+            known.wrote_row(&format!("{row}."));
+        }
         if setting.path == radio::ADMIN_STATE {
             known.forget(radio::OP_STATE);
             known.forget(radio::RF_TX_STATUS);
@@ -93,12 +103,7 @@ fn set(known: &mut Known, settings: &[Setting], at: Timestamp) {
 }
 
 fn added(known: &mut Known, object: &str, response: &AddObjectResponse) -> Result<(), Contradiction> {
-    let mut numbers = known.instances(object).cloned().unwrap_or_default();
-    if !numbers.insert(response.instance_number) {
-        return Err(Contradiction::SameNumber);
-    }
-    known.learn_instances(object, numbers);
-    Ok(())
+    if known.learn_row(object, response.instance_number) { Ok(()) } else { Err(Contradiction::SameNumber) }
 }
 
 fn deleted(known: &mut Known, instance: &str) {

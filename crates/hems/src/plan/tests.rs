@@ -26,11 +26,13 @@ struct Cell {
     values: BTreeMap<String, (String, ValueKind)>,
     rows: Vec<u32>,
     next_row: u32,
+    /// What the factory puts into the key of each new row.
+    factory_key: &'static str,
 }
 
 impl Cell {
     fn new(plmns: &[String], on_air: bool, tac: u32) -> Self {
-        let mut cell = Self { values: BTreeMap::new(), rows: Vec::new(), next_row: 1 };
+        let mut cell = Self { values: BTreeMap::new(), rows: Vec::new(), next_row: 1, factory_key: "" };
         cell.put(radio::TAC, &tac.to_string(), ValueKind::UnsignedInt);
         cell.put(radio::PCI, "0", ValueKind::String);
         cell.put(EARFCN, "100", ValueKind::String);
@@ -54,7 +56,7 @@ impl Cell {
         let row = self.next_row;
         self.next_row += 1;
         self.rows.push(row);
-        self.put(&format!("{PLMN}{row}.PLMNID"), "", ValueKind::String);
+        self.put(&format!("{PLMN}{row}.PLMNID"), self.factory_key, ValueKind::String);
         self.put(&format!("{PLMN}{row}.Enable"), "0", ValueKind::Boolean);
         row
     }
@@ -196,9 +198,11 @@ proptest! {
         wanted in prop::sample::subsequence(vec!["99970", "99971", "99972"], 1..=3),
         on_air: bool,
         tac in 1_u32..9,
+        factory_key in prop::sample::select(vec!["", "00101", "99971"]),
         fates in prop::collection::vec(fate(), 0..20),
     ) {
         let mut cell = Cell::new(&there, on_air, tac);
+        cell.factory_key = factory_key;
         let desired = desired(&wanted);
         let mut known = Known::default();
         converge(&mut cell, &desired, &mut known, &fates);

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// Steps of one session: a cell with a thousand rows to write takes two sessions, a liar takes none for ever.
-const STEPS_MAX: u32 = 1024;
-/// How often the same step may come up in one session. Rows are added one by one, each by the same step.
-const REPEATS_MAX: u32 = 64;
+const STEPS_MAX: usize = 1024;
+/// Under which name it is recorded that a session's steps were used up.
+const PLAN: &str = "Plan";
 /// Characters kept of a fault's text.
 const FAULT_CHARS: usize = 256;
 /// Parameter faults kept of one fault.
@@ -33,8 +33,10 @@ impl Session {
             device.take_answer(hems, answer);
         }
         let session = self.number.unwrap_or_default();
-        let is_long = device.taken.values().sum::<u32>() >= STEPS_MAX;
-        if !is_long {
+        let is_long = device.taken.values().sum::<usize>() >= STEPS_MAX;
+        if is_long {
+            device.stall(hems, PLAN.to_owned(), "the plan has more steps than one session may have");
+        } else {
             if let Some(step) = device.next_step(hems) {
                 return Ok(device.send_step(hems, session, step).await?);
             }
@@ -93,7 +95,21 @@ impl Device {
 
     /// A fault is recorded, and what it concerned is unknown again.
     fn stumble(&mut self, hems: &Hems, step: &Step, fault: &Fault) {
-        let label = step.label();
+        self.record(hems, step.label(), fault);
+        step.touches().into_iter().for_each(|path| self.known.forget(path));
+        if *step == Step::Methods {
+            self.known.methods = Some(Vec::new());
+        }
+    }
+
+    /// A bound of the session stops the plan: the operator sees it like a fault.
+    fn stall(&mut self, hems: &Hems, label: String, why: &str) {
+        if !self.blocked.contains(&label) {
+            self.record(hems, label, &Fault::new(FaultCode(0), why.to_owned()));
+        }
+    }
+
+    fn record(&mut self, hems: &Hems, label: String, fault: &Fault) {
         tracing::warn!(device = %self.subject.identity, step = label, %fault, "a step failed");
         let bounded = |text: &str| -> String { text.chars().take(FAULT_CHARS).collect() };
         let details: Vec<_> = fault.details.iter().take(DETAILS_MAX).collect();
@@ -106,10 +122,6 @@ impl Device {
             last_at: hems.now().as_millisecond(),
         });
         self.blocked.insert(label);
-        step.touches().into_iter().for_each(|path| self.known.forget(path));
-        if *step == Step::Methods {
-            self.known.methods = Some(Vec::new());
-        }
     }
 
     /// The plan's next step that is an RPC; gates are judged on the way.
@@ -118,9 +130,13 @@ impl Device {
         loop {
             let step = plan::next(&desired, &self.known)?;
             let label = step.label();
+            if self.blocked.contains(PLAN) || self.blocked.contains(&label) {
+                return None;
+            }
             let taken = self.taken.entry(label.clone()).or_default();
             *taken += 1;
-            if self.blocked.contains(&label) || *taken > REPEATS_MAX {
+            if *taken > plan::repeats(&desired, &step) {
+                self.stall(hems, label, "the device answers, and the same step is due again and again");
                 return None;
             }
             let Step::Gate { latitude, longitude } = &step else { return Some(step) };

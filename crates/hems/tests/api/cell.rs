@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::world::{World, serial};
 
-const CONTROL: &str = "Device.Services.FAPService.1.FAPControl.LTE.";
+pub(crate) const CONTROL: &str = "Device.Services.FAPService.1.FAPControl.LTE.";
 pub(crate) const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";
 pub(crate) const TAC: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.TAC";
 pub(crate) const PCI: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.RF.PhyCellID";
@@ -109,7 +109,12 @@ impl Cell {
 
     /// A whole session of an honest cell; gives the names of the methods that were called.
     pub(crate) async fn session(&mut self, events: &[EventCode], tree: &mut Tree) -> Vec<&'static str> {
-        let reply = self.inform(events).await;
+        self.session_of(inform(&serial(self.number), events), tree).await
+    }
+
+    /// A whole session that begins with any Inform.
+    pub(crate) async fn session_of(&mut self, inform: Inform, tree: &mut Tree) -> Vec<&'static str> {
+        let reply = self.post("i", FromCpe::Call(AcsMethod::Inform(inform))).await;
         assert!(matches!(reply.message(), FromAcs::Response(_)), "{reply:?}");
         let mut called = Vec::new();
         let mut reply = self.empty().await;
@@ -149,7 +154,7 @@ pub(crate) fn inform(serial: &str, events: &[EventCode]) -> Inform {
     }
 }
 
-fn parameter(name: &str, text: &str, kind: ValueKind) -> ParameterValueStruct {
+pub(crate) fn parameter(name: &str, text: &str, kind: ValueKind) -> ParameterValueStruct {
     ParameterValueStruct { name: name.to_owned().into(), value: Value { kind, text: text.to_owned().into() } }
 }
 
@@ -161,11 +166,19 @@ pub(crate) struct Tree {
     pub(crate) refuses: Option<&'static str>,
     /// The CommandKeys of its reboots.
     pub(crate) reboots: Vec<String>,
+    /// What the factory puts into the key of each new row.
+    pub(crate) factory_key: &'static str,
 }
 
 impl Tree {
     pub(crate) fn new() -> Self {
-        let mut tree = Self { values: BTreeMap::new(), next_row: 2, refuses: None, reboots: Vec::new() };
+        let mut tree = Self {
+            values: BTreeMap::new(),
+            next_row: 2,
+            refuses: None,
+            reboots: Vec::new(),
+            factory_key: "",
+        };
         tree.put(TAC, "1", ValueKind::UnsignedInt);
         tree.put(PCI, "0", ValueKind::String);
         tree.put("Device.FAP.GPS.LockedLatitude", "52520000", ValueKind::Int);
@@ -202,7 +215,11 @@ impl Tree {
             CpeMethod::AddObject(call) => {
                 let instance_number = self.next_row;
                 self.next_row += 1;
-                self.put(&format!("{}{instance_number}.PLMNID", call.object_name), "", ValueKind::String);
+                self.put(
+                    &format!("{}{instance_number}.PLMNID", call.object_name),
+                    self.factory_key,
+                    ValueKind::String,
+                );
                 self.put(&format!("{}{instance_number}.Enable", call.object_name), "0", ValueKind::Boolean);
                 AddObjectResponse { instance_number, status: ApplyStatus::Applied }.into()
             }

@@ -167,3 +167,14 @@ async fn a_list_is_read_page_by_page() {
     let (status, _) = world.ask(Method::GET, "/api/v1/devices/nobody", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_cell_whose_new_rows_hold_factory_keys_comes_into_service() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut tree = Tree::new();
+    tree.factory_key = "00101";
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    assert_eq!(called.iter().filter(|name| **name == "AddObject").count(), 1, "{called:?}");
+    assert_eq!(world.get(&format!("/api/v1/devices/{}", identity(1))).await["in_service"], true);
+}

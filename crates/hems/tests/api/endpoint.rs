@@ -22,7 +22,7 @@ async fn h04_h05_h20_messages_are_200_the_empty_one_204_and_ids_come_back() {
     let methods = FromCpe::Call(AcsMethod::GetRPCMethods(GetRPCMethods {}));
     let FromAcs::Response(response) = cell.post("m", methods).await.message() else { panic!("no response") };
     assert!(format!("{response:?}").contains("TransferComplete"));
-    let unknown = cell.try_post(envelope("<cwmp:Kicked/>")).await.unwrap();
+    let unknown = cell.try_post(envelope("<cwmp:Teleport/>")).await.unwrap();
     assert_eq!(unknown.status, StatusCode::OK, "a fault is CWMP content");
     let FromAcs::Fault(fault) = unknown.message() else { panic!("{unknown:?}") };
     assert_eq!(fault.code, FaultCode::ACS_METHOD_NOT_SUPPORTED);

@@ -1,15 +1,15 @@
 //! Cells that misbehave: an answer by the standard or a closed connection, counted, never more.
 
 use bytes::Bytes;
-use cwmp::{EventCode, FromAcs, FromCpe, RebootResponse};
+use cwmp::{EventCode, FromAcs, FromCpe, RebootResponse, ValueKind};
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    cell::{Cell, Tree},
+    cell::{CONTROL, Cell, PCI, Tree, parameter},
     devices::configure,
     endpoint::envelope,
-    world::World,
+    world::{World, identity, serial},
 };
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn s12_connections_are_bounded_and_come_free_again() {
 async fn what_the_decoder_forgave_is_counted() {
     let world = World::new().await;
     let mut cell = Cell::connect(&world, 1).await;
-    let mut small = crate::cell::inform(&crate::world::serial(1), &[EventCode::BOOTSTRAP]);
+    let mut small = crate::cell::inform(&serial(1), &[EventCode::BOOTSTRAP]);
     small.device_id.oui = "00005e".into();
     let reply = cell.post("i", FromCpe::Call(cwmp::AcsMethod::Inform(small))).await;
     assert!(matches!(reply.message(), FromAcs::Response(_)), "case alone is no other device: {reply:?}");
@@ -184,4 +184,39 @@ async fn s12_strangers_that_say_nothing_more_lock_no_cell_out() {
         async { Cell::over(world.connect(&pair).await, 1).await.inform(&[EventCode::BOOTSTRAP]).await };
     let reply = tokio::time::timeout(std::time::Duration::from_secs(3), cell).await.unwrap();
     assert!(matches!(reply.message(), FromAcs::Response(_)), "{reply:?}");
+}
+
+#[tokio::test]
+async fn s12_a_cell_that_tells_too_much_is_counted_and_its_plan_rests_after_three_sessions() {
+    let world = World::new().await;
+    world.put("/api/v1/templates/all", serde_json::json!({"values": {PCI: "100"}})).await;
+    let full = |event| {
+        let mut inform = crate::cell::inform(&serial(1), &[event]);
+        let list = &mut inform.parameter_list;
+        list.push(parameter(PCI, "0", ValueKind::String));
+        for name in ["AdminState", "OpState", "RFTxStatus"] {
+            list.push(parameter(&format!("{CONTROL}{name}"), "0", ValueKind::Boolean));
+        }
+        let large = |number| parameter(&format!("Device.N{number}"), &"x".repeat(64_000), ValueKind::String);
+        list.extend((0..65).map(large));
+        // This one grows until nothing more is kept, not even what the plan sets.
+        let growing = |length: usize| parameter("Device.Z", &"x".repeat(length), ValueKind::String);
+        list.push(parameter("Device.Y", &"x".repeat(32_500), ValueKind::String));
+        list.extend((0..1_200).map(growing));
+        inform
+    };
+    let mut tree = Tree::new();
+    let path = format!("/api/v1/devices/{}", identity(1));
+    let mut event = EventCode::BOOTSTRAP;
+    for session in 1..=3 {
+        let called = Cell::connect(&world, 1).await.session_of(full(event), &mut tree).await;
+        assert!(called.iter().filter(|name| **name == "SetParameterValues").count() <= 16, "{called:?}");
+        event = EventCode::PERIODIC;
+        let faults = world.get(&path).await["faults"].clone();
+        let is_seen = |fault: &serde_json::Value| fault["text"].as_str().unwrap().contains("again and again");
+        assert!(faults.as_array().unwrap().iter().any(is_seen), "session {session}: {faults}");
+    }
+    let called = Cell::connect(&world, 1).await.session_of(full(event), &mut tree).await;
+    assert_eq!(called, Vec::<&str>::new(), "the step rests");
+    assert_eq!(world.misbehaviour(1, "too_many_values").await, 4);
 }
