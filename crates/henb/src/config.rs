@@ -128,7 +128,8 @@ pub struct File {
     /// `device.oui`: six upper-case hex digits. Default: from the certificate.
     oui: Option<Typed<String>>,
     /// `device.manufacturer`, `product_class`, `serial`, `model_name`, `hardware_version`, `software_version`: 1 to 64
-    /// characters. Default: `Names::default`, the serial from the certificate.
+    /// characters. Default: "Hearth", "SimulatedCell", the certificate's EUI in upper case, "Hearth simulated cell",
+    /// "1", the version of `henbd`.
     texts: Vec<(&'static str, Typed<String>)>,
     /// `device.latitude`: millionths of a degree, -90000000 to 90000000. Default: 52520008.
     latitude: Option<Typed<i64>>,
@@ -205,7 +206,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, by line.
     pub fn parse(text: &str, base: &Path) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader::new(text);
+        let mut reader = Reader::new(text)?;
         let file = File::read(&mut reader);
         let config = file.meaning(&mut reader, base);
         let problems = reader.into_problems();

@@ -110,6 +110,8 @@ fn p09_p11_a_tls_mode_takes_no_plain_http() {
 
 #[test]
 fn text_that_is_no_toml_is_told_by_line() {
-    let problems = Config::parse("lab = true\nstate_dir = \n", Path::new("")).unwrap_err();
-    assert!(problems.iter().any(|problem| problem.line == 2), "{problems:?}");
+    let problems = Config::parse("lab = true\nstate_dir = \n[hems", Path::new("")).unwrap_err();
+    let lines: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [2, 3], "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.text.starts_with("this is no TOML: ")), "{problems:?}");
 }

@@ -1,6 +1,6 @@
 //! `henbd`: the agent of one H(e)NB as a daemon.
 //!
-//! Exit codes: 0 as asked, 1 the configuration is wrong (`check`), 2 it could not be done. Logs go to stderr, and
+//! Exit codes: 0 as asked, 1 `check` finds the configuration wrong, 2 it could not be done. Logs go to stderr, and
 //! `RUST_LOG` says how much of them.
 
 use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 /// The agent of one H(e)NB: keeps it in touch with its H(e)MS, by certificates alone.
 #[derive(Debug, Parser)]
 #[command(
+    name = "henbd",
     version,
     about,
     after_help = "Run it:    henbd --config /etc/hearth/henbd.toml\n\
@@ -48,9 +49,7 @@ fn main() -> ExitCode {
     let config = match Config::read(&arguments.config) {
         Ok(config) => config,
         Err(error) => {
-            complain(&error);
-            let is_check = arguments.command.is_some() && matches!(error, henb::ConfigError::Wrong { .. });
-            return ExitCode::from(if is_check { 1 } else { 2 });
+            return refuse(&error, arguments.command.is_some());
         }
     };
     match arguments.command {
@@ -100,6 +99,21 @@ fn witness(config: &Config, record: Option<PathBuf>) -> Result<Arc<dyn Witness>,
         None => Ok(Arc::new(())),
         Some(_) if !config.lab => Err("--record needs `lab = true` in the configuration".into()),
         Some(folder) => Ok(Arc::new(Recorder::create(&folder)?)),
+    }
+}
+
+/// One complaint a line, each beginning with its file and line as compilers' do.
+#[expect(clippy::print_stderr, reason = "the daemon's last words are for whoever started it")]
+fn refuse(error: &henb::ConfigError, is_check: bool) -> ExitCode {
+    match error {
+        henb::ConfigError::Wrong { .. } => {
+            eprintln!("{error}");
+            ExitCode::from(if is_check { 1 } else { 2 })
+        }
+        henb::ConfigError::Read { .. } => {
+            complain(error);
+            ExitCode::from(2)
+        }
     }
 }
 

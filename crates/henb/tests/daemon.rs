@@ -63,10 +63,31 @@ fn everything_wrong_with_a_configuration_is_said_with_file_and_line() {
     let config = lab(folder.path(), "lab = 1\ncolour = \"red\"");
     let (code, said) = henbd(&["check"], &config);
     assert_eq!(code, Some(1));
-    assert!(said.contains("henbd.toml:1: lab: true or false is right"), "{said}");
-    assert!(said.contains("henbd.toml:2: colour is no key of henbd"), "{said}");
-    assert_eq!(henbd(&[], &config).0, Some(2));
-    assert_eq!(henbd(&["check"], &folder.path().join("nowhere.toml")).0, Some(2));
+    let file = config.display();
+    let expected = format!("{file}:1: lab: true or false is right\n{file}:2: colour is no key of henbd\n");
+    assert_eq!(said, expected);
+    assert_eq!(henbd(&[], &config), (Some(2), expected));
+}
+
+#[test]
+fn a_configuration_that_is_no_toml_or_not_there_is_said_so_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = ");
+    let (code, said) = henbd(&[], &config);
+    assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.starts_with(&format!("{}:1: this is no TOML", config.display())), "{said}");
+    let nowhere = folder.path().join("nowhere.toml");
+    for arguments in [[].as_slice(), &["check"]] {
+        let (code, said) = henbd(arguments, &nowhere);
+        assert_eq!(code, Some(2));
+        assert!(said.starts_with("henbd: cannot read "), "{said}");
+    }
+}
+
+#[test]
+fn the_version_names_the_program() {
+    let output = Command::new(env!("CARGO_BIN_EXE_henbd")).arg("--version").output().unwrap();
+    assert_eq!(output.stdout, format!("henbd {}\n", env!("CARGO_PKG_VERSION")).into_bytes());
 }
 
 #[test]

@@ -42,14 +42,15 @@ pub(super) struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    /// Reads TOML; what is none says nothing about which keys are missing, so nothing else is complained of then.
+    pub(super) fn new(text: &'t str) -> Result<Self, Vec<Problem>> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut reader = Self { text, root: root.into_inner(), taken: BTreeSet::new(), problems: Vec::new() };
         for error in errors {
             let line = error.span().map_or(1, |span| reader.line(&span));
-            reader.complain(line, error.message().to_owned());
+            reader.complain(line, format!("this is no TOML: {}", error.message()));
         }
-        reader
+        if reader.problems.is_empty() { Ok(reader) } else { Err(reader.into_problems()) }
     }
 
     pub(super) fn complain(&mut self, line: usize, text: String) {
