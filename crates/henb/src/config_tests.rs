@@ -115,3 +115,18 @@ fn text_that_is_no_toml_is_told_by_line() {
     assert_eq!(lines, [2, 3], "{problems:?}");
     assert!(problems.iter().all(|problem| problem.text.starts_with("this is no TOML: ")), "{problems:?}");
 }
+
+#[test]
+fn the_sample_of_the_documentation_is_right() {
+    const PAGE: &str = include_str!("../../../docs/operate/first-cell.md");
+    let mut samples = PAGE.split("```toml\n").filter_map(|rest| rest.split("```").next());
+    let sample = samples.find(|sample| sample.contains("[identity]")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("lab/henb")).unwrap();
+    let identity = "lab/henb/00005e005301.hnb.example";
+    for name in ["lab/operator.pem".to_owned(), format!("{identity}.pem"), format!("{identity}.key")] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let config = Config::parse(sample, folder.path()).unwrap();
+    assert_eq!((config.lab, config.state_dir), (true, folder.path().join("cell")));
+}
