@@ -4,7 +4,14 @@
 //! SQL is what PostgreSQL would take too: `$1`, `RETURNING`, `ON CONFLICT`, times as integer milliseconds, JSON as
 //! text.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use cwmp::Witness;
 use jiff::Timestamp;
@@ -40,6 +47,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The file cannot be made, or not be kept from others.
+    #[error("the database's file: {0}")]
+    File(#[from] io::Error),
     /// The database said no.
     #[error("the database: {0}")]
     Sql(#[from] sqlx::Error),
@@ -72,6 +82,7 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the file, makes it where it is missing, and brings its schema up to date.
     pub(crate) async fn open(path: &Path, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
+        keep_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -91,6 +102,21 @@ impl Store {
         self.writer.close().await;
         self.reads.close().await;
     }
+}
+
+/// Whom we serve and where cells stand is the owner's business; SQLite gives its other files the mode of the first.
+fn keep_private(path: &Path) -> Result<(), StoreError> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    for end in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        match std::fs::set_permissions(name, Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// A point in time as it is stored.

@@ -29,7 +29,7 @@ pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> An
     found.map(Json).ok_or_else(|| Problem::not_found("there is no such pool"))
 }
 
-/// Saves one; values that are drawn stay drawn.
+/// Saves one; values that are drawn stay drawn, and inside.
 pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -40,7 +40,11 @@ pub(super) async fn put(
         return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
     }
     let pool = pool.check().map_err(|error| Problem::invalid(error.to_string()))?;
-    api.hems.store.put_pool(name.clone(), pool, api.hems.now()).await?;
+    if !api.hems.store.put_pool(name.clone(), pool, api.hems.now()).await? {
+        return Err(Problem::conflict(
+            "cells hold values outside this range; a pool cannot shrink below them",
+        ));
+    }
     show(State(api), Path(name)).await
 }
 

@@ -42,7 +42,8 @@ pub(super) async fn put(
     if !is_name(&name) {
         return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
     }
-    let complaints = check(&template, api.hems.mode);
+    let pools = api.hems.store.pools().await?.into_iter().map(|(name, pool, _)| (name, pool)).collect();
+    let complaints = check(&template, api.hems.mode, &pools);
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }

@@ -84,7 +84,7 @@ impl Session {
         self.misbehaved("device_id_mismatch");
         let claimed = claim(inform);
         tracing::warn!(device = %self.caller.peer.identity, "the Inform names another device than the certificate");
-        self.refuse(hems, Reason::DeviceIdMismatch, &format!("bound to {binding:?}, claims {claimed:?}"));
+        self.refuse(hems, Reason::DeviceIdMismatch, &disagreement(binding, &claimed));
         denied()
     }
 
@@ -278,6 +278,11 @@ fn claim(inform: &Inform) -> Binding {
         product_class: bounded(&inform.device_id.product_class),
         serial: bounded(&inform.device_id.serial_number),
     }
+}
+
+fn disagreement(binding: &Binding, claimed: &Binding) -> String {
+    let name = |binding: &Binding| format!("{}/{}/{}", binding.oui, binding.product_class, binding.serial);
+    format!("the certificate is bound to {}, the Inform says {}", name(binding), name(claimed))
 }
 
 fn events(inform: &Inform) -> String {

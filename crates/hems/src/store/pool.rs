@@ -27,14 +27,20 @@ impl Store {
         Ok(rows.into_iter().map(|(name, first, last, drawn)| (name, Pool { first, last }, drawn)).collect())
     }
 
-    /// Saves a pool. Values drawn before stay drawn, also outside a narrower range.
-    pub(crate) async fn put_pool(&self, name: String, pool: Pool, now: Timestamp) -> Result<(), StoreError> {
+    /// Saves a pool; false where a value drawn before would be outside, and then nothing changes.
+    pub(crate) async fn put_pool(
+        &self,
+        name: String,
+        pool: Pool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO pool (name, first, last, changed_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) \
-                         DO UPDATE SET first = excluded.first, last = excluded.last, changed_at = excluded.changed_at",
+                    let done = sqlx::query(
+                        "INSERT INTO pool (name, first, last, changed_at) SELECT $1, $2, $3, $4 \
+                         WHERE NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value NOT BETWEEN $2 AND $3) \
+                         ON CONFLICT (name) DO UPDATE SET first = excluded.first, last = excluded.last, changed_at = excluded.changed_at",
                     )
                     .bind(name)
                     .bind(pool.first)
@@ -42,7 +48,7 @@ impl Store {
                     .bind(ms(now))
                     .execute(tx)
                     .await?;
-                    Ok(())
+                    Ok(done.rows_affected() > 0)
                 })
             })
             .await

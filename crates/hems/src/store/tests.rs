@@ -247,3 +247,18 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
         });
     assert_eq!(by_state, BTreeMap::from([("done".to_owned(), 1), ("queued".to_owned(), 63)]));
 }
+
+#[tokio::test]
+async fn the_database_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hearth.sqlite3");
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let store = Store::open(&path, Arc::new(())).await.unwrap();
+    store.put_pool("pci".to_owned(), Pool { first: 1, last: 2 }, now()).await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}

@@ -1,12 +1,16 @@
 //! What is checked of a template when it is saved; every complaint at once, each with its place.
 //!
 //! The management URL goes through the one constructor, and credentials are refused altogether: they would be a
-//! shared secret. (TS 33.320 8.3.4, P-07, P-11)
+//! shared secret. (TS 33.320 8.3.4, P-07, P-11) Paths and values are those of the data model. What a vendor added,
+//! a path with a segment `X_…` that the model does not know, is taken as it is.
 
+use std::collections::BTreeMap;
+
+use datamodel::{Access, Model, Path};
 use profile::{HemsUrl, TransportMode};
 
 use super::{Template, Wanted, WantedObject};
-use crate::radio;
+use crate::{pool::Pool, radio};
 
 /// Values and rows of one template: more is a mistake of a script.
 const ENTRIES_MAX: usize = 2_000;
@@ -38,8 +42,11 @@ pub(crate) fn is_name(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// The pools that there are.
+pub(crate) type Pools = BTreeMap<String, Pool>;
+
 /// Everything that is wrong with a template.
-pub(crate) fn check(template: &Template, mode: TransportMode) -> Vec<Complaint> {
+pub(crate) fn check(template: &Template, mode: TransportMode, pools: &Pools) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let rows: usize = template.objects.iter().map(|object| object.rows.len()).sum();
     if template.values.len() + rows > ENTRIES_MAX {
@@ -47,13 +54,14 @@ pub(crate) fn check(template: &Template, mode: TransportMode) -> Vec<Complaint> 
     }
     for (path, wanted) in &template.values {
         check_value(&mut complaints, path, wanted, mode);
+        check_wanted(&mut complaints, path, wanted, pools);
     }
     for (index, object) in template.objects.iter().enumerate() {
         let twice = template.objects.iter().take(index).any(|other| other.object == object.object);
         if twice {
             complain(&mut complaints, &object.object, "the table stands here twice");
         }
-        check_object(&mut complaints, object);
+        check_object(&mut complaints, object, pools);
     }
     complaints
 }
@@ -84,7 +92,6 @@ fn check_value(complaints: &mut Vec<Complaint>, path: &str, wanted: &Wanted, mod
     if path == radio::MANAGEMENT_URL {
         check_url(complaints, wanted, mode);
     }
-    check_wanted(complaints, path, wanted);
 }
 
 fn check_url(complaints: &mut Vec<Complaint>, wanted: &Wanted, mode: TransportMode) {
@@ -95,10 +102,12 @@ fn check_url(complaints: &mut Vec<Complaint>, wanted: &Wanted, mode: TransportMo
     }
 }
 
-fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject) {
+fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &Pools) {
     let place = object.object.as_str();
     if !is_path(place) || !place.ends_with('.') {
         complain(complaints, place, "is no path of a table, such as Device.Users.User.");
+    } else {
+        check_table(complaints, object);
     }
     let mut keys = Vec::new();
     for row in &object.rows {
@@ -110,8 +119,10 @@ fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject) {
         for (column, wanted) in row {
             if column.is_empty() || column.contains('.') || column.len() > PATH_MAX {
                 complain(complaints, place, format!("`{column}` is no name of a column"));
+                continue;
             }
-            check_wanted(complaints, &format!("{place}{column}"), wanted);
+            let cell = format!("{place}1.{column}");
+            check_wanted(complaints, &cell, wanted, pools);
         }
     }
     let count = keys.len();
@@ -122,19 +133,67 @@ fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject) {
     }
 }
 
-fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted) {
-    match wanted {
-        Wanted::Draw(draw) if !is_name(&draw.pool) => complain(complaints, place, "is no name of a pool"),
-        Wanted::Text(text) if text.len() > VALUE_MAX => complain(complaints, place, "the value is too long"),
-        Wanted::Text(text) if text.chars().any(is_forbidden) => {
-            complain(complaints, place, "the value has a character that XML cannot carry");
+/// A table of the model that the H(e)MS may fill, with no more rows than it can have.
+fn check_table(complaints: &mut Vec<Complaint>, object: &WantedObject) {
+    let place = object.object.as_str();
+    let table = Path::parse(place).ok().and_then(|path| Model::cell().table(&path));
+    match table {
+        None if is_vendors(place) => {}
+        None => complain(complaints, place, "the data model has no such table"),
+        Some(table) if table.access == Access::ReadOnly => {
+            complain(complaints, place, "only the cell itself adds rows to this table");
         }
-        Wanted::Draw(_) | Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => {}
+        Some(table) => {
+            let most = table.most_rows.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+            if object.rows.len() > most {
+                complain(complaints, place, format!("the table has at most {most} rows"));
+            }
+        }
     }
 }
 
+/// A value, and whether the parameter can hold it; nothing more is said of a place with a complaint already.
+fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, pools: &Pools) {
+    if complaints.iter().any(|complaint| complaint.place == place) {
+        return;
+    }
+    let texts = match wanted {
+        Wanted::Draw(draw) => match pools.get(&draw.pool) {
+            Some(pool) => vec![pool.first.to_string(), pool.last.to_string()],
+            None => return complain(complaints, place, format!("there is no pool `{:.64}`", draw.pool)),
+        },
+        Wanted::Text(text) if text.len() > VALUE_MAX => {
+            return complain(complaints, place, "the value is too long");
+        }
+        Wanted::Text(text) if text.chars().any(is_forbidden) => {
+            return complain(complaints, place, "the value has a character that XML cannot carry");
+        }
+        Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => literal(wanted).into_iter().collect(),
+    };
+    let parameter = Path::parse(place).ok().and_then(|path| Model::cell().parameter(&path));
+    let Some(parameter) = parameter else {
+        if !is_vendors(place) {
+            complain(complaints, place, "the data model has no such parameter");
+        }
+        return;
+    };
+    if parameter.access == Access::ReadOnly {
+        return complain(complaints, place, "only the cell itself writes this parameter");
+    }
+    for text in texts {
+        if let Err(error) = parameter.canonical(&text) {
+            let what = if matches!(wanted, Wanted::Draw(_)) { "the pool gives" } else { "the value is" };
+            return complain(complaints, place, format!("{what} \"{text:.64}\"; {error}"));
+        }
+    }
+}
+
+fn is_vendors(path: &str) -> bool {
+    path.split('.').any(|segment| segment.starts_with("X_"))
+}
+
 fn literal(wanted: &Wanted) -> Option<String> {
-    wanted.text(&std::collections::BTreeMap::new())
+    wanted.text(&BTreeMap::new())
 }
 
 fn is_forbidden(c: char) -> bool {
@@ -152,7 +211,11 @@ mod tests {
 
     fn complaints(json: &str) -> Vec<String> {
         let template = serde_json::from_str(json).unwrap();
-        check(&template, TransportMode::Public)
+        let pools = Pools::from([
+            ("pci".to_owned(), Pool { first: 0, last: 503 }),
+            ("large".to_owned(), Pool { first: 0, last: 70_000 }),
+        ]);
+        check(&template, TransportMode::Public, &pools)
             .into_iter()
             .map(|c| format!("{}: {}", c.place, c.message))
             .collect()
@@ -179,20 +242,53 @@ mod tests {
     #[test]
     fn everything_wrong_is_said_at_once() {
         let found = complaints(
-            r#"{"values": {"Device.": "x", "InternetGatewayDevice.A": "y", "Device.B": {"pool": "No Name"}},
-                "objects": [{"object": "Device.T", "key": "K", "rows": [{"A": "1"}, {"K": ""}]},
-                            {"object": "Device.U.", "key": "K", "rows": [{"K": "1"}, {"K": "1"}]}]}"#,
+            r#"{"values": {"Device.": "x", "InternetGatewayDevice.A": "y", "Device.X_B": {"pool": "No Name"}},
+                "objects": [{"object": "Device.T", "key": "X_K", "rows": [{"X_A": "1"}, {"X_K": ""}]},
+                            {"object": "Device.X_U.", "key": "K", "rows": [{"K": "1"}, {"K": "1"}]}]}"#,
         );
         assert_eq!(found.len(), 7, "{found:#?}");
     }
 
     #[test]
     fn a_good_template_is_not_complained_about() {
-        let path = radio::ADMIN_STATE;
+        let (path, pci, table) = (radio::ADMIN_STATE, radio::PCI, radio::PLMN_LIST);
         let found = complaints(&format!(
-            r#"{{"values": {{"{path}": true, "Device.A": 7}},
-                 "objects": [{{"object": "Device.T.", "key": "K", "rows": [{{"K": "1"}}, {{"K": {{"pool": "k"}}}}]}}]}}"#
+            r#"{{"values": {{"{path}": true, "{pci}": {{"pool": "pci"}}, "Device.X_00005E_Lamp": "on"}},
+                 "objects": [{{"object": "{table}", "key": "PLMNID",
+                               "rows": [{{"PLMNID": "00101", "Enable": true, "X_A": 1}}, {{"PLMNID": {{"pool": "pci"}}}}]}},
+                             {{"object": "Device.X_00005E_Beams.", "key": "K", "rows": [{{"K": "1"}}]}}]}}"#
         ));
         assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_the_data_model_does_not_allow_is_said_with_its_place() {
+        let (tac, table) = (radio::TAC, radio::PLMN_LIST);
+        let row = |number: u32| format!(r#"{{"PLMNID": "{number}"}}"#);
+        let rows = (0..7).map(row).collect::<Vec<_>>().join(",");
+        for (json, right) in [
+            (r#"{"values": {"Device.Tme.Enable": true}}"#.to_owned(), "no such parameter"),
+            (format!(r#"{{"values": {{"{tac}": 70000}}}}"#), "\"70000\"; a number in 0..65535 is right"),
+            (format!(r#"{{"values": {{"{tac}": {{"pool": "large"}}}}}}"#), "the pool gives \"70000\""),
+            (format!(r#"{{"values": {{"{tac}": {{"pool": "none"}}}}}}"#), "there is no pool `none`"),
+            (r#"{"values": {"Device.DeviceInfo.SoftwareVersion": "2"}}"#.to_owned(), "only the cell itself"),
+            (
+                r#"{"objects": [{"object": "Device.Time.", "key": "X_K", "rows": []}]}"#.to_owned(),
+                "no such table",
+            ),
+            (
+                format!(r#"{{"objects": [{{"object": "{table}", "key": "PLMNID", "rows": [{rows}]}}]}}"#),
+                "at most 6 rows",
+            ),
+            (
+                format!(
+                    r#"{{"objects": [{{"object": "{table}", "key": "PLMNID", "rows": [{{"PLMNID": "1", "Enabled": 1}}]}}]}}"#
+                ),
+                "1.Enabled: the data model has no such parameter",
+            ),
+        ] {
+            let found = complaints(&json);
+            assert!(matches!(&found[..], [only] if only.contains(right)), "{right}: {found:#?}");
+        }
     }
 }

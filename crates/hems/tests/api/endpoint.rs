@@ -62,6 +62,11 @@ async fn p20_i07_an_inform_that_names_another_device_ends_the_session_and_is_see
     assert!(cell.try_post("").await.is_err(), "the connection is closed");
     let list = world.until("/api/v1/refusals", |list| list["items"][0]["count"] == 1).await;
     assert_eq!(list["items"][0]["reason"], "device_id_mismatch");
+    let detail = list["items"][0]["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("the certificate is bound to 00005E/SimulatedCell/00005E005301, the Inform says"),
+        "{detail}"
+    );
     assert_eq!(world.misbehaviour(1, "device_id_mismatch").await, 1);
     let victim = world.get("/api/v1/devices").await;
     let rows = victim["items"].as_array().unwrap();

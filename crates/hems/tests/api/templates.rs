@@ -11,9 +11,13 @@ async fn a_template_is_saved_shown_listed_and_deleted() {
     let template = json!({
         "selector": "realm = \"hnb.example\"",
         "priority": 3,
-        "values": {"Device.A": "x", "Device.B": {"pool": "pci"}},
+        "values": {"Device.X_A": "x", "Device.X_B": {"pool": "pci"}},
         "objects": [],
     });
+    let (status, problem) = world.ask(Method::PUT, "/api/v1/templates/lab", Some(template.clone())).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert_eq!(problem["errors"][0]["message"], "there is no pool `pci`");
+    world.put("/api/v1/pools/pci", json!({"first": 0, "last": 503})).await;
     world.put("/api/v1/templates/lab", template.clone()).await;
     let mut shown = world.get("/api/v1/templates/lab").await;
     assert_eq!(shown["name"], "lab");
