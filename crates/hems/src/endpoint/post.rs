@@ -224,11 +224,13 @@ async fn undecodable(
             return fault(hems, error).map_or_else(no_message, reply::closing);
         }
     };
-    match fault(hems, error).filter(|_| !is_end) {
-        Some(reply) => reply,
-        None => {
+    let is_soap = matches!(error.kind, DecodeErrorKind::MustUnderstand(_));
+    let reply = if is_end && !is_soap { None } else { fault(hems, error) };
+    match reply {
+        Some(reply) if !is_end => reply,
+        reply => {
             end(hems, slot, Outcome::Malformed).await;
-            no_message()
+            reply.map_or_else(no_message, reply::closing)
         }
     }
 }
@@ -238,6 +240,10 @@ fn no_message() -> Reply {
 }
 
 fn fault(hems: &Hems, error: &DecodeError) -> Option<Reply> {
+    if let Some(text) = error.soap_fault() {
+        hems.witness.message(Role::Acs, text.as_bytes());
+        return Some(reply::envelope(text));
+    }
     let fault = error.fault(Role::Acs)?;
     let envelope = Envelope {
         version: error.version.unwrap_or_default(),

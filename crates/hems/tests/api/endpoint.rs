@@ -185,3 +185,21 @@ async fn a_row_added_without_an_answer_is_found_and_not_added_twice() {
     assert!(!called.contains(&"AddObject"), "{called:?}");
     assert_eq!(world.get(&format!("/api/v1/devices/{}", identity(1))).await["plmn"], "99970");
 }
+
+#[tokio::test]
+async fn h25_a_header_that_must_be_understood_and_is_not_is_answered_by_a_soap_fault() {
+    let world = World::new().await;
+    let header = "<s:Header><x:Lock xmlns:x=\"urn:x\" s:mustUnderstand=\"1\"/></s:Header>";
+    let body = format!(
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\">{header}<s:Body/></s:Envelope>"
+    );
+    let mut cell = Cell::connect(&world, 1).await;
+    cell.inform(&[EventCode::BOOTSTRAP]).await;
+    let reply = cell.try_post(body.clone()).await.unwrap();
+    assert_eq!(reply.status, StatusCode::OK);
+    assert!(reply.text.contains("MustUnderstand</faultcode>"), "{}", reply.text);
+    assert!(matches!(cell.empty().await.message(), FromAcs::Call(_)), "the session goes on");
+    let reply = cell.try_post(body).await.unwrap();
+    assert!(reply.text.contains("MustUnderstand</faultcode>"), "{}", reply.text);
+    assert_eq!(reply.headers["connection"], "close", "no answer to our call: the session is over");
+}
