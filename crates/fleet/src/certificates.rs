@@ -49,6 +49,7 @@ mod tests {
     #[test]
     fn certificates_are_made_once_on_a_few_keys() {
         let folder = tempfile::tempdir().unwrap();
+        profile::pki::init(folder.path()).unwrap();
         let issue = || -> Vec<KeyPair> {
             let mut press = Press::open(folder.path(), "hnb.example").unwrap();
             (1..=6).map(|number| press.certificate(&format!("02000000000{number}")).unwrap()).collect()
