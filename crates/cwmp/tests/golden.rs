@@ -53,7 +53,9 @@ fn h18_h20_every_golden_message_is_valid_by_the_schemas() {
     let Some(oracles) = oracles::folder("h18_h20_every_golden_message_is_valid_by_the_schemas") else {
         return;
     };
-    let files = messages(&testdata().join("spec"));
+    let mut files = messages(&testdata().join("spec"));
+    // No schema knows the methods of vendors.
+    files.retain(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("X_")));
     let verdict = Command::new(oracles.join("bin/validate-cwmp")).args(&files).output().unwrap();
     assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
     let again = tempfile::tempdir().unwrap();
