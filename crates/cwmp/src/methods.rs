@@ -4,6 +4,8 @@
 //! JSON, `NAMES` (what GetRPCMethods answers) and test samples are derived from its rows. Tidy
 //! asks for one golden pair per method; `docs/how-to/add-a-method.md` is the whole recipe.
 
+#![allow(non_camel_case_types, reason = "names of the wire stand as they are, vendors' with an underscore")]
+
 use crate::{
     AllQueuedTransferStruct, ApplyStatus, ArgStruct, AutonOpResultStruct, Base64, DateTime, DecodeError,
     DecodeErrorKind, DeviceId, Each, EventStruct, FaultStruct, OpResultStruct, OperationStruct, OptionStruct,
