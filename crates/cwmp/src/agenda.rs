@@ -187,6 +187,13 @@ impl Agenda {
         }
     }
 
+    /// The CPE's clock was moved forward by so much: what is waited for stays as far away as it was. (K-09)
+    pub fn clock_moved(&mut self, by: Duration) {
+        for at in [&mut self.retry_at, &mut self.periodic_at, &mut self.changes_at] {
+            *at = at.map(|at| at.checked_add(by).unwrap_or(Timestamp::MAX));
+        }
+    }
+
     /// Sets the least time between sessions that only a change of a parameter asks for. (C-12)
     pub fn set_throttle(&mut self, throttle: Duration) {
         self.throttle = throttle;
@@ -313,6 +320,15 @@ mod tests {
         assert_eq!(next(600, 599), 600);
         assert_eq!(next(600, 600), 4_200);
         assert_eq!(next(1_000_000, 1_000), 2_800, "a phase in the future counts backwards too");
+    }
+
+    #[test]
+    fn k09_a_clock_that_is_set_leaves_the_waits_as_long_as_they_were() {
+        let mut agenda = Agenda::default();
+        agenda.set_periodic(Some(Duration::from_secs(60)), None, at(0));
+        agenda.clock_moved(Duration::from_secs(7200));
+        assert!(!agenda.is_due(at(7200)));
+        assert_eq!(agenda.deadline(), Some(at(7260)));
     }
 
     #[test]

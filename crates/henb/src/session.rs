@@ -7,7 +7,7 @@
 //! The cell is saved before anything leaves that depends on it. The witness sees a post just before it leaves and a
 //! reply just after it came.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cwmp::{
@@ -123,10 +123,14 @@ impl Desk<'_> {
     }
 
     /// The Date of a verified H(e)MS moves the clock forward, within its certificate's life. (decision 6, K-02)
-    fn hear_the_date(&self, reply: &Reply, link: &Link<'_>) {
+    fn hear_the_date(&mut self, reply: &Reply, link: &Link<'_>) {
         let (Some(date), Some(not_after)) = (reply.date, link.not_after()) else { return };
+        let before = self.cell.now();
         match self.clock.advance(date, Source::HemsSession { not_after }) {
-            Ok(()) => {}
+            Ok(()) => {
+                let moved = Duration::try_from(self.cell.now().duration_since(before));
+                self.cell.agenda.clock_moved(moved.unwrap_or_default());
+            }
             Err(
                 error @ (ClockError::Backwards
                 | ClockError::NeedsSecondSource
