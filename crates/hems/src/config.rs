@@ -262,11 +262,8 @@ impl Check {
     }
 
     fn anchor(&mut self, anchor: &Anchor) -> Option<TrustAnchor> {
-        Some(TrustAnchor {
-            name: anchor.name.value.clone(),
-            certificates: self.file(&anchor.certificates)?,
-            realms: anchor.realms.iter().map(|realm| realm.value.to_ascii_lowercase()).collect(),
-        })
+        let realms = anchor.realms.iter().map(|realm| realm.value.to_ascii_lowercase()).collect();
+        Some(TrustAnchor::new(&anchor.name.value, self.file(&anchor.certificates)?, realms))
     }
 }
 

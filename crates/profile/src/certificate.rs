@@ -11,6 +11,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
+use crate::profile::KeyKind;
+
 /// The longest text of a stranger that is kept: enough for any honest name, and small beside a database page.
 pub const MAX_TEXT: usize = 256;
 /// The most names of one certificate that are kept.
@@ -33,6 +35,9 @@ pub struct CertificateFacts {
     pub not_after: Timestamp,
     /// The dNSNames of its subjectAltName.
     pub dns_names: Vec<String>,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo) in hexadecimal: the same in every certificate of a key.
+    #[serde(default)]
+    pub public_key_sha256: String,
     /// The kind and size of the key: `RSA 2048`.
     pub key: String,
     /// The algorithm of its signature.
@@ -52,9 +57,8 @@ impl CertificateFacts {
             subject: bounded(&certificate.subject().to_string(), MAX_TEXT),
             issuer: bounded(&certificate.issuer().to_string(), MAX_TEXT),
             serial: bounded(&hex(certificate.raw_serial()), MAX_TEXT),
-            fingerprint_sha256: hash(MessageDigest::sha256(), der)
-                .map(|digest| hex(&digest))
-                .unwrap_or_default(),
+            fingerprint_sha256: sha256(der),
+            public_key_sha256: sha256(certificate.public_key().raw),
             not_before: timestamp(certificate.validity().not_before),
             not_after: timestamp(certificate.validity().not_after),
             dns_names: names.iter().take(MAX_NAMES).map(|name| bounded(name, MAX_TEXT)).collect(),
@@ -90,11 +94,27 @@ pub(crate) fn rsa_bits(certificate: &X509Certificate<'_>) -> Option<u32> {
     }
 }
 
+/// The curves by their object identifiers.
+const CURVES: [(&str, KeyKind); 2] =
+    [("1.2.840.10045.3.1.7", KeyKind::P256), ("1.3.132.0.34", KeyKind::P384)];
+
+/// The kind of key; none for one that no profile knows.
+pub(crate) fn key_kind(certificate: &X509Certificate<'_>) -> Option<KeyKind> {
+    if rsa_bits(certificate).is_some() {
+        return Some(KeyKind::Rsa);
+    }
+    let curve = certificate.public_key().algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string();
+    CURVES.iter().find(|(id, _)| *id == curve).map(|(_, kind)| *kind)
+}
+
 fn key_name(certificate: &X509Certificate<'_>) -> String {
     if let Some(bits) = rsa_bits(certificate) {
         return format!("RSA {bits}");
     }
-    bounded(&certificate.public_key().algorithm.algorithm.to_id_string(), MAX_TEXT)
+    key_kind(certificate).map_or_else(
+        || bounded(&certificate.public_key().algorithm.algorithm.to_id_string(), MAX_TEXT),
+        |kind| kind.name().to_owned(),
+    )
 }
 
 /// The signature algorithms that may stand under a certificate.
@@ -129,6 +149,11 @@ fn timestamp(time: ASN1Time) -> Timestamp {
     let seconds = time.timestamp();
     let outside = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_second(seconds).unwrap_or(outside)
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hash(MessageDigest::sha256(), bytes).map(|digest| hex(&digest)).unwrap_or_default()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -1,10 +1,11 @@
 //! The H(e)NB's side: its certificate, the operator's roots, its own restored clock. (TS 33.320 8.3.4, P-18, P-19)
 //!
 //! It offers exactly the table. The H(e)MS must be who the URL says, by subjectAltName alone; an address in the
-//! URL is met by an iPAddress only.
+//! URL is met by an iPAddress only. A session that is resumed is judged like a new one before it is
+//! offered: the clock may have moved past the certificate since. (T-08, K-10)
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslRef};
@@ -13,20 +14,30 @@ use tokio::net::TcpStream;
 
 use crate::certificate::CertificateFacts;
 use crate::context::{self, ContextError, KeyPair, Own, Terms};
-use crate::handshake::{self, Rules, Side};
+use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
-use crate::profile::Suite;
+use crate::profile::{Exchange, Suite};
 use crate::refusal::{Reason, Refusal};
+use crate::sessions::Sessions;
 use crate::stream::{Evidence, Stream};
+use crate::trust::{Trust, TrustAnchor};
 use crate::url::address_literal;
 use crate::verify::{self, Role};
 
 /// Connects one H(e)NB to its H(e)MS; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    context: SslContext,
     terms: Terms,
     identity: Identity,
+    present: Arc<RwLock<Arc<Present>>>,
+}
+
+/// What holds between two reloads.
+#[derive(Debug)]
+struct Present {
+    context: SslContext,
+    trust: Arc<Trust>,
+    sessions: Arc<Sessions>,
     own: CertificateFacts,
 }
 
@@ -40,16 +51,20 @@ pub struct ServerPeer {
 impl Connector {
     /// Checks everything that does not need a peer; `anchors` is a PEM bundle of operator CAs.
     pub fn new(terms: &Terms, own: &KeyPair, anchors: &Path) -> Result<Self, ContextError> {
-        let pair = own;
-        let own = Own::load(pair, Role::Henb, terms)?;
-        let roots = context::roots(anchors, terms)?;
-        let context = context::builder(terms, &own, &roots)?.build();
-        let identity = own.identity.clone().ok_or_else(|| ContextError::Own {
-            path: pair.chain.clone(),
-            reason: Reason::NotAnIdentity,
-            detail: "there is no identity".to_owned(),
-        })?;
-        Ok(Self { context, terms: terms.clone(), identity, own: own.facts })
+        let (identity, present) = Present::load(terms, own, anchors)?;
+        Ok(Self { terms: terms.clone(), identity, present: Arc::new(RwLock::new(Arc::new(present))) })
+    }
+
+    /// Takes over changed files of the same identity, or says what is wrong and goes on with the old ones.
+    /// Nothing is resumed across the change.
+    pub fn reload(&self, own: &KeyPair, anchors: &Path) -> Result<(), ContextError> {
+        let (identity, present) = Present::load(&self.terms, own, anchors)?;
+        if identity != self.identity {
+            let detail = format!("it is of {identity}, this cell is {}", self.identity);
+            return Err(ContextError::Own { path: own.chain.clone(), reason: Reason::NotAnIdentity, detail });
+        }
+        *self.present.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(present);
+        Ok(())
     }
 
     /// Who this H(e)NB is by its own certificate.
@@ -58,62 +73,107 @@ impl Connector {
     }
 
     /// Our own certificate, to warn of its end in time.
-    pub fn certificate(&self) -> &CertificateFacts {
-        &self.own
+    pub fn certificate(&self) -> CertificateFacts {
+        self.present().own.clone()
+    }
+
+    fn present(&self) -> Arc<Present> {
+        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shakes hands with the H(e)MS `host`, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND).
     pub async fn connect(&self, tcp: TcpStream, host: &str) -> Result<(Stream, ServerPeer), Refusal> {
-        let mut ssl = self.expect(host).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-        let rules: Rules = Arc::new(|_| Ok(()));
-        let attempt = handshake::prepare(&mut ssl, &self.terms, Role::Hems, rules);
+        let present = self.present();
+        let internal = |error: ErrorStack| Refusal::new(Reason::Internal, error.to_string());
+        let mut ssl = expect(&present.context, host).map_err(internal)?;
+        let (now, profile) = (self.terms.clock.now(), self.terms.profile);
+        let trust = Arc::clone(&present.trust);
+        let judge: Arc<Judge> = Arc::new(move |chain| trust.judge(chain, &(), now));
+        if self.terms.resumption {
+            present.sessions.offer(&mut ssl, host, now, &*judge).map_err(internal)?;
+        }
+        let bench = Bench { trust: Arc::clone(&present.trust), profile, role: Role::Hems, now, judge };
+        let attempt = handshake::prepare(&mut ssl, bench);
         let mut stream = handshake::shake(ssl, tcp, Side::Client, attempt).await?;
-        match self.recheck(stream.ssl()) {
+        match self.recheck(stream.ssl(), host, &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
             Err(refusal) => {
+                present.sessions.forget(host);
                 handshake::part(stream.get_mut()).await;
                 Err(refusal)
             }
         }
     }
 
-    /// A connection that expects `host`: by name with SNI, or by address without. (T-10, A-05)
-    fn expect(&self, host: &str) -> Result<Ssl, ErrorStack> {
-        let mut ssl = Ssl::new(&self.context)?;
-        let param = ssl.param_mut();
-        param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
-        if let Some(address) = address_literal(host) {
-            param.set_ip(address)?;
-        } else {
-            param.set_host(host)?;
-            ssl.set_hostname(host)?;
-        }
-        Ok(ssl)
-    }
-
-    fn recheck(&self, ssl: &SslRef) -> Result<ServerPeer, Refusal> {
-        let (version, suite) = handshake::negotiated(ssl, self.terms.profile)?;
+    fn recheck(&self, ssl: &SslRef, host: &str, present: &Present) -> Result<ServerPeer, Refusal> {
+        let profile = self.terms.profile;
+        let (version, suite) = handshake::negotiated(ssl, profile)?;
         let der = handshake::peer_certificate(ssl)?;
         let certificate = verify::read(&der)?;
         let facts = CertificateFacts::of(&certificate, &der);
-        verify::leaf_rules(&certificate, Role::Hems, self.terms.profile, self.terms.clock.now())
-            .and_then(|()| verify::suite_usage(&certificate, suite.is_forward_secret))
-            .and_then(|()| strong_group(ssl, suite, self.terms.profile.min_rsa_bits))
+        let resumed = ssl.session_reused();
+        let chain = if resumed { present.sessions.chain(host) } else { handshake::verified_chain(ssl) };
+        let verdict = chain
+            .ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "there is no chain"))
+            .and_then(|chain| present.trust.judge(&chain, &(), self.terms.clock.now()))
+            .and_then(|verdict| {
+                verify::suite_usage(&certificate, suite.exchange().is_forward_secret())?;
+                if resumed { Ok(()) } else { strong_group(ssl, suite, profile.min_rsa_bits) }
+                    .map(|()| verdict)
+            })
             .map_err(|refusal| refusal.about(Some(facts.clone())))?;
         let evidence = Evidence {
+            profile: profile.name,
             tls_version: version.name(),
             suite: suite.standard_name,
             suite_code: suite.code,
-            resumed: ssl.session_reused(),
+            resumed,
             certificate: facts,
+            outside_profile: verdict.outside_profile,
         };
         Ok(ServerPeer { evidence })
     }
 }
 
+impl Present {
+    fn load(terms: &Terms, own: &KeyPair, anchors: &Path) -> Result<(Identity, Self), ContextError> {
+        let pair = own;
+        let own = Own::load(pair, Role::Henb, terms)?;
+        let identity = own.identity.clone().ok_or_else(|| ContextError::Own {
+            path: pair.chain.clone(),
+            reason: Reason::NotAnIdentity,
+            detail: "there is no identity".to_owned(),
+        })?;
+        let anchor = TrustAnchor::new("operator", anchors.to_owned(), Vec::new());
+        let trust = Arc::new(Trust::load(&[anchor], Role::Hems, terms)?);
+        let mut builder = context::builder(terms, &own, trust.roots())?;
+        let sessions = Arc::new(Sessions::default());
+        if terms.resumption {
+            Sessions::keep(&sessions, &mut builder, Arc::clone(&terms.clock))?;
+        } else {
+            context::never_resume(&mut builder);
+        }
+        Ok((identity, Self { context: builder.build(), trust, sessions, own: own.facts }))
+    }
+}
+
+/// A connection that expects `host`: by name with SNI, or by address without. (T-10, A-05)
+fn expect(context: &SslContext, host: &str) -> Result<Ssl, ErrorStack> {
+    let mut ssl = Ssl::new(context)?;
+    let param = ssl.param_mut();
+    param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
+    if let Some(address) = address_literal(host) {
+        param.set_ip(address)?;
+    } else {
+        param.set_host(host)?;
+        ssl.set_hostname(host)?;
+    }
+    Ok(ssl)
+}
+
 /// At security level 0 the engine takes a small DH group: this is who refuses it. (T-05)
 fn strong_group(ssl: &SslRef, suite: &Suite, min_bits: u32) -> Result<(), Refusal> {
-    if !suite.is_forward_secret {
+    if suite.exchange() != Exchange::Dhe {
         return Ok(());
     }
     let bits = ssl.peer_tmp_key().map(|key| key.bits()).unwrap_or_default();

@@ -26,15 +26,13 @@ use crate::certificate::CertificateFacts;
 use crate::clock::Clock;
 use crate::identity::{Identity, IdentityError};
 use crate::pki::LAB_MARKER;
-use crate::profile::{Profile, SuiteOrder, Version};
+use crate::profile::{Exchange, Profile, SuiteOrder, Version};
 use crate::refusal::{Reason, Refusal};
+use crate::trust::{Exception, Trial, TrustAnchor};
 use crate::verify::{self, Role};
 
 /// Verification at 112 bits: RSA of 2048 bits and SHA-256, whatever the security level says.
 const AUTH_LEVEL: i32 = 2;
-
-/// The signatures of a TLS 1.2 handshake; TLS 1.1 has a fixed form that no list reaches. (T-11)
-const SIGNATURES: &str = "RSA+SHA256:RSA+SHA384:RSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512";
 
 /// The most CAs between a leaf and its anchor; real chains have one or two.
 const MAX_DEPTH: u32 = 6;
@@ -50,12 +48,15 @@ pub struct Terms {
     pub clock: Arc<dyn Clock>,
     /// Whether lab CAs are accepted. (Decision 12)
     pub lab: bool,
+    /// Whether sessions may be resumed; what a certificate must be is judged again each time. (Decision 8)
+    pub resumption: bool,
 }
 
 impl Terms {
-    /// The default terms: `ts33320`, DHE first, no lab.
+    /// The default terms: `ts33320`, DHE first, no lab, with resumption.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { profile: &Profile::TS33320, order: SuiteOrder::default(), clock, lab: false }
+        let order = SuiteOrder::default();
+        Self { profile: &Profile::TS33320, order, clock, lab: false, resumption: true }
     }
 }
 
@@ -66,17 +67,6 @@ pub struct KeyPair {
     pub chain: PathBuf,
     /// The private key; only its owner may read the file.
     pub key: PathBuf,
-}
-
-/// CA certificates and the realms that they may issue for. (Decision 7)
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrustAnchor {
-    /// What the operator calls it.
-    pub name: String,
-    /// A PEM bundle of self-signed CA certificates.
-    pub certificates: PathBuf,
-    /// The realms; never empty for a server.
-    pub realms: Vec<String>,
 }
 
 /// Why a context cannot be made; each names the file and the remedy.
@@ -172,6 +162,25 @@ pub enum ContextError {
         /// Another.
         second: String,
     },
+    /// What can be excepted is a short list.
+    #[error(
+        "the trust anchor \"{name}\" excepts \"{reason}\"; only {} can be excepted",
+        possible_exceptions()
+    )]
+    Exception {
+        /// The anchor.
+        name: String,
+        /// What it wants to except.
+        reason: Reason,
+    },
+    /// (Decision 9)
+    #[error("the key {key} already serves {user}; a key serves one listener, profile and role: make another")]
+    SharedKey {
+        /// The key.
+        key: PathBuf,
+        /// Who has it.
+        user: String,
+    },
     /// (Decision 12)
     #[error(
         "{path} comes from a lab CA (\"{LAB_MARKER}\"); use certificates of a real CA, or say lab = true"
@@ -186,6 +195,10 @@ pub enum ContextError {
     /// The TLS library failed.
     #[error("the TLS library refuses")]
     Engine(#[from] ErrorStack),
+}
+
+fn possible_exceptions() -> String {
+    Exception::POSSIBLE.map(Reason::code).join(", ")
 }
 
 /// One side's own certificate, loaded and found good.
@@ -272,11 +285,13 @@ impl Own {
         if has_marker(&certificate) && !terms.lab {
             return Err(ContextError::Lab { path: pair.chain.clone() });
         }
-        if role == Role::Hems && !verify::permits(&certificate).map_err(bad)?.key_encipherment {
-            verify::strength(&certificate, terms.profile).map_err(bad)?;
+        let mut trial = Trial::plain(role, terms.profile, terms.clock.now());
+        let decrypts = role == Role::Hems && terms.profile.uses_static_rsa();
+        if decrypts && !verify::permits(&certificate).map_err(bad)?.key_encipherment {
+            verify::strength(&certificate, &mut trial).map_err(bad)?;
             return Err(ContextError::NoKeyEncipherment { path: pair.chain.clone() });
         }
-        verify::leaf_rules(&certificate, role, terms.profile, terms.clock.now()).map_err(bad)?;
+        verify::leaf_rules(&certificate, &mut trial).map_err(bad)?;
         let identity = own_name(&certificate, role).map_err(bad)?;
         // The root is never sent: who trusts it has it.
         let above = chain.filter(|ca| ca.issued(ca) != openssl::x509::X509VerifyResult::OK).collect();
@@ -328,11 +343,16 @@ fn engine_version(version: Version) -> SslVersion {
     match version {
         Version::Tls11 => SslVersion::TLS1_1,
         Version::Tls12 => SslVersion::TLS1_2,
+        Version::Tls13 => SslVersion::TLS1_3,
     }
 }
 
 /// The recipe that both sides share.
-pub(crate) fn builder(terms: &Terms, own: &Own, roots: &[Root]) -> Result<SslContextBuilder, ContextError> {
+pub(crate) fn builder<'a>(
+    terms: &Terms,
+    own: &Own,
+    roots: impl Iterator<Item = &'a Root>,
+) -> Result<SslContextBuilder, ContextError> {
     if let Some(breach) = terms.profile.breaches().first() {
         return Err(ContextError::Profile(*breach));
     }
@@ -340,22 +360,10 @@ pub(crate) fn builder(terms: &Terms, own: &Own, roots: &[Root]) -> Result<SslCon
     builder.set_security_level(0);
     builder.verify_param_mut().set_auth_level(AUTH_LEVEL);
     builder.set_verify_depth(MAX_DEPTH);
-    let suites = terms.profile.offered(terms.order);
-    let names: Vec<&str> = suites.iter().map(|suite| suite.engine_name).collect();
-    builder.set_cipher_list(&names.join(":"))?;
-    builder.set_sigalgs_list(SIGNATURES)?;
-    builder.set_min_proto_version(Some(engine_version(terms.profile.min_version)))?;
-    builder.set_max_proto_version(Some(engine_version(terms.profile.max_version)))?;
-    // The system's openssl.cnf may have switched versions off behind the range.
-    builder.clear_options(SslOptions::NO_TLSV1_1 | SslOptions::NO_TLSV1_2);
+    offer(&mut builder, terms)?;
     builder.set_options(
-        SslOptions::NO_COMPRESSION
-            | SslOptions::NO_RENEGOTIATION
-            | SslOptions::CIPHER_SERVER_PREFERENCE
-            | SslOptions::NO_TICKET,
+        SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION | SslOptions::CIPHER_SERVER_PREFERENCE,
     );
-    // Resumption is off: the engine does not verify again when a session resumes. (Decision 8)
-    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_mode(SslMode::RELEASE_BUFFERS | SslMode::NO_AUTO_CHAIN);
     builder.set_certificate(&own.leaf)?;
     builder.set_private_key(&own.key)?;
@@ -366,6 +374,33 @@ pub(crate) fn builder(terms: &Terms, own: &Own, roots: &[Root]) -> Result<SslCon
         builder.cert_store_mut().add_cert(root.certificate.clone())?;
     }
     Ok(builder)
+}
+
+/// Versions, suites, signatures and curves: exactly the table, whatever the system's openssl.cnf says.
+fn offer(builder: &mut SslContextBuilder, terms: &Terms) -> Result<(), ContextError> {
+    let profile = terms.profile;
+    let suites = profile.offered(terms.order);
+    let names = |is_newer: bool| {
+        let chosen = suites.iter().filter(|suite| (suite.exchange() == Exchange::Tls13) == is_newer);
+        chosen.map(|suite| suite.engine_name).collect::<Vec<_>>().join(":")
+    };
+    builder.set_cipher_list(&names(false))?;
+    builder.set_ciphersuites(&names(true))?;
+    builder.set_sigalgs_list(profile.signatures)?;
+    if let Some(groups) = profile.groups {
+        builder.set_groups_list(groups)?;
+    }
+    builder.set_min_proto_version(Some(engine_version(profile.min_version)))?;
+    builder.set_max_proto_version(Some(engine_version(profile.max_version)))?;
+    // The system's openssl.cnf may have switched versions off behind the range.
+    builder.clear_options(SslOptions::NO_TLSV1_1 | SslOptions::NO_TLSV1_2 | SslOptions::NO_TLSV1_3);
+    Ok(())
+}
+
+/// No tickets and no cache.
+pub(crate) fn never_resume(builder: &mut SslContextBuilder) {
+    builder.set_options(SslOptions::NO_TICKET);
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
 }
 
 /// The 2048-bit MODP group 14. (RFC 3526 3, T-05)

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use openssl::nid::Nid;
+use jiff::Timestamp;
 use openssl::ssl::{self, Ssl, SslVerifyMode};
 use openssl::x509::{X509StoreContextRef, X509VerifyResult};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,10 +19,11 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use crate::certificate::CertificateFacts;
-use crate::context::Terms;
+use crate::ffi;
 use crate::profile::{Profile, Suite, Version};
 use crate::refusal::{Reason, Refusal};
 use crate::stream::HANDSHAKE_BOUND;
+use crate::trust::{Trial, Trust, Verdict};
 use crate::verify::{self, Role};
 
 /// How long to listen after a failed handshake: closing earlier would reset the connection and take the alert
@@ -45,36 +46,76 @@ impl Attempt {
     }
 }
 
-/// A rule for the peer's leaf, given the DER of the whole chain, leaf first.
-pub(crate) type Rules = Arc<dyn Fn(&[Vec<u8>]) -> Result<(), Refusal> + Send + Sync>;
+/// The judgement of a whole chain: DER, leaf first.
+pub(crate) type Judge = dyn Fn(&[Vec<u8>]) -> Result<Verdict, Refusal> + Send + Sync;
 
 /// Prepares a connection: dates by our clock, our rules in the engine's callback.
-pub(crate) fn prepare(ssl: &mut Ssl, terms: &Terms, role: Role, rules: Rules) -> Arc<Attempt> {
-    ssl.param_mut().set_time(terms.clock.now().as_second());
+pub(crate) fn prepare(ssl: &mut Ssl, bench: Bench) -> Arc<Attempt> {
+    ssl.param_mut().set_time(bench.now.as_second());
     let attempt = Arc::new(Attempt::default());
     let witness = Arc::clone(&attempt);
-    let terms = terms.clone();
     let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     ssl.set_verify_callback(mode, move |ok, store| {
         if ok && store.error_depth() > 0 {
             return true;
         }
         let chain = chain_of(store);
-        let verdict = if ok {
-            leaf_refusal(&chain, role, &terms).and_then(|()| rules(&chain))
-        } else {
-            Err(engine_refusal(store, &chain, role, terms.profile))
-        };
+        let verdict = if ok { (bench.judge)(&chain).map(drop) } else { bench.complaint(store, &chain) };
         let Err(refusal) = verdict else {
+            store.set_error(X509VerifyResult::OK);
             return true;
         };
         if ok {
-            store.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
+            store.set_error(ffi::verify::verdict(engine_number(refusal.reason)));
         }
         witness.refuse(refusal.about(chain.first().and_then(|leaf| CertificateFacts::read(leaf))));
         false
     });
     attempt
+}
+
+/// What one handshake is judged by.
+pub(crate) struct Bench {
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) profile: &'static Profile,
+    /// Whose certificates these are.
+    pub(crate) role: Role,
+    pub(crate) now: Timestamp,
+    pub(crate) judge: Arc<Judge>,
+}
+
+impl Bench {
+    /// What the engine complains of, by our rules where we have one: it ends a validity a second early, and it
+    /// knows no exceptions. (The numbers are its `X509_V_ERR_*`.)
+    fn complaint(&self, store: &X509StoreContextRef, chain: &[Vec<u8>]) -> Result<(), Refusal> {
+        let number = store.error().as_raw();
+        let refusal = || engine_refusal(store, chain, self.role, self.profile);
+        match number {
+            NOT_YET_VALID | EXPIRED => {
+                let depth = usize::try_from(store.error_depth()).unwrap_or_default();
+                let der = store.current_cert().and_then(|certificate| certificate.to_der().ok());
+                let der = der.ok_or_else(refusal)?;
+                verify::dates(&verify::read(&der)?, depth, self.now)
+            }
+            // Some anchor lets this pass; whether it is the one of this chain is judged when the chain is built.
+            26 | 66..=68 if self.trust.may_except(refusal().reason, self.now) => Ok(()),
+            _ => Err(refusal()),
+        }
+    }
+}
+
+const NOT_YET_VALID: i32 = 9;
+const EXPIRED: i32 = 10;
+
+/// The engine's number for a refusal of ours, so that the peer's alert says the same. (RFC 5246 7.2.2)
+fn engine_number(reason: Reason) -> i32 {
+    if reason == Reason::CertificateNotYetValid {
+        NOT_YET_VALID
+    } else if reason == Reason::CertificateExpired {
+        EXPIRED
+    } else {
+        X509VerifyResult::APPLICATION_VERIFICATION.as_raw()
+    }
 }
 
 /// The chain as the engine built it, leaf first; at least the certificate it complains about.
@@ -84,20 +125,15 @@ fn chain_of(store: &X509StoreContextRef) -> Vec<Vec<u8>> {
     built.filter(|chain| !chain.is_empty()).unwrap_or_else(|| current().into_iter().collect())
 }
 
-fn leaf_refusal(chain: &[Vec<u8>], role: Role, terms: &Terms) -> Result<(), Refusal> {
-    let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
-    verify::leaf_rules(&verify::read(leaf)?, role, terms.profile, terms.clock.now())
-}
-
 /// What the engine's complaint means. (RFC 5280 6.1; the numbers are its `X509_V_ERR_*`)
 fn engine_refusal(store: &X509StoreContextRef, chain: &[Vec<u8>], role: Role, profile: &Profile) -> Refusal {
     let error = store.error();
-    let depth = store.error_depth();
+    let depth = usize::try_from(store.error_depth()).unwrap_or_default();
     let reason = match error.as_raw() {
         2 | 19 | 20 | 21 | 27 => Reason::UnknownIssuer,
         18 => Reason::SelfSigned,
-        9 => Reason::CertificateNotYetValid,
-        10 => Reason::CertificateExpired,
+        NOT_YET_VALID => Reason::CertificateNotYetValid,
+        EXPIRED => Reason::CertificateExpired,
         13 | 14 => Reason::MalformedCertificate,
         26 if depth == 0 => return purpose_refusal(chain, role, profile),
         62 | 64 => Reason::WrongName,
@@ -105,14 +141,8 @@ fn engine_refusal(store: &X509StoreContextRef, chain: &[Vec<u8>], role: Role, pr
         68 => Reason::WeakSignature,
         _ => Reason::BadChain,
     };
-    let whose = match (depth, store.current_cert()) {
-        (1.., Some(certificate)) => {
-            let common_name = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).next();
-            let name = common_name.map(|entry| String::from_utf8_lossy(entry.data().as_slice()).into_owned());
-            format!(", for the CA \"{}\" {depth} above the leaf", name.unwrap_or_default())
-        }
-        (_, Some(_) | None) => String::new(),
-    };
+    let der = store.current_cert().and_then(|certificate| certificate.to_der().ok()).unwrap_or_default();
+    let whose = verify::read(&der).map(|certificate| verify::whose(&certificate, depth)).unwrap_or_default();
     Refusal::new(reason, format!("{}{whose}", complaint(error)))
 }
 
@@ -128,8 +158,8 @@ fn complaint(error: X509VerifyResult) -> &'static str {
 /// The engine says "unsuitable purpose" for several rules; ours say which.
 fn purpose_refusal(chain: &[Vec<u8>], role: Role, profile: &Profile) -> Refusal {
     let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let ours = verify::read(leaf).and_then(|leaf| verify::leaf_rules(&leaf, role, profile, now));
+    let mut trial = Trial::plain(role, profile, Timestamp::UNIX_EPOCH);
+    let ours = verify::read(leaf).and_then(|leaf| verify::leaf_rules(&leaf, &mut trial));
     let which = ours.err().filter(|refusal| refusal.reason != Reason::KeyPeriod);
     which.unwrap_or_else(|| Refusal::new(Reason::KeyUsage, "the certificate is not made for this purpose"))
 }
@@ -253,10 +283,25 @@ pub(crate) fn negotiated(ssl: &ssl::SslRef, profile: &Profile) -> Result<(Versio
         .version(name)
         .zip(suite)
         .and_then(|(version, code)| Some((version, profile.permitted(code, version)?)));
-    row.ok_or_else(|| {
+    let Some((version, suite)) = row else {
         let code = suite.unwrap_or_default();
-        Refusal::new(Reason::OutsideProfile, format!("{name} with suite {code:04x} was negotiated"))
-    })
+        return Err(Refusal::new(
+            Reason::OutsideProfile,
+            format!("{name} with suite {code:04x} was negotiated"),
+        ));
+    };
+    let lacks_secret = version == Version::Tls12 && ssl.extms_support() != Some(true);
+    if profile.needs_extended_master_secret && lacks_secret {
+        let detail = "TLS 1.2 without the extended master secret";
+        return Err(Refusal::new(Reason::NoExtendedMasterSecret, detail));
+    }
+    Ok((version, suite))
+}
+
+/// The chain that the engine verified in a full handshake: DER, leaf first, root last.
+pub(crate) fn verified_chain(ssl: &ssl::SslRef) -> Option<Vec<Vec<u8>>> {
+    let chain = ssl.verified_chain()?;
+    chain.iter().map(|certificate| certificate.to_der().ok()).collect()
 }
 
 /// The peer's certificate after the handshake, in DER.

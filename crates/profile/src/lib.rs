@@ -5,36 +5,46 @@
 //! negotiated, or a [`Refusal`] with a reason that an operator can act on. There is no third outcome: no
 //! connection without a certificate on both sides, and none without an identity.
 //!
-//! What it does not do: HTTP, admission of identities (that is the H(e)MS's), revocation lists (a later slice),
-//! and resumption, which is off. Start at [`Profile::TS33320`].
+//! What it does not do: HTTP, and admission of identities (that is the H(e)MS's). Start at [`Profile::TS33320`].
 
+mod blocks;
 mod certificate;
 mod client;
 mod clock;
 mod context;
+mod ffi;
 mod handshake;
 mod identity;
 mod mode;
 pub mod pki;
 mod profile;
 mod refusal;
+mod resume;
 mod server;
+mod sessions;
 mod stream;
+mod ticket;
+mod trust;
 mod url;
 mod verify;
 
+pub use blocks::Blocklist;
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
 pub use client::{Connector, ServerPeer};
 pub use clock::{
     AGREEMENT, Clock, ClockError, FixedClock, MAX_SINGLE_JUMP, RestoredClock, Source, SystemClock, build_time,
 };
-pub use context::{ContextError, KeyPair, Terms, TrustAnchor, is_lab};
+pub use context::{ContextError, KeyPair, Terms, is_lab};
 pub use identity::{Identity, IdentityError};
 pub use mode::{ModeError, TransportMode};
-pub use profile::{MANDATORY_SUITE, Profile, ProfileError, Suite, SuiteOrder, Version};
+pub use profile::{
+    Exchange, KeyKind, MANDATORY_SUITE, Profile, ProfileError, Rules, Suite, SuiteOrder, Version,
+};
 pub use refusal::{Reason, Refusal, RefusalError};
 pub use server::{Acceptor, Peer};
 pub use stream::{Evidence, HANDSHAKE_BOUND, Stream};
+pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};
+pub use trust::{Exception, TrustAnchor};
 pub use url::{HemsUrl, UrlError};
 
 /// The TLS library that does the work, with its version, for `--version` and start-up logs.

@@ -115,6 +115,9 @@ reasons! {
     /// The server's DH group is below 2048 bits.
     WeakDhGroup "weak_dh_group" "RFC 5246 7.4.3, T-05"
         "let the H(e)MS use a DH group of 2048 bits or more"
+    /// TLS 1.2 without the extended master secret, which the later profile asks for. (RFC 7627)
+    NoExtendedMasterSecret "no_extended_master_secret" "TS 33.210 6.2.3, T-01"
+        "let the peer offer the extended master secret, or use the listener of ts33320"
     /// What was negotiated is not in the profile's table.
     OutsideProfile "outside_profile" "TS 33.320 8.3.4, P-13"
         "report this: the engine negotiated what the table does not have"
@@ -155,6 +158,9 @@ reasons! {
     /// The Inform names another device than the certificate. (P-20)
     DeviceIdMismatch "device_id_mismatch" "TS 33.320 8.3.4, P-20"
         "find out which cell holds which certificate; two cells may have been swapped or cloned"
+    /// The operator blocked this identity, certificate, key or issuer.
+    Blocked "blocked" "I-12"
+        "find out why it was blocked; remove the block where that is over"
     /// A good certificate of a cell that nobody admitted.
     UnknownIdentity "unknown_identity" "decision 7, I-12"
         "admit the identity, or leave it in quarantine"

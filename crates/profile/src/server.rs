@@ -2,39 +2,46 @@
 //!
 //! Who a H(e)NB is comes from its certificate alone (P-20), and which realms it may come from is a property of
 //! the trust anchor that its chain ends in: a CA that goes astray can only speak for its own realms.
+//!
+//! ```text
+//!   reload ──▶ Present { context, trust } ──▶ a connection keeps the one it began with
+//!   ticket ──▶ chain known? judged again? ──▶ resumed, or a full handshake
+//! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{ClientHelloResponse, Ssl, SslAlert, SslContext, SslRef};
+use openssl::ssl::{ClientHelloResponse, Ssl, SslAlert, SslContext, SslOptions, SslRef, SslSessionCacheMode};
+use openssl::x509::X509Ref;
 use tokio::net::TcpStream;
 
-use crate::certificate::CertificateFacts;
-use crate::context::{self, ContextError, KeyPair, Own, Root, Terms, TrustAnchor};
-use crate::handshake::{self, Rules, Side};
+use crate::blocks::Blocklist;
+use crate::certificate::{CertificateFacts, sha256};
+use crate::context::{self, ContextError, KeyPair, Own, Terms};
+use crate::ffi;
+use crate::ffi::ticket::{Keeper, Sealing};
+use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
 use crate::refusal::{Reason, Refusal};
+use crate::resume::KnownChains;
 use crate::stream::{Evidence, Stream};
-use crate::verify::{self, Role};
-
-/// A session of one profile never resumes under another. (Decision 8)
-const SESSION_CONTEXT: &[u8] = b"hearth ts33320";
+use crate::ticket::TicketKeys;
+use crate::trust::{Trust, TrustAnchor, Verdict};
+use crate::verify::Role;
 
 /// Accepts H(e)NBs on one listener; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Acceptor {
-    context: SslContext,
-    terms: Terms,
-    anchors: Arc<[Anchor]>,
-    own: CertificateFacts,
+    resumer: Arc<Resumer>,
+    present: Arc<RwLock<Arc<Present>>>,
 }
 
-/// A loaded trust anchor.
+/// What holds between two reloads.
 #[derive(Debug)]
-struct Anchor {
-    name: String,
-    realms: Vec<String>,
-    roots: Vec<Root>,
+struct Present {
+    context: SslContext,
+    trust: Arc<Trust>,
+    own: CertificateFacts,
 }
 
 /// A H(e)NB whose certificate was verified.
@@ -44,41 +51,73 @@ pub struct Peer {
     pub identity: Identity,
     /// The name of the trust anchor that vouches for it.
     pub anchor: String,
+    /// Its whole chain, leaf first, root last.
+    pub chain: Vec<CertificateFacts>,
     /// What was negotiated.
     pub evidence: Evidence,
 }
 
 impl Acceptor {
     /// Checks everything that does not need a peer: without an RSA key whose certificate permits
-    /// keyEncipherment, or with an anchor that names no realms, there is no acceptor.
+    /// keyEncipherment, or with an anchor that names no realms, there is no acceptor. Nobody is blocked, and no
+    /// session is resumed.
     pub fn new(terms: &Terms, own: &KeyPair, anchors: &[TrustAnchor]) -> Result<Self, ContextError> {
-        let own = Own::load(own, Role::Hems, terms)?;
-        let anchors = load_anchors(anchors, terms)?;
-        let roots: Vec<Root> = anchors.iter().flat_map(|anchor| anchor.roots.iter().cloned()).collect();
-        let mut builder = context::builder(terms, &own, &roots)?;
-        for root in &roots {
-            builder.add_client_ca(&root.certificate)?;
-        }
-        builder.set_tmp_dh(&*context::dh_group()?)?;
-        builder.set_session_id_context(SESSION_CONTEXT)?;
-        builder.set_client_hello_callback(no_sslv2_hello);
-        Ok(Self { context: builder.build(), terms: terms.clone(), anchors: anchors.into(), own: own.facts })
+        Self::with(terms, own, anchors, Arc::new(()), None)
+    }
+
+    /// An acceptor that asks a blocklist, and that resumes sessions where the terms and the keys allow it.
+    pub fn with(
+        terms: &Terms,
+        own: &KeyPair,
+        anchors: &[TrustAnchor],
+        blocks: Arc<dyn Blocklist>,
+        tickets: Option<Arc<TicketKeys>>,
+    ) -> Result<Self, ContextError> {
+        let tickets = tickets.filter(|_| terms.resumption);
+        let bench = Resumer { terms: terms.clone(), blocks, tickets, chains: Arc::default() };
+        let present = RwLock::new(Arc::new(Present::load(&bench, own, anchors)?));
+        Ok(Self { resumer: Arc::new(bench), present: Arc::new(present) })
+    }
+
+    /// Takes over changed files, or says what is wrong with them and goes on with the old ones. Connections that
+    /// stand are not touched; tickets stay good for whom the new trust still trusts.
+    pub fn reload(&self, own: &KeyPair, anchors: &[TrustAnchor]) -> Result<(), ContextError> {
+        let next = Arc::new(Present::load(&self.resumer, own, anchors)?);
+        *self.present.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
     }
 
     /// Our own certificate, to warn of its end in time.
-    pub fn certificate(&self) -> &CertificateFacts {
-        &self.own
+    pub fn certificate(&self) -> CertificateFacts {
+        self.present().own.clone()
+    }
+
+    /// Judges once more a peer that was accepted earlier: its dates pass, the operator blocks it, anchors change.
+    pub fn judge_again(&self, peer: &Peer) -> Result<(), Refusal> {
+        let leaf = &peer.evidence.certificate.fingerprint_sha256;
+        let chain = self.resumer.chains.find(leaf);
+        let chain =
+            chain.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "its chain is not known any more"))?;
+        self.resumer.judge(&self.present().trust, &chain).map(drop)
+    }
+
+    fn present(&self) -> Arc<Present> {
+        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shakes hands on a new connection, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND).
     pub async fn accept(&self, tcp: TcpStream) -> Result<(Stream, Peer), Refusal> {
+        let present = self.present();
         let mut ssl =
-            Ssl::new(&self.context).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-        let anchors = Arc::clone(&self.anchors);
-        let rules: Rules = Arc::new(move |chain| identify(chain, &anchors).map(|_| ()));
-        let attempt = handshake::prepare(&mut ssl, &self.terms, Role::Henb, rules);
+            Ssl::new(&present.context).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        let (resumer, trust) = (Arc::clone(&self.resumer), Arc::clone(&present.trust));
+        let judge: Arc<Judge> = Arc::new(move |chain| resumer.judge(&trust, chain));
+        let terms = &self.resumer.terms;
+        let (now, trust) = (terms.clock.now(), Arc::clone(&present.trust));
+        let bench = Bench { trust, profile: terms.profile, role: Role::Henb, now, judge };
+        let attempt = handshake::prepare(&mut ssl, bench);
         let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
-        match self.recheck(stream.ssl()) {
+        match self.recheck(stream.ssl(), &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
             Err(refusal) => {
                 handshake::part(stream.get_mut()).await;
@@ -88,46 +127,115 @@ impl Acceptor {
     }
 
     /// Everything once more on what the handshake left: the callback is not called for each way to get here.
-    fn recheck(&self, ssl: &SslRef) -> Result<Peer, Refusal> {
-        let (version, suite) = handshake::negotiated(ssl, self.terms.profile)?;
+    fn recheck(&self, ssl: &SslRef, present: &Present) -> Result<Peer, Refusal> {
+        let terms = &self.resumer.terms;
+        let (version, suite) = handshake::negotiated(ssl, terms.profile)?;
         let der = handshake::peer_certificate(ssl)?;
-        let facts = CertificateFacts::read(&der);
-        let certificate = verify::read(&der)?;
-        verify::leaf_rules(&certificate, Role::Henb, self.terms.profile, self.terms.clock.now())
-            .map_err(|refusal| refusal.about(facts.clone()))?;
-        let chain = ssl
-            .verified_chain()
-            .map(|chain| chain.iter().filter_map(|ca| ca.to_der().ok()).collect::<Vec<_>>());
-        let (identity, anchor) =
-            identify(&chain.unwrap_or_default(), &self.anchors).map_err(|refusal| refusal.about(facts))?;
+        let facts = CertificateFacts::read(&der)
+            .ok_or_else(|| Refusal::new(Reason::MalformedCertificate, "the certificate cannot be read"))?;
+        let chain = self.chain(ssl, &facts)?;
+        let about = |refusal: Refusal| refusal.about(Some(facts.clone()));
+        let verdict = self.resumer.judge(&present.trust, &chain).map_err(about)?;
+        let identity = verdict.identity;
+        let identity = identity.ok_or_else(|| Refusal::new(Reason::NotAnIdentity, "there is no identity"))?;
+        self.resumer.chains.remember(&facts.fingerprint_sha256, &chain);
         let evidence = Evidence {
+            profile: terms.profile.name,
             tls_version: version.name(),
             suite: suite.standard_name,
             suite_code: suite.code,
             resumed: ssl.session_reused(),
-            certificate: CertificateFacts::of(&certificate, &der),
+            certificate: facts,
+            outside_profile: verdict.outside_profile,
         };
-        Ok(Peer { identity, anchor: anchor.name.clone(), evidence })
+        let chain = chain.iter().filter_map(|der| CertificateFacts::read(der)).collect();
+        Ok(Peer { identity, anchor: verdict.anchor, chain, evidence })
+    }
+
+    /// The verified chain: the engine's after a full handshake, the remembered one after a resumption.
+    fn chain(&self, ssl: &SslRef, leaf: &CertificateFacts) -> Result<Vec<Vec<u8>>, Refusal> {
+        let chain = if ssl.session_reused() {
+            self.resumer.chains.find(&leaf.fingerprint_sha256)
+        } else {
+            handshake::verified_chain(ssl)
+        };
+        chain.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "there is no chain"))
     }
 }
 
-/// The identity in the leaf, and the anchor that may vouch for its realm. (P-20, A-04)
-fn identify<'a>(chain: &[Vec<u8>], anchors: &'a [Anchor]) -> Result<(Identity, &'a Anchor), Refusal> {
-    let (Some(leaf), Some(root)) = (chain.first(), chain.last()) else {
-        return Err(Refusal::new(Reason::UnknownIssuer, "there is no chain"));
-    };
-    let identity = verify::identity_of(&verify::read(leaf)?)?;
-    let holds = |anchor: &&Anchor| anchor.roots.iter().any(|candidate| candidate.der == *root);
-    let anchor = anchors.iter().find(holds);
-    let Some(anchor) = anchor else {
-        return Err(Refusal::new(Reason::UnknownIssuer, "the chain ends in no configured anchor"));
-    };
-    if !anchor.realms.iter().any(|realm| realm == identity.realm()) {
-        let detail =
-            format!("the anchor \"{}\" does not issue for the realm \"{}\"", anchor.name, identity.realm());
-        return Err(Refusal::new(Reason::RealmNotOfAnchor, detail));
+impl Present {
+    fn load(resumer: &Resumer, own: &KeyPair, anchors: &[TrustAnchor]) -> Result<Self, ContextError> {
+        let terms = &resumer.terms;
+        let own = Own::load(own, Role::Hems, terms)?;
+        let trust = Arc::new(Trust::load(anchors, Role::Henb, terms)?);
+        let mut builder = context::builder(terms, &own, trust.roots())?;
+        for root in trust.roots() {
+            builder.add_client_ca(&root.certificate)?;
+        }
+        builder.set_tmp_dh(&*context::dh_group()?)?;
+        builder.set_session_id_context(&session_context(terms, &own)?)?;
+        builder.set_client_hello_callback(no_sslv2_hello);
+        if resumer.tickets.is_some() {
+            // Tickets only: a cache in memory would hold 14 kB for each cell.
+            builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+            builder.clear_options(SslOptions::NO_TICKET);
+            let keeper = Arc::new(Gatekeeper { resumer: resumer.clone(), trust: Arc::clone(&trust) });
+            ffi::ticket::keep(&mut builder, keeper)?;
+        } else {
+            context::never_resume(&mut builder);
+        }
+        Ok(Self { context: builder.build(), trust, own: own.facts })
     }
-    Ok((identity, anchor))
+}
+
+/// A session of one listener and profile never resumes at another. (Decision 8)
+fn session_context(terms: &Terms, own: &Own) -> Result<[u8; 32], ErrorStack> {
+    Ok(openssl::sha::sha256(format!("{} {}", terms.profile.name, own.facts.public_key_sha256).as_bytes()))
+}
+
+/// What does not change with a reload.
+#[derive(Debug, Clone)]
+struct Resumer {
+    terms: Terms,
+    blocks: Arc<dyn Blocklist>,
+    tickets: Option<Arc<TicketKeys>>,
+    chains: Arc<KnownChains>,
+}
+
+impl Resumer {
+    fn judge(&self, trust: &Trust, chain: &[Vec<u8>]) -> Result<Verdict, Refusal> {
+        trust.judge(chain, self.blocks.as_ref(), self.terms.clock.now())
+    }
+}
+
+/// Says of each ticket that comes back whether its session may go on. (T-08, decision 8)
+struct Gatekeeper {
+    resumer: Resumer,
+    trust: Arc<Trust>,
+}
+
+impl Keeper for Gatekeeper {
+    fn sealing(&self) -> Option<Sealing> {
+        self.resumer.tickets.as_ref()?.sealing(self.resumer.terms.clock.now())
+    }
+
+    fn opening(&self, name: &[u8; 16]) -> Option<Sealing> {
+        self.resumer.tickets.as_ref()?.opening(name, self.resumer.terms.clock.now())
+    }
+
+    fn may_resume(&self, leaf: &X509Ref) -> bool {
+        let Ok(leaf) = leaf.to_der() else {
+            return false;
+        };
+        let fingerprint = sha256(&leaf);
+        let Some(known) = self.resumer.chains.find(&fingerprint) else {
+            return false;
+        };
+        // The anchors may have changed since: the chain is verified under those of today.
+        let above = known.get(1..).unwrap_or_default();
+        let chain = self.trust.chain_of(&leaf, above);
+        chain.is_some_and(|chain| self.resumer.judge(&self.trust, &chain).is_ok())
+    }
 }
 
 /// OpenSSL 3 still reads the format of SSL 2.0. (P-02)
@@ -137,30 +245,4 @@ fn no_sslv2_hello(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<ClientHelloR
         return Err(ErrorStack::get());
     }
     Ok(ClientHelloResponse::SUCCESS)
-}
-
-fn load_anchors(anchors: &[TrustAnchor], terms: &Terms) -> Result<Vec<Anchor>, ContextError> {
-    if anchors.is_empty() {
-        return Err(ContextError::NoAnchors);
-    }
-    let mut loaded: Vec<Anchor> = Vec::new();
-    for anchor in anchors {
-        if anchor.realms.is_empty() {
-            return Err(ContextError::NoRealms { name: anchor.name.clone() });
-        }
-        let realms =
-            anchor.realms.iter().map(|realm| context::realm(anchor, realm)).collect::<Result<_, _>>()?;
-        let roots = context::roots(&anchor.certificates, terms)?;
-        let shared = |earlier: &&Anchor| {
-            earlier.roots.iter().any(|one| roots.iter().any(|other| one.der == other.der))
-        };
-        if let Some(earlier) = loaded.iter().find(shared) {
-            return Err(ContextError::SharedAnchor {
-                first: earlier.name.clone(),
-                second: anchor.name.clone(),
-            });
-        }
-        loaded.push(Anchor { name: anchor.name.clone(), realms, roots });
-    }
-    Ok(loaded)
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::certificate::CertificateFacts;
+use crate::refusal::Reason;
 
 /// How long a handshake may take: generous for a cell on a slow line, short for one who holds sockets open.
 pub const HANDSHAKE_BOUND: Duration = Duration::from_secs(10);
@@ -22,16 +23,20 @@ pub const HANDSHAKE_BOUND: Duration = Duration::from_secs(10);
 /// What was negotiated, for reports. (Decision 11)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence {
-    /// `TLSv1.1` or `TLSv1.2`.
+    /// The profile of the listener or the cell.
+    pub profile: &'static str,
+    /// `TLSv1.1`, `TLSv1.2` or `TLSv1.3`.
     pub tls_version: &'static str,
-    /// The suite's name in RFC 5246.
+    /// The suite's name in its standard.
     pub suite: &'static str,
     /// The suite's code point.
     pub suite_code: u16,
-    /// Whether an earlier session was continued; always false while resumption is off.
+    /// Whether an earlier session was continued.
     pub resumed: bool,
     /// The peer's certificate.
     pub certificate: CertificateFacts,
+    /// The rules that the certificate breaks under an exception of its anchor; empty inside the profile.
+    pub outside_profile: Vec<Reason>,
 }
 
 /// A TLS connection that keeps the profile; bytes in, bytes out.

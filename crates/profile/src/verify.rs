@@ -7,10 +7,11 @@
 use jiff::Timestamp;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::certificate::{dns_names, has_strong_signature, rsa_bits};
+use crate::certificate::{dns_names, has_strong_signature, key_kind, rsa_bits};
 use crate::identity::{Identity, is_eui};
-use crate::profile::Profile;
+use crate::profile::KeyKind;
 use crate::refusal::{Reason, Refusal};
+use crate::trust::Trial;
 
 /// Whose certificate it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,19 +29,47 @@ pub(crate) fn read(der: &[u8]) -> Result<X509Certificate<'_>, Refusal> {
     }
 }
 
-/// Every rule for the peer's own certificate but its place in a chain.
-pub(crate) fn leaf_rules(
-    certificate: &X509Certificate<'_>,
-    role: Role,
-    profile: &Profile,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    strength(certificate, profile)?;
+/// Every rule for the peer's own certificate but its dates and its place in a chain.
+pub(crate) fn leaf_rules(certificate: &X509Certificate<'_>, trial: &mut Trial<'_>) -> Result<(), Refusal> {
+    strength(certificate, trial)?;
     no_ca(certificate)?;
-    usage(certificate, role)?;
-    purpose(certificate, role)?;
-    key_period(certificate, now)?;
+    trial.excuse(usage(certificate, trial.role))?;
+    trial.excuse(purpose(certificate, trial.role))?;
+    key_period(certificate, trial.now)?;
     no_hostile_names(certificate)
+}
+
+/// What the engine checks in a CA between leaf and root, said again because it says it in full handshakes only.
+pub(crate) fn authority_rules(
+    certificate: &X509Certificate<'_>,
+    depth: usize,
+    trial: &mut Trial<'_>,
+) -> Result<(), Refusal> {
+    strength(certificate, trial).map_err(|refusal| {
+        let detail = format!("{}{}", refusal.detail, whose(certificate, depth));
+        Refusal::new(refusal.reason, detail)
+    })
+}
+
+/// Which certificate of a chain a complaint is about: nothing for the leaf.
+pub(crate) fn whose(certificate: &X509Certificate<'_>, depth: usize) -> String {
+    if depth == 0 {
+        return String::new();
+    }
+    let name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok());
+    format!(", for the CA \"{}\" {depth} above the leaf", name.unwrap_or_default())
+}
+
+/// The validity, both ends included. (RFC 5280 4.1.2.5, P-18)
+pub(crate) fn dates(certificate: &X509Certificate<'_>, depth: usize, now: Timestamp) -> Result<(), Refusal> {
+    let (now, validity) = (now.as_second(), certificate.validity());
+    let reason = match () {
+        () if now < validity.not_before.timestamp() => Reason::CertificateNotYetValid,
+        () if now > validity.not_after.timestamp() => Reason::CertificateExpired,
+        () => return Ok(()),
+    };
+    let words = if reason == Reason::CertificateExpired { "has expired" } else { "is not yet valid" };
+    Err(Refusal::new(reason, format!("the certificate {words}{}", whose(certificate, depth))))
 }
 
 fn malformed(error: impl std::fmt::Display) -> Refusal {
@@ -48,19 +77,21 @@ fn malformed(error: impl std::fmt::Display) -> Refusal {
 }
 
 /// Key and signature.
-pub(crate) fn strength(certificate: &X509Certificate<'_>, profile: &Profile) -> Result<(), Refusal> {
-    let Some(bits) = rsa_bits(certificate) else {
-        return Err(Refusal::new(Reason::KeyType, "the key is not an RSA key"));
+pub(crate) fn strength(certificate: &X509Certificate<'_>, trial: &mut Trial<'_>) -> Result<(), Refusal> {
+    let kind = key_kind(certificate).filter(|kind| trial.keys.contains(kind));
+    let Some(kind) = kind else {
+        let kinds: Vec<&str> = trial.keys.iter().map(|kind| kind.name()).collect();
+        let detail = format!("the key is not one of: {}", kinds.join(", "));
+        return Err(Refusal::new(Reason::KeyType, detail));
     };
-    if bits < profile.min_rsa_bits {
-        let detail = format!("the RSA key has {bits} bits, fewer than {}", profile.min_rsa_bits);
-        return Err(Refusal::new(Reason::WeakKey, detail));
+    let bits = rsa_bits(certificate).filter(|_| kind == KeyKind::Rsa);
+    if let Some(bits) = bits.filter(|bits| *bits < trial.min_rsa_bits) {
+        let detail = format!("the RSA key has {bits} bits, fewer than {}", trial.min_rsa_bits);
+        trial.excuse(Err(Refusal::new(Reason::WeakKey, detail)))?;
     }
     if !has_strong_signature(certificate) {
-        return Err(Refusal::new(
-            Reason::WeakSignature,
-            "the certificate is not signed with SHA-256 or better",
-        ));
+        let detail = "the certificate is not signed with SHA-256 or better";
+        trial.excuse(Err(Refusal::new(Reason::WeakSignature, detail)))?;
     }
     Ok(())
 }
@@ -218,6 +249,13 @@ pub(crate) fn identity_of(certificate: &X509Certificate<'_>) -> Result<Identity,
     }
 }
 
+/// The identity in the common name, for fleets that an exception names.
+pub(crate) fn common_name_identity(certificate: &X509Certificate<'_>) -> Option<Identity> {
+    let mut names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    let identity = Identity::parse(names.next()?).ok()?;
+    names.next().is_none().then_some(identity)
+}
+
 fn no_identity(certificate: &X509Certificate<'_>, names: &[&str]) -> String {
     let mut common_names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
     if names.is_empty() && common_names.any(|name| Identity::parse(name).is_ok()) {
@@ -235,6 +273,7 @@ mod tests {
 
     use super::*;
     use crate::pki::{Authority, Digest, Key, LeafOrder, Purpose, Usage, Validity};
+    use crate::profile::Profile;
 
     const NAME: &str = "00005e005301.hnb.example";
 
@@ -247,11 +286,13 @@ mod tests {
         X509::from_pem(&pem).unwrap().to_der().unwrap()
     }
 
+    fn trial(role: Role) -> Trial<'static> {
+        Trial::plain(role, &Profile::TS33320, Timestamp::now())
+    }
+
     fn reason(order: &LeafOrder, key: &Key, role: Role) -> Option<Reason> {
         let der = der(order, key);
-        leaf_rules(&read(&der).unwrap(), role, &Profile::TS33320, Timestamp::now())
-            .err()
-            .map(|refusal| refusal.reason)
+        leaf_rules(&read(&der).unwrap(), &mut trial(role)).err().map(|refusal| refusal.reason)
     }
 
     #[test]
@@ -281,8 +322,7 @@ mod tests {
         let key = Key::generate(2048).unwrap();
         for (order, role) in [(henb(), Role::Henb), (LeafOrder::hems("hems.example"), Role::Hems)] {
             let der = der(&order.uncritical_usage(), &key);
-            let refusal =
-                leaf_rules(&read(&der).unwrap(), role, &Profile::TS33320, Timestamp::now()).unwrap_err();
+            let refusal = leaf_rules(&read(&der).unwrap(), &mut trial(role)).unwrap_err();
             assert_eq!(refusal.to_string(), "key_usage: key usage is not critical", "{role:?}");
         }
     }
@@ -368,9 +408,12 @@ mod tests {
         };
         crate::certificate::CertificateFacts::read(der).unwrap();
         for role in [Role::Henb, Role::Hems] {
-            leaf_rules(&certificate, role, &Profile::TS33320, Timestamp::now()).ok();
+            leaf_rules(&certificate, &mut trial(role)).ok();
+            authority_rules(&certificate, 1, &mut trial(role)).ok();
+            dates(&certificate, 1, Timestamp::now()).ok();
         }
         identity_of(&certificate).ok();
+        common_name_identity(&certificate);
         suite_usage(&certificate, true).ok();
     }
 

@@ -115,11 +115,8 @@ impl Drop for Acs {
 
 impl Acs {
     async fn start(own: &KeyPair, manufacturer: &Path, clock: Arc<dyn Clock>) -> Self {
-        let anchors = [TrustAnchor {
-            name: "manufacturer".to_owned(),
-            certificates: manufacturer.to_owned(),
-            realms: vec!["hnb.example".to_owned()],
-        }];
+        let realms = vec!["hnb.example".to_owned()];
+        let anchors = [TrustAnchor::new("manufacturer", manufacturer.to_owned(), realms)];
         let acceptor = Acceptor::new(&Terms { lab: true, ..Terms::new(clock) }, own, &anchors).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -11,10 +11,13 @@
 #![expect(clippy::indexing_slicing, reason = "the tests read hellos that they have checked the length of")]
 
 mod alerts;
+mod anchors;
 mod clients;
 mod clock;
 mod hello;
 mod load;
+mod reload;
+mod resumption;
 mod servers;
 mod suites;
 mod versions;

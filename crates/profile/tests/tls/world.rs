@@ -68,7 +68,7 @@ impl World {
 
     pub(crate) fn anchor_of(&self, name: &str, realms: &[&str]) -> TrustAnchor {
         let realms = realms.iter().map(|realm| (*realm).to_owned()).collect();
-        TrustAnchor { name: name.to_owned(), certificates: self.file(&format!("{name}.pem")), realms }
+        TrustAnchor::new(name, self.file(&format!("{name}.pem")), realms)
     }
 
     pub(crate) fn acceptor(&self) -> Acceptor {
