@@ -96,6 +96,7 @@ fn findings(project: &Project, rules: &Rules, metadata: &cargo::Metadata) -> Vec
         licences::licences(project, metadata),
         files::module_docs(project),
         files::sql(project),
+        files::unchecked(project),
         files::issues(project),
         files::stubs(project),
         files::traces(project),

@@ -1,5 +1,5 @@
 //! Whom a listener trusts, and the whole judgement of a chain: what is said here is said again whenever a session
-//! resumes, because the engine then says nothing. (TS 33.320 8.3.3, decisions 7 and 8)
+//! resumes, because the engine then says nothing. (TS 33.320 8.3.3)
 //!
 //! ```text
 //!   chain ─▶ anchor of its root ─▶ dates ─▶ strength ─▶ leaf rules ─▶ revocation ─▶ identity ─▶ realm ─▶ blocks

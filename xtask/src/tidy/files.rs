@@ -56,6 +56,21 @@ fn is_sql(literal: &str) -> bool {
         .any(|statement| text.strip_prefix(statement).is_some_and(|rest| rest.starts_with([' ', '\n'])))
 }
 
+/// Where code may do what the compiler cannot check.
+const UNCHECKED: &str = "crates/profile/src/ffi";
+
+/// Only the calls to the TLS engine that its binding lacks are beyond the compiler's checks.
+pub(super) fn unchecked(project: &Project) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in project.rust().filter(|file| !file.path.starts_with(UNCHECKED)) {
+        let tokens = rust::tokens(&file.text);
+        let words = tokens.iter().filter(|token| matches!(token.text, "unsafe" | "unsafe_code"));
+        let right = "a safe interface, or a wrapper in crates/profile/src/ffi/";
+        findings.extend(words.map(|token| Finding::new(&file.path, token.line, "unsafe code", right)));
+    }
+    findings
+}
+
 /// Work left for later names the issue that will do it.
 pub(super) fn issues(project: &Project) -> Vec<Finding> {
     rust_findings(project, "name the issue: `TODO(#12)`", |token| {
@@ -149,6 +164,13 @@ mod tests {
         assert!(check(sql, "crates/hems/src/store/device.rs", query).is_empty());
         assert_eq!(check(sql, "crates/hems/src/schema.sql", ""), [1]);
         assert!(check(sql, "crates/hems/migrations/1.sql", "").is_empty());
+    }
+
+    #[test]
+    fn unsafe_code_outside_its_room_is_found() {
+        let text = "//! A.\n#![allow(unsafe_code)]\nfn f() { unsafe { g() } }\n// unsafe is a word here\n";
+        assert_eq!(check(unchecked, "crates/hems/src/a.rs", text), [2, 3]);
+        assert!(check(unchecked, "crates/profile/src/ffi/a.rs", text).is_empty());
     }
 
     #[test]

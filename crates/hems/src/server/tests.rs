@@ -35,13 +35,21 @@ fn caller() -> Caller {
         not_before: Timestamp::UNIX_EPOCH,
         not_after: Timestamp::UNIX_EPOCH,
         dns_names: Vec::new(),
+        public_key_sha256: String::new(),
         key: String::new(),
         signature: String::new(),
     };
-    let evidence =
-        Evidence { tls_version: "TLSv1.2", suite: "", suite_code: 0x2f, resumed: false, certificate };
+    let evidence = Evidence {
+        profile: "ts33320",
+        tls_version: "TLSv1.2",
+        suite: "",
+        suite_code: 0x2f,
+        resumed: false,
+        certificate,
+        outside_profile: Vec::new(),
+    };
     let identity = Identity::parse("00005e005301.hnb.example").unwrap();
-    let peer = Peer { identity, anchor: String::new(), evidence };
+    let peer = Peer { identity, anchor: String::new(), chain: Vec::new(), evidence };
     Caller { peer: Arc::new(peer), address: "127.0.0.1:1".parse().unwrap(), connection: 1 }
 }
 

@@ -1,4 +1,4 @@
-//! Session tickets under keys of our own, and a veto before a ticket resumes a session. (RFC 5077, decision 8)
+//! Session tickets under keys of our own, and a veto before a ticket resumes a session. (RFC 5077)
 //!
 //! ```text
 //!   new ticket ──▶ seal ──▶ Keeper::sealing
