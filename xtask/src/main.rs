@@ -13,6 +13,7 @@ mod project;
 mod requirements;
 mod rust;
 mod skips;
+mod switches;
 mod test;
 mod tidy;
 
@@ -45,6 +46,7 @@ fn run(words: &[&str]) -> Answer {
         ["bench", name, "--output", "json"] => bench::run(name, true),
         ["tidy"] => tidy::run(),
         ["tidy", "--figures"] => tidy::figures(),
+        ["prove", rows @ ..] => switches::run(rows),
         ["requirements"] => requirements::run(),
         ["gen"] => generate::run(),
         _ => Err(format!("unknown: `{}`; ./x without a word lists the commands", words.join(" ")).into()),

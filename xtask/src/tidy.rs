@@ -22,14 +22,14 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::project::{self, Project};
-use crate::{Answer, cargo};
+use crate::{Answer, cargo, switches};
 
 /// Where the rules' data stands.
 const RULES: &str = "xtask/tidy.toml";
 
 /// Something that is not as it should be: where, what, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Finding {
+pub(crate) struct Finding {
     path: String,
     line: usize,
     what: String,
@@ -37,7 +37,7 @@ struct Finding {
 }
 
 impl Finding {
-    fn new(path: &str, line: usize, what: impl Into<String>, right: impl Into<String>) -> Self {
+    pub(crate) fn new(path: &str, line: usize, what: impl Into<String>, right: impl Into<String>) -> Self {
         Self { path: path.into(), line, what: what.into(), right: right.into() }
     }
 }
@@ -98,6 +98,7 @@ fn findings(project: &Project, rules: &Rules, metadata: &cargo::Metadata) -> Vec
         files::sql(project),
         files::unchecked(project),
         files::issues(project),
+        switches::check(project),
         files::stubs(project),
         files::traces(project),
         sizes::sizes(project, &rules.sizes),
