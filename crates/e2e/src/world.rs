@@ -1,7 +1,9 @@
 //! One lab on loopback: certificates, a H(e)MS, cells.
 
 use std::{
-    env, fs, iter,
+    env,
+    ffi::OsStr,
+    fs, iter,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
@@ -142,7 +144,15 @@ impl World {
     /// Starts `henbd` for a cell.
     #[must_use]
     pub fn henbd(&self, cell: &Cell) -> Process {
-        Process::start(Command::new(program("henbd")).arg("--config").arg(&cell.config), &cell.log)
+        self.henbd_with(cell, &[])
+    }
+
+    /// Starts `henbd` for a cell with variables in its environment.
+    #[must_use]
+    pub fn henbd_with(&self, cell: &Cell, variables: &[(&str, &OsStr)]) -> Process {
+        let mut command = Command::new(program("henbd"));
+        command.arg("--config").arg(&cell.config).envs(variables.iter().copied());
+        Process::start(&mut command, &cell.log)
     }
 
     /// Tells the H(e)MS what every cell shall be, as the demo does; cells call every `interval` seconds.

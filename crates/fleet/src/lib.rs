@@ -165,7 +165,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         mode: TransportMode::Public,
         url: options.url.clone(),
         anchors: anchors(&options.pki),
-        identity,
+        identity: (&identity).into(),
         device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, faults: Vec::new() }),
         names: Names::default(),
     }

@@ -14,7 +14,9 @@ use std::{
     sync::Arc,
 };
 
-use profile::{Acceptor, Clock, HemsUrl, KeyPair, SystemClock, Terms, TransportMode, TrustAnchor};
+use profile::{
+    Acceptor, Clock, Credentials, HemsUrl, KeySource, SystemClock, Terms, TransportMode, TrustAnchor,
+};
 
 pub use file::{Admission, Anchor, Api, Cwmp, File, Gate, Limits};
 pub use reader::{At, ConfigError};
@@ -236,11 +238,15 @@ impl Check {
         }
     }
 
-    fn key(&mut self, at: &At<String>) -> Option<PathBuf> {
+    /// A key in a token, or in a file that its owner alone can read.
+    fn key(&mut self, at: &At<String>) -> Option<KeySource> {
+        if let token @ KeySource::Token(_) = KeySource::from(at.value.clone()) {
+            return Some(token);
+        }
         let path = self.file(at)?;
         let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o077 == 0 {
-            return Some(path);
+            return Some(KeySource::File(path));
         }
         let right = "only its owner may read a private key: chmod 600";
         self.complain(at.line, format!("{} has mode {:o}; {right}", path.display(), mode & 0o777))
@@ -251,7 +257,7 @@ impl Check {
         let key = self.key(&file.cwmp.key);
         let anchors: Vec<_> = file.cwmp.anchors.iter().map(|anchor| self.anchor(anchor)).collect();
         let anchors: Vec<TrustAnchor> = anchors.into_iter().collect::<Option<_>>()?;
-        let own = KeyPair { chain: chain?, key: key? };
+        let own = Credentials { chain: chain?, key: key? };
         if anchors.is_empty() || anchors.iter().any(|anchor| anchor.realms.is_empty()) {
             return None;
         }

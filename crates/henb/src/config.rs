@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use profile::{HemsUrl, Identity, KeyPair, TransportMode};
+use profile::{Credentials, HemsUrl, Identity, KeySource, TransportMode};
 use reader::{Reader, Typed};
 
 use crate::device::{Factory, Radio, RadioFault};
@@ -37,7 +37,7 @@ pub struct Config {
     /// The operator's CAs.
     pub anchors: PathBuf,
     /// The cell's certificate and key.
-    pub identity: KeyPair,
+    pub identity: Credentials,
     /// What it drives.
     pub device: DeviceKind,
     /// Who it says it is.
@@ -121,7 +121,8 @@ pub struct File {
     anchors: Option<Typed<String>>,
     /// `identity.certificate`: PEM file with the cell's chain. Required.
     certificate: Option<Typed<String>>,
-    /// `identity.key`: PEM file, readable by its owner only. Required.
+    /// `identity.key`: PEM file, readable by its owner only, or a PKCS#11 URI:
+    /// `pkcs11:token=T;object=K?module-path=/…/lib.so&pin-source=file:/…`. Required.
     key: Option<Typed<String>>,
     /// `device.kind`: "simulated" or "memory". Default "simulated".
     kind: Option<Typed<String>>,
@@ -249,7 +250,7 @@ impl File {
         let state_dir = reader.required("state_dir", self.state_dir.as_ref(), "a folder");
         let anchors = existing(reader, base, "hems.anchors", self.anchors.as_ref());
         let chain = existing(reader, base, "identity.certificate", self.certificate.as_ref());
-        let key = existing(reader, base, "identity.key", self.key.as_ref());
+        let key = key(reader, base, self.key.as_ref());
         let names = self.names(reader);
         let device = self.device(reader);
         Some(Config {
@@ -258,7 +259,7 @@ impl File {
             mode,
             url: url?,
             anchors: anchors?,
-            identity: KeyPair { chain: chain?, key: key? },
+            identity: Credentials { chain: chain?, key: key? },
             device,
             names,
         })
@@ -353,6 +354,14 @@ fn existing(
         return None;
     }
     Some(path)
+}
+
+/// A key in a file, or in a token that holds it for good.
+fn key(reader: &mut Reader<'_>, base: &Path, typed: Option<&Typed<String>>) -> Option<KeySource> {
+    match typed.map(|typed| KeySource::from(typed.value.clone())) {
+        Some(token @ KeySource::Token(_)) => Some(token),
+        Some(KeySource::File(_)) | None => existing(reader, base, "identity.key", typed).map(KeySource::File),
+    }
 }
 
 fn check_length(name: &str, text: &str) -> Result<String, String> {

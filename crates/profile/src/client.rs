@@ -13,9 +13,10 @@ use openssl::x509::verify::X509CheckFlags;
 use tokio::net::TcpStream;
 
 use crate::certificate::CertificateFacts;
-use crate::context::{self, ContextError, KeyPair, Own, Terms};
+use crate::context::{self, ContextError, Own, Terms};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
+use crate::key::Credentials;
 use crate::profile::{Exchange, Suite};
 use crate::refusal::{Reason, Refusal};
 use crate::sessions::Sessions;
@@ -50,18 +51,19 @@ pub struct ServerPeer {
 
 impl Connector {
     /// Checks everything that does not need a peer; `anchors` is a PEM bundle of operator CAs.
-    pub fn new(terms: &Terms, own: &KeyPair, anchors: &Path) -> Result<Self, ContextError> {
-        let (identity, present) = Present::load(terms, own, anchors)?;
+    pub fn new(terms: &Terms, own: impl Into<Credentials>, anchors: &Path) -> Result<Self, ContextError> {
+        let (identity, present) = Present::load(terms, &own.into(), anchors)?;
         Ok(Self { terms: terms.clone(), identity, present: Arc::new(RwLock::new(Arc::new(present))) })
     }
 
     /// Takes over changed files of the same identity, or says what is wrong and goes on with the old ones.
     /// Nothing is resumed across the change.
-    pub fn reload(&self, own: &KeyPair, anchors: &Path) -> Result<(), ContextError> {
-        let (identity, present) = Present::load(&self.terms, own, anchors)?;
+    pub fn reload(&self, own: impl Into<Credentials>, anchors: &Path) -> Result<(), ContextError> {
+        let own = own.into();
+        let (identity, present) = Present::load(&self.terms, &own, anchors)?;
         if identity != self.identity {
             let detail = format!("it is of {identity}, this cell is {}", self.identity);
-            return Err(ContextError::Own { path: own.chain.clone(), reason: Reason::NotAnIdentity, detail });
+            return Err(ContextError::Own { path: own.chain, reason: Reason::NotAnIdentity, detail });
         }
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(present);
         Ok(())
@@ -136,7 +138,7 @@ impl Connector {
 }
 
 impl Present {
-    fn load(terms: &Terms, own: &KeyPair, anchors: &Path) -> Result<(Identity, Self), ContextError> {
+    fn load(terms: &Terms, own: &Credentials, anchors: &Path) -> Result<(Identity, Self), ContextError> {
         let pair = own;
         let own = Own::load(pair, Role::Henb, terms)?;
         let identity = own.identity.clone().ok_or_else(|| ContextError::Own {

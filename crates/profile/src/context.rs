@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +24,7 @@ use x509_parser::prelude::X509Certificate;
 use crate::certificate::CertificateFacts;
 use crate::clock::Clock;
 use crate::identity::{Identity, IdentityError};
+use crate::key::{Credentials, KeySource};
 use crate::pki::LAB_MARKER;
 use crate::profile::{Exchange, Profile, SuiteOrder, Version};
 use crate::refusal::{Reason, Refusal};
@@ -102,7 +102,26 @@ pub enum ContextError {
         /// The certificate.
         chain: PathBuf,
         /// The key.
-        key: PathBuf,
+        key: KeySource,
+    },
+    /// A key that cannot be reached, or a URI that names none.
+    #[error("the key {uri}: {detail}")]
+    Token {
+        /// The PKCS#11 URI.
+        uri: String,
+        /// Why not.
+        detail: String,
+    },
+    /// The mandatory suite decrypts with the key, and a token's engine cannot. (Decision 9)
+    #[error(
+        "the key {key} is in a token, which signs and cannot decrypt a premaster secret: TLS_RSA_WITH_AES_128_CBC_SHA, \
+         which {profile} demands, could not be negotiated; use a key file, or the profile ts33210"
+    )]
+    TokenCannotDecrypt {
+        /// The key.
+        key: KeySource,
+        /// The profile of the listener.
+        profile: &'static str,
     },
     /// Every peer would refuse our certificate, or has to.
     #[error("the certificate {path}: {detail} ({}); {}", reason.clause(), reason.remedy())]
@@ -177,7 +196,7 @@ pub enum ContextError {
     #[error("the key {key} already serves {user}; a key serves one listener, profile and role: make another")]
     SharedKey {
         /// The key.
-        key: PathBuf,
+        key: KeySource,
         /// Who has it.
         user: String,
     },
@@ -233,17 +252,6 @@ fn certificates(path: &Path) -> Result<Vec<X509>, ContextError> {
     if found.is_empty() { Err(missing()) } else { Ok(found) }
 }
 
-fn private_key(path: &Path) -> Result<PKey<Private>, ContextError> {
-    let metadata = fs::metadata(path).map_err(|source| ContextError::Read { path: path.into(), source })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(ContextError::OpenKey { path: path.into(), mode });
-    }
-    // An encrypted key would make the engine ask on the terminal: the callback says that nobody answers.
-    PKey::private_key_from_pem_callback(&file(path)?, |_| Ok(0))
-        .map_err(|_| ContextError::Pem { path: path.into(), wanted: "unencrypted private key" })
-}
-
 /// Whether a CA certificate, or the issuer of another, carries the lab marker.
 fn has_marker(certificate: &X509Certificate<'_>) -> bool {
     let mut units = certificate
@@ -266,12 +274,17 @@ pub fn is_lab(pem: &Path) -> Result<bool, ContextError> {
 
 impl Own {
     /// Loads and judges our own certificate by the rules that a peer would apply. (Decision 9)
-    pub(crate) fn load(pair: &KeyPair, role: Role, terms: &Terms) -> Result<Self, ContextError> {
+    pub(crate) fn load(pair: &Credentials, role: Role, terms: &Terms) -> Result<Self, ContextError> {
         let mut chain = certificates(&pair.chain)?.into_iter();
         let leaf = chain
             .next()
             .ok_or_else(|| ContextError::Pem { path: pair.chain.clone(), wanted: "certificate" })?;
-        let key = private_key(&pair.key)?;
+        let decrypts = role == Role::Hems && terms.profile.uses_static_rsa();
+        if decrypts && pair.key.only_signs() {
+            let (key, profile) = (pair.key.clone(), terms.profile.name);
+            return Err(ContextError::TokenCannotDecrypt { key, profile });
+        }
+        let key = pair.key.open()?;
         if !leaf.public_key()?.public_eq(&key) {
             return Err(ContextError::KeyMismatch { chain: pair.chain.clone(), key: pair.key.clone() });
         }
@@ -286,7 +299,6 @@ impl Own {
             return Err(ContextError::Lab { path: pair.chain.clone() });
         }
         let mut trial = Trial::plain(role, terms.profile, terms.clock.now());
-        let decrypts = role == Role::Hems && terms.profile.uses_static_rsa();
         if decrypts && !verify::permits(&certificate).map_err(bad)?.key_encipherment {
             verify::strength(&certificate, &mut trial).map_err(bad)?;
             return Err(ContextError::NoKeyEncipherment { path: pair.chain.clone() });

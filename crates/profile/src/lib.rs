@@ -15,6 +15,7 @@ mod context;
 mod ffi;
 mod handshake;
 mod identity;
+mod key;
 mod mode;
 pub mod pki;
 mod profile;
@@ -36,6 +37,7 @@ pub use clock::{
 };
 pub use context::{ContextError, KeyPair, Terms, is_lab};
 pub use identity::{Identity, IdentityError};
+pub use key::{Credentials, KeySource};
 pub use mode::{ModeError, TransportMode};
 pub use profile::{
     Exchange, KeyKind, MANDATORY_SUITE, Profile, ProfileError, Rules, Suite, SuiteOrder, Version,

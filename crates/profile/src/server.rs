@@ -17,11 +17,12 @@ use tokio::net::TcpStream;
 
 use crate::blocks::Blocklist;
 use crate::certificate::{CertificateFacts, sha256};
-use crate::context::{self, ContextError, KeyPair, Own, Terms};
+use crate::context::{self, ContextError, Own, Terms};
 use crate::ffi;
 use crate::ffi::ticket::{Keeper, Sealing};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
+use crate::key::Credentials;
 use crate::refusal::{Reason, Refusal};
 use crate::resume::KnownChains;
 use crate::stream::{Evidence, Stream};
@@ -61,28 +62,32 @@ impl Acceptor {
     /// Checks everything that does not need a peer: without an RSA key whose certificate permits
     /// keyEncipherment, or with an anchor that names no realms, there is no acceptor. Nobody is blocked, and no
     /// session is resumed.
-    pub fn new(terms: &Terms, own: &KeyPair, anchors: &[TrustAnchor]) -> Result<Self, ContextError> {
+    pub fn new(
+        terms: &Terms,
+        own: impl Into<Credentials>,
+        anchors: &[TrustAnchor],
+    ) -> Result<Self, ContextError> {
         Self::with(terms, own, anchors, Arc::new(()), None)
     }
 
     /// An acceptor that asks a blocklist, and that resumes sessions where the terms and the keys allow it.
     pub fn with(
         terms: &Terms,
-        own: &KeyPair,
+        own: impl Into<Credentials>,
         anchors: &[TrustAnchor],
         blocks: Arc<dyn Blocklist>,
         tickets: Option<Arc<TicketKeys>>,
     ) -> Result<Self, ContextError> {
         let tickets = tickets.filter(|_| terms.resumption);
         let bench = Resumer { terms: terms.clone(), blocks, tickets, chains: Arc::default() };
-        let present = RwLock::new(Arc::new(Present::load(&bench, own, anchors)?));
+        let present = RwLock::new(Arc::new(Present::load(&bench, &own.into(), anchors)?));
         Ok(Self { resumer: Arc::new(bench), present: Arc::new(present) })
     }
 
     /// Takes over changed files, or says what is wrong with them and goes on with the old ones. Connections that
     /// stand are not touched; tickets stay good for whom the new trust still trusts.
-    pub fn reload(&self, own: &KeyPair, anchors: &[TrustAnchor]) -> Result<(), ContextError> {
-        let next = Arc::new(Present::load(&self.resumer, own, anchors)?);
+    pub fn reload(&self, own: impl Into<Credentials>, anchors: &[TrustAnchor]) -> Result<(), ContextError> {
+        let next = Arc::new(Present::load(&self.resumer, &own.into(), anchors)?);
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
@@ -164,7 +169,7 @@ impl Acceptor {
 }
 
 impl Present {
-    fn load(resumer: &Resumer, own: &KeyPair, anchors: &[TrustAnchor]) -> Result<Self, ContextError> {
+    fn load(resumer: &Resumer, own: &Credentials, anchors: &[TrustAnchor]) -> Result<Self, ContextError> {
         let terms = &resumer.terms;
         let own = Own::load(own, Role::Hems, terms)?;
         let trust = Arc::new(Trust::load(anchors, Role::Henb, terms)?);

@@ -312,7 +312,7 @@ impl World {
             mode: TransportMode::Public,
             url: HemsUrl::parse(&acs.url(), TransportMode::Public).unwrap(),
             anchors: pki.join("operator.pem"),
-            identity,
+            identity: (&identity).into(),
             device: DeviceKind::Simulated(Radio {
                 delay: Duration::from_millis(20),
                 seed: 1,
