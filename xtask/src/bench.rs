@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, cargo::cargo, project};
+use crate::cargo::{Engine, cargo};
+use crate::{Answer, project};
 
 /// The benchmarks: a name for people, the package and the target.
-const BENCHES: [(&str, &str, &str); 1] = [("codec", "cwmp", "codec")];
+const BENCHES: [(&str, &str, &str); 2] = [("codec", "cwmp", "codec"), ("tls", "profile", "tls")];
 
 /// What a figure is held to.
 #[derive(Debug, Deserialize)]
@@ -49,8 +50,19 @@ struct Row {
     spread: (f64, f64),
 }
 
-/// Runs a benchmark and compares.
-pub(crate) fn run(name: &str, is_json: bool) -> Answer {
+/// Runs a benchmark and compares. Options: `--static` links the newer engine, `--output json` is for programs.
+pub(crate) fn run(name: &str, options: &[&str]) -> Answer {
+    let (engine, is_json) = match options {
+        [] => (Engine::System, false),
+        ["--static"] => (Engine::Static, false),
+        ["--output", "json"] => (Engine::System, true),
+        ["--static", "--output", "json"] | ["--output", "json", "--static"] => (Engine::Static, true),
+        _ => {
+            return Err(
+                format!("unknown: `{}`; there is --static and --output json", options.join(" ")).into()
+            );
+        }
+    };
     let known = || BENCHES.map(|(name, _, _)| name).join(", ");
     let bench = BENCHES.iter().find(|(known, _, _)| *known == name);
     let (_, package, target) =
@@ -58,6 +70,7 @@ pub(crate) fn run(name: &str, is_json: bool) -> Answer {
     let goals = std::fs::read_to_string(project::root().join("xtask/goals.toml"))?;
     let goals: BTreeMap<String, Goal> = toml::from_str(&goals)?;
     let mut command = cargo(&["bench", "--locked", "-q", "-p", package, "--bench", target]);
+    engine.link(&mut command)?;
     let output = command.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("the benchmark `{name}` ended with {}", output.status).into());

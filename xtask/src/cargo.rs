@@ -76,13 +76,52 @@ fn read_metadata(arguments: &[&str]) -> Result<Metadata, Box<dyn std::error::Err
 }
 
 /// Builds the release binaries.
-pub(crate) fn build() -> Answer {
-    Ok(cargo(&["build"]).args(BINARIES).stdout(io::stderr()).status()?.success())
+pub(crate) fn build(engine: Engine) -> Answer {
+    let mut command = cargo(&["build"]);
+    engine.link(&mut command)?;
+    Ok(command.args(BINARIES).stdout(io::stderr()).status()?.success())
+}
+
+/// Which OpenSSL a build links. (decision 0001)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// The distribution's, whose security fixes it gets.
+    System,
+    /// A newer one in the binary itself.
+    Static,
+}
+
+impl Engine {
+    /// Makes a cargo call link this engine; builds it first where that is still to be done.
+    pub(crate) fn link(self, command: &mut Command) -> Result<(), Box<dyn std::error::Error>> {
+        if self == Self::System {
+            return Ok(());
+        }
+        let target = target_directory()?;
+        let folder = target.join("openssl-static");
+        if !folder.join("install/include/openssl/ssl.h").exists() {
+            let maker = project::root().join("xtask/openssl/Cargo.toml");
+            let status = cargo(&["run", "--release", "--locked", "--manifest-path"])
+                .arg(maker)
+                .arg("--")
+                .arg(&folder)
+                .stdout(io::stderr())
+                .status()?;
+            if !status.success() {
+                return Err(
+                    "cannot build OpenSSL from the crate openssl-src; perl and make are needed".into()
+                );
+            }
+        }
+        command.env("OPENSSL_DIR", folder.join("install")).env("OPENSSL_STATIC", "1");
+        command.env("CARGO_TARGET_DIR", target.join("static"));
+        Ok(())
+    }
 }
 
 /// Builds, then becomes `hearth demo`, so that Ctrl-C and the exit code are its own.
 pub(crate) fn demo(arguments: &[&str]) -> Answer {
-    if !build()? {
+    if !build(Engine::System)? {
         return Err("cannot build hearth and henbd".into());
     }
     let hearth = binary(&target_directory()?, "release", "hearth");

@@ -20,6 +20,8 @@ mod tidy;
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::cargo::Engine;
+
 /// A command's answer: yes, no, or why there is none.
 type Answer = Result<bool, Box<dyn Error>>;
 
@@ -38,12 +40,12 @@ fn main() -> ExitCode {
 
 fn run(words: &[&str]) -> Answer {
     match words {
-        ["build"] => cargo::build(),
+        ["build"] => cargo::build(Engine::System),
+        ["build", "--static"] => cargo::build(Engine::Static),
         ["demo", arguments @ ..] => cargo::demo(arguments),
         ["test"] => test::run(None),
         ["test", stage] => test::run(Some(stage)),
-        ["bench", name] => bench::run(name, false),
-        ["bench", name, "--output", "json"] => bench::run(name, true),
+        ["bench", name, options @ ..] => bench::run(name, options),
         ["tidy"] => tidy::run(),
         ["tidy", "--figures"] => tidy::figures(),
         ["prove", rows @ ..] => switches::run(rows),

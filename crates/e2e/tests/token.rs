@@ -17,7 +17,8 @@ struct Token {
 
 fn module() -> PathBuf {
     let places = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    places.map(PathBuf::from).into_iter().find(|path| path.exists()).expect("`./x test` installs softhsm2")
+    let found = places.map(PathBuf::from).into_iter().find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no module of SoftHSM: `./x test` installs softhsm2"))
 }
 
 fn softhsm(settings: &Path, arguments: &[&str]) {
