@@ -18,6 +18,7 @@ mod mode;
 pub mod pki;
 mod profile;
 mod refusal;
+pub mod revocation;
 mod server;
 mod stream;
 mod url;
