@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use openssl::hash::{MessageDigest, hash};
 use serde::{Deserialize, Serialize};
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{AlgorithmIdentifier, FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
+use x509_parser::signature_algorithm::SignatureAlgorithm;
 use x509_parser::time::ASN1Time;
 
 use crate::profile::KeyKind;
@@ -134,9 +135,26 @@ const WEAK_SIGNATURES: [(&str, &str); 3] = [
     ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
 ];
 
+/// The hashes that may stand in RSASSA-PSS, whose name does not say one. (RFC 4055 3.1)
+const STRONG_HASHES: [&str; 3] =
+    ["2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2", "2.16.840.1.101.3.4.2.3"];
+
 pub(crate) fn has_strong_signature(certificate: &X509Certificate<'_>) -> bool {
-    let oid = certificate.signature_algorithm.algorithm.to_id_string();
-    STRONG_SIGNATURES.iter().any(|(strong, _)| *strong == oid)
+    is_strong(&certificate.signature_algorithm)
+}
+
+/// Whether a signature is made with SHA-256 or better.
+pub(crate) fn is_strong(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    let oid = algorithm.algorithm.to_id_string();
+    let is_listed = STRONG_SIGNATURES.iter().any(|(strong, _)| *strong == oid);
+    is_listed
+        && match SignatureAlgorithm::try_from(algorithm) {
+            Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => {
+                STRONG_HASHES.contains(&parameters.hash_algorithm_oid().to_id_string().as_str())
+            }
+            Ok(_) => true,
+            Err(_) => false,
+        }
 }
 
 fn signature_name(certificate: &X509Certificate<'_>) -> String {
@@ -145,7 +163,7 @@ fn signature_name(certificate: &X509Certificate<'_>) -> String {
     known.map_or_else(|| bounded(&oid, MAX_TEXT), |(_, name)| (*name).to_owned())
 }
 
-fn timestamp(time: ASN1Time) -> Timestamp {
+pub(crate) fn timestamp(time: ASN1Time) -> Timestamp {
     let seconds = time.timestamp();
     let outside = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_second(seconds).unwrap_or(outside)
@@ -192,6 +210,22 @@ mod tests {
         assert_eq!(bounded("\u{202e}evil", 64), "\\u{202e}evil");
         assert_eq!(bounded(&"x".repeat(1000), 8), "xxxxxxxx…");
         assert_eq!(bounded("äääää", 5), "ää…");
+    }
+
+    #[test]
+    fn a09_rsassa_pss_is_as_strong_as_its_hash() {
+        let pss = |parameters: &[u8]| {
+            let oid = [0x06, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 10];
+            let content = [&oid, parameters].concat();
+            let der = [&[0x30, u8::try_from(content.len()).unwrap()], content.as_slice()].concat();
+            is_strong(&AlgorithmIdentifier::from_der(&der).unwrap().1)
+        };
+        let sha256 = [0x06, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1];
+        let sha1 = [0x06, 5, 0x2B, 0x0E, 3, 2, 0x1A];
+        assert!(pss(&[&[0x30, 15, 0xA0, 13, 0x30, 11], sha256.as_slice()].concat()));
+        assert!(!pss(&[&[0x30, 11, 0xA0, 9, 0x30, 7], sha1.as_slice()].concat()));
+        assert!(!pss(&[0x30, 0]), "without parameters the hash is SHA-1");
+        assert!(!pss(&[]));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod pki;
 mod profile;
 mod refusal;
 mod resume;
+pub mod revocation;
 mod server;
 mod sessions;
 mod stream;

@@ -7,6 +7,7 @@
 //!   DIR/manufacturer/<realm>.{pem,key}     CA for the H(e)NBs of one realm
 //!   DIR/hems/<fqdn>.{pem,key}              DIR/henb/<eui>.<realm>.{pem,key}
 //!   DIR/identities.csv                     what admission imports
+//!   DIR/<kind>/<domain>.revoked            what that CA took back; DIR/<kind>.crl.pem: the lists
 //! ```
 //!
 //! [`init`] makes the folder; the rest is made on demand and at most once; files appear whole or not at all. [`Authority`] and
@@ -15,12 +16,16 @@
 mod authority;
 mod der;
 mod files;
+mod revoked;
+mod status;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 pub use authority::{Authority, AuthorityOrder, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity};
+pub use revoked::{revoke, write_crls};
+pub use status::{CrlOrder, OcspAnswer, OcspOrder, RevocationReason, RevokedCertificate};
 
 use crate::context::KeyPair;
 use crate::identity::{Identity, IdentityError, is_label};
@@ -189,6 +194,27 @@ pub enum PkiError {
     /// Neither a shared key nor one made on the spot.
     #[error("there is no key for the certificate")]
     NoKey,
+    /// The file, or what was made of it, is no certificate.
+    #[error("there is no certificate in PEM")]
+    NotACertificate,
+    /// The lab can only revoke what it issued.
+    #[error(
+        "{path} was not issued by a CA of {dir}; name the file of a certificate that `hearth pki` made there"
+    )]
+    NotOurs {
+        /// The certificate.
+        path: PathBuf,
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A line that nobody but a person wrote.
+    #[error("{path}, line {line}: expected number,N or serial,date,reason")]
+    Index {
+        /// The index of a CA.
+        path: PathBuf,
+        /// Counted from one.
+        line: usize,
+    },
     /// The TLS library failed.
     #[error("the TLS library refuses")]
     Engine(#[from] openssl::error::ErrorStack),

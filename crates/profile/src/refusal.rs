@@ -92,6 +92,30 @@ reasons! {
     /// A name with a NUL, another control character or a trailing dot.
     HostileName "hostile_name" "TS 23.003 4.10, I-02"
         "find out who issued this certificate: its name is made to be read in two ways"
+    /// The issuer took the certificate back, or that of a CA above it.
+    CertificateRevoked "certificate_revoked" "TS 33.320 8.3.3, A-11, A-12"
+        "issue the peer a new certificate with a new key; if it was revoked by mistake, a new one all the same"
+    /// A CA of the chain has no revocation list here.
+    CrlMissing "crl_missing" "TS 33.320 8.3.3, A-11"
+        "configure the revocation list of every CA that the chain passes, the root's too"
+    /// The successor of a revocation list is overdue, and grace is over.
+    CrlStale "crl_stale" "RFC 5280 5.1.2.5, A-11"
+        "fetch the CA's newest list; until it publishes again, an operator can extend the grace"
+    /// A revocation list begins in the future of our synchronised clock.
+    CrlNotYetValid "crl_not_yet_valid" "RFC 5280 5.1.2.4, A-11"
+        "compare our clock with the CA's; one of them is wrong"
+    /// The revocation list is not its issuer's, or is of no use.
+    CrlBad "crl_bad" "RFC 5280 6.3.3, A-11"
+        "fetch the CA's list again; it has to be complete, signed by that CA with SHA-256 or better, and the CA permitted to sign lists (cRLSign)"
+    /// The server stapled no answer of the issuer, and this cell wants one.
+    StapleMissing "staple_missing" "RFC 6066 8, A-12"
+        "let the H(e)MS staple an OCSP response"
+    /// The stapled answer is overdue.
+    StapleStale "staple_stale" "RFC 6960 4.2.2.1, A-12"
+        "let the H(e)MS fetch a new OCSP response; on a cell, compare its clock first"
+    /// The stapled answer cannot be read, is not the issuer's, or does not speak for this certificate.
+    StapleBad "staple_bad" "RFC 6960 3.2, A-12"
+        "look at the H(e)MS's OCSP responder: it answers for the issuer of this certificate, signed by it or by its delegate"
     /// The realm belongs to another anchor than the one that the chain ends in.
     RealmNotOfAnchor "realm_not_of_anchor" "TS 33.320 8.3.3, A-04"
         "list the realm with the anchor that issues for it, or find out why this CA names a stranger's realm"

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use profile::pki::{RevocationReason, Validity};
 
 use crate::Answer;
 
@@ -35,6 +36,32 @@ pub(crate) enum Command {
         #[arg(long, value_name = "REALM", default_value = "hnb.example")]
         realm: String,
     },
+    /// Revoke a certificate of the lab, and write new revocation lists.
+    Revoke {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// The certificate: a file below DIR/hems or DIR/henb.
+        certificate: PathBuf,
+        /// Why, as RFC 5280 5.3.1 spells it: keyCompromise, superseded, cessationOfOperation, …
+        #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
+        reason: RevocationReason,
+        /// For how many days the lists are good.
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        days: u32,
+    },
+    /// Write new revocation lists: DIR/manufacturer.crl.pem for the H(e)MS, DIR/operator.crl.pem for cells.
+    Crl {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// For how many days the lists are good.
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        days: u32,
+    },
+}
+
+fn reason(text: &str) -> Result<RevocationReason, String> {
+    let names = RevocationReason::NAMES.map(|(_, name)| name).join(", ");
+    RevocationReason::named(text).ok_or_else(|| format!("a reason is one of {names}"))
 }
 
 pub(crate) fn run(command: &Command) -> Answer {
@@ -46,8 +73,22 @@ pub(crate) fn run(command: &Command) -> Answer {
         }
         Command::Hems { dir, name } => print(&profile::pki::issue_hems(dir, name)?),
         Command::Henb { dir, eui, realm } => print(&profile::pki::issue_henb(dir, eui, realm, None)?),
+        Command::Revoke { dir, certificate, reason, days } => {
+            print_all(&profile::pki::revoke(dir, certificate, *reason, from_now(*days))?);
+        }
+        Command::Crl { dir, days } => print_all(&profile::pki::write_crls(dir, from_now(*days))?),
     }
     Ok(true)
+}
+
+fn from_now(days: u32) -> Validity {
+    Validity::days(jiff::Timestamp::now(), days)
+}
+
+fn print_all(paths: &[PathBuf]) {
+    for path in paths {
+        println!("{}", path.display());
+    }
 }
 
 fn print(pair: &profile::KeyPair) {

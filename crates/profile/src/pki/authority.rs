@@ -30,7 +30,7 @@ const DATED_BACK_HOURS: i64 = 30 * 24;
 
 /// A private key. An RSA key may stand under several certificates: a fleet shares one, since each costs 40 ms.
 #[derive(Debug, Clone)]
-pub struct Key(PKey<Private>);
+pub struct Key(pub(super) PKey<Private>);
 
 impl Key {
     /// A fresh RSA key.
@@ -64,6 +64,16 @@ pub enum Digest {
     Sha1,
     /// What the lab uses.
     Sha256,
+}
+
+impl Digest {
+    pub(super) fn engine(self) -> MessageDigest {
+        match self {
+            Self::Md5 => MessageDigest::md5(),
+            Self::Sha1 => MessageDigest::sha1(),
+            Self::Sha256 => MessageDigest::sha256(),
+        }
+    }
 }
 
 /// From when to when.
@@ -104,6 +114,8 @@ pub enum Purpose {
     ClientAuth,
     /// Neither.
     CodeSigning,
+    /// An OCSP responder that the issuer trusts.
+    OcspSigning,
 }
 
 /// What a new CA shall be.
@@ -275,8 +287,8 @@ impl LeafOrder {
 /// A certificate with the CAs that belong to its chain.
 #[derive(Debug, Clone)]
 pub struct Issued {
-    certificate: X509,
-    above: Vec<X509>,
+    pub(super) certificate: X509,
+    pub(super) above: Vec<X509>,
 }
 
 impl Issued {
@@ -301,10 +313,10 @@ impl Issued {
 /// A CA with its key.
 #[derive(Debug, Clone)]
 pub struct Authority {
-    certificate: X509,
-    key: Key,
+    pub(super) certificate: X509,
+    pub(super) key: Key,
     /// The CAs between this one and the root, this one included; empty for a root.
-    below_root: Vec<X509>,
+    pub(super) below_root: Vec<X509>,
 }
 
 impl Authority {
@@ -403,12 +415,7 @@ fn start(
 }
 
 fn finish(mut builder: X509Builder, digest: Digest, signer: &Key) -> Result<X509, ErrorStack> {
-    let digest = match digest {
-        Digest::Md5 => MessageDigest::md5(),
-        Digest::Sha1 => MessageDigest::sha1(),
-        Digest::Sha256 => MessageDigest::sha256(),
-    };
-    builder.sign(&signer.0, digest)?;
+    builder.sign(&signer.0, digest.engine())?;
     Ok(builder.build())
 }
 
@@ -484,6 +491,7 @@ fn extended_key_usage(purposes: &[Purpose]) -> Result<X509Extension, ErrorStack>
             Purpose::ServerAuth => extension.server_auth(),
             Purpose::ClientAuth => extension.client_auth(),
             Purpose::CodeSigning => extension.code_signing(),
+            Purpose::OcspSigning => extension.other("OCSPSigning"),
         };
     }
     extension.build()

@@ -1,15 +1,25 @@
 //! The few bytes of DER that the engine's safe builders cannot write: names with any byte in them, name
-//! constraints, and the private key usage period. (RFC 5280 4.2.1)
+//! constraints, the private key usage period (RFC 5280 4.2.1), and what lists and OCSP responses are made of.
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const ENUMERATED: u8 = 0x0A;
+const BIT_STRING: u8 = 0x03;
+const OID: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 /// `GeneralName` choices, context tagged. (RFC 5280 4.2.1.6)
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
 /// A tag, a length and the content.
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let significant: Vec<u8> = length.iter().copied().skip_while(|byte| *byte == 0).collect();
     let mut out = vec![tag];
@@ -23,6 +33,50 @@ fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(content);
     out
+}
+
+pub(super) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+    tlv(SEQUENCE, &parts.concat())
+}
+
+/// A non-negative integer, most significant byte first.
+pub(super) fn integer(bytes: &[u8]) -> Vec<u8> {
+    let significant: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+    let needs_zero = significant.first().is_none_or(|top| *top >= 0x80);
+    tlv(INTEGER, &[if needs_zero { vec![0] } else { Vec::new() }, significant].concat())
+}
+
+/// An object identifier, given its encoded content.
+pub(super) fn oid(content: &[u8]) -> Vec<u8> {
+    tlv(OID, content)
+}
+
+/// `SEQUENCE { algorithm, NULL }`.
+pub(super) fn algorithm(content: &[u8]) -> Vec<u8> {
+    sequence(&[oid(content), vec![0x05, 0x00]])
+}
+
+/// Whole octets as a bit string.
+pub(super) fn bits(octets: &[u8]) -> Vec<u8> {
+    tlv(BIT_STRING, &[&[0], octets].concat())
+}
+
+pub(super) fn generalized_time(at: Timestamp) -> Vec<u8> {
+    tlv(GENERALIZED_TIME, at.strftime("%Y%m%d%H%M%SZ").to_string().as_bytes())
+}
+
+/// The shorter form until 2049, as RFC 5280 4.1.2.5 demands.
+pub(super) fn time(at: Timestamp) -> Vec<u8> {
+    match TimeZone::UTC.to_datetime(at).year() {
+        1950..=2049 => tlv(UTC_TIME, at.strftime("%y%m%d%H%M%SZ").to_string().as_bytes()),
+        _ => generalized_time(at),
+    }
+}
+
+/// `SEQUENCE { extnID, critical, extnValue }`.
+pub(super) fn extension(id: &[u8], is_critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if is_critical { vec![0x01, 0x01, 0xFF] } else { Vec::new() };
+    sequence(&[oid(id), critical, tlv(OCTET_STRING, value)])
 }
 
 /// A subjectAltName of dNSNames, byte for byte, and addresses.
