@@ -194,8 +194,8 @@ pub enum PkiError {
     /// Neither a shared key nor one made on the spot.
     #[error("there is no key for the certificate")]
     NoKey,
-    /// The file, or what was made of it, is no certificate.
-    #[error("there is no certificate in PEM")]
+    /// The CA's own certificate cannot be read.
+    #[error("the CA's certificate cannot be read")]
     NotACertificate,
     /// The lab can only revoke what it issued.
     #[error(

@@ -60,8 +60,12 @@ pub(crate) enum Command {
 }
 
 fn reason(text: &str) -> Result<RevocationReason, String> {
-    let names = RevocationReason::NAMES.map(|(_, name)| name).join(", ");
-    RevocationReason::named(text).ok_or_else(|| format!("a reason is one of {names}"))
+    // An entry for a removal would revoke nothing.
+    let names =
+        RevocationReason::NAMES.map(|(_, name)| name).into_iter().filter(|name| *name != "removeFromCRL");
+    let names: Vec<_> = names.collect();
+    let known = RevocationReason::named(text).filter(|_| names.contains(&text));
+    known.ok_or_else(|| format!("a reason is one of {}", names.join(", ")))
 }
 
 pub(crate) fn run(command: &Command) -> Answer {

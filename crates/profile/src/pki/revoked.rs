@@ -92,7 +92,8 @@ pub fn revoke(
     valid: Validity,
 ) -> Result<Vec<PathBuf>, PkiError> {
     initialised(dir)?;
-    let revoked = X509::from_pem(&files::read(certificate)?).map_err(|_| PkiError::NotACertificate)?;
+    let not_ours = || PkiError::NotOurs { path: certificate.into(), dir: dir.into() };
+    let revoked = X509::from_pem(&files::read(certificate)?).map_err(|_| not_ours())?;
     for kind in KINDS {
         for (domain, authority) in authorities(dir, kind)? {
             let key = authority.certificate.public_key()?;
@@ -108,7 +109,7 @@ pub fn revoke(
             return write_crls(dir, valid);
         }
     }
-    Err(PkiError::NotOurs { path: certificate.into(), dir: dir.into() })
+    Err(not_ours())
 }
 
 /// Writes new lists of every CA: `operator.crl.pem` for cells, `manufacturer.crl.pem` for the H(e)MS.
@@ -188,8 +189,10 @@ mod tests {
         init(stranger.path()).unwrap();
         let certificate = issue_hems(stranger.path(), "localhost").unwrap().chain;
         let reason = RevocationReason::named("unspecified").unwrap();
-        let error = revoke(dir.path(), &certificate, reason, valid).unwrap_err();
-        assert!(matches!(error, PkiError::NotOurs { .. }), "{error}");
+        for path in [&certificate, &dir.path().join("lab")] {
+            let error = revoke(dir.path(), path, reason, valid).unwrap_err();
+            assert!(matches!(error, PkiError::NotOurs { .. }), "{error}");
+        }
         fs::write(dir.path().join("operator/localhost.revoked"), "number,1\nzz,now,why\n").unwrap();
         let error = write_crls(dir.path(), valid).unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
