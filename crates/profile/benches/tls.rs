@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{Ssl, SslContext, SslFiletype, SslMethod, SslVersion};
 use profile::pki::{Authority, AuthorityOrder, Key, LeafOrder};
 use profile::{
-    Acceptor, Connector, Exchange, Identity, KeyPair, Profile, SuiteOrder, SystemClock, Terms, TicketKey,
-    TicketKeys, TrustAnchor, Version,
+    Acceptor, Connector, Exchange, Identity, KeyPair, Materials, Profile, SuiteOrder, SystemClock, Terms,
+    TicketKey, TicketKeys, TrustAnchor, Version,
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::{TcpListener, TcpStream};
@@ -95,7 +95,8 @@ impl Lab {
         let realms = vec!["hnb.example".to_owned()];
         let anchors = [TrustAnchor::new("manufacturer", self.file("manufacturer.pem"), realms)];
         let terms = self.terms(profile, true);
-        Acceptor::with(&terms, &self.hems, &anchors, Arc::new(()), Some(Arc::new(keys))).unwrap()
+        Acceptor::with(&terms, &Materials::new(&self.hems, &anchors), Arc::new(()), Some(Arc::new(keys)))
+            .unwrap()
     }
 }
 

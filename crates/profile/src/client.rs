@@ -4,12 +4,13 @@
 //! URL is met by an iPAddress only. A session that is resumed is judged like a new one before it is
 //! offered: the clock may have moved past the certificate since. (T-08, K-10)
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslRef};
+use openssl::ssl::{Ssl, SslContext, SslRef, StatusType};
 use openssl::x509::verify::X509CheckFlags;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 use crate::certificate::CertificateFacts;
@@ -19,6 +20,7 @@ use crate::identity::Identity;
 use crate::key::Credentials;
 use crate::profile::{Exchange, Suite};
 use crate::refusal::{Reason, Refusal};
+use crate::revocation::ocsp;
 use crate::sessions::Sessions;
 use crate::stream::{Evidence, Stream};
 use crate::trust::{Trust, TrustAnchor};
@@ -40,6 +42,41 @@ struct Present {
     trust: Arc<Trust>,
     sessions: Arc<Sessions>,
     own: CertificateFacts,
+    staple: StaplePolicy,
+}
+
+/// What a cell does about the stapled answer of a H(e)MS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StaplePolicy {
+    /// Asks for one, and takes a H(e)MS without; a bad answer or a revocation is refused. The default.
+    #[default]
+    IfThere,
+    /// Refuses a H(e)MS that staples nothing.
+    Required,
+}
+
+/// What a cell's connector is made of, and made of again at a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provision {
+    /// The cell's certificate and key.
+    pub own: Credentials,
+    /// A PEM bundle of operator CAs.
+    pub anchors: PathBuf,
+    /// Revocation lists of the operator, which then have to cover every chain.
+    pub crls: Vec<PathBuf>,
+    /// Where accepted revocation lists are kept.
+    pub kept_lists: Option<PathBuf>,
+    /// What to do about stapled answers.
+    pub staple: StaplePolicy,
+}
+
+impl Provision {
+    /// The cell's certificate and its anchors, without revocation lists.
+    pub fn new(own: impl Into<Credentials>, anchors: &Path) -> Self {
+        let (own, anchors, staple) = (own.into(), anchors.to_owned(), StaplePolicy::default());
+        Self { own, anchors, crls: Vec::new(), kept_lists: None, staple }
+    }
 }
 
 /// A H(e)MS whose certificate was verified.
@@ -52,18 +89,26 @@ pub struct ServerPeer {
 impl Connector {
     /// Checks everything that does not need a peer; `anchors` is a PEM bundle of operator CAs.
     pub fn new(terms: &Terms, own: impl Into<Credentials>, anchors: &Path) -> Result<Self, ContextError> {
-        let (identity, present) = Present::load(terms, &own.into(), anchors)?;
+        Self::with(terms, &Provision::new(own, anchors))
+    }
+
+    /// A connector that knows revocation lists, and what to think of stapled answers.
+    pub fn with(terms: &Terms, provision: &Provision) -> Result<Self, ContextError> {
+        let (identity, present) = Present::load(terms, provision)?;
         Ok(Self { terms: terms.clone(), identity, present: Arc::new(RwLock::new(Arc::new(present))) })
     }
 
     /// Takes over changed files of the same identity, or says what is wrong and goes on with the old ones.
     /// Nothing is resumed across the change.
-    pub fn reload(&self, own: impl Into<Credentials>, anchors: &Path) -> Result<(), ContextError> {
-        let own = own.into();
-        let (identity, present) = Present::load(&self.terms, &own, anchors)?;
+    pub fn reload(&self, provision: &Provision) -> Result<(), ContextError> {
+        let (identity, present) = Present::load(&self.terms, provision)?;
         if identity != self.identity {
             let detail = format!("it is of {identity}, this cell is {}", self.identity);
-            return Err(ContextError::Own { path: own.chain, reason: Reason::NotAnIdentity, detail });
+            return Err(ContextError::Own {
+                path: provision.own.chain.clone(),
+                reason: Reason::NotAnIdentity,
+                detail,
+            });
         }
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(present);
         Ok(())
@@ -90,7 +135,8 @@ impl Connector {
         let mut ssl = expect(&present.context, host).map_err(internal)?;
         let (now, profile) = (self.terms.clock.now(), self.terms.profile);
         let trust = Arc::clone(&present.trust);
-        let judge: Arc<Judge> = Arc::new(move |chain| trust.judge(chain, &(), now));
+        let clock = Arc::clone(&self.terms.clock);
+        let judge: Arc<Judge> = Arc::new(move |chain| trust.judge(chain, &(), &*clock));
         if self.terms.resumption {
             present.sessions.offer(&mut ssl, host, now, &*judge).map_err(internal)?;
         }
@@ -107,6 +153,19 @@ impl Connector {
         }
     }
 
+    /// The stapled answer, by our clock.
+    fn staple(&self, ssl: &SslRef, chain: &[Vec<u8>], policy: StaplePolicy) -> Result<(), Refusal> {
+        let answer = ssl.ocsp_status().unwrap_or_default();
+        if answer.is_empty() && policy == StaplePolicy::IfThere {
+            return Ok(());
+        }
+        let [leaf, issuer, ..] = chain else {
+            return Err(Refusal::new(Reason::StapleBad, "the chain has no issuer that could answer"));
+        };
+        let clock = &self.terms.clock;
+        ocsp::check(answer, leaf, issuer, clock.now(), clock.is_synchronised()).map(drop)
+    }
+
     fn recheck(&self, ssl: &SslRef, host: &str, present: &Present) -> Result<ServerPeer, Refusal> {
         let profile = self.terms.profile;
         let (version, suite) = handshake::negotiated(ssl, profile)?;
@@ -117,8 +176,13 @@ impl Connector {
         let chain = if resumed { present.sessions.chain(host) } else { handshake::verified_chain(ssl) };
         let verdict = chain
             .ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "there is no chain"))
-            .and_then(|chain| present.trust.judge(&chain, &(), self.terms.clock.now()))
-            .and_then(|verdict| {
+            .and_then(|chain| {
+                present.trust.judge(&chain, &(), &*self.terms.clock).map(|verdict| (chain, verdict))
+            })
+            .and_then(|(chain, verdict)| {
+                if !resumed {
+                    self.staple(ssl, &chain, present.staple)?;
+                }
                 verify::suite_usage(&certificate, suite.exchange().is_forward_secret())?;
                 if resumed { Ok(()) } else { strong_group(ssl, suite, profile.min_rsa_bits) }
                     .map(|()| verdict)
@@ -132,22 +196,26 @@ impl Connector {
             resumed,
             certificate: facts,
             outside_profile: verdict.outside_profile,
+            revocation: verdict.revocation.into(),
         };
         Ok(ServerPeer { evidence })
     }
 }
 
 impl Present {
-    fn load(terms: &Terms, own: &Credentials, anchors: &Path) -> Result<(Identity, Self), ContextError> {
-        let pair = own;
-        let own = Own::load(pair, Role::Henb, terms)?;
+    fn load(terms: &Terms, provision: &Provision) -> Result<(Identity, Self), ContextError> {
+        let own = Own::load(&provision.own, Role::Henb, terms)?;
         let identity = own.identity.clone().ok_or_else(|| ContextError::Own {
-            path: pair.chain.clone(),
+            path: provision.own.chain.clone(),
             reason: Reason::NotAnIdentity,
             detail: "there is no identity".to_owned(),
         })?;
-        let anchor = TrustAnchor::new("operator", anchors.to_owned(), Vec::new());
-        let trust = Arc::new(Trust::load(&[anchor], Role::Hems, terms)?);
+        let anchor = TrustAnchor {
+            crls: provision.crls.clone(),
+            ..TrustAnchor::new("operator", provision.anchors.clone(), Vec::new())
+        };
+        let kept = provision.kept_lists.as_deref();
+        let trust = Arc::new(Trust::load(&[anchor], Role::Hems, terms, kept)?);
         let mut builder = context::builder(terms, &own, trust.roots())?;
         let sessions = Arc::new(Sessions::default());
         if terms.resumption {
@@ -155,13 +223,15 @@ impl Present {
         } else {
             context::never_resume(&mut builder);
         }
-        Ok((identity, Self { context: builder.build(), trust, sessions, own: own.facts }))
+        let (staple, context) = (provision.staple, builder.build());
+        Ok((identity, Self { context, trust, sessions, own: own.facts, staple }))
     }
 }
 
 /// A connection that expects `host`: by name with SNI, or by address without. (T-10, A-05)
 fn expect(context: &SslContext, host: &str) -> Result<Ssl, ErrorStack> {
     let mut ssl = Ssl::new(context)?;
+    ssl.set_status_type(StatusType::OCSP)?;
     let param = ssl.param_mut();
     param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
     if let Some(address) = address_literal(host) {

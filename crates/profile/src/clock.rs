@@ -28,6 +28,11 @@ pub const AGREEMENT: Duration = Duration::from_secs(5 * 60);
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present, as certificates shall see it.
     fn now(&self) -> Timestamp;
+
+    /// Whether the time was confirmed, so that what lies in its future is wrong. (K-04)
+    fn is_synchronised(&self) -> bool {
+        true
+    }
 }
 
 /// The system's clock: what a H(e)MS uses.
@@ -172,6 +177,10 @@ impl Face {
 impl Clock for RestoredClock {
     fn now(&self) -> Timestamp {
         self.now_at(Instant::now())
+    }
+
+    fn is_synchronised(&self) -> bool {
+        self.synchronised()
     }
 }
 

@@ -192,6 +192,15 @@ pub enum ContextError {
         /// What it wants to except.
         reason: Reason,
     },
+    /// An OCSP response that no cell would take.
+    #[error("cannot staple")]
+    Staple(#[from] crate::revocation::ocsp::StapleError),
+    /// The response cannot be checked without the issuer.
+    #[error("cannot staple {path}: the certificate file lacks the CA that issued our certificate; append it")]
+    NoIssuer {
+        /// The response.
+        path: PathBuf,
+    },
     /// (Decision 9)
     #[error("the key {key} already serves {user}; a key serves one listener, profile and role: make another")]
     SharedKey {
@@ -223,6 +232,8 @@ fn possible_exceptions() -> String {
 /// One side's own certificate, loaded and found good.
 pub(crate) struct Own {
     pub(crate) leaf: X509,
+    /// Who issued the leaf, where the file says so.
+    pub(crate) issuer: Option<X509>,
     above: Vec<X509>,
     key: PKey<Private>,
     pub(crate) facts: CertificateFacts,
@@ -275,7 +286,9 @@ pub fn is_lab(pem: &Path) -> Result<bool, ContextError> {
 impl Own {
     /// Loads and judges our own certificate by the rules that a peer would apply. (Decision 9)
     pub(crate) fn load(pair: &Credentials, role: Role, terms: &Terms) -> Result<Self, ContextError> {
-        let mut chain = certificates(&pair.chain)?.into_iter();
+        let chain = certificates(&pair.chain)?;
+        let issuer = chain.get(1).cloned();
+        let mut chain = chain.into_iter();
         let leaf = chain
             .next()
             .ok_or_else(|| ContextError::Pem { path: pair.chain.clone(), wanted: "certificate" })?;
@@ -307,7 +320,7 @@ impl Own {
         let identity = own_name(&certificate, role).map_err(bad)?;
         // The root is never sent: who trusts it has it.
         let above = chain.filter(|ca| ca.issued(ca) != openssl::x509::X509VerifyResult::OK).collect();
-        Ok(Self { facts: CertificateFacts::of(&certificate, &der), leaf, above, key, identity })
+        Ok(Self { facts: CertificateFacts::of(&certificate, &der), leaf, issuer, above, key, identity })
     }
 }
 

@@ -109,13 +109,13 @@ const EXPIRED: i32 = 10;
 
 /// The engine's number for a refusal of ours, so that the peer's alert says the same. (RFC 5246 7.2.2)
 fn engine_number(reason: Reason) -> i32 {
-    if reason == Reason::CertificateNotYetValid {
-        NOT_YET_VALID
-    } else if reason == Reason::CertificateExpired {
-        EXPIRED
-    } else {
-        X509VerifyResult::APPLICATION_VERIFICATION.as_raw()
-    }
+    let numbers = [
+        (Reason::CertificateNotYetValid, NOT_YET_VALID),
+        (Reason::CertificateExpired, EXPIRED),
+        (Reason::CertificateRevoked, 23),
+    ];
+    let known = numbers.iter().find(|(known, _)| *known == reason);
+    known.map_or(X509VerifyResult::APPLICATION_VERIFICATION.as_raw(), |(_, number)| *number)
 }
 
 /// The chain as the engine built it, leaf first; at least the certificate it complains about.

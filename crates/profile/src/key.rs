@@ -57,6 +57,14 @@ impl fmt::Display for KeySource {
 }
 
 impl KeySource {
+    /// The file, where the key is in one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Token(_) => None,
+        }
+    }
+
     /// Whether the key signs and does no more: a token's engine knows no RSA decryption for TLS. (Decision 9)
     pub(crate) fn only_signs(&self) -> bool {
         matches!(self, Self::Token(_))

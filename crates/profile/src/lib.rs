@@ -32,7 +32,7 @@ mod verify;
 
 pub use blocks::Blocklist;
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
-pub use client::{Connector, ServerPeer};
+pub use client::{Connector, Provision, ServerPeer, StaplePolicy};
 pub use clock::{
     AGREEMENT, Clock, ClockError, FixedClock, MAX_SINGLE_JUMP, RestoredClock, Source, SystemClock, build_time,
 };
@@ -44,8 +44,8 @@ pub use profile::{
     Exchange, KeyKind, MANDATORY_SUITE, Profile, ProfileError, Rules, Suite, SuiteOrder, Version,
 };
 pub use refusal::{Reason, Refusal, RefusalError};
-pub use server::{Acceptor, Peer};
-pub use stream::{Evidence, HANDSHAKE_BOUND, Stream};
+pub use server::{Acceptor, Materials, Peer};
+pub use stream::{Evidence, HANDSHAKE_BOUND, Revocation, Stream};
 pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};
 pub use trust::{Exception, TrustAnchor};
 pub use url::{HemsUrl, UrlError};

@@ -295,7 +295,7 @@ impl CrlBook {
         })
     }
 
-    fn note(&self, note: Option<CrlNote>) {
+    pub(crate) fn note(&self, note: Option<CrlNote>) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = found.len() >= MAX_CRLS;
         found.extend(note.filter(|_| !is_full));

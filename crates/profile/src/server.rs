@@ -8,11 +8,12 @@
 //!   ticket ──▶ chain known? judged again? ──▶ resumed, or a full handshake
 //! ```
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{ClientHelloResponse, Ssl, SslAlert, SslContext, SslOptions, SslRef, SslSessionCacheMode};
-use openssl::x509::X509Ref;
+use openssl::x509::{X509, X509Ref};
 use tokio::net::TcpStream;
 
 use crate::blocks::Blocklist;
@@ -25,6 +26,8 @@ use crate::identity::Identity;
 use crate::key::Credentials;
 use crate::refusal::{Reason, Refusal};
 use crate::resume::KnownChains;
+use crate::revocation::ocsp::StapleFile;
+use crate::revocation::{CrlFacts, CrlNote};
 use crate::stream::{Evidence, Stream};
 use crate::ticket::TicketKeys;
 use crate::trust::{Trust, TrustAnchor, Verdict};
@@ -43,6 +46,37 @@ struct Present {
     context: SslContext,
     trust: Arc<Trust>,
     own: CertificateFacts,
+}
+
+/// What a listener is made of, and made of again at a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Materials {
+    /// Our certificate and key.
+    pub own: Credentials,
+    /// Whom we trust, and for what.
+    pub anchors: Vec<TrustAnchor>,
+    /// Where accepted revocation lists are kept, so that neither a restart nor an older file takes one back.
+    pub kept_lists: Option<PathBuf>,
+    /// An OCSP response about our certificate in DER, to staple.
+    pub staple: Option<PathBuf>,
+}
+
+impl Materials {
+    /// Our certificate and whom we trust, with nothing kept and nothing stapled.
+    pub fn new(own: impl Into<Credentials>, anchors: &[TrustAnchor]) -> Self {
+        Self { own: own.into(), anchors: anchors.to_vec(), kept_lists: None, staple: None }
+    }
+
+    /// Every file that a change of can be watched for.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.own.chain.clone()];
+        files.extend(self.own.key.path().map(Path::to_owned));
+        files.extend(self.anchors.iter().flat_map(|anchor| {
+            std::iter::once(&anchor.certificates).chain(&anchor.crls).cloned().collect::<Vec<_>>()
+        }));
+        files.extend(self.staple.clone());
+        files
+    }
 }
 
 /// A H(e)NB whose certificate was verified.
@@ -67,27 +101,26 @@ impl Acceptor {
         own: impl Into<Credentials>,
         anchors: &[TrustAnchor],
     ) -> Result<Self, ContextError> {
-        Self::with(terms, own, anchors, Arc::new(()), None)
+        Self::with(terms, &Materials::new(own, anchors), Arc::new(()), None)
     }
 
     /// An acceptor that asks a blocklist, and that resumes sessions where the terms and the keys allow it.
     pub fn with(
         terms: &Terms,
-        own: impl Into<Credentials>,
-        anchors: &[TrustAnchor],
+        materials: &Materials,
         blocks: Arc<dyn Blocklist>,
         tickets: Option<Arc<TicketKeys>>,
     ) -> Result<Self, ContextError> {
         let tickets = tickets.filter(|_| terms.resumption);
         let bench = Resumer { terms: terms.clone(), blocks, tickets, chains: Arc::default() };
-        let present = RwLock::new(Arc::new(Present::load(&bench, &own.into(), anchors)?));
+        let present = RwLock::new(Arc::new(Present::load(&bench, materials)?));
         Ok(Self { resumer: Arc::new(bench), present: Arc::new(present) })
     }
 
     /// Takes over changed files, or says what is wrong with them and goes on with the old ones. Connections that
     /// stand are not touched; tickets stay good for whom the new trust still trusts.
-    pub fn reload(&self, own: impl Into<Credentials>, anchors: &[TrustAnchor]) -> Result<(), ContextError> {
-        let next = Arc::new(Present::load(&self.resumer, &own.into(), anchors)?);
+    pub fn reload(&self, materials: &Materials) -> Result<(), ContextError> {
+        let next = Arc::new(Present::load(&self.resumer, materials)?);
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
@@ -104,6 +137,16 @@ impl Acceptor {
         let chain =
             chain.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "its chain is not known any more"))?;
         self.resumer.judge(&self.present().trust, &chain).map(drop)
+    }
+
+    /// What was found out about revocation lists since it was asked last, by anchor: alarms.
+    pub fn take_notes(&self) -> Vec<(String, CrlNote)> {
+        self.present().trust.take_notes()
+    }
+
+    /// The revocation lists, by anchor.
+    pub fn lists(&self) -> Vec<(String, CrlFacts)> {
+        self.present().trust.lists()
     }
 
     fn present(&self) -> Arc<Present> {
@@ -152,6 +195,7 @@ impl Acceptor {
             resumed: ssl.session_reused(),
             certificate: facts,
             outside_profile: verdict.outside_profile,
+            revocation: verdict.revocation.into(),
         };
         let chain = chain.iter().filter_map(|der| CertificateFacts::read(der)).collect();
         Ok(Peer { identity, anchor: verdict.anchor, chain, evidence })
@@ -169,10 +213,11 @@ impl Acceptor {
 }
 
 impl Present {
-    fn load(resumer: &Resumer, own: &Credentials, anchors: &[TrustAnchor]) -> Result<Self, ContextError> {
+    fn load(resumer: &Resumer, materials: &Materials) -> Result<Self, ContextError> {
         let terms = &resumer.terms;
-        let own = Own::load(own, Role::Hems, terms)?;
-        let trust = Arc::new(Trust::load(anchors, Role::Henb, terms)?);
+        let own = Own::load(&materials.own, Role::Hems, terms)?;
+        let kept = materials.kept_lists.as_deref();
+        let trust = Arc::new(Trust::load(&materials.anchors, Role::Henb, terms, kept)?);
         let mut builder = context::builder(terms, &own, trust.roots())?;
         for root in trust.roots() {
             builder.add_client_ca(&root.certificate)?;
@@ -180,6 +225,10 @@ impl Present {
         builder.set_tmp_dh(&*context::dh_group()?)?;
         builder.set_session_id_context(&session_context(terms, &own)?)?;
         builder.set_client_hello_callback(no_sslv2_hello);
+        if let Some(path) = &materials.staple {
+            let staple = staple(path, &own, terms)?;
+            builder.set_status_callback(move |ssl| ssl.set_ocsp_status(&staple).map(|()| true))?;
+        }
         if resumer.tickets.is_some() {
             // Tickets only: a cache in memory would hold 14 kB for each cell.
             builder.set_session_cache_mode(SslSessionCacheMode::OFF);
@@ -191,6 +240,14 @@ impl Present {
         }
         Ok(Self { context: builder.build(), trust, own: own.facts })
     }
+}
+
+/// The answer that is stapled, judged as a cell would judge it. (A-12)
+fn staple(path: &Path, own: &Own, terms: &Terms) -> Result<Vec<u8>, ContextError> {
+    let bytes = |certificate: &X509| certificate.to_der();
+    let issuer = own.issuer.as_ref().map(bytes).transpose()?;
+    let issuer = issuer.ok_or_else(|| ContextError::NoIssuer { path: path.to_owned() })?;
+    Ok(StapleFile::load(path, &bytes(&own.leaf)?, &issuer, terms.clock.now())?.bytes)
 }
 
 /// A session of one listener and profile never resumes at another. (Decision 8)
@@ -209,7 +266,7 @@ struct Resumer {
 
 impl Resumer {
     fn judge(&self, trust: &Trust, chain: &[Vec<u8>]) -> Result<Verdict, Refusal> {
-        trust.judge(chain, self.blocks.as_ref(), self.terms.clock.now())
+        trust.judge(chain, self.blocks.as_ref(), &*self.terms.clock)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio_openssl::SslStream;
 
 use crate::certificate::CertificateFacts;
 use crate::refusal::Reason;
+use crate::revocation::CrlStanding;
 
 /// How long a handshake may take: generous for a cell on a slow line, short for one who holds sockets open.
 pub const HANDSHAKE_BOUND: Duration = Duration::from_secs(10);
@@ -37,6 +38,33 @@ pub struct Evidence {
     pub certificate: CertificateFacts,
     /// The rules that the certificate breaks under an exception of its anchor; empty inside the profile.
     pub outside_profile: Vec<Reason>,
+    /// What the revocation lists of its anchor say.
+    pub revocation: Revocation,
+}
+
+/// What was known about revocation when a peer was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// The anchor has no revocation lists.
+    Unchecked,
+    /// Lists in force do not name it.
+    Current,
+    /// So said a list from the future of a clock that is not synchronised.
+    Early,
+    /// So said a list that is overdue, within its grace.
+    Stale,
+}
+
+impl From<Option<CrlStanding>> for Revocation {
+    fn from(standing: Option<CrlStanding>) -> Self {
+        match standing {
+            None => Self::Unchecked,
+            Some(CrlStanding::Current) => Self::Current,
+            Some(CrlStanding::Early { .. }) => Self::Early,
+            Some(CrlStanding::Stale { .. }) => Self::Stale,
+        }
+    }
 }
 
 /// A TLS connection that keeps the profile; bytes in, bytes out.

@@ -6,7 +6,7 @@
 //!                                  └──── a rule that fails may be excepted, until a date, and is noted ────┘
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
@@ -16,14 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::blocks::Blocklist;
 use crate::certificate::CertificateFacts;
+use crate::clock::Clock;
 use crate::context::{self, ContextError, Root, Terms};
 use crate::identity::Identity;
 use crate::profile::{KeyKind, Profile};
 use crate::refusal::{Reason, Refusal};
+use crate::revocation::{CrlBook, CrlFacts, CrlNote, CrlPolicy, CrlStanding};
 use crate::verify::{self, Role};
 
 /// CA certificates, the realms that they may issue for, and what their certificates must be. (Decision 7)
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustAnchor {
     /// What the operator calls it.
     pub name: String,
@@ -32,21 +34,44 @@ pub struct TrustAnchor {
     /// The realms; never empty for a server.
     pub realms: Vec<String>,
     /// The kinds of key that its certificates may hold, where it is fewer than the profile permits.
-    #[serde(default)]
     pub keys: Option<Vec<KeyKind>>,
     /// The smallest RSA key, where it is larger than the profile's.
-    #[serde(default)]
     pub min_rsa_bits: Option<u32>,
     /// Rules that its certificates may break for a while: outside the profile, and shown as such.
-    #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// Files of revocation lists, which then have to cover every chain; without one nothing is checked.
+    pub crls: Vec<PathBuf>,
+    /// How long a list may be overdue.
+    pub crl_policy: CrlPolicy,
 }
 
 impl TrustAnchor {
     /// An anchor that adds nothing to the profile's rules.
     pub fn new(name: &str, certificates: PathBuf, realms: Vec<String>) -> Self {
-        let name = name.to_owned();
-        Self { name, certificates, realms, keys: None, min_rsa_bits: None, exceptions: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            certificates,
+            realms,
+            keys: None,
+            min_rsa_bits: None,
+            exceptions: Vec::new(),
+            crls: Vec::new(),
+            crl_policy: CrlPolicy::default(),
+        }
+    }
+}
+
+impl TrustAnchor {
+    /// Its revocation lists; what is wrong with a file is said and the list before it stays.
+    fn book(&self, kept: Option<&Path>) -> Result<Option<CrlBook>, ContextError> {
+        if self.crls.is_empty() {
+            return Ok(None);
+        }
+        let (book, notes) = CrlBook::load(&self.crls, kept)?;
+        for note in notes {
+            book.note(Some(note));
+        }
+        Ok(Some(book))
     }
 }
 
@@ -79,6 +104,9 @@ pub(crate) struct Anchor {
     keys: Option<Vec<KeyKind>>,
     min_rsa_bits: u32,
     exceptions: Vec<Exception>,
+    /// None where no list is configured.
+    crls: Option<CrlBook>,
+    crl_policy: CrlPolicy,
 }
 
 /// What was found about a chain that nothing speaks against.
@@ -88,6 +116,8 @@ pub(crate) struct Verdict {
     pub(crate) anchor: String,
     /// The rules that it breaks under an exception.
     pub(crate) outside_profile: Vec<Reason>,
+    /// What the revocation lists say; none where none is configured.
+    pub(crate) revocation: Option<CrlStanding>,
 }
 
 /// Rules on trial: what fails is refused, or excepted and noted.
@@ -126,7 +156,12 @@ impl<'a> Trial<'a> {
 }
 
 impl Anchor {
-    pub(crate) fn load(order: &TrustAnchor, role: Role, terms: &Terms) -> Result<Self, ContextError> {
+    fn load(
+        order: &TrustAnchor,
+        role: Role,
+        terms: &Terms,
+        kept: Option<&Path>,
+    ) -> Result<Self, ContextError> {
         if role == Role::Henb && order.realms.is_empty() {
             return Err(ContextError::NoRealms { name: order.name.clone() });
         }
@@ -142,6 +177,8 @@ impl Anchor {
             keys: order.keys.clone(),
             min_rsa_bits: order.min_rsa_bits.unwrap_or_default().max(terms.profile.min_rsa_bits),
             exceptions: order.exceptions.clone(),
+            crls: order.book(kept)?,
+            crl_policy: order.crl_policy,
         })
     }
 
@@ -173,7 +210,13 @@ impl std::fmt::Debug for Trust {
 
 impl Trust {
     /// Loads the anchors for peers of `role`; one CA under two names would make the realms of both worthless.
-    pub(crate) fn load(orders: &[TrustAnchor], role: Role, terms: &Terms) -> Result<Self, ContextError> {
+    /// Accepted revocation lists are kept in the folder `kept`.
+    pub(crate) fn load(
+        orders: &[TrustAnchor],
+        role: Role,
+        terms: &Terms,
+        kept: Option<&Path>,
+    ) -> Result<Self, ContextError> {
         if orders.is_empty() {
             return Err(ContextError::NoAnchors);
         }
@@ -181,7 +224,7 @@ impl Trust {
         let mut store = X509StoreBuilder::new()?;
         store.set_flags(X509VerifyFlags::NO_CHECK_TIME)?;
         for order in orders {
-            let anchor = Anchor::load(order, role, terms)?;
+            let anchor = Anchor::load(order, role, terms, kept)?;
             let shared =
                 anchors.iter().find(|earlier| anchor.roots.iter().any(|root| earlier.holds(&root.der)));
             if let Some(earlier) = shared {
@@ -194,6 +237,24 @@ impl Trust {
             anchors.push(anchor);
         }
         Ok(Self { role, profile: terms.profile, anchors, store: store.build() })
+    }
+
+    /// What was found out about revocation lists since it was asked last, by anchor.
+    pub(crate) fn take_notes(&self) -> Vec<(String, CrlNote)> {
+        let noted = |anchor: &Anchor| {
+            let notes = anchor.crls.as_ref().map(CrlBook::take_notes).unwrap_or_default();
+            notes.into_iter().map(|note| (anchor.name.clone(), note)).collect::<Vec<_>>()
+        };
+        self.anchors.iter().flat_map(noted).collect()
+    }
+
+    /// The revocation lists, by anchor.
+    pub(crate) fn lists(&self) -> Vec<(String, CrlFacts)> {
+        let facts = |anchor: &Anchor| {
+            let facts = anchor.crls.as_ref().map(CrlBook::facts).unwrap_or_default();
+            facts.into_iter().map(|facts| (anchor.name.clone(), facts)).collect::<Vec<_>>()
+        };
+        self.anchors.iter().flat_map(facts).collect()
     }
 
     /// The roots of all anchors.
@@ -219,8 +280,9 @@ impl Trust {
         &self,
         chain: &[Vec<u8>],
         blocks: &dyn Blocklist,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<Verdict, Refusal> {
+        let now = clock.now();
         let anchor = self.anchor_of(chain)?;
         let mut trial = anchor.trial(self.role, self.profile, now);
         for (depth, der) in chain.iter().enumerate() {
@@ -233,6 +295,10 @@ impl Trust {
         let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
         let leaf = verify::read(leaf)?;
         verify::leaf_rules(&leaf, &mut trial)?;
+        let lists = anchor.crls.as_ref();
+        let revocation = lists
+            .map(|book| book.check(chain, anchor.crl_policy, now, clock.is_synchronised()))
+            .transpose()?;
         let identity = match self.role {
             Role::Hems => None,
             Role::Henb => Some(identify(&leaf, anchor, &mut trial)?),
@@ -243,7 +309,8 @@ impl Trust {
                 return Err(Refusal::new(Reason::Blocked, why));
             }
         }
-        Ok(Verdict { identity, anchor: anchor.name.clone(), outside_profile: trial.noted })
+        let (anchor, outside_profile) = (anchor.name.clone(), trial.noted);
+        Ok(Verdict { identity, anchor, outside_profile, revocation })
     }
 
     /// The chain that a leaf and the CAs beside it have under this trust; none where there is none any more.

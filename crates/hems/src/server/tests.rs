@@ -47,6 +47,7 @@ fn caller() -> Caller {
         resumed: false,
         certificate,
         outside_profile: Vec::new(),
+        revocation: profile::Revocation::Unchecked,
     };
     let identity = Identity::parse("00005e005301.hnb.example").unwrap();
     let peer = Peer { identity, anchor: String::new(), chain: Vec::new(), evidence };

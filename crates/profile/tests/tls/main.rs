@@ -18,6 +18,7 @@ mod hello;
 mod load;
 mod reload;
 mod resumption;
+mod revocation;
 mod servers;
 mod suites;
 mod versions;

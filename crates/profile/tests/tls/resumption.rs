@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use profile::pki::{Authority, AuthorityOrder, LeafOrder, Validity};
 use profile::{
-    Acceptor, Blocklist, CertificateFacts, Connector, FixedClock, Identity, Profile, Reason, Terms,
-    TicketKey, TicketKeys,
+    Acceptor, Blocklist, CertificateFacts, Connector, FixedClock, Identity, Materials, Profile, Reason,
+    Terms, TicketKey, TicketKeys,
 };
 
 use crate::world::{HOST, Server, World, call, identity};
@@ -47,7 +47,9 @@ impl Pair {
         let blocked = Arc::new(Blocked::default());
         let (terms, tickets) = (change(world.terms()), keys(Timestamp::now()));
         let blocks = Arc::clone(&blocked) as Arc<dyn Blocklist>;
-        let acceptor = Acceptor::with(&terms, &world.hems, &[world.anchor()], blocks, Some(tickets)).unwrap();
+        let acceptor =
+            Acceptor::with(&terms, &Materials::new(&world.hems, &[world.anchor()]), blocks, Some(tickets))
+                .unwrap();
         let server = Server::start(acceptor.clone()).await;
         let connector = Connector::new(&terms, &world.henb, &world.file("operator.pem")).unwrap();
         Self { world, acceptor, server, connector, blocked }
@@ -159,7 +161,8 @@ async fn t08_a_session_of_one_listener_or_profile_never_resumes_at_another() {
     let acceptor = |pair, profile| {
         let terms = Terms { profile, ..world.terms() };
         let blocks: Arc<dyn Blocklist> = Arc::new(());
-        Acceptor::with(&terms, pair, &[world.anchor()], blocks, Some(Arc::clone(&tickets))).unwrap()
+        Acceptor::with(&terms, &Materials::new(pair, &[world.anchor()]), blocks, Some(Arc::clone(&tickets)))
+            .unwrap()
     };
     let first = Server::start(acceptor(&world.hems, &Profile::TS33320)).await;
     let other = Server::start(acceptor(&second, &Profile::TS33320)).await;
@@ -178,8 +181,8 @@ async fn t08_a_second_node_resumes_what_it_has_verified_itself() {
     let tickets = keys(Timestamp::now());
     let node = || {
         let blocks: Arc<dyn Blocklist> = Arc::new(());
-        let anchors = [world.anchor()];
-        Acceptor::with(&world.terms(), &world.hems, &anchors, blocks, Some(Arc::clone(&tickets))).unwrap()
+        let materials = Materials::new(&world.hems, &[world.anchor()]);
+        Acceptor::with(&world.terms(), &materials, blocks, Some(Arc::clone(&tickets))).unwrap()
     };
     let mut nodes = [Server::start(node()).await, Server::start(node()).await];
     let connector = world.connector();
@@ -199,9 +202,9 @@ async fn t08_a_change_of_anchors_ends_the_tickets_of_whom_it_distrusts_and_no_ot
     let stranger = Authority::create(&AuthorityOrder::lab("stranger", "other.example")).unwrap();
     std::fs::write(pair.world.file("stranger.pem"), stranger.pem().unwrap()).unwrap();
     let anchors = [pair.world.anchor(), pair.world.anchor_of("stranger", &["other.example"])];
-    pair.acceptor.reload(&pair.world.hems, &anchors).unwrap();
+    pair.acceptor.reload(&Materials::new(&pair.world.hems, &anchors)).unwrap();
     assert!(pair.resumes().await, "the anchor of this cell is still there");
-    pair.acceptor.reload(&pair.world.hems, &anchors[1..]).unwrap();
+    pair.acceptor.reload(&Materials::new(&pair.world.hems, &anchors[1..])).unwrap();
     call(&pair.connector, pair.server.address, HOST).await.unwrap_err();
     assert_eq!(pair.server.outcome().await.unwrap_err().reason, Reason::UnknownIssuer);
 }
