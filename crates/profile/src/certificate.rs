@@ -27,6 +27,8 @@ pub struct CertificateFacts {
     pub serial: String,
     /// SHA-256 of the whole certificate in hexadecimal.
     pub fingerprint_sha256: String,
+    /// SHA-256 of its SubjectPublicKeyInfo in hexadecimal: the same in every certificate for one key.
+    pub public_key_sha256: String,
     /// The first moment of its validity.
     pub not_before: Timestamp,
     /// The last moment of its validity.
@@ -52,9 +54,8 @@ impl CertificateFacts {
             subject: bounded(&certificate.subject().to_string(), MAX_TEXT),
             issuer: bounded(&certificate.issuer().to_string(), MAX_TEXT),
             serial: bounded(&hex(certificate.raw_serial()), MAX_TEXT),
-            fingerprint_sha256: hash(MessageDigest::sha256(), der)
-                .map(|digest| hex(&digest))
-                .unwrap_or_default(),
+            fingerprint_sha256: sha256(der),
+            public_key_sha256: sha256(certificate.public_key().raw),
             not_before: timestamp(certificate.validity().not_before),
             not_after: timestamp(certificate.validity().not_after),
             dns_names: names.iter().take(MAX_NAMES).map(|name| bounded(name, MAX_TEXT)).collect(),
@@ -62,6 +63,10 @@ impl CertificateFacts {
             signature: signature_name(certificate),
         }
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hash(MessageDigest::sha256(), bytes).map(|digest| hex(&digest)).unwrap_or_default()
 }
 
 /// The dNSNames as they stand, hostile or not.

@@ -31,7 +31,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::verify::{self, Role};
 
 /// Verification at 112 bits: RSA of 2048 bits and SHA-256, whatever the security level says.
-const AUTH_LEVEL: i32 = 2;
+pub(crate) const AUTH_LEVEL: i32 = 2;
 
 /// The signatures of a TLS 1.2 handshake; TLS 1.1 has a fixed form that no list reaches. (T-11)
 const SIGNATURES: &str = "RSA+SHA256:RSA+SHA384:RSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512";

@@ -90,7 +90,12 @@ fn leaf_refusal(chain: &[Vec<u8>], role: Role, terms: &Terms) -> Result<(), Refu
 }
 
 /// What the engine's complaint means. (RFC 5280 6.1; the numbers are its `X509_V_ERR_*`)
-fn engine_refusal(store: &X509StoreContextRef, chain: &[Vec<u8>], role: Role, profile: &Profile) -> Refusal {
+pub(crate) fn engine_refusal(
+    store: &X509StoreContextRef,
+    chain: &[Vec<u8>],
+    role: Role,
+    profile: &Profile,
+) -> Refusal {
     let error = store.error();
     let depth = store.error_depth();
     let reason = match error.as_raw() {

@@ -8,6 +8,8 @@
 //! What it does not do: HTTP, admission of identities (that is the H(e)MS's), revocation lists (a later slice),
 //! and resumption, which is off. Start at [`Profile::TS33320`].
 
+mod blocks;
+mod candidate;
 mod certificate;
 mod client;
 mod clock;
@@ -23,6 +25,8 @@ mod stream;
 mod url;
 mod verify;
 
+pub use blocks::Blocklist;
+pub use candidate::{Candidate, CandidateError};
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
 pub use client::{Connector, ServerPeer};
 pub use clock::{

@@ -158,6 +158,18 @@ reasons! {
     /// A good certificate of a cell that nobody admitted.
     UnknownIdentity "unknown_identity" "decision 7, I-12"
         "admit the identity, or leave it in quarantine"
+    /// One DeviceId was admitted for two identities: both are stopped until one is withdrawn.
+    DeviceIdClaimedTwice "device_id_claimed_twice" "decision 7, I-07"
+        "find out which of the two it is, and withdraw the other from admission"
+    /// The OUI of the Inform is not the EUI's, and the operator wants it to be.
+    OuiMismatch "oui_mismatch" "TS 23.003 4.10, I-05"
+        "find out whose device this is; where the vendor uses another OUI, set admission.oui_mismatch to alarm"
+    /// An operator shut out the identity, its certificate, its key, its issuer or a range of its serial numbers.
+    Blocked "blocked" "decision 7, I-12"
+        "remove the block if the cell shall serve again"
+    /// One identity was seen at two places, and the operator wants such an identity blocked.
+    CloneSuspected "clone_suspected" "decision 7, P-20"
+        "find out whether the key was copied; replace the certificate, then remove the block"
 }
 
 impl fmt::Display for Reason {

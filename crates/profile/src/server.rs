@@ -9,6 +9,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{ClientHelloResponse, Ssl, SslAlert, SslContext, SslRef};
 use tokio::net::TcpStream;
 
+use crate::blocks::Blocklist;
 use crate::certificate::CertificateFacts;
 use crate::context::{self, ContextError, KeyPair, Own, Root, Terms, TrustAnchor};
 use crate::handshake::{self, Rules, Side};
@@ -27,6 +28,7 @@ pub struct Acceptor {
     terms: Terms,
     anchors: Arc<[Anchor]>,
     own: CertificateFacts,
+    blocks: Option<Arc<dyn Blocklist>>,
 }
 
 /// A loaded trust anchor.
@@ -44,6 +46,8 @@ pub struct Peer {
     pub identity: Identity,
     /// The name of the trust anchor that vouches for it.
     pub anchor: String,
+    /// The verified chain, leaf first, root last.
+    pub chain: Vec<CertificateFacts>,
     /// What was negotiated.
     pub evidence: Evidence,
 }
@@ -62,7 +66,14 @@ impl Acceptor {
         builder.set_tmp_dh(&*context::dh_group()?)?;
         builder.set_session_id_context(SESSION_CONTEXT)?;
         builder.set_client_hello_callback(no_sslv2_hello);
-        Ok(Self { context: builder.build(), terms: terms.clone(), anchors: anchors.into(), own: own.facts })
+        let (context, terms) = (builder.build(), terms.clone());
+        Ok(Self { context, terms, anchors: anchors.into(), own: own.facts, blocks: None })
+    }
+
+    /// The same acceptor, which asks `blocks` about every peer that it would accept. (I-12)
+    #[must_use]
+    pub fn with_blocks(self, blocks: Arc<dyn Blocklist>) -> Self {
+        Self { blocks: Some(blocks), ..self }
     }
 
     /// Our own certificate, to warn of its end in time.
@@ -74,8 +85,11 @@ impl Acceptor {
     pub async fn accept(&self, tcp: TcpStream) -> Result<(Stream, Peer), Refusal> {
         let mut ssl =
             Ssl::new(&self.context).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-        let anchors = Arc::clone(&self.anchors);
-        let rules: Rules = Arc::new(move |chain| identify(chain, &anchors).map(|_| ()));
+        let (anchors, blocks) = (Arc::clone(&self.anchors), self.blocks.clone());
+        let rules: Rules = Arc::new(move |chain| {
+            let (identity, _) = identify(chain, &anchors)?;
+            not_blocked(blocks.as_deref(), &identity, &facts_of(chain))
+        });
         let attempt = handshake::prepare(&mut ssl, &self.terms, Role::Henb, rules);
         let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
         match self.recheck(stream.ssl()) {
@@ -98,8 +112,11 @@ impl Acceptor {
         let chain = ssl
             .verified_chain()
             .map(|chain| chain.iter().filter_map(|ca| ca.to_der().ok()).collect::<Vec<_>>());
+        let der_chain = chain.unwrap_or_default();
+        let chain = facts_of(&der_chain);
         let (identity, anchor) =
-            identify(&chain.unwrap_or_default(), &self.anchors).map_err(|refusal| refusal.about(facts))?;
+            identify(&der_chain, &self.anchors).map_err(|refusal| refusal.about(facts.clone()))?;
+        not_blocked(self.blocks.as_deref(), &identity, &chain).map_err(|refusal| refusal.about(facts))?;
         let evidence = Evidence {
             tls_version: version.name(),
             suite: suite.standard_name,
@@ -107,7 +124,23 @@ impl Acceptor {
             resumed: ssl.session_reused(),
             certificate: CertificateFacts::of(&certificate, &der),
         };
-        Ok(Peer { identity, anchor: anchor.name.clone(), evidence })
+        Ok(Peer { identity, anchor: anchor.name.clone(), chain, evidence })
+    }
+}
+
+fn facts_of(chain: &[Vec<u8>]) -> Vec<CertificateFacts> {
+    chain.iter().filter_map(|der| CertificateFacts::read(der)).collect()
+}
+
+/// A good certificate is not enough where an operator says no. (I-12)
+fn not_blocked(
+    blocks: Option<&dyn Blocklist>,
+    identity: &Identity,
+    chain: &[CertificateFacts],
+) -> Result<(), Refusal> {
+    match blocks.and_then(|blocks| blocks.blocked(identity, chain)) {
+        Some(why) => Err(Refusal::new(Reason::Blocked, why)),
+        None => Ok(()),
     }
 }
 

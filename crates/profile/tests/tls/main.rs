@@ -11,6 +11,7 @@
 #![expect(clippy::indexing_slicing, reason = "the tests read hellos that they have checked the length of")]
 
 mod alerts;
+mod blocks;
 mod clients;
 mod clock;
 mod hello;
