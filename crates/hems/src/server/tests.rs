@@ -15,6 +15,13 @@ impl Hems {
             store,
             registry: Registry::default(),
             roster: Roster::new(None),
+            blocks: Blocks::default(),
+            policies: Policies::default(),
+            own: Own {
+                url: HemsUrl::parse("https://localhost/", TransportMode::Public).unwrap(),
+                chain: folder.join("none.pem"),
+                certificate: caller().peer.evidence.certificate.clone(),
+            },
             budget: Budget::default(),
             witness: Arc::new(()),
             clock,
@@ -32,6 +39,7 @@ fn caller() -> Caller {
         issuer: String::new(),
         serial: String::new(),
         fingerprint_sha256: String::new(),
+        public_key_sha256: String::new(),
         not_before: Timestamp::UNIX_EPOCH,
         not_after: Timestamp::UNIX_EPOCH,
         dns_names: Vec::new(),
@@ -41,7 +49,7 @@ fn caller() -> Caller {
     let evidence =
         Evidence { tls_version: "TLSv1.2", suite: "", suite_code: 0x2f, resumed: false, certificate };
     let identity = Identity::parse("00005e005301.hnb.example").unwrap();
-    let peer = Peer { identity, anchor: String::new(), evidence };
+    let peer = Peer { identity, anchor: String::new(), chain: Vec::new(), evidence };
     Caller { peer: Arc::new(peer), address: "127.0.0.1:1".parse().unwrap(), connection: 1 }
 }
 
