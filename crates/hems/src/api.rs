@@ -10,6 +10,7 @@ mod calls;
 mod devices;
 mod evidence;
 mod identities;
+mod offer;
 mod pools;
 mod problem;
 mod refusals;

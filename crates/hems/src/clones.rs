@@ -133,7 +133,7 @@ mod tests {
 
     /// The kind of suspicion that the last of some sessions raises; the oldest comes first.
     fn kind(mut sessions: Vec<Sighting>) -> Option<&'static str> {
-        let now = sessions.pop().unwrap();
+        let now = sessions.pop()?;
         sessions.reverse();
         suspect(&now, &sessions).map(|suspicion| suspicion.kind)
     }

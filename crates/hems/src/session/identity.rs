@@ -38,7 +38,7 @@ pub(super) enum Standing {
 pub(super) async fn standing(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError> {
     match known(hems, identity).await? {
         Standing::Unknown => {}
-        standing => return Ok(standing),
+        standing @ (Standing::Admitted(_) | Standing::Disputed(_)) => return Ok(standing),
     }
     match hems.roster.refresh(&hems.store, hems.policies, hems.now()).await {
         Ok(true) => known(hems, identity).await,
