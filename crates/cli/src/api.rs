@@ -64,12 +64,22 @@ pub(crate) enum ApiError {
 impl Access {
     /// Reads a resource.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
-        self.ask(Method::GET, path, None).await
+        self.ask(Method::GET, path, Bytes::new()).await
     }
 
     /// Sends a document to a resource.
     pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value, ApiError> {
-        self.ask(method, path, Some(body)).await
+        self.ask(method, path, body.to_string().into()).await
+    }
+
+    /// Deletes a resource.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, ApiError> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
+    }
+
+    /// Posts a file as it is; of which kind it is shows in itself.
+    pub(crate) async fn upload(&self, path: &str, file: Vec<u8>) -> Result<Value, ApiError> {
+        self.ask(Method::POST, path, file.into()).await
     }
 
     /// Every item of a list, page after page.
@@ -78,7 +88,8 @@ impl Access {
         let mut token: Option<String> = None;
         loop {
             let page = token.map(|token| format!("&page_token={token}")).unwrap_or_default();
-            let mut answer = self.get(&format!("{path}?limit=500{page}")).await?;
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let mut answer = self.get(&format!("{path}{joint}limit=500{page}")).await?;
             match answer.get_mut("items").map(Value::take) {
                 Some(Value::Array(more)) => items.extend(more),
                 _ => return Err(ApiError::Answer),
@@ -90,11 +101,11 @@ impl Access {
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ApiError> {
         timeout(PATIENCE, self.exchange(method, path, body)).await.map_err(|_| ApiError::Slow)?
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ApiError> {
         let request = self.request(method, path, body)?;
         let authority = request.uri().authority().map(ToString::to_string);
         let address = authority.ok_or_else(|| ApiError::Address(self.api.clone()))?;
@@ -108,15 +119,11 @@ impl Access {
         driver.abort();
         let bytes = bytes.map_err(|_| ApiError::Answer)?.to_bytes();
         let value = if bytes.is_empty() { Value::Null } else { parse(&bytes, status)? };
-        if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
+        let is_answer = status.is_success() || value.get("admitted").is_some();
+        if is_answer { Ok(value) } else { Err(refused(status, &value)) }
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Request<Full<Bytes>>, ApiError> {
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ApiError> {
         let no_address = || ApiError::Address(self.api.clone());
         let uri: Uri =
             format!("{}{path}", self.api.trim_end_matches('/')).parse().map_err(|_| no_address())?;
@@ -130,7 +137,6 @@ impl Access {
             .header("host", host)
             .header("authorization", format!("Bearer {}", token.trim()))
             .header("content-type", "application/json");
-        let body = body.map(ToString::to_string).unwrap_or_default();
         request.body(Full::from(body)).map_err(|_| no_address())
     }
 }

@@ -1,5 +1,6 @@
 //! One file per command; each gives an [`Answer`](crate::Answer).
 
+pub(crate) mod block;
 pub(crate) mod cwmp;
 pub(crate) mod device;
 pub(crate) mod fleet;
@@ -7,3 +8,4 @@ pub(crate) mod pki;
 pub(crate) mod refusal;
 pub(crate) mod serve;
 pub(crate) mod template;
+pub(crate) mod trust;

@@ -49,6 +49,14 @@ enum Command {
     Pool(commands::template::Pools),
     /// Refused connections, with reason and remedy.
     Refusal(commands::refusal::Arguments),
+    /// Blocks: who is shut out although the certificate is good.
+    Block(commands::block::Arguments),
+    /// Certificates: which cells would refuse one of ours, and whose ends soon.
+    Trust(commands::trust::Trust),
+    /// The H(e)MS's own alarms.
+    Alarm(commands::trust::Alarms),
+    /// Sessions with the evidence of their TLS.
+    Session(commands::trust::Sessions),
     /// CWMP messages: read, write and judge files.
     #[command(subcommand)]
     Cwmp(commands::cwmp::Command),
@@ -66,6 +74,10 @@ async fn main() -> ExitCode {
         Command::Template(arguments) => commands::template::run_templates(arguments).await,
         Command::Pool(arguments) => commands::template::run_pools(arguments).await,
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
+        Command::Block(arguments) => commands::block::run(arguments).await,
+        Command::Trust(arguments) => commands::trust::run(arguments).await,
+        Command::Alarm(arguments) => commands::trust::run_alarms(arguments).await,
+        Command::Session(arguments) => commands::trust::run_sessions(arguments).await,
         Command::Cwmp(command) => commands::cwmp::run(&command),
     };
     match answer {

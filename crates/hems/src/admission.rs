@@ -1,20 +1,30 @@
-//! Who is admitted: the roster file, imported at start and again when an unknown cell calls and the file changed.
+//! Who is admitted: lists of identities, from the roster file and from operators.
 //!
-//! The binding of an identity to its DeviceId is written here or by an operator, and nowhere else. (decision 7)
+//! The roster is imported at start and again when an unknown cell calls and the file changed. The binding of an
+//! identity to its DeviceId is written here or by an operator, and nowhere else. (decision 7)
+
+mod rows;
 
 use std::{
     fs::Metadata,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
+use cwmp::Inform;
 use jiff::Timestamp;
 use profile::Identity;
-use serde::Deserialize;
+use serde::Serialize;
 
-use crate::store::{Admission, Binding, Store, StoreError};
+pub(crate) use rows::{AdmissionError, RowError, check};
+
+use crate::{
+    config::Policies,
+    radio,
+    store::{Admission, Binding, Store, StoreError},
+};
 
 /// Bytes of a roster: a million cells.
 const ROSTER_BYTES_MAX: u64 = 128 << 20;
@@ -27,27 +37,20 @@ pub(crate) struct Roster {
     imported: Mutex<Option<(SystemTime, u64)>>,
 }
 
-/// One line of the roster.
-#[derive(Debug, Deserialize)]
-struct Line {
-    identity: String,
-    oui: String,
-    product_class: String,
-    serial: String,
-}
-
-/// Why a row cannot be admitted.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AdmissionError {
-    /// The identity is none.
-    #[error("the identity: {0}")]
-    Identity(#[from] profile::IdentityError),
-    /// The OUI has another form. (I-05)
-    #[error("the OUI is six hexadecimal digits")]
-    Oui,
-    /// A text is empty or too long. (H-27)
-    #[error("product class and serial number have at most 64 characters, and the serial number at least one")]
-    Length,
+/// What became of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Summary {
+    /// How many are admitted now that were not.
+    pub(crate) admitted: usize,
+    /// How many were already, with the same DeviceId.
+    pub(crate) same: usize,
+    /// Good rows that contradict what is there.
+    pub(crate) conflicts: Vec<RowError>,
+    /// Rows that cannot be read.
+    pub(crate) errors: Vec<RowError>,
+    /// Whose DeviceId is claimed twice: their sessions end.
+    #[serde(skip)]
+    pub(crate) stopped: Vec<Identity>,
 }
 
 /// Why the roster could not be imported.
@@ -71,7 +74,12 @@ impl Roster {
     }
 
     /// Imports the file if it is another than last time; whether it was.
-    pub(crate) async fn refresh(&self, store: &Store, now: Timestamp) -> Result<bool, RosterError> {
+    pub(crate) async fn refresh(
+        &self,
+        store: &Store,
+        policies: Policies,
+        now: Timestamp,
+    ) -> Result<bool, RosterError> {
         let Some(path) = &self.path else { return Ok(false) };
         let version = version(&tokio::fs::metadata(path).await?);
         if version.1 > ROSTER_BYTES_MAX {
@@ -81,7 +89,10 @@ impl Roster {
             return Ok(false);
         }
         let text = tokio::fs::read(path).await?;
-        import(store, path, &text, now).await?;
+        let summary = import(store, &text, policies, false, now).await?;
+        for RowError { place, message, .. } in summary.errors.iter().chain(&summary.conflicts) {
+            tracing::warn!(path = %path.display(), place, message, "a row of the roster is not admitted");
+        }
         *self.imported.lock().unwrap_or_else(PoisonError::into_inner) = Some(version);
         Ok(true)
     }
@@ -91,91 +102,100 @@ fn version(metadata: &Metadata) -> (SystemTime, u64) {
     (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len())
 }
 
-async fn import(store: &Store, path: &Path, text: &[u8], now: Timestamp) -> Result<(), StoreError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-    let mut batch = Vec::new();
-    for (index, line) in reader.deserialize::<Line>().enumerate() {
-        let admitted = line.map_err(|error| error.to_string()).and_then(|line| {
-            check(&line.identity, &line.oui, &line.product_class, &line.serial)
-                .map_err(|error| error.to_string())
-        });
-        match admitted {
-            Ok(row) => batch.push(row),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), line = index + 2, error, "a cell is not admitted");
-            }
-        }
-        if batch.len() >= BATCH {
-            admit(store, std::mem::take(&mut batch), now).await?;
+/// Admits a list; where `strict`, all of it or nothing.
+pub(crate) async fn import(
+    store: &Store,
+    text: &[u8],
+    policies: Policies,
+    strict: bool,
+    now: Timestamp,
+) -> Result<Summary, StoreError> {
+    let (rows, errors) = rows::read(text);
+    let mut summary = Summary { errors, ..Summary::default() };
+    let mut good = Vec::new();
+    for row in rows {
+        match policies.permits(&row.identity, &row.binding) {
+            Ok(()) => good.push(row),
+            Err(error) => summary.errors.push(RowError {
+                place: row.place,
+                identity: Some(row.identity.to_string()),
+                message: error.to_string(),
+            }),
         }
     }
-    admit(store, batch, now).await
+    if strict && !summary.errors.is_empty() {
+        return Ok(summary);
+    }
+    let size = if strict { good.len().max(1) } else { BATCH };
+    for batch in good.chunks(size) {
+        let pairs = batch.iter().map(|row| (row.identity.clone(), row.binding.clone())).collect();
+        for (row, outcome) in batch.iter().zip(store.admit(pairs, strict, now).await?) {
+            summary.count(row, &outcome);
+        }
+    }
+    if strict && !summary.conflicts.is_empty() {
+        summary = Summary { admitted: 0, same: 0, stopped: Vec::new(), ..summary };
+    }
+    Ok(summary)
 }
 
-async fn admit(store: &Store, batch: Vec<(Identity, Binding)>, now: Timestamp) -> Result<(), StoreError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    let identities: Vec<Identity> = batch.iter().map(|(identity, _)| identity.clone()).collect();
-    for (identity, outcome) in identities.iter().zip(store.admit(batch, now).await?) {
+impl Summary {
+    fn count(&mut self, row: &rows::Row, outcome: &Admission) {
         match outcome {
-            Admission::New | Admission::Same => {}
-            Admission::OtherBinding => {
-                tracing::warn!(%identity, "the roster names another DeviceId than the one admitted; that one stays");
-            }
-            Admission::BindingTaken => {
-                tracing::warn!(%identity, "the roster names a DeviceId that belongs to another identity");
-            }
+            Admission::New => self.admitted += 1,
+            Admission::Same => self.same += 1,
+            Admission::OtherBinding(_) | Admission::ClaimedTwice(_) => self.conflicts.push(RowError {
+                place: row.place.clone(),
+                identity: Some(row.identity.to_string()),
+                message: contradiction(outcome),
+            }),
+        }
+        if let Admission::ClaimedTwice(others) = outcome {
+            let others = others.iter().filter_map(|other| Identity::parse(other).ok());
+            self.stopped.extend(others.chain([row.identity.clone()]));
         }
     }
-    Ok(())
 }
 
-/// Checks who shall be admitted as what.
-pub(crate) fn check(
-    identity: &str,
-    oui: &str,
-    product_class: &str,
-    serial: &str,
-) -> Result<(Identity, Binding), AdmissionError> {
-    let identity = Identity::parse(identity)?;
-    if oui.len() != 6 || !oui.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(AdmissionError::Oui);
+/// What a conflict is, and what an operator does about it.
+pub(crate) fn contradiction(outcome: &Admission) -> String {
+    match outcome {
+        Admission::New | Admission::Same => String::new(),
+        Admission::OtherBinding(bound) => format!(
+            "the identity is admitted as {bound}, which stays; where that is wrong, withdraw it from admission first"
+        ),
+        Admission::ClaimedTwice(others) => format!(
+            "the DeviceId is admitted for {} too: all are stopped until all but one are withdrawn from admission",
+            others.join(", ")
+        ),
     }
-    if product_class.len() > 64 || serial.len() > 64 || serial.is_empty() {
-        return Err(AdmissionError::Length);
+}
+
+impl Policies {
+    /// Whether an identity may be admitted with a binding. (I-05)
+    pub(crate) fn permits(self, identity: &Identity, binding: &Binding) -> Result<(), AdmissionError> {
+        let eui = identity.oui();
+        if self.refuses_other_oui && eui != binding.oui {
+            return Err(AdmissionError::OuiMismatch { oui: binding.oui.clone(), eui });
+        }
+        Ok(())
     }
-    let binding = Binding {
-        oui: oui.to_ascii_uppercase(),
-        product_class: product_class.to_owned(),
-        serial: serial.to_owned(),
-    };
-    Ok((identity, binding))
+}
+
+/// What is odd about the OUI of an Inform: by kind, as misbehaviour is counted. (I-05)
+pub(crate) fn odd_oui(identity: &Identity, inform: &Inform) -> Vec<&'static str> {
+    let oui = &*inform.device_id.oui;
+    let shown = inform.parameter_list.iter().find(|parameter| parameter.name == radio::OUI);
+    let is_form = oui.len() == 6 && oui.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+    [
+        (!is_form, "oui_form"),
+        (shown.is_some_and(|parameter| parameter.value.text != oui), "oui_contradiction"),
+        (!oui.eq_ignore_ascii_case(&identity.oui()), "oui_mismatch"),
+    ]
+    .into_iter()
+    .filter_map(|(is_odd, kind)| is_odd.then_some(kind))
+    .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn i12_the_roster_is_imported_again_only_when_it_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("db"), Arc::new(())).await.unwrap();
-        let path = folder.path().join("identities.csv");
-        let header = "identity,oui,product_class,serial\n";
-        let first = "00005e005301.hnb.example,00005E,C,1\nnonsense,00005E,C,2\n";
-        std::fs::write(&path, format!("{header}{first}")).unwrap();
-        let roster = Roster::new(Some(path.clone()));
-        let now = Timestamp::UNIX_EPOCH;
-        assert!(roster.refresh(&store, now).await.unwrap());
-        assert!(!roster.refresh(&store, now).await.unwrap());
-        assert_eq!(store.devices("", 10).await.unwrap().len(), 1);
-        std::fs::write(&path, format!("{header}{first}00005e005303.hnb.example,00005e,C,3\n")).unwrap();
-        assert!(roster.refresh(&store, now).await.unwrap());
-        let devices = store.devices("", 10).await.unwrap();
-        assert_eq!(devices.len(), 2);
-        assert_eq!(devices[1].oui.as_deref(), Some("00005E"));
-    }
-}
+mod tests;

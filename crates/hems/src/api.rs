@@ -4,14 +4,20 @@
 //! caller without the token; there is no other route. The listener is loopback only in this release, and shares
 //! nothing with the listeners for cells but the store.
 
+mod alarms;
+mod blocks;
 mod calls;
 mod devices;
+mod evidence;
+mod identities;
+mod offer;
 mod pools;
 mod problem;
 mod refusals;
 mod sessions;
 mod templates;
 mod token;
+mod trust;
 mod version;
 
 use std::sync::Arc;
@@ -21,7 +27,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     middleware::{self, Next},
     response::Response,
-    routing::{MethodRouter, get, put},
+    routing::{MethodRouter, delete, get, post, put},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
@@ -33,6 +39,8 @@ use crate::Hems;
 
 /// Bytes of a request's body: a template with every parameter that a cell has.
 const BODY_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a list of identities: half a million cells.
+const LIST_BYTES_MAX: usize = 64 << 20;
 /// Rows of one page, where nobody asks for less.
 const PAGE: u32 = 100;
 /// Rows of the longest page.
@@ -78,6 +86,13 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/devices", get(devices::list).post(devices::admit)),
         ("/api/v1/devices/{identity}", get(devices::show)),
         ("/api/v1/devices/{identity}/calls", get(calls::list).post(calls::queue)),
+        ("/api/v1/devices/{identity}/admission", delete(identities::withdraw)),
+        ("/api/v1/devices/{identity}/suspicion", delete(identities::clear)),
+        ("/api/v1/identities", post(identities::import).layer(DefaultBodyLimit::max(LIST_BYTES_MAX))),
+        ("/api/v1/blocks", get(blocks::list).post(blocks::add).delete(blocks::remove)),
+        ("/api/v1/alarms", get(alarms::list)),
+        ("/api/v1/trust/preview", post(trust::preview)),
+        ("/api/v1/trust/expiry", get(trust::expiry)),
         ("/api/v1/sessions", get(sessions::list)),
         ("/api/v1/refusals", get(refusals::list)),
         ("/api/v1/templates", get(templates::list)),

@@ -62,6 +62,15 @@ impl GatePolicy {
     }
 }
 
+/// What the operator wants of identities that are odd. (decision 7)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// Whether a DeviceId whose OUI is not the EUI's is refused; else it is counted. (I-05)
+    pub refuses_other_oui: bool,
+    /// Whether an identity that seems to be two cells is blocked; else there is an alarm.
+    pub blocks_clones: bool,
+}
+
 /// What a configuration file means; everything in it was checked.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -80,6 +89,10 @@ pub struct Config {
     pub api_listen: SocketAddr,
     /// Who is admitted.
     pub identities: Option<PathBuf>,
+    /// What becomes of odd identities.
+    pub policies: Policies,
+    /// Our certificate chain.
+    pub certificate: PathBuf,
     /// Whether a cell may transmit where it stands.
     pub gate: GatePolicy,
     /// Bounds.
@@ -130,6 +143,7 @@ impl Check {
         let url = self.url(&file.cwmp.url, mode);
         let api_listen = self.api(&file.api.listen);
         let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
+        let policies = self.policies(&file.admission);
         let gate = self.gate(file);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let acceptor = self.acceptor(file, &clock);
@@ -141,6 +155,8 @@ impl Check {
             url: url?,
             api_listen: api_listen?,
             identities: identities.transpose().ok()?,
+            policies: policies?,
+            certificate: self.path(&file.cwmp.certificate),
             gate: gate?,
             limits: file.limits,
             acceptor: acceptor?,
@@ -209,6 +225,24 @@ impl Check {
             other => self.complain(
                 at.line,
                 format!("`gate.policy` is \"closed\" or \"accept-declared\", not \"{other}\""),
+            ),
+        }
+    }
+
+    fn policies(&mut self, admission: &Admission) -> Option<Policies> {
+        let refuses_other_oui = self.is_strict("oui_mismatch", &admission.oui_mismatch, "refuse");
+        let blocks_clones = self.is_strict("clones", &admission.clones, "block");
+        Some(Policies { refuses_other_oui: refuses_other_oui?, blocks_clones: blocks_clones? })
+    }
+
+    /// Whether a policy is the strict one of two, the other being `alarm`.
+    fn is_strict(&mut self, key: &str, at: &At<String>, strict: &str) -> Option<bool> {
+        match at.value.as_str() {
+            "alarm" => Some(false),
+            value if value == strict => Some(true),
+            other => self.complain(
+                at.line,
+                format!("`admission.{key}` is \"alarm\" or \"{strict}\", not \"{other}\""),
             ),
         }
     }

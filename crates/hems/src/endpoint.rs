@@ -34,7 +34,11 @@ use tokio::{
 pub(crate) use body::Budget;
 use queue::Queue;
 
-use crate::{Hems, config::Limits, session::Caller};
+use crate::{
+    Hems,
+    config::Limits,
+    session::{Caller, Outcome},
+};
 
 /// Bytes of a request's head: a cell's is a few hundred.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -114,7 +118,7 @@ impl Endpoint {
                 };
                 let connection = self.numbers.fetch_add(1, Ordering::Relaxed);
                 let caller = Caller { peer: Arc::new(peer), address, connection };
-                self.serve(stream, caller).await;
+                self.serve_until_blocked(stream, caller).await;
             }
             Err(refusal) => self.hems.ledger.note(&refusal, address.ip()),
         }
@@ -133,6 +137,21 @@ impl Endpoint {
             accepted = handshake => accepted,
             () = place.gave_way() => Err(Refusal::new(Reason::HandshakeTimeout, "gave way to newer handshakes")),
         }
+    }
+
+    /// A block ends what is open at once: the connection with whatever is said on it, and the session. (I-12)
+    async fn serve_until_blocked(&self, stream: Stream, caller: Caller) {
+        let peer = Arc::clone(&caller.peer);
+        tokio::select! {
+            // First, so that nothing more is said once the block is there.
+            biased;
+            why = self.hems.blocks.until_blocked(&peer.identity, &peer.chain) => {
+                let facts = Some(peer.evidence.certificate.clone());
+                self.hems.ledger.note(&Refusal::new(Reason::Blocked, why).about(facts), caller.address.ip());
+            }
+            () = self.serve(stream, caller.clone()) => return,
+        }
+        self.hems.cut(&peer.identity, Outcome::Blocked).await;
     }
 
     async fn serve(&self, stream: Stream, caller: Caller) {

@@ -12,8 +12,11 @@
 //! (that is the binary's). A device's identity comes from its certificate and from nothing that it says.
 
 mod admission;
+mod alarm;
 mod api;
+mod blocks;
 mod call;
+mod clones;
 pub mod config;
 mod desire;
 mod endpoint;
@@ -26,6 +29,7 @@ mod server;
 mod session;
 mod store;
 mod template;
+mod trust;
 
 pub use config::{Config, ConfigErrors};
 pub(crate) use server::Hems;

@@ -30,5 +30,12 @@ pub(crate) const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.
 /// Where a device finds its H(e)MS.
 pub(crate) const MANAGEMENT_URL: &str = "Device.ManagementServer.URL";
 
+/// Seconds since the cell's start.
+pub(crate) const UP_TIME: &str = "Device.DeviceInfo.UpTime";
+/// The OUI that the cell shows of itself, which DeviceId repeats. (I-05)
+pub(crate) const OUI: &str = "Device.DeviceInfo.ManufacturerOUI";
+/// The clock that the cell checks certificates with, as our own agent reports it. (decision 6)
+pub(crate) const LOCAL_CLOCK: &str = "Device.Time.X_00005E_LocalClock";
+
 /// The three that say whether the cell is on the air; a boot makes them unknown again.
 pub(crate) const SERVICE_STATES: [&str; 3] = [ADMIN_STATE, OP_STATE, RF_TX_STATUS];

@@ -82,7 +82,7 @@ fn aggregate(batch: Vec<RefusalEntry>) -> Vec<RefusalEntry> {
 }
 
 /// The /24 or /48 that an address lies in: what one subscriber or one attacker has.
-fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();

@@ -14,13 +14,14 @@ use std::{
 
 use cwmp::Witness;
 use jiff::Timestamp;
-use profile::{Clock, TransportMode};
+use profile::{CertificateFacts, Clock, HemsUrl, Identity, TransportMode};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     admission::{Roster, RosterError},
     api,
-    config::{Config, GatePolicy},
+    blocks::Blocks,
+    config::{Config, GatePolicy, Policies},
     endpoint::{Budget, Endpoint},
     refusal::Ledger,
     session::{Outcome, Registry, Session},
@@ -40,6 +41,9 @@ pub(crate) struct Hems {
     pub(crate) registry: Registry,
     pub(crate) roster: Roster,
     pub(crate) ledger: Ledger,
+    pub(crate) blocks: Blocks,
+    pub(crate) policies: Policies,
+    pub(crate) own: Own,
     pub(crate) budget: Budget,
     pub(crate) witness: Arc<dyn Witness>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -49,6 +53,17 @@ pub(crate) struct Hems {
     pub(crate) path: String,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
+}
+
+/// What cells see of us.
+#[derive(Clone)]
+pub(crate) struct Own {
+    /// The URL that cells are given.
+    pub(crate) url: HemsUrl,
+    /// The file with our certificate chain.
+    pub(crate) chain: PathBuf,
+    /// The facts of our certificate.
+    pub(crate) certificate: CertificateFacts,
 }
 
 impl Hems {
@@ -61,6 +76,33 @@ impl Hems {
     pub(crate) async fn end_session(&self, session: Session, outcome: Outcome) {
         self.registry.revoke(session.token());
         session.finish(self, outcome).await;
+    }
+
+    /// Ends the open session of one identity, whatever is being said in it.
+    pub(crate) async fn cut(&self, identity: &Identity, outcome: Outcome) {
+        let slot = self.registry.slot(identity);
+        let mut session = slot.lock().await;
+        if let Some(session) = session.take() {
+            self.end_session(session, outcome).await;
+        }
+        drop(session);
+        self.registry.leave(identity, slot, true);
+    }
+
+    /// Takes the blocks from the store, and ends what they shut out; connections see it for themselves.
+    pub(crate) async fn reload_blocks(&self) -> Result<(), StoreError> {
+        self.blocks.refresh(&self.store).await?;
+        for (identity, slot) in self.registry.slots() {
+            let session = slot.lock().await;
+            let is_shut_out = session.as_ref().is_some_and(|session| session.is_blocked(&self.blocks));
+            let is_empty = session.is_none();
+            drop(session);
+            self.registry.leave(&identity, slot, is_empty);
+            if is_shut_out {
+                self.cut(&identity, Outcome::Blocked).await;
+            }
+        }
+        Ok(())
     }
 
     /// Ends sessions whose device went silent, or all of them.
@@ -136,13 +178,14 @@ impl Server {
         let store = Store::open(&config.state_dir.join("hearth.sqlite3"), Arc::clone(&witness)).await?;
         let hems = Arc::new(hems(&config, store, witness));
         import(&hems).await?;
+        hems.reload_blocks().await?;
+        let acceptor = config.acceptor.with_blocks(Arc::new(hems.blocks.clone()));
         let (shutdown, watched) = watch::channel(false);
         let cwmp_addresses = addresses(&listeners);
         let api_address =
             addresses(std::slice::from_ref(&operators)).first().copied().unwrap_or(config.api_listen);
         let mut tasks = JoinSet::new();
-        let endpoint =
-            Arc::new(Endpoint::new(Arc::clone(&hems), config.acceptor, config.limits, watched.clone()));
+        let endpoint = Arc::new(Endpoint::new(Arc::clone(&hems), acceptor, config.limits, watched.clone()));
         for listener in listeners {
             tasks.spawn(Arc::clone(&endpoint).listen(listener));
         }
@@ -190,6 +233,13 @@ fn hems(config: &Config, store: Store, witness: Arc<dyn Witness>) -> Hems {
         store,
         registry: Registry::default(),
         roster: Roster::new(config.identities.clone()),
+        blocks: Blocks::default(),
+        policies: config.policies,
+        own: Own {
+            url: config.url.clone(),
+            chain: config.certificate.clone(),
+            certificate: config.acceptor.certificate().clone(),
+        },
         budget: Budget::default(),
         witness,
         clock: Arc::clone(&config.clock),
@@ -202,7 +252,7 @@ fn hems(config: &Config, store: Store, witness: Arc<dyn Witness>) -> Hems {
 
 /// A roster that cannot be read is said and does not stop the server: cells that are admitted already come first.
 async fn import(hems: &Hems) -> Result<(), ServeError> {
-    match hems.roster.refresh(&hems.store, hems.now()).await {
+    match hems.roster.refresh(&hems.store, hems.policies, hems.now()).await {
         Ok(_) => Ok(()),
         Err(RosterError::Store(error)) => Err(error.into()),
         Err(error) => {

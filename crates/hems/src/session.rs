@@ -10,6 +10,7 @@
 
 mod choose;
 mod hear;
+mod identity;
 mod registry;
 
 use std::{
@@ -32,6 +33,7 @@ pub(crate) use registry::Registry;
 
 use crate::{
     Hems,
+    blocks::Blocks,
     desire::Resolved,
     plan::{self, Desired, Known, Step},
     radio,
@@ -68,6 +70,10 @@ pub(crate) enum Outcome {
     Completed,
     Quarantined,
     DeviceIdMismatch,
+    Disputed,
+    OuiMismatch,
+    CloneSuspected,
+    Blocked,
     Violation,
     Malformed,
     Replaced,
@@ -82,6 +88,10 @@ impl Outcome {
             Self::Completed => "completed",
             Self::Quarantined => "quarantined",
             Self::DeviceIdMismatch => "device_id_mismatch",
+            Self::Disputed => "device_id_claimed_twice",
+            Self::OuiMismatch => "oui_mismatch",
+            Self::CloneSuspected => "clone_suspected",
+            Self::Blocked => "blocked",
             Self::Violation => "violation",
             Self::Malformed => "malformed",
             Self::Replaced => "replaced",
@@ -189,9 +199,10 @@ impl Session {
         self.protocol.is_over() || self.is_refused()
     }
 
-    /// Whether the Inform named another device than the certificate.
+    /// Whether the identity gets no session, for what the Inform said or for what is known of it.
     pub(crate) fn is_refused(&self) -> bool {
-        self.outcome == Outcome::DeviceIdMismatch
+        use Outcome::{CloneSuspected, DeviceIdMismatch, Disputed, OuiMismatch};
+        matches!(self.outcome, DeviceIdMismatch | Disputed | OuiMismatch | CloneSuspected)
     }
 
     /// Whether the device owes an answer to a call of ours.
@@ -216,6 +227,12 @@ impl Session {
             self.caller.connection = connection;
         }
         is_mine
+    }
+
+    /// Whether its peer is shut out.
+    pub(crate) fn is_blocked(&self, blocks: &Blocks) -> bool {
+        let peer = &self.caller.peer;
+        blocks.blocked(&peer.identity, &peer.chain).is_some()
     }
 
     /// Whether it lives on this connection.

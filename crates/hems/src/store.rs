@@ -20,22 +20,30 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
+mod admission;
+mod block;
 mod call;
+mod claim;
 mod device;
 mod known;
 mod misbehaviour;
 mod pool;
 mod refusal;
 mod session;
+mod suspicion;
 mod template;
 mod writer;
 
+pub(crate) use admission::{Admission, Binding};
+pub(crate) use block::{BlockRow, Blocking};
 pub(crate) use call::{CallRow, NewCall, Progress};
-pub(crate) use device::{Admission, Binding, DeviceRow, Summary};
+pub(crate) use claim::ClaimRow;
+pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use known::{FaultRow, Remembered};
 pub(crate) use pool::DrawError;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
-pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow};
+pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, Traces};
+pub(crate) use suspicion::SuspicionRow;
 use writer::Writer;
 
 /// Readers beside the one writer; more than cores would only wait for the same disk.

@@ -176,6 +176,14 @@ impl Cell {
 
     fn inform_parameters(&self) -> Vec<ParameterValueStruct> {
         let mut list = self.device.forced_inform();
+        // The moment of the start tells a cell from its copy, which no certificate does.
+        list.extend(
+            Path::parse(path::UP_TIME)
+                .ok()
+                .and_then(|path| self.device.get(&path).ok())
+                .into_iter()
+                .flatten(),
+        );
         for path in &self.changed {
             let is_new = list.iter().all(|entry| entry.name != path.as_str());
             list.extend(self.device.get(path).ok().filter(|_| is_new).into_iter().flatten());

@@ -30,15 +30,15 @@ pub struct CertificateFacts {
     pub serial: String,
     /// SHA-256 of the whole certificate in hexadecimal.
     pub fingerprint_sha256: String,
+    /// SHA-256 of its SubjectPublicKeyInfo in hexadecimal: the same in every certificate for one key.
+    #[serde(default)]
+    pub public_key_sha256: String,
     /// The first moment of its validity.
     pub not_before: Timestamp,
     /// The last moment of its validity.
     pub not_after: Timestamp,
     /// The dNSNames of its subjectAltName.
     pub dns_names: Vec<String>,
-    /// SHA-256 of the public key (SubjectPublicKeyInfo) in hexadecimal: the same in every certificate of a key.
-    #[serde(default)]
-    pub public_key_sha256: String,
     /// The kind and size of the key: `RSA 2048`.
     pub key: String,
     /// The algorithm of its signature.

@@ -32,7 +32,7 @@ use crate::trust::{Exception, Trial, TrustAnchor};
 use crate::verify::{self, Role};
 
 /// Verification at 112 bits: RSA of 2048 bits and SHA-256, whatever the security level says.
-const AUTH_LEVEL: i32 = 2;
+pub(crate) const AUTH_LEVEL: i32 = 2;
 
 /// The most CAs between a leaf and its anchor; real chains have one or two.
 const MAX_DEPTH: u32 = 6;

@@ -126,7 +126,12 @@ fn chain_of(store: &X509StoreContextRef) -> Vec<Vec<u8>> {
 }
 
 /// What the engine's complaint means. (RFC 5280 6.1; the numbers are its `X509_V_ERR_*`)
-fn engine_refusal(store: &X509StoreContextRef, chain: &[Vec<u8>], role: Role, profile: &Profile) -> Refusal {
+pub(crate) fn engine_refusal(
+    store: &X509StoreContextRef,
+    chain: &[Vec<u8>],
+    role: Role,
+    profile: &Profile,
+) -> Refusal {
     let error = store.error();
     let depth = usize::try_from(store.error_depth()).unwrap_or_default();
     let reason = match error.as_raw() {

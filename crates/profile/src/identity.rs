@@ -183,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn i09_i10_i11_names_of_the_radio_of_http_and_of_the_hosting_party_are_none() {
+        for other in [
+            "100005E-0053010001@hnb.example",
+            "0262010000000001@hnb.example",
+            "00005E-SimulatedCell-00005E005301",
+            "00005E-SimulatedCell-00005E005301.hnb.example",
+            "0262010000000001.hnb.example@realm.example",
+            "262010000000001.hnb.example",
+            "262010000000001@nai.epc.mnc001.mcc262.3gppnetwork.org",
+        ] {
+            assert!(Identity::parse(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn a_stored_identity_is_checked_when_it_is_read() {
         let identity = Identity::parse("00005e005301.hnb.example").unwrap();
         let json = serde_json::to_string(&identity).unwrap();

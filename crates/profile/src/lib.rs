@@ -8,6 +8,7 @@
 //! What it does not do: HTTP, and admission of identities (that is the H(e)MS's). Start at [`Profile::TS33320`].
 
 mod blocks;
+mod candidate;
 mod certificate;
 mod client;
 mod clock;
@@ -31,6 +32,7 @@ mod url;
 mod verify;
 
 pub use blocks::Blocklist;
+pub use candidate::{Candidate, CandidateError};
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
 pub use client::{Connector, Provision, ServerPeer, StaplePolicy};
 pub use clock::{

@@ -182,12 +182,21 @@ reasons! {
     /// The Inform names another device than the certificate. (P-20)
     DeviceIdMismatch "device_id_mismatch" "TS 33.320 8.3.4, P-20"
         "find out which cell holds which certificate; two cells may have been swapped or cloned"
-    /// The operator blocked this identity, certificate, key or issuer.
-    Blocked "blocked" "I-12"
-        "find out why it was blocked; remove the block where that is over"
     /// A good certificate of a cell that nobody admitted.
     UnknownIdentity "unknown_identity" "decision 7, I-12"
         "admit the identity, or leave it in quarantine"
+    /// One DeviceId was admitted for two identities: both are stopped until one is withdrawn.
+    DeviceIdClaimedTwice "device_id_claimed_twice" "decision 7, I-07"
+        "find out which of the two it is, and withdraw the other from admission"
+    /// The OUI of the Inform is not the EUI's, and the operator wants it to be.
+    OuiMismatch "oui_mismatch" "TS 23.003 4.10, I-05"
+        "find out whose device this is; where the vendor uses another OUI, set admission.oui_mismatch to alarm"
+    /// An operator shut out the identity, its certificate, its key, its issuer or a range of its serial numbers.
+    Blocked "blocked" "decision 7, I-12"
+        "remove the block if the cell shall serve again"
+    /// One identity was seen at two places, and the operator wants such an identity blocked.
+    CloneSuspected "clone_suspected" "decision 7, P-20"
+        "find out whether the key was copied; replace the certificate, then remove the block"
 }
 
 impl fmt::Display for Reason {

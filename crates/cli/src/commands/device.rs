@@ -1,6 +1,6 @@
 //! `hearth device`: the cells, as the H(e)MS knows them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -46,6 +46,26 @@ enum Command {
         #[arg(long)]
         serial: String,
     },
+    /// Admit a list of identities, in CSV or JSON: identity, oui, product_class, serial.
+    ///
+    /// Every row that is not admitted is shown with its place, what is wrong with it and what would be right.
+    Import {
+        /// The list.
+        file: PathBuf,
+        /// Admit all of it or nothing.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Take an admission back: the identity is unknown again, and its session ends.
+    Withdraw {
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// Clear the suspicion that an identity is two cells.
+    Clear {
+        /// The identity in its certificate.
+        identity: String,
+    },
     /// Queue a call of a CPE method for the device's next session.
     ///
     /// For instance: hearth device call 00005e005301.hnb.example '{"Reboot": {"CommandKey": "monday"}}'
@@ -84,12 +104,18 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
                 json!({"identity": identity, "oui": oui, "product_class": product_class, "serial": serial});
             access.send(Method::POST, "/api/v1/devices", &body).await
         }
+        Command::Import { file, strict } => return import(&access, output, &file, strict).await,
+        Command::Withdraw { identity } => {
+            access.delete(&format!("/api/v1/devices/{identity}/admission")).await
+        }
+        Command::Clear { identity } => access.delete(&format!("/api/v1/devices/{identity}/suspicion")).await,
         Command::Call { identity, call } => {
             let path = format!("/api/v1/devices/{identity}/calls");
             access.send(Method::POST, &path, &document(&call)?).await
         }
     };
     match answer {
+        Ok(Value::Null) => Ok(true),
         Ok(value) => {
             println!("{}", serde_json::to_string_pretty(&value)?);
             Ok(true)
@@ -106,12 +132,48 @@ async fn list(access: &Access, form: Form) -> Answer {
     let devices = access.list("/api/v1/devices").await?;
     match form {
         Form::Table => {
-            let columns: Vec<Column> = COLUMNS.into_iter().chain([("LAST INFORM", "last_inform")]).collect();
+            let columns: Vec<Column> = COLUMNS
+                .into_iter()
+                .chain([
+                    ("LAST INFORM", "last_inform"),
+                    ("CLONE?", "clone_suspicion"),
+                    ("BLOCKED", "blocked"),
+                ])
+                .collect();
             print!("{}", output::table(&columns, &devices));
         }
         Form::Json => println!("{}", Value::Array(devices)),
     }
     Ok(true)
+}
+
+/// Rows that contradict or cannot be read make the answer no.
+async fn import(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
+    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let summary = access.upload(&format!("/api/v1/identities?strict={strict}"), list).await?;
+    let rows = |key: &str| summary.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let (conflicts, errors) = (rows("conflicts"), rows("errors"));
+    let is_whole = conflicts.is_empty() && errors.is_empty();
+    if form == Form::Json {
+        println!("{summary}");
+        return Ok(is_whole);
+    }
+    for row in errors.iter().chain(&conflicts) {
+        eprintln!(
+            "{}: {}: {}",
+            file.display(),
+            output::cell(row.get("place")),
+            output::cell(row.get("message"))
+        );
+    }
+    println!(
+        "{} admitted, {} as before, {} in conflict, {} wrong",
+        output::cell(summary.get("admitted")),
+        output::cell(summary.get("same")),
+        conflicts.len(),
+        errors.len()
+    );
+    Ok(is_whole)
 }
 
 /// JSON as typed, or from `@FILE`.

@@ -52,6 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     print!("{}", output::table(&COLUMNS, &refusals));
     let remedy = |row: &Value| (output::cell(row.get("reason")), output::cell(row.get("remedy")));
     let remedies: BTreeMap<String, String> = refusals.iter().map(remedy).collect();
+    offers(&refusals);
     if !remedies.is_empty() {
         println!("\nWhat helps:");
     }
@@ -59,4 +60,19 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         println!("  {reason}: {remedy}");
     }
     Ok(true)
+}
+
+/// The acts that the H(e)MS offers, ready to be run.
+fn offers(refusals: &[Value]) {
+    let commands: Vec<String> = refusals
+        .iter()
+        .filter_map(|row| row.pointer("/offer/command").and_then(Value::as_str))
+        .map(output::harmless)
+        .collect();
+    if !commands.is_empty() {
+        println!("\nAt once, if you know that it is right:");
+    }
+    for command in commands {
+        println!("  {command}");
+    }
 }

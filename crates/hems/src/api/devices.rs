@@ -8,9 +8,10 @@ use axum::{
 use profile::Identity;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Paging, Problem, calls::CallView, json, time};
+use super::{Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, json, time};
 use crate::{
     admission, desire, plan,
+    session::Outcome,
     store::{Admission, DeviceRow, FaultRow, Remembered},
     template::Subject,
 };
@@ -37,6 +38,15 @@ pub(super) struct DeviceView {
     in_service_after: Option<f64>,
     first_seen: String,
     last_inform: Option<String>,
+    certificate_not_after: Option<String>,
+    /// Seconds by which the cell's clock was behind ours at its last session.
+    clock_offset: Option<i64>,
+    /// How often it came with a lower TLS version than before.
+    downgrades: i64,
+    /// Why it seems to be two cells.
+    clone_suspicion: Option<String>,
+    /// The block that shuts it out.
+    blocked: Option<String>,
     /// What a quarantined device says it is; nothing of it is believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed: Option<serde_json::Value>,
@@ -47,6 +57,8 @@ pub(super) struct DeviceView {
 pub(super) struct DeviceDetail {
     #[serde(flatten)]
     device: DeviceView,
+    #[serde(flatten)]
+    evidence: Evidence,
     values: Vec<ValueView>,
     methods: Option<serde_json::Value>,
     gate: Option<serde_json::Value>,
@@ -94,11 +106,18 @@ pub(super) struct NewDevice {
     serial: String,
 }
 
-impl From<DeviceRow> for DeviceView {
-    fn from(row: DeviceRow) -> Self {
+impl DeviceView {
+    fn of(api: &Api, row: DeviceRow) -> Self {
         let boolean = |text: &Option<String>| text.as_deref().map(|text| text == "true" || text == "1");
         Self {
             state: state(&row),
+            blocked: evidence::blocked(api, &row),
+            clock_offset: row
+                .cell_clock
+                .zip(row.cell_clock_at)
+                .map(|(cell, at)| evidence::clock_offset(at, cell)),
+            certificate_not_after: row.certificate_not_after.map(time),
+            downgrades: row.downgrades,
             in_service_after: in_service_after(&row),
             admin_state: boolean(&row.admin_state),
             op_state: boolean(&row.op_state),
@@ -107,6 +126,7 @@ impl From<DeviceRow> for DeviceView {
             in_service: row.is_in_service,
             first_seen: time(row.first_seen_at),
             last_inform: row.last_inform_at.map(time),
+            clone_suspicion: row.suspicion,
             identity: row.identity,
             oui: row.oui,
             product_class: row.product_class,
@@ -123,6 +143,7 @@ impl From<DeviceRow> for DeviceView {
 
 fn state(row: &DeviceRow) -> &'static str {
     match row.state.as_str() {
+        _ if row.is_disputed => "disputed",
         "admitted" if row.is_in_service => "in_service",
         "admitted" if row.last_inform_at.is_some() => "provisioning",
         "admitted" => "admitted",
@@ -152,7 +173,7 @@ pub(super) async fn list(
     let rows = api.hems.store.devices(after, paging.limit()).await?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.identity.clone());
-    Ok(Json(Page { items: rows.into_iter().map(DeviceView::from).collect(), next_page_token }))
+    Ok(Json(Page { items: rows.into_iter().map(|row| DeviceView::of(&api, row)).collect(), next_page_token }))
 }
 
 /// Shows one device.
@@ -173,7 +194,8 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
             .map(|row| MisbehaviourView { kind: row.kind, count: row.count, last_at: time(row.last_at) })
             .collect(),
         calls: calls.into_iter().map(CallView::from).collect(),
-        device: row.into(),
+        evidence: Evidence::of(&api, &row).await?,
+        device: DeviceView::of(&api, row),
     };
     Ok(Json(detail))
 }
@@ -232,16 +254,19 @@ pub(super) async fn admit(
     let Json(new) = body?;
     let row = admission::check(&new.identity, &new.oui, &new.product_class, &new.serial)
         .map_err(|error| Problem::invalid(error.to_string()))?;
+    let hems = &api.hems;
+    hems.policies.permits(&row.0, &row.1).map_err(|error| Problem::invalid(error.to_string()))?;
     let identity = row.0.clone();
-    let status = match api.hems.store.admit(vec![row], api.hems.now()).await?.first() {
-        Some(Admission::New) => StatusCode::CREATED,
-        Some(Admission::Same) | None => StatusCode::OK,
-        Some(Admission::OtherBinding) => {
-            return Err(Problem::conflict("the identity is admitted with another DeviceId"));
+    let outcomes = hems.store.admit(vec![row], false, hems.now()).await?;
+    let outcome = outcomes.first().unwrap_or(&Admission::Same);
+    if let Admission::ClaimedTwice(others) = outcome {
+        for other in others.iter().filter_map(|other| Identity::parse(other).ok()) {
+            hems.cut(&other, Outcome::Disputed).await;
         }
-        Some(Admission::BindingTaken) => {
-            return Err(Problem::conflict("another identity is admitted with this DeviceId"));
-        }
-    };
-    Ok((status, Json(find(&api, identity.as_str()).await?.into())))
+    }
+    if outcome.is_conflict() {
+        return Err(Problem::conflict(&admission::contradiction(outcome)));
+    }
+    let status = if *outcome == Admission::New { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(DeviceView::of(&api, find(&api, identity.as_str()).await?))))
 }

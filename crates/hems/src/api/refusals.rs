@@ -8,7 +8,11 @@ use axum::{
 use profile::Reason;
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Paging, json, time};
+use super::{
+    Answer, Api, Page, Paging, Problem, json,
+    offer::{self, Offer},
+    time,
+};
 use crate::store::RefusalRow;
 
 /// Refusals of one kind.
@@ -17,6 +21,11 @@ pub(super) struct RefusalView {
     reason: String,
     clause: &'static str,
     remedy: &'static str,
+    /// The section of the documentation about the reason.
+    help: String,
+    /// What can be done about it at once; absent where nothing can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<Offer>,
     issuer: String,
     network: String,
     first_at: String,
@@ -26,10 +35,17 @@ pub(super) struct RefusalView {
     certificate: Option<serde_json::Value>,
 }
 
-impl From<RefusalRow> for RefusalView {
-    fn from(row: RefusalRow) -> Self {
+impl RefusalView {
+    async fn of(api: &Api, row: RefusalRow) -> Result<Self, Problem> {
         let reason: Option<Reason> = row.reason.parse().ok();
-        Self {
+        let facts = row.certificate.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let offer = match reason {
+            Some(reason) => offer::offer(api, reason, facts.as_ref()).await?,
+            None => None,
+        };
+        Ok(Self {
+            help: offer::help(&row.reason),
+            offer,
             clause: reason.map_or("", Reason::clause),
             remedy: reason.map_or("", Reason::remedy),
             reason: row.reason,
@@ -40,7 +56,7 @@ impl From<RefusalRow> for RefusalView {
             count: row.count,
             detail: row.detail,
             certificate: row.certificate.as_deref().map(json),
-        }
+        })
     }
 }
 
@@ -51,5 +67,9 @@ pub(super) async fn list(
 ) -> Answer<Page<RefusalView>> {
     let Query(paging) = paging?;
     let rows = api.hems.store.refusals(paging.limit()).await?;
-    Ok(Json(Page { items: rows.into_iter().map(RefusalView::from).collect(), next_page_token: None }))
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        items.push(RefusalView::of(&api, row).await?);
+    }
+    Ok(Json(Page { items, next_page_token: None }))
 }

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Paging, Problem, json, time};
+use super::{Answer, Api, Page, Paging, Problem, evidence::clock_offset, json, time};
 use crate::store::SessionRow;
 
 /// A session.
@@ -25,6 +25,16 @@ pub(super) struct SessionView {
     events: serde_json::Value,
     messages: i64,
     outcome: Option<String>,
+    anchor: Option<String>,
+    /// The verified chain, leaf first: `subject`, `sha256`.
+    chain: Option<serde_json::Value>,
+    /// The exceptions that let it in.
+    outside_profile: Option<serde_json::Value>,
+    /// What the cell's clock said, and the seconds by which it was behind ours.
+    cell_clock: Option<String>,
+    clock_offset: Option<i64>,
+    /// Whether this device ever came with a higher TLS version.
+    downgraded: bool,
 }
 
 impl From<SessionRow> for SessionView {
@@ -43,6 +53,12 @@ impl From<SessionRow> for SessionView {
             events: json(&row.events),
             messages: row.messages,
             outcome: row.outcome,
+            anchor: row.anchor,
+            chain: row.chain.as_deref().map(json),
+            outside_profile: row.outside_profile.as_deref().map(json),
+            cell_clock: row.cell_clock.map(time),
+            clock_offset: row.cell_clock.map(|cell| clock_offset(row.started_at, cell)),
+            downgraded: row.downgraded,
         }
     }
 }

@@ -61,8 +61,12 @@ pub struct Api {
 /// `[admission]`: who is admitted.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// A CSV file with the columns identity, oui, product_class and serial. Default: none.
+    /// A list of identities with oui, product_class and serial: CSV with these four columns, or a JSON list of objects. Default: none.
     pub identities: Option<At<String>>,
+    /// What becomes of a DeviceId whose OUI is not the first half of the EUI: `alarm` or `refuse`. Default: `alarm`. (I-05)
+    pub oui_mismatch: At<String>,
+    /// What becomes of an identity that seems to be two cells: `alarm` or `block`. Default: `alarm`.
+    pub clones: At<String>,
 }
 
 /// `[gate]`: whether a cell may transmit where it stands.
@@ -169,8 +173,11 @@ impl Admission {
     fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Self {
         let mut section = reader.section(root, "admission");
         let identities = reader.text(&mut section, "identities");
+        let mut policy =
+            |key| reader.text(&mut section, key).unwrap_or_else(|| At::default("alarm".to_owned()));
+        let (oui_mismatch, clones) = (policy("oui_mismatch"), policy("clones"));
         reader.finish(section);
-        Self { identities }
+        Self { identities, oui_mismatch, clones }
     }
 }
 

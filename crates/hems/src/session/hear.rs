@@ -9,16 +9,17 @@ use cwmp::{
     AcsMethod, AcsResponse, EventCode, Fault, FaultCode, GetRPCMethodsResponse, Inform, InformResponse,
     TransferComplete, TransferCompleteResponse,
 };
-use profile::{Reason, Refusal};
+use profile::Reason;
 
-use super::{Device, Outcome, Session, SessionError};
+use super::{
+    Device, Outcome, Session, SessionError,
+    identity::{self, Standing, claim},
+};
 use crate::{
-    Hems,
-    admission::RosterError,
-    call, desire,
+    Hems, call, desire,
     plan::Known,
     radio,
-    store::{Binding, CallRow, FaultRow, Lesson, Opening, Remembered, StoreError},
+    store::{CallRow, FaultRow, Lesson, Opening, Remembered, StoreError},
     template::Subject,
 };
 
@@ -55,11 +56,13 @@ impl Session {
 
     async fn hear_inform(&mut self, hems: &Hems, inform: Inform) -> Result<Answer, SessionError> {
         let identity = self.caller.peer.identity.clone();
-        let Some(binding) = admitted(hems, identity.as_str()).await? else {
-            return self.quarantine(hems, &inform).await;
+        let binding = match identity::standing(hems, &identity).await? {
+            Standing::Admitted(binding) => binding,
+            Standing::Disputed(rivals) => return Ok(Err(self.disputed(hems, &rivals))),
+            Standing::Unknown => return self.quarantine(hems, &inform).await,
         };
-        if !is_bound(&binding, &inform) {
-            return Ok(Err(self.mismatch(hems, &binding, &inform)));
+        if let Some(fault) = self.objection(hems, &binding, &inform).await? {
+            return Ok(Err(fault));
         }
         let subject = Subject { identity, binding };
         let device = Device::informed(hems, subject, &inform).await?;
@@ -76,23 +79,6 @@ impl Session {
         self.number = Some(hems.store.open_session(self.opening(hems, inform, None)).await?);
         self.refuse(hems, Reason::UnknownIdentity, "");
         Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
-    }
-
-    /// The certificate says who it is; an Inform that says otherwise ends the session. (TS 33.320 8.3.4, P-20)
-    fn mismatch(&mut self, hems: &Hems, binding: &Binding, inform: &Inform) -> Fault {
-        self.outcome = Outcome::DeviceIdMismatch;
-        self.misbehaved("device_id_mismatch");
-        let claimed = claim(inform);
-        tracing::warn!(device = %self.caller.peer.identity, "the Inform names another device than the certificate");
-        self.refuse(hems, Reason::DeviceIdMismatch, &disagreement(binding, &claimed));
-        denied()
-    }
-
-    fn refuse(&self, hems: &Hems, reason: Reason, detail: &str) {
-        let peer = &self.caller.peer;
-        let detail = format!("{} {detail}", peer.identity);
-        let refusal = Refusal::new(reason, detail).about(Some(peer.evidence.certificate.clone()));
-        hems.ledger.note(&refusal, self.caller.address.ip());
     }
 
     async fn hear_transfer_complete(
@@ -129,6 +115,7 @@ impl Session {
             is_boot: device.is_some_and(|informed| informed.is_boot),
             claimed: device.is_none().then(|| serde_json::to_string(&claim(inform)).unwrap_or_default()),
             lesson: device.map(|informed| informed.lesson.clone()),
+            traces: self.traces(inform),
         }
     }
 }
@@ -245,44 +232,6 @@ fn learn(known: &mut Known, inform: &Inform, hems: &Hems) {
             known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, hems.now());
         }
     }
-}
-
-async fn admitted(hems: &Hems, identity: &str) -> Result<Option<Binding>, StoreError> {
-    let binding = |row: Option<crate::store::DeviceRow>| row.and_then(|row| row.binding());
-    if let Some(binding) = binding(hems.store.device(identity).await?) {
-        return Ok(Some(binding));
-    }
-    match hems.roster.refresh(&hems.store, hems.now()).await {
-        Ok(true) => Ok(binding(hems.store.device(identity).await?)),
-        Ok(false) => Ok(None),
-        Err(RosterError::Store(error)) => Err(error),
-        Err(error) => {
-            tracing::warn!(%error, "an unknown cell stays unknown");
-            Ok(None)
-        }
-    }
-}
-
-/// The OUI is compared without regard to case, as the field writes it both ways.
-fn is_bound(binding: &Binding, inform: &Inform) -> bool {
-    let claimed = &inform.device_id;
-    binding.oui.eq_ignore_ascii_case(&claimed.oui)
-        && *binding.product_class == *claimed.product_class
-        && *binding.serial == *claimed.serial_number
-}
-
-fn claim(inform: &Inform) -> Binding {
-    let bounded = |text: &str| text.chars().take(TEXT_MAX).collect();
-    Binding {
-        oui: bounded(&inform.device_id.oui),
-        product_class: bounded(&inform.device_id.product_class),
-        serial: bounded(&inform.device_id.serial_number),
-    }
-}
-
-fn disagreement(binding: &Binding, claimed: &Binding) -> String {
-    let name = |binding: &Binding| format!("{}/{}/{}", binding.oui, binding.product_class, binding.serial);
-    format!("the certificate is bound to {}, the Inform says {}", name(binding), name(claimed))
 }
 
 fn events(inform: &Inform) -> String {

@@ -1,34 +1,12 @@
-//! Devices: who is admitted as what, and the columns of the list.
+//! Devices: the columns of the list, and what each session's evidence says of its device.
 
-use jiff::Timestamp;
-use profile::Identity;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Binding, Opening, Store, StoreError, Tx, ms};
+use crate::trust::CellClock;
 
 /// Quarantined identities kept: each needed a certificate of a trusted CA, so more is an attack or a mistake.
 const QUARANTINED_MAX: i64 = 10_000;
-
-/// What an identity must say of itself in Inform. (I-07, P-20)
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Binding {
-    pub(crate) oui: String,
-    pub(crate) product_class: String,
-    pub(crate) serial: String,
-}
-
-/// What became of an admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// It is admitted now.
-    New,
-    /// It was already, with the same binding.
-    Same,
-    /// It is admitted with another binding; that one stays.
-    OtherBinding,
-    /// Another identity has this binding; both are left as they are.
-    BindingTaken,
-}
 
 /// A device as the list shows it.
 #[derive(Clone, Debug, FromRow)]
@@ -54,13 +32,40 @@ pub(crate) struct DeviceRow {
     pub(crate) admin_state: Option<String>,
     pub(crate) op_state: Option<String>,
     pub(crate) rf_tx_status: Option<String>,
+    /// The facts of its certificate as JSON.
+    pub(crate) certificate: Option<String>,
+    pub(crate) certificate_not_after: Option<i64>,
+    /// What its clock said, and when.
+    pub(crate) cell_clock: Option<i64>,
+    pub(crate) cell_clock_at: Option<i64>,
+    pub(crate) downgrades: i64,
+    pub(crate) downgraded_at: Option<i64>,
+    /// The kind of the suspicion that rests on it.
+    pub(crate) suspicion: Option<String>,
+    /// Whether another identity was admitted with its DeviceId.
+    pub(crate) is_disputed: bool,
+}
+
+/// Every device with what stands beside it, and the end of the query.
+macro_rules! devices {
+    ($end:literal) => {
+        concat!(
+            "SELECT device.*, suspicion.kind AS suspicion, EXISTS \
+             (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed \
+             FROM device LEFT JOIN suspicion ON suspicion.identity = device.identity ",
+            $end
+        )
+    };
 }
 
 impl DeviceRow {
-    /// The binding, where the device is admitted.
+    /// The binding, where the device is admitted and no other was with the same.
     pub(crate) fn binding(&self) -> Option<Binding> {
-        let is_admitted = self.state == "admitted";
-        is_admitted.then_some(())?;
+        self.bound_to().filter(|_| self.state == "admitted" && !self.is_disputed)
+    }
+
+    /// What it was admitted as, disputed or not.
+    pub(crate) fn bound_to(&self) -> Option<Binding> {
         Some(Binding {
             oui: self.oui.clone()?,
             product_class: self.product_class.clone()?,
@@ -83,78 +88,59 @@ pub(crate) struct Summary {
 }
 
 impl Store {
-    /// Admits identities with their bindings, all in one commit.
-    pub(crate) async fn admit(
-        &self,
-        rows: Vec<(Identity, Binding)>,
-        now: Timestamp,
-    ) -> Result<Vec<Admission>, StoreError> {
-        self.writer
-            .commit(move |tx| {
-                Box::pin(async move {
-                    let mut outcomes = Vec::with_capacity(rows.len());
-                    for (identity, binding) in rows {
-                        outcomes.push(admit(tx, &identity.to_string(), &binding, now).await?);
-                    }
-                    Ok(outcomes)
-                })
-            })
-            .await
-    }
-
     /// One device.
     pub(crate) async fn device(&self, identity: &str) -> Result<Option<DeviceRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM device WHERE identity = $1").bind(identity);
+        let query = sqlx::query_as(devices!("WHERE device.identity = $1")).bind(identity);
         Ok(query.fetch_optional(&self.reads).await?)
     }
 
     /// Devices after an identity, in order.
     pub(crate) async fn devices(&self, after: &str, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM device WHERE identity > $1 ORDER BY identity LIMIT $2");
+        let query = sqlx::query_as(devices!("WHERE device.identity > $1 ORDER BY device.identity LIMIT $2"));
         Ok(query.bind(after).bind(limit).fetch_all(&self.reads).await?)
     }
-}
 
-async fn admit(
-    tx: &mut Tx,
-    identity: &str,
-    binding: &Binding,
-    now: Timestamp,
-) -> Result<Admission, StoreError> {
-    let Binding { oui, product_class, serial } = binding;
-    let there: Option<DeviceRow> = sqlx::query_as("SELECT * FROM device WHERE identity = $1")
-        .bind(identity)
-        .fetch_optional(&mut *tx)
+    /// Devices whose certificate ends before a time, the nearest end first.
+    pub(crate) async fn devices_expiring(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<DeviceRow>, StoreError> {
+        let query = sqlx::query_as(devices!(
+            "WHERE certificate_not_after < $1 ORDER BY certificate_not_after, device.identity LIMIT $2"
+        ));
+        Ok(query.bind(before).bind(limit).fetch_all(&self.reads).await?)
+    }
+
+    /// Devices whose DeviceId was admitted for another one too.
+    pub(crate) async fn devices_disputed(&self, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
+        let query = sqlx::query_as(devices!(
+            "WHERE device.identity IN (SELECT identity FROM dispute) ORDER BY device.identity LIMIT $1"
+        ));
+        Ok(query.bind(limit).fetch_all(&self.reads).await?)
+    }
+
+    /// What is known of the clock of every admitted device.
+    pub(crate) async fn cell_clocks(&self) -> Result<Vec<CellClock>, StoreError> {
+        let rows: Vec<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT identity, cell_clock, cell_clock_at FROM device WHERE state = 'admitted' ORDER BY identity",
+        )
+        .fetch_all(&self.reads)
         .await?;
-    match there.as_ref().and_then(DeviceRow::binding) {
-        Some(bound) if bound == *binding => return Ok(Admission::Same),
-        Some(_) => return Ok(Admission::OtherBinding),
-        None => {}
+        let clock = |(identity, clock, said_at): (String, Option<i64>, Option<i64>)| CellClock {
+            identity,
+            said: clock.map(super::at).zip(said_at.map(super::at)),
+        };
+        Ok(rows.into_iter().map(clock).collect())
     }
-    let taken: Option<(String,)> =
-        sqlx::query_as("SELECT identity FROM device WHERE oui = $1 AND product_class = $2 AND serial = $3")
-            .bind(oui)
-            .bind(product_class)
-            .bind(serial)
-            .fetch_optional(&mut *tx)
-            .await?;
-    if taken.is_some() {
-        return Ok(Admission::BindingTaken);
+
+    /// Devices that were seen with a lower TLS version than before, the latest first.
+    pub(crate) async fn devices_downgraded(&self, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
+        let query = sqlx::query_as(devices!(
+            "WHERE downgraded_at IS NOT NULL ORDER BY downgraded_at DESC, device.identity LIMIT $1"
+        ));
+        Ok(query.bind(limit).fetch_all(&self.reads).await?)
     }
-    sqlx::query(
-        "INSERT INTO device (identity, state, oui, product_class, serial, first_seen_at) \
-         VALUES ($1, 'admitted', $2, $3, $4, $5) \
-         ON CONFLICT (identity) DO UPDATE SET state = 'admitted', oui = excluded.oui, \
-         product_class = excluded.product_class, serial = excluded.serial",
-    )
-    .bind(identity)
-    .bind(oui)
-    .bind(product_class)
-    .bind(serial)
-    .bind(ms(now))
-    .execute(&mut *tx)
-    .await?;
-    Ok(Admission::New)
 }
 
 /// Remembers that an identity nobody admitted called, and what it claims to be. (S-11)
@@ -198,6 +184,36 @@ pub(super) async fn informed(
     .bind(tls.0)
     .bind(tls.1)
     .bind(is_bootstrap)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Whether this device ever spoke a higher version.
+pub(super) async fn is_downgrade(tx: &mut Tx, identity: &str, version: &str) -> Result<bool, StoreError> {
+    let query = sqlx::query_as("SELECT count(*) FROM device WHERE identity = $1 AND best_tls > $2");
+    let (count,): (i64,) = query.bind(identity).bind(version).fetch_one(tx).await?;
+    Ok(count > 0)
+}
+
+/// Keeps what a session showed of its device: certificate, clock, and the best version it ever spoke.
+pub(super) async fn showed(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<(), StoreError> {
+    let traces = &opening.traces;
+    sqlx::query(
+        "UPDATE device SET certificate = $2, certificate_not_after = $3, \
+         cell_clock = COALESCE($4, cell_clock), \
+         cell_clock_at = CASE WHEN $4 IS NULL THEN cell_clock_at ELSE $5 END, \
+         best_tls = CASE WHEN best_tls > $6 THEN best_tls ELSE $6 END, \
+         downgrades = downgrades + $7, downgraded_at = CASE WHEN $7 <> 0 THEN $5 ELSE downgraded_at END \
+         WHERE identity = $1",
+    )
+    .bind(&opening.identity)
+    .bind(&traces.certificate)
+    .bind(ms(opening.not_after))
+    .bind(traces.cell_clock.map(ms))
+    .bind(ms(opening.at))
+    .bind(&opening.tls_version)
+    .bind(i64::from(is_downgrade))
     .execute(tx)
     .await?;
     Ok(())

@@ -33,6 +33,29 @@ pub(crate) struct SessionRow {
     pub(crate) events: String,
     pub(crate) messages: i64,
     pub(crate) outcome: Option<String>,
+    pub(crate) anchor: Option<String>,
+    pub(crate) chain: Option<String>,
+    pub(crate) outside_profile: Option<String>,
+    pub(crate) cell_clock: Option<i64>,
+    pub(crate) up_time: Option<i64>,
+    pub(crate) downgraded: bool,
+}
+
+/// What a session leaves as evidence of who it was with, beside what the list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traces {
+    /// The trust anchor that vouched for it.
+    pub(crate) anchor: String,
+    /// The verified chain, leaf first, as JSON.
+    pub(crate) chain: String,
+    /// The facts of the leaf, as JSON.
+    pub(crate) certificate: String,
+    /// The exceptions that let it in, as JSON.
+    pub(crate) outside_profile: String,
+    /// What the cell's clock said.
+    pub(crate) cell_clock: Option<Timestamp>,
+    /// Seconds since the cell's start.
+    pub(crate) up_time: Option<i64>,
 }
 
 /// What a session taught about its device.
@@ -65,6 +88,7 @@ pub(crate) struct Opening {
     pub(crate) claimed: Option<String>,
     /// What an admitted device made known.
     pub(crate) lesson: Option<Lesson>,
+    pub(crate) traces: Traces,
 }
 
 /// What is durable at the end of a session.
@@ -123,13 +147,15 @@ impl Store {
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let (identity, now) = (opening.identity.as_str(), ms(opening.at));
-    let session = insert(tx, opening).await?;
+    let is_downgrade = device::is_downgrade(tx, identity, &opening.tls_version).await?;
+    let session = insert(tx, opening, is_downgrade).await?;
     trim(tx, identity).await?;
     if let Some(claimed) = &opening.claimed {
         device::quarantine(tx, identity, claimed, now).await?;
         return Ok(session);
     }
     device::informed(tx, identity, now, opening.is_bootstrap, (&opening.tls_version, &opening.suite)).await?;
+    device::showed(tx, opening, is_downgrade).await?;
     if opening.is_boot || opening.is_bootstrap {
         known::forget_faults(tx, identity).await?;
     }
@@ -139,10 +165,12 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     Ok(session)
 }
 
-async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
+async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i64, StoreError> {
+    let traces = &opening.traces;
     let (session,): (i64,) = sqlx::query_as(
-        "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+        "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
+         anchor, chain, outside_profile, cell_clock, up_time, downgraded) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id",
     )
     .bind(&opening.identity)
     .bind(ms(opening.at))
@@ -153,6 +181,12 @@ async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     .bind(ms(opening.not_after))
     .bind(&opening.peer)
     .bind(&opening.events)
+    .bind(&traces.anchor)
+    .bind(&traces.chain)
+    .bind(&traces.outside_profile)
+    .bind(traces.cell_clock.map(ms))
+    .bind(traces.up_time)
+    .bind(i64::from(is_downgrade))
     .fetch_one(tx)
     .await?;
     Ok(session)

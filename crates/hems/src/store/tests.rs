@@ -57,6 +57,7 @@ fn opening(identity: &Identity) -> Opening {
         not_after: now(),
         peer: "127.0.0.1:5".to_owned(),
         events: "[]".to_owned(),
+        traces: Traces::default(),
         is_bootstrap: false,
         is_boot: false,
         claimed: None,
@@ -74,10 +75,15 @@ async fn i07_a_binding_is_written_once_and_belongs_to_one_identity() {
         (identity(1), binding("S2")),
         (identity(2), binding("S1")),
     ];
-    let outcomes = store.admit(rows, now()).await.unwrap();
-    use Admission::{BindingTaken, New, OtherBinding, Same};
-    assert_eq!(outcomes, [New, Same, OtherBinding, BindingTaken]);
-    assert_eq!(store.devices("", 10).await.unwrap().len(), 1);
+    let outcomes = store.admit(rows, false, now()).await.unwrap();
+    use Admission::{ClaimedTwice, New, OtherBinding, Same};
+    let other = ClaimedTwice(vec![identity(1).to_string()]);
+    assert_eq!(outcomes, [New, Same, OtherBinding(binding("S1")), other]);
+    let rows = store.devices("", 10).await.unwrap();
+    assert!(
+        rows.len() == 2 && rows.iter().all(|row| row.is_disputed && row.binding().is_none()),
+        "{rows:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +95,10 @@ async fn many_commits_share_a_transaction_and_each_is_answered_after_it() {
         .map(|number: u8| {
             let store = store.clone();
             tokio::spawn(async move {
-                store.admit(vec![(identity(number), binding(&number.to_string()))], now()).await.unwrap();
+                store
+                    .admit(vec![(identity(number), binding(&number.to_string()))], false, now())
+                    .await
+                    .unwrap();
                 assert!(store.device(identity(number).as_str()).await.unwrap().is_some());
             })
         })
@@ -142,7 +151,7 @@ async fn a_draw_is_durable_and_unique_both_ways() {
 async fn what_is_known_survives_with_its_age() {
     let folder = tempfile::tempdir().unwrap();
     let (first, _) = store(folder.path()).await;
-    first.admit(vec![(identity(1), binding("S1"))], now()).await.unwrap();
+    first.admit(vec![(identity(1), binding("S1"))], false, now()).await.unwrap();
     let mut known = Known::default();
     known.learn("Device.A.B", "7", ValueKind::UnsignedInt, now());
     known.learn_instances("Device.T.", [1, 3]);
@@ -161,7 +170,7 @@ async fn what_is_known_survives_with_its_age() {
 async fn s10_an_intent_outlives_the_process_until_the_next_inform() {
     let folder = tempfile::tempdir().unwrap();
     let (first, _) = store(folder.path()).await;
-    first.admit(vec![(identity(1), binding("S1"))], now()).await.unwrap();
+    first.admit(vec![(identity(1), binding("S1"))], false, now()).await.unwrap();
     let session = first.open_session(opening(&identity(1))).await.unwrap();
     let intent = Intent {
         identity: identity(1).to_string(),
@@ -216,7 +225,7 @@ async fn misbehaviour_and_quarantine_are_counted_and_seen() {
         store.count_misbehaviour(row.identity.clone(), "authorization", now()).await.unwrap();
     }
     assert_eq!(store.misbehaviour(&row.identity).await.unwrap()[0].count, 3);
-    let outcomes = store.admit(vec![(identity(9), binding("S9"))], now()).await.unwrap();
+    let outcomes = store.admit(vec![(identity(9), binding("S9"))], false, now()).await.unwrap();
     assert_eq!(outcomes, [Admission::New]);
     assert!(store.device(identity(9).as_str()).await.unwrap().unwrap().binding().is_some());
 }

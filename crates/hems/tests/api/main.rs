@@ -4,13 +4,17 @@
 //! connector; a whole simulated cell is `henb`'s business and tested from outside.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on shall panic")]
 
+mod blocks;
 mod calls;
 mod cell;
 mod devices;
 mod endpoint;
+mod evidence;
 mod hostile;
+mod identities;
 mod pools;
 mod refusals;
 mod sessions;
 mod templates;
+mod trust;
 mod world;

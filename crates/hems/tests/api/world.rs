@@ -37,7 +37,8 @@ pub(crate) fn serial(number: u8) -> String {
 }
 
 impl World {
-    /// A H(e)MS that accepts declared places.
+    /// A H(e)MS that accepts declared places. What a test writes into the file `policies` stands under `[admission]`
+    /// after a restart.
     pub(crate) async fn new() -> Self {
         Self::with("").await
     }
@@ -51,12 +52,13 @@ impl World {
     }
 
     async fn start(folder: tempfile::TempDir, more: &str) -> Self {
+        let policies = std::fs::read_to_string(folder.path().join("policies")).unwrap_or_default();
         let text = format!(
             "lab = true\nstate_dir = \"state\"\n\
              [cwmp]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"pki/hems/localhost.pem\"\n\
              key = \"pki/hems/localhost.key\"\nurl = \"https://localhost:7547/\"\n\
              [[cwmp.anchors]]\nname = \"manufacturer\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"{REALM}\"]\n\
-             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
+             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n{policies}\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
         let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
@@ -92,25 +94,35 @@ impl World {
         pair
     }
 
-    fn pki(&self) -> std::path::PathBuf {
+    pub(crate) fn pki(&self) -> std::path::PathBuf {
         self.folder.path().join("pki")
     }
 
     /// A connection with a certificate.
     pub(crate) async fn connect(&self, own: &KeyPair) -> profile::Stream {
+        self.try_connect(own).await.unwrap()
+    }
+
+    /// A connection with a certificate that may be refused. The refusal of a client comes after its own handshake,
+    /// so that only what the H(e)MS shows says whose fault it was.
+    pub(crate) async fn try_connect(&self, own: &KeyPair) -> Result<profile::Stream, profile::Refusal> {
         let mut terms = Terms::new(Arc::new(SystemClock));
         terms.lab = true;
         let connector = Connector::new(&terms, own, &self.pki().join("operator.pem")).unwrap();
         let tcp = TcpStream::connect(self.cwmp).await.unwrap();
-        connector.connect(tcp, "localhost").await.unwrap().0
+        Ok(connector.connect(tcp, "localhost").await?.0)
     }
 
     /// Asks the API; the answer is JSON or nothing.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.upload(method, path, body.map(|body| body.to_string()).unwrap_or_default()).await
+    }
+
+    /// Sends any text.
+    pub(crate) async fn upload(&self, method: Method, path: &str, body: String) -> (StatusCode, Value) {
         let tcp = TcpStream::connect(self.api).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await.unwrap();
         tokio::spawn(connection);
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -150,6 +162,11 @@ impl World {
             assert!(tokio::time::Instant::now() < deadline, "{path} stays {value:#}");
             tokio::task::yield_now().await;
         }
+    }
+
+    /// The page of a device.
+    pub(crate) async fn device(&self, number: u8) -> Value {
+        self.get(&format!("/api/v1/devices/{}", identity(number))).await
     }
 
     /// How often a device misbehaved in one way.

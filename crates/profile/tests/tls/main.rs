@@ -12,6 +12,7 @@
 
 mod alerts;
 mod anchors;
+mod blocks;
 mod clients;
 mod clock;
 mod hello;

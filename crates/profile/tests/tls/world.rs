@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use profile::pki::{Authority, AuthorityOrder, Key, LeafOrder};
 use profile::{
-    Acceptor, Clock, Connector, FixedClock, Identity, KeyPair, Peer, Refusal, ServerPeer, Terms, TrustAnchor,
+    Acceptor, Blocklist, Clock, Connector, FixedClock, Identity, KeyPair, Materials, Peer, Refusal,
+    ServerPeer, Terms, TrustAnchor,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -73,6 +74,11 @@ impl World {
 
     pub(crate) fn acceptor(&self) -> Acceptor {
         Acceptor::new(&self.terms(), &self.hems, &[self.anchor()]).unwrap()
+    }
+
+    pub(crate) fn acceptor_with(&self, blocks: Arc<dyn Blocklist>) -> Acceptor {
+        let materials = Materials::new(&self.hems, &[self.anchor()]);
+        Acceptor::with(&self.terms(), &materials, blocks, None).unwrap()
     }
 
     pub(crate) async fn server(&self) -> Server {

@@ -1,0 +1,177 @@
+//! `hearth trust`, `hearth alarm`, `hearth session`: before a change, after a mistake, and the evidence for both.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::{
+    Answer,
+    api::Access,
+    output::{self, Column, Form},
+};
+
+/// How to reach the API and how to print.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    access: Access,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table", global = true)]
+    output: Form,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Trust {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: TrustCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TrustCommand {
+    /// Which known cells would refuse a certificate of the H(e)MS, before it is used; exit code 1 where any would.
+    Preview {
+        /// The chain in PEM, the H(e)MS's own certificate first.
+        #[arg(long)]
+        certificate: PathBuf,
+    },
+    /// Whose certificate ends soon.
+    Expiry {
+        /// How many days to look ahead.
+        #[arg(long, default_value_t = 90)]
+        within_days: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Alarms {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: AlarmCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AlarmCommand {
+    /// Every alarm of the H(e)MS that is raised, the worst first.
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sessions {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: SessionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SessionCommand {
+    /// Sessions with the evidence of what was negotiated and of who it was, newest first.
+    List {
+        /// Those of one identity.
+        #[arg(long)]
+        identity: Option<String>,
+    },
+}
+
+const DOUBTS: [Column; 4] =
+    [("IDENTITY", "identity"), ("CERTAIN", "certain"), ("REASON", "reason"), ("DETAIL", "detail")];
+const ENDINGS: [Column; 3] = [("IDENTITY", "identity"), ("ENDS", "not_after"), ("DAYS LEFT", "days_left")];
+const ALARMS: [Column; 5] = [
+    ("SEVERITY", "severity"),
+    ("KIND", "kind"),
+    ("IDENTITY", "identity"),
+    ("SINCE", "since"),
+    ("DETAIL", "detail"),
+];
+const SESSIONS: [Column; 11] = [
+    ("ID", "id"),
+    ("IDENTITY", "identity"),
+    ("STARTED", "started_at"),
+    ("TLS", "tls_version"),
+    ("SUITE", "suite"),
+    ("RESUMED", "resumed"),
+    ("LOWER THAN BEFORE", "downgraded"),
+    ("CERTIFICATE ENDS", "certificate_not_after"),
+    ("CLOCK BEHIND (S)", "clock_offset"),
+    ("FROM", "peer"),
+    ("OUTCOME", "outcome"),
+];
+
+pub(crate) async fn run(arguments: Trust) -> Answer {
+    let Trust { common: Common { access, output }, command } = arguments;
+    match command {
+        TrustCommand::Preview { certificate } => {
+            let read = std::fs::read(&certificate);
+            let pem = read.map_err(|error| format!("cannot read {}: {error}", certificate.display()))?;
+            let preview = access.upload("/api/v1/trust/preview", pem).await?;
+            show(output, &preview, print_preview);
+            Ok(number(&preview, "refuse") == 0 && rows(&preview, "faults").is_empty())
+        }
+        TrustCommand::Expiry { within_days } => {
+            let expiry = access.get(&format!("/api/v1/trust/expiry?within_days={within_days}")).await?;
+            show(output, &expiry, |expiry| {
+                let own = expiry.pointer("/own/not_after");
+                println!("Our own certificate ends at {}.", output::cell(own));
+                print!("{}", output::table(&ENDINGS, &rows(expiry, "items")));
+            });
+            Ok(true)
+        }
+    }
+}
+
+pub(crate) async fn run_alarms(arguments: Alarms) -> Answer {
+    let Alarms { common: Common { access, output }, command: AlarmCommand::List } = arguments;
+    list(output, access.get("/api/v1/alarms").await?, &ALARMS);
+    Ok(true)
+}
+
+pub(crate) async fn run_sessions(arguments: Sessions) -> Answer {
+    let Sessions { common: Common { access, output }, command: SessionCommand::List { identity } } =
+        arguments;
+    let query = identity.map(|identity| format!("?identity={identity}")).unwrap_or_default();
+    list(output, access.get(&format!("/api/v1/sessions{query}")).await?, &SESSIONS);
+    Ok(true)
+}
+
+fn list(form: Form, mut page: Value, columns: &[Column]) {
+    let items = page.get_mut("items").map(Value::take).unwrap_or_default();
+    show(form, &items, |items| {
+        print!("{}", output::table(columns, items.as_array().map(Vec::as_slice).unwrap_or_default()));
+    });
+}
+
+fn show(form: Form, value: &Value, table: impl FnOnce(&Value)) {
+    match form {
+        Form::Table => table(value),
+        Form::Json => println!("{value}"),
+    }
+}
+
+fn rows(value: &Value, key: &str) -> Vec<Value> {
+    value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value.get(key).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn print_preview(preview: &Value) {
+    let [cells, refuse, at_risk, unknown] =
+        ["cells", "refuse", "at_risk", "unknown"].map(|key| number(preview, key));
+    println!("{refuse} of {cells} cells would refuse this certificate.");
+    println!("{at_risk} more would after a power cut; of {unknown} the clock is not known.");
+    for fault in rows(preview, "faults") {
+        println!("Every cell would refuse it: {}", output::cell(Some(&fault)));
+    }
+    if let Some(root) = preview.get("unproven_root") {
+        println!("Another root: {}", output::cell(Some(root)));
+    }
+    let doubts = rows(preview, "doubts");
+    if !doubts.is_empty() {
+        print!("{}", output::table(&DOUBTS, &doubts));
+    }
+}

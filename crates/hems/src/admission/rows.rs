@@ -1,0 +1,247 @@
+//! A list of identities as CSV or JSON: every row is read, and what is wrong with one is said with its place.
+//!
+//! Which of the two it is shows in its first byte: JSON begins with `[` or `{`, and no CSV with our header does.
+
+use profile::Identity;
+use serde::{Deserialize, Serialize};
+
+use crate::store::Binding;
+
+/// The columns of the CSV, and the keys of an object in JSON.
+const COLUMNS: [&str; 4] = ["identity", "oui", "product_class", "serial"];
+/// Characters of a text. (H-27)
+const TEXT_MAX: usize = 64;
+
+/// A row that could not be taken, or that contradicts what is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct RowError {
+    /// `line 3` of a CSV, `item 2` of a JSON list.
+    pub(crate) place: String,
+    /// Whose row it is, where that can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<String>,
+    /// What is wrong, and what would be right.
+    pub(crate) message: String,
+}
+
+/// A row that can be admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) place: String,
+    pub(crate) identity: Identity,
+    pub(crate) binding: Binding,
+}
+
+/// One row as it was written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    identity: String,
+    oui: String,
+    product_class: String,
+    serial: String,
+}
+
+/// Why a row cannot be admitted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdmissionError {
+    /// The identity is none.
+    #[error("`identity` is <EUI>.<realm> such as 00005e005301.hnb.example: {0}")]
+    Identity(#[from] profile::IdentityError),
+    /// The OUI has another form. (I-05)
+    #[error("`oui` is six hexadecimal digits such as 00005E")]
+    Oui,
+    /// A text is empty or too long. (H-27)
+    #[error(
+        "`product_class` and `serial` have at most {TEXT_MAX} characters, `serial` at least one, and no control characters"
+    )]
+    Text,
+    /// The vendor uses another OUI than the EUI's, and the operator does not want that. (I-05)
+    #[error("`oui` is {oui}, and the identity begins with {eui}; admission.oui_mismatch refuses that")]
+    OuiMismatch {
+        /// What the row says.
+        oui: String,
+        /// What the identity says.
+        eui: String,
+    },
+}
+
+/// Checks who shall be admitted as what.
+pub(crate) fn check(
+    identity: &str,
+    oui: &str,
+    product_class: &str,
+    serial: &str,
+) -> Result<(Identity, Binding), AdmissionError> {
+    let identity = Identity::parse(identity)?;
+    if oui.len() != 6 || !oui.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(AdmissionError::Oui);
+    }
+    let is_text = |text: &str| text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control);
+    if !is_text(product_class) || !is_text(serial) || serial.is_empty() {
+        return Err(AdmissionError::Text);
+    }
+    let binding = Binding {
+        oui: oui.to_ascii_uppercase(),
+        product_class: product_class.to_owned(),
+        serial: serial.to_owned(),
+    };
+    Ok((identity, binding))
+}
+
+/// Reads a whole list: the good rows, and what is wrong with each of the others.
+pub(crate) fn read(text: &[u8]) -> (Vec<Row>, Vec<RowError>) {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    let (mut rows, mut errors) = (Vec::new(), Vec::new());
+    let lines = if matches!(first, Some(b'[' | b'{')) { read_json(text) } else { read_csv(text) };
+    for (place, line) in lines {
+        match line.and_then(|line| take(&place, line)) {
+            Ok(row) => rows.push(row),
+            Err((identity, message)) => errors.push(RowError { place, identity, message }),
+        }
+    }
+    (rows, errors)
+}
+
+/// A line and where it stands; an error comes with the identity where it could be read.
+type Placed = (String, Result<Line, (Option<String>, String)>);
+
+fn take(place: &str, line: Line) -> Result<Row, (Option<String>, String)> {
+    let (identity, binding) = check(&line.identity, &line.oui, &line.product_class, &line.serial)
+        .map_err(|error| (Some(line.identity.chars().take(TEXT_MAX).collect()), error.to_string()))?;
+    Ok(Row { place: place.to_owned(), identity, binding })
+}
+
+fn read_csv(text: &[u8]) -> Vec<Placed> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(_) => return vec![bad_header("is no text in UTF-8")],
+    };
+    if COLUMNS.iter().any(|column| !header.iter().any(|name| name == *column)) {
+        return vec![bad_header("has not every column")];
+    }
+    let mut lines = Vec::new();
+    for (index, record) in reader.into_records().enumerate() {
+        let line = record.as_ref().ok().and_then(|record| line_of(text, record)).unwrap_or(index as u64 + 2);
+        let read = record.map_err(|_| (None, "the row is no text in UTF-8".to_owned()));
+        lines.push((format!("line {line}"), read.and_then(|record| columns(&header, &record))));
+    }
+    lines
+}
+
+/// The line of a row; the reader's own count stands before the empty lines that it skips.
+fn line_of(text: &[u8], record: &csv::StringRecord) -> Option<u64> {
+    let position = record.position()?;
+    let rest = text.get(usize::try_from(position.byte()).ok()?..)?;
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let skipped = skipped.fold(0, |lines, byte| lines + u64::from(*byte == b'\n'));
+    Some(position.line() + skipped)
+}
+
+fn bad_header(what: &str) -> Placed {
+    let message = format!("the first line {what}: it is {}", COLUMNS.join(","));
+    ("line 1".to_owned(), Err((None, message)))
+}
+
+fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Line, (Option<String>, String)> {
+    if record.len() != header.len() {
+        let message = format!("the row has {} columns, and the header has {}", record.len(), header.len());
+        return Err((record.get(0).map(|text| text.chars().take(TEXT_MAX).collect()), message));
+    }
+    let column = |name: &str| {
+        let at = header.iter().position(|heading| heading == name);
+        at.and_then(|at| record.get(at)).unwrap_or_default().to_owned()
+    };
+    let [identity, oui, product_class, serial] = COLUMNS.map(column);
+    Ok(Line { identity, oui, product_class, serial })
+}
+
+fn read_json(text: &[u8]) -> Vec<Placed> {
+    match serde_json::from_slice::<Vec<serde_json::Value>>(text) {
+        Ok(items) => items.into_iter().enumerate().map(|(index, item)| placed(index, item)).collect(),
+        Err(error) => {
+            let message = format!("is no JSON list of objects with {}: {error}", COLUMNS.join(", "));
+            vec![("the document".to_owned(), Err((None, message)))]
+        }
+    }
+}
+
+fn placed(index: usize, item: serde_json::Value) -> Placed {
+    let identity = item.get("identity").and_then(serde_json::Value::as_str);
+    let identity = identity.map(|text| text.chars().take(TEXT_MAX).collect());
+    let wrong = |error: serde_json::Error| {
+        (identity, format!("an item is an object with {}, all texts: {error}", COLUMNS.join(", ")))
+    };
+    (format!("item {}", index + 1), serde_json::from_value(item).map_err(wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(text: &str) -> (Vec<String>, Vec<String>) {
+        let (rows, errors) = read(text.as_bytes());
+        let rows = rows.iter().map(|row| format!("{} {} {}", row.place, row.identity, row.binding)).collect();
+        let errors = errors.iter().map(|error| format!("{}: {}", error.place, error.message)).collect();
+        (rows, errors)
+    }
+
+    #[test]
+    fn i12_i02_each_bad_row_of_a_csv_is_said_with_its_line_and_the_good_ones_are_taken() {
+        let (rows, errors) = outcome(
+            "oui,identity,serial,product_class\n\
+             00005e,00005E005301.hnb.example,1,C\n\
+             00005E,00-00-5e-00-53-02.hnb.example,2,C\n\
+             00005E,00005e00530.hnb.example,3,C\n\
+             \n\
+             00-00-5E,00005e005304.hnb.example,4,C\n\
+             00005E,00005e005305.hnb.example,,C\n\
+             00005E,00005e005306.hnb.example\n\
+             00005E, 00005efffe005301.hnb.example ,7,\"C, with comma\"\n",
+        );
+        assert_eq!(
+            rows,
+            [
+                "line 2 00005e005301.hnb.example 00005E/C/1",
+                "line 9 00005efffe005301.hnb.example 00005E/C, with comma/7"
+            ]
+        );
+        let places: Vec<&str> = errors.iter().map(|error| error.split(':').next().unwrap()).collect();
+        assert_eq!(places, ["line 3", "line 4", "line 6", "line 7", "line 8"], "{errors:#?}");
+        assert!(errors[0].contains("12 or 16") && errors[0].contains("such as 00005e005301"), "{errors:#?}");
+        assert!(errors[4].contains("2 columns, and the header has 4"), "{errors:#?}");
+    }
+
+    #[test]
+    fn i12_each_bad_item_of_a_json_list_is_said_with_its_number() {
+        let (rows, errors) = outcome(
+            r#" [{"identity": "00005e005301.hnb.example", "oui": "00005E", "product_class": "", "serial": "1"},
+                 {"identity": "nobody", "oui": "00005E", "product_class": "C", "serial": "2"},
+                 {"identity": "00005e005303.hnb.example", "oui": "00005E", "serial": "3"},
+                 {"identity": "00005e005304.hnb.example", "oui": 94, "product_class": "C", "serial": "4"},
+                 {"identity": "00005e005305.hnb.example", "oui": "00005E", "product_class": "C", "serial": "5", "x": 1},
+                 "00005e005306.hnb.example"]"#,
+        );
+        assert_eq!(rows, ["item 1 00005e005301.hnb.example 00005E//1"]);
+        let places: Vec<&str> = errors.iter().map(|error| error.split(':').next().unwrap()).collect();
+        assert_eq!(places, ["item 2", "item 3", "item 4", "item 5", "item 6"], "{errors:#?}");
+    }
+
+    #[test]
+    fn what_is_no_list_is_one_error_that_says_what_would_be() {
+        for (text, says) in [
+            ("{}", "JSON list"),
+            ("[{", "JSON list"),
+            ("identity,oui\n1,2\n", "identity,oui,product_class,serial"),
+            ("", "identity,oui,product_class,serial"),
+            ("00005e005301.hnb.example,00005E,C,1\n", "identity,oui,product_class,serial"),
+        ] {
+            let (rows, errors) = outcome(text);
+            assert_eq!((rows.len(), errors.len()), (0, 1), "{text} {errors:?}");
+            assert!(errors[0].contains(says), "{errors:?}");
+        }
+        let (rows, errors) = read(b"identity,oui,product_class,serial\n\xff\xfe,00005E,C,1\n");
+        assert!(rows.is_empty() && errors[0].place == "line 2", "{errors:?}");
+    }
+}

@@ -1,0 +1,101 @@
+//! What is known of who a device is: its certificate, its clock, and what speaks against it.
+//!
+//! Claims are what cells said of themselves: hostile text, shown as JSON strings and never believed. (decision 21)
+
+use profile::Identity;
+use serde::Serialize;
+
+use super::{Api, Problem, json, time};
+use crate::store::{Binding, ClaimRow, DeviceRow, SuspicionRow};
+
+/// The part of a device's page about its identity.
+#[derive(Serialize)]
+pub(super) struct Evidence {
+    /// The facts of the certificate of its last session.
+    certificate: Option<serde_json::Value>,
+    /// What its clock said, and when.
+    cell_clock: Option<String>,
+    cell_clock_at: Option<String>,
+    downgraded_at: Option<String>,
+    suspicion: Option<SuspicionView>,
+    /// The identities that were admitted with the same DeviceId.
+    disputed_with: Vec<String>,
+    /// What it claimed to be against its binding.
+    claims: Vec<ClaimView>,
+    /// Who claimed to be it.
+    claimed_by: Vec<ClaimView>,
+}
+
+/// Why one identity seems to be two cells.
+#[derive(Serialize)]
+struct SuspicionView {
+    kind: String,
+    detail: String,
+    first_at: String,
+    last_at: String,
+    count: i64,
+}
+
+#[derive(Serialize)]
+struct ClaimView {
+    identity: String,
+    #[serde(flatten)]
+    claimed: Binding,
+    certificate_sha256: String,
+    first_at: String,
+    last_at: String,
+    count: i64,
+}
+
+impl From<SuspicionRow> for SuspicionView {
+    fn from(row: SuspicionRow) -> Self {
+        let (first_at, last_at) = (time(row.first_at), time(row.last_at));
+        Self { kind: row.kind, detail: row.detail, first_at, last_at, count: row.count }
+    }
+}
+
+impl From<ClaimRow> for ClaimView {
+    fn from(row: ClaimRow) -> Self {
+        Self {
+            identity: row.identity,
+            claimed: Binding { oui: row.oui, product_class: row.product_class, serial: row.serial },
+            certificate_sha256: row.fingerprint,
+            first_at: time(row.first_at),
+            last_at: time(row.last_at),
+            count: row.count,
+        }
+    }
+}
+
+impl Evidence {
+    /// Gathers what is known of a device.
+    pub(super) async fn of(api: &Api, row: &DeviceRow) -> Result<Self, Problem> {
+        let store = &api.hems.store;
+        let claimants = match row.bound_to() {
+            Some(binding) => store.claimants_of(&row.identity, &binding).await?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            certificate: row.certificate.as_deref().map(json),
+            cell_clock: row.cell_clock.map(time),
+            cell_clock_at: row.cell_clock_at.map(time),
+            downgraded_at: row.downgraded_at.map(time),
+            suspicion: store.suspicion(&row.identity).await?.map(SuspicionView::from),
+            disputed_with: store.rivals(&row.identity).await?,
+            claims: store.claims_of(&row.identity).await?.into_iter().map(ClaimView::from).collect(),
+            claimed_by: claimants.into_iter().map(ClaimView::from).collect(),
+        })
+    }
+}
+
+/// The rule that shuts a device out by its identity or by the certificate that it came with last.
+pub(super) fn blocked(api: &Api, row: &DeviceRow) -> Option<String> {
+    let facts = row.certificate.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let identity = Identity::parse(&row.identity).ok()?;
+    api.hems.blocks.blocked(&identity, &facts.into_iter().collect::<Vec<_>>())
+}
+
+/// How far a cell's clock is behind ours, in seconds; negative where it is ahead.
+pub(super) fn clock_offset(ours: i64, cell: i64) -> i64 {
+    ours.saturating_sub(cell) / 1000
+}

@@ -1,0 +1,68 @@
+//! `/api/v1/identities`: lists of who is admitted, and the ways back from admission and suspicion. (I-12)
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+
+use super::{Api, Problem, devices};
+use crate::{admission, session::Outcome};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    #[serde(default)]
+    strict: bool,
+}
+
+/// Admits a list in CSV or JSON; with `strict=true` all of it or nothing.
+///
+/// What is wrong with which row is in the answer; 422 where a strict import admitted nothing because of it.
+pub(super) async fn import(
+    State(api): State<Api>,
+    how: Result<Query<How>, QueryRejection>,
+    list: Bytes,
+) -> Result<Response, Problem> {
+    let Query(How { strict }) = how?;
+    let hems = &api.hems;
+    let summary = admission::import(&hems.store, &list, hems.policies, strict, hems.now()).await?;
+    for identity in &summary.stopped {
+        hems.cut(identity, Outcome::Disputed).await;
+    }
+    let is_whole = summary.errors.is_empty() && summary.conflicts.is_empty();
+    let status = if strict && !is_whole { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    tracing::info!(admitted = summary.admitted, same = summary.same, "a list of identities was imported");
+    Ok((status, Json(summary)).into_response())
+}
+
+/// Takes an admission back: the identity is unknown again, and a dispute with one other is settled for that one.
+pub(super) async fn withdraw(
+    State(api): State<Api>,
+    Path(identity): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let row = devices::find(&api, &identity).await?;
+    if !api.hems.store.withdraw(row.identity.clone(), api.hems.now()).await? {
+        return Err(Problem::not_found("the device is not admitted"));
+    }
+    if let Ok(identity) = profile::Identity::parse(&row.identity) {
+        api.hems.cut(&identity, Outcome::Quarantined).await;
+    }
+    tracing::info!(device = row.identity, "withdrawn from admission");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Clears the suspicion that rests on a device.
+pub(super) async fn clear(
+    State(api): State<Api>,
+    Path(identity): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let row = devices::find(&api, &identity).await?;
+    if !api.hems.store.clear_suspicion(row.identity).await? {
+        return Err(Problem::not_found("nothing is suspected of the device"));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
