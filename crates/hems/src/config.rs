@@ -5,6 +5,7 @@
 
 mod file;
 mod reader;
+mod transport;
 
 use std::{
     fmt,
@@ -14,10 +15,11 @@ use std::{
     sync::Arc,
 };
 
-use profile::{Acceptor, Clock, HemsUrl, KeyPair, SystemClock, Terms, TransportMode, TrustAnchor};
+use profile::{Clock, HemsUrl, SystemClock, TransportMode};
 
-pub use file::{Admission, Anchor, Api, Cwmp, File, Gate, Limits};
+pub use file::{Admission, Anchor, Api, Cwmp, File, Gate, Limits, Tunnel};
 pub use reader::{At, ConfigError};
+pub(crate) use transport::Transport;
 
 /// Everything that is wrong with a configuration file.
 #[derive(Debug)]
@@ -82,8 +84,8 @@ pub struct Config {
     pub gate: GatePolicy,
     /// Bounds.
     pub limits: Limits,
-    /// Accepts cells; its certificates and anchors are loaded and checked.
-    pub(crate) acceptor: Acceptor,
+    /// By what cells are known; its certificates, anchors and tables are loaded and checked.
+    pub(crate) transport: Transport,
     /// The clock of the whole server.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -130,7 +132,8 @@ impl Check {
         let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
         let gate = self.gate(file);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let acceptor = self.acceptor(file, &clock);
+        // Without a mode that is one, what is wrong by the default is said at least.
+        let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
         Some(Config {
             lab: file.lab.value,
             state_dir: self.state_dir(&file.state_dir),
@@ -141,7 +144,7 @@ impl Check {
             identities: identities.transpose().ok()?,
             gate: gate?,
             limits: file.limits,
-            acceptor: acceptor?,
+            transport: transport?,
             clock,
         })
     }
@@ -152,17 +155,8 @@ impl Check {
     }
 
     fn mode(&mut self, at: &At<String>) -> Option<TransportMode> {
-        match at.value.parse() {
-            Ok(TransportMode::Ipsec) => self.complain(
-                at.line,
-                "`mode` ipsec takes the cell's identity from the tunnel, which this release cannot do yet: \
-                 use \"public\" or \"ipsec-tls\"",
-            ),
-            Ok(mode) => Some(mode),
-            Err(_) => {
-                self.complain(at.line, format!("`mode` is \"public\" or \"ipsec-tls\", not \"{}\"", at.value))
-            }
-        }
+        let wrong = format!("`mode` is \"public\", \"ipsec-tls\" or \"ipsec\", not \"{}\"", at.value);
+        at.value.parse().ok().or_else(|| self.complain(at.line, wrong))
     }
 
     fn address(&mut self, at: &At<String>, port: &str) -> Option<SocketAddr> {
@@ -244,29 +238,6 @@ impl Check {
         }
         let right = "only its owner may read a private key: chmod 600";
         self.complain(at.line, format!("{} has mode {:o}; {right}", path.display(), mode & 0o777))
-    }
-
-    fn acceptor(&mut self, file: &File, clock: &Arc<dyn Clock>) -> Option<Acceptor> {
-        let chain = self.file(&file.cwmp.certificate);
-        let key = self.key(&file.cwmp.key);
-        let anchors: Vec<_> = file.cwmp.anchors.iter().map(|anchor| self.anchor(anchor)).collect();
-        let anchors: Vec<TrustAnchor> = anchors.into_iter().collect::<Option<_>>()?;
-        let own = KeyPair { chain: chain?, key: key? };
-        if anchors.is_empty() || anchors.iter().any(|anchor| anchor.realms.is_empty()) {
-            return None;
-        }
-        let mut terms = Terms::new(Arc::clone(clock));
-        terms.lab = file.lab.value;
-        Acceptor::new(&terms, &own, &anchors)
-            .map_or_else(|error| self.complain(file.cwmp.certificate.line, chain_of(&error)), Some)
-    }
-
-    fn anchor(&mut self, anchor: &Anchor) -> Option<TrustAnchor> {
-        Some(TrustAnchor {
-            name: anchor.name.value.clone(),
-            certificates: self.file(&anchor.certificates)?,
-            realms: anchor.realms.iter().map(|realm| realm.value.to_ascii_lowercase()).collect(),
-        })
     }
 }
 

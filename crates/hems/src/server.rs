@@ -27,6 +27,8 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// The database's file in the state folder.
+const DATABASE: &str = "hearth.sqlite3";
 /// How often overdue sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How long sessions may take to end when the server shuts down: a few posts of a cell.
@@ -104,6 +106,17 @@ pub enum ServeError {
     /// The database.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
+    /// Another transport mode than the whole deployment's.
+    #[error(
+        "this deployment's transport mode is \"{deployment}\", and the configuration says \"{configured}\": one mode \
+         is for all nodes and all cells. To change it, stop every node, start one of them once with --set-mode, then all"
+    )]
+    Mode {
+        /// What the store has.
+        deployment: String,
+        /// What the configuration says.
+        configured: TransportMode,
+    },
     /// The system gives no random numbers.
     #[error("cannot make an API token: the system gives no random numbers")]
     Randomness,
@@ -133,7 +146,8 @@ impl Server {
         let operators = listen(config.api_listen).await?;
         let token_file = config.state_dir.join("api.token");
         let token = api::Token::load(&token_file)?;
-        let store = Store::open(&config.state_dir.join("hearth.sqlite3"), Arc::clone(&witness)).await?;
+        let store = Store::open(&config.state_dir.join(DATABASE), Arc::clone(&witness)).await?;
+        agree_on_mode(&store, config.mode).await?;
         let hems = Arc::new(hems(&config, store, witness));
         import(&hems).await?;
         let (shutdown, watched) = watch::channel(false);
@@ -142,7 +156,7 @@ impl Server {
             addresses(std::slice::from_ref(&operators)).first().copied().unwrap_or(config.api_listen);
         let mut tasks = JoinSet::new();
         let endpoint =
-            Arc::new(Endpoint::new(Arc::clone(&hems), config.acceptor, config.limits, watched.clone()));
+            Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
         for listener in listeners {
             tasks.spawn(Arc::clone(&endpoint).listen(listener));
         }
@@ -150,6 +164,18 @@ impl Server {
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
         Ok(Self { hems, cwmp_addresses, api_address, token_file, tasks, shutdown })
+    }
+
+    /// Makes the configuration's transport mode the whole deployment's, and starts nothing.
+    ///
+    /// # Errors
+    /// The state folder or the store.
+    pub async fn set_mode(config: &Config) -> Result<(), ServeError> {
+        make_folder(&config.state_dir)?;
+        let store = Store::open(&config.state_dir.join(DATABASE), Arc::new(())).await?;
+        store.set_mode(config.mode.to_string()).await?;
+        store.close().await;
+        Ok(())
     }
 
     /// Where cells call.
@@ -182,6 +208,16 @@ impl Server {
         self.hems.store.close().await;
         tracing::info!("H(e)MS stopped");
     }
+}
+
+/// One mode for the whole deployment: it is written at the first start and compared at every other. (decision 4)
+async fn agree_on_mode(store: &Store, configured: TransportMode) -> Result<(), ServeError> {
+    let deployment = store.agree_on_mode(configured.to_string()).await?;
+    if deployment == configured.to_string() {
+        return Ok(());
+    }
+    store.close().await;
+    Err(ServeError::Mode { deployment, configured })
 }
 
 fn hems(config: &Config, store: Store, witness: Arc<dyn Witness>) -> Hems {

@@ -21,6 +21,7 @@ use sqlx::sqlite::{
 };
 
 mod call;
+mod deployment;
 mod device;
 mod known;
 mod misbehaviour;
@@ -35,7 +36,7 @@ pub(crate) use device::{Admission, Binding, DeviceRow, Summary};
 pub(crate) use known::{FaultRow, Remembered};
 pub(crate) use pool::DrawError;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
-pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow};
+pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, TlsFacts};
 use writer::Writer;
 
 /// Readers beside the one writer; more than cores would only wait for the same disk.

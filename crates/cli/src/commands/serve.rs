@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     /// Say what is wrong with the configuration and stop.
     #[arg(long)]
     check: bool,
+    /// Make the configuration's transport mode the whole deployment's, and stop: every node is to be down.
+    #[arg(long, conflicts_with = "check")]
+    set_mode: bool,
     /// Keep every message in this folder; only in a lab.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -36,6 +39,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     };
     if arguments.check {
         eprintln!("{}: good", arguments.config.display());
+        return Ok(true);
+    }
+    if arguments.set_mode {
+        hems::Server::set_mode(&config).await?;
+        eprintln!("the deployment's transport mode is \"{}\" from now on", config.mode);
         return Ok(true);
     }
     let witness = witness(arguments.record, config.lab)?;

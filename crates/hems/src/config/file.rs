@@ -11,10 +11,12 @@ pub struct File {
     pub lab: At<bool>,
     /// The folder for the database and the API token; made where it is missing.
     pub state_dir: At<String>,
-    /// How cells reach this H(e)MS: `public` or `ipsec-tls`. Default: `public`.
+    /// How cells reach every node of this deployment: `public`, `ipsec-tls` or `ipsec`. Default: `public`.
     pub mode: At<String>,
     /// The listeners for cells.
     pub cwmp: Cwmp,
+    /// Who vouches for what comes out of the tunnel.
+    pub tunnel: Option<Tunnel>,
     /// The listener for operators.
     pub api: Api,
     /// Who is admitted.
@@ -30,14 +32,29 @@ pub struct File {
 pub struct Cwmp {
     /// Addresses with ports, at least one; port 0 takes a free one.
     pub listen: Vec<At<String>>,
-    /// The certificate chain, PEM, leaf first.
-    pub certificate: At<String>,
-    /// The private key, PEM, readable by its owner only.
-    pub key: At<String>,
-    /// The https URL that cells are given.
+    /// The certificate chain, PEM, leaf first. Not in mode `ipsec`, which has no TLS.
+    pub certificate: Option<At<String>>,
+    /// The private key, PEM, readable by its owner only. Not in mode `ipsec`.
+    pub key: Option<At<String>>,
+    /// The URL that cells are given: https, and http only in mode `ipsec`.
     pub url: At<String>,
-    /// Who vouches for cells, at least one.
+    /// Who vouches for cells, at least one. None in mode `ipsec`.
     pub anchors: Vec<Anchor>,
+    /// Addresses of balancers: each connection comes from one of them and begins with a PROXY header, v1 or v2. Not in
+    /// mode `ipsec`. Default: none, and no header is read.
+    pub proxy_from: Vec<At<String>>,
+}
+
+/// `[tunnel]`: who vouches for what comes out of the tunnel. Needed in mode `ipsec`; in `ipsec-tls` the tunnel must be
+/// the one of the certificate's cell.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// This machine's addresses that only the tunnel reaches; in mode `ipsec` every `cwmp.listen` is one of them.
+    pub addresses: Vec<At<String>>,
+    /// A CSV file with the columns inner_address and identity, read again when it changes. Either this or `vici`.
+    pub table: Option<At<String>>,
+    /// The VICI socket of strongSwan on this machine, such as `/run/charon.vici`.
+    pub vici: Option<At<String>>,
 }
 
 /// `[[cwmp.anchors]]`: CA certificates, and the realms that they may issue for.
@@ -104,6 +121,7 @@ impl File {
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
             mode: reader.text(&mut root, "mode").unwrap_or_else(|| At::default("public".to_owned())),
             cwmp: Cwmp::read(&mut reader, &mut root),
+            tunnel: Tunnel::read(&mut reader, &mut root),
             api: Api::read(&mut reader, &mut root),
             admission: Admission::read(&mut reader, &mut root),
             gate: Gate::read(&mut reader, &mut root),
@@ -119,20 +137,28 @@ impl Cwmp {
         let mut section = reader.section(root, "cwmp");
         let cwmp = Self {
             listen: reader.texts(&mut section, "listen", "a list of addresses such as [\"0.0.0.0:7547\"]"),
-            certificate: reader.required(
-                &mut section,
-                "certificate",
-                "a file with the chain, PEM, leaf first",
-            ),
-            key: reader.required(&mut section, "key", "a file with the private key, PEM"),
+            certificate: reader.text(&mut section, "certificate"),
+            key: reader.text(&mut section, "key"),
             url: reader.required(&mut section, "url", "the https URL that cells are given"),
             anchors: Anchor::read(reader, &mut section),
+            proxy_from: reader.some_texts(&mut section, "proxy_from", "a list of the balancers' addresses"),
         };
-        if cwmp.anchors.is_empty() {
-            reader.complain(section.line(), "no [[cwmp.anchors]]: without one no cell can be authenticated");
-        }
         reader.finish(section);
         cwmp
+    }
+}
+
+impl Tunnel {
+    fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Option<Self> {
+        let mut section = reader.section(root, "tunnel");
+        section.line()?;
+        let tunnel = Self {
+            addresses: reader.some_texts(&mut section, "addresses", "a list of the tunnel's addresses"),
+            table: reader.text(&mut section, "table"),
+            vici: reader.text(&mut section, "vici"),
+        };
+        reader.finish(section);
+        Some(tunnel)
     }
 }
 

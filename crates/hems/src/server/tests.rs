@@ -1,9 +1,9 @@
 //! Sessions whose device went silent end by themselves, and nothing of them stays.
 
-use profile::{CertificateFacts, Evidence, Identity, Peer, SystemClock};
+use profile::{CertificateFacts, Evidence, Identity, SystemClock};
 
 use super::*;
-use crate::session::Caller;
+use crate::session::{Caller, Peer};
 
 impl Hems {
     /// What sessions share, on a store of its own.
@@ -41,7 +41,8 @@ fn caller() -> Caller {
     let evidence =
         Evidence { tls_version: "TLSv1.2", suite: "", suite_code: 0x2f, resumed: false, certificate };
     let identity = Identity::parse("00005e005301.hnb.example").unwrap();
-    let peer = Peer { identity, anchor: String::new(), evidence };
+    let tls = profile::Peer { identity: identity.clone(), anchor: String::new(), evidence };
+    let peer = Peer { identity, tls: Some(tls), tunnel: None };
     Caller { peer: Arc::new(peer), address: "127.0.0.1:1".parse().unwrap(), connection: 1 }
 }
 

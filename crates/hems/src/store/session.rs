@@ -17,6 +17,9 @@ use super::device::Summary;
 /// Sessions kept per device: two days of a cell that calls every hour.
 const SESSIONS_PER_DEVICE: i64 = 50;
 
+/// What stands for version and suite of a session without TLS.
+pub(crate) const NO_TLS: &str = "none";
+
 /// A session as the list shows it.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct SessionRow {
@@ -33,6 +36,9 @@ pub(crate) struct SessionRow {
     pub(crate) events: String,
     pub(crate) messages: i64,
     pub(crate) outcome: Option<String>,
+    pub(crate) transport: String,
+    pub(crate) voucher: Option<String>,
+    pub(crate) ike_sa: Option<String>,
 }
 
 /// What a session taught about its device.
@@ -46,16 +52,26 @@ pub(crate) struct Lesson {
     pub(crate) progress: Vec<(i64, Progress)>,
 }
 
+/// What TLS showed of a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFacts {
+    pub(crate) version: String,
+    pub(crate) suite: String,
+    pub(crate) resumed: bool,
+    pub(crate) fingerprint: String,
+    pub(crate) not_after: Timestamp,
+}
+
 /// What is durable before an Inform is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
     pub(crate) identity: String,
     pub(crate) at: Timestamp,
-    pub(crate) tls_version: String,
-    pub(crate) suite: String,
-    pub(crate) resumed: bool,
-    pub(crate) fingerprint: String,
-    pub(crate) not_after: Timestamp,
+    /// What TLS showed; nothing where the tunnel alone vouches.
+    pub(crate) tls: Option<TlsFacts>,
+    /// Who vouched for the tunnel, and the gateway's number of it.
+    pub(crate) voucher: Option<&'static str>,
+    pub(crate) ike_sa: Option<String>,
     pub(crate) peer: String,
     /// Event codes with their command keys, as JSON.
     pub(crate) events: String,
@@ -129,7 +145,8 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
         device::quarantine(tx, identity, claimed, now).await?;
         return Ok(session);
     }
-    device::informed(tx, identity, now, opening.is_bootstrap, (&opening.tls_version, &opening.suite)).await?;
+    let tls = opening.tls.as_ref().map_or((NO_TLS, NO_TLS), |tls| (&tls.version, &tls.suite));
+    device::informed(tx, identity, now, opening.is_bootstrap, tls).await?;
     if opening.is_boot || opening.is_bootstrap {
         known::forget_faults(tx, identity).await?;
     }
@@ -140,19 +157,23 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
 }
 
 async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
+    let tls = opening.tls.as_ref();
     let (session,): (i64,) = sqlx::query_as(
-        "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+        "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
+         transport, voucher, ike_sa) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
     )
     .bind(&opening.identity)
     .bind(ms(opening.at))
-    .bind(&opening.tls_version)
-    .bind(&opening.suite)
-    .bind(i64::from(opening.resumed))
-    .bind(&opening.fingerprint)
-    .bind(ms(opening.not_after))
+    .bind(tls.map_or(NO_TLS, |tls| tls.version.as_str()))
+    .bind(tls.map_or(NO_TLS, |tls| tls.suite.as_str()))
+    .bind(i64::from(tls.is_some_and(|tls| tls.resumed)))
+    .bind(tls.map_or("", |tls| tls.fingerprint.as_str()))
+    .bind(tls.map_or(0, |tls| ms(tls.not_after)))
     .bind(&opening.peer)
     .bind(&opening.events)
+    .bind(if tls.is_some() { "tls" } else { "ipsec" })
+    .bind(opening.voucher)
+    .bind(&opening.ike_sa)
     .fetch_one(tx)
     .await?;
     Ok(session)

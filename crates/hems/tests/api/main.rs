@@ -13,4 +13,5 @@ mod pools;
 mod refusals;
 mod sessions;
 mod templates;
+mod tunnel;
 mod world;

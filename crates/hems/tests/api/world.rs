@@ -7,9 +7,11 @@ use hems::{Config, Server};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use profile::{Connector, KeyPair, SystemClock, Terms, pki};
+use profile::{Connector, KeyPair, Refusal, SystemClock, Terms, pki};
 use serde_json::Value;
-use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::oneshot, task::JoinHandle};
 
 /// The realm of the cells.
 pub(crate) const REALM: &str = "hnb.example";
@@ -50,6 +52,22 @@ impl World {
         Self::start(folder, more).await
     }
 
+    /// A H(e)MS whose transport is this: `mode`, what `[cwmp]` has of TLS, and more sections.
+    pub(crate) async fn in_mode(mode: &str, cwmp: &str, more: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        pki::issue_hems(&folder.path().join("pki"), "localhost").unwrap();
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        let scheme = if mode == "ipsec" { "http" } else { "https" };
+        let text = format!(
+            "lab = true\nstate_dir = \"state\"\nmode = \"{mode}\"\n\
+             [cwmp]\nlisten = [\"127.0.0.1:0\"]\nurl = \"{scheme}://localhost:7547/\"\n{cwmp}\
+             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
+             [gate]\npolicy = \"accept-declared\"\n{more}"
+        );
+        Self::run(folder, &text).await
+    }
+
     async fn start(folder: tempfile::TempDir, more: &str) -> Self {
         let text = format!(
             "lab = true\nstate_dir = \"state\"\n\
@@ -59,7 +77,11 @@ impl World {
              [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
-        let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
+        Self::run(folder, &text).await
+    }
+
+    async fn run(folder: tempfile::TempDir, text: &str) -> Self {
+        let config = Config::parse(text, &folder.path().join("hems.toml")).unwrap();
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
         let (cwmp, api) = (server.cwmp_addresses()[0], server.api_address());
@@ -98,11 +120,22 @@ impl World {
 
     /// A connection with a certificate.
     pub(crate) async fn connect(&self, own: &KeyPair) -> profile::Stream {
+        self.shake(own, TcpStream::connect(self.cwmp).await.unwrap()).await.unwrap()
+    }
+
+    /// TLS with a certificate over a connection that is there.
+    pub(crate) async fn shake(&self, own: &KeyPair, tcp: TcpStream) -> Result<profile::Stream, Refusal> {
         let mut terms = Terms::new(Arc::new(SystemClock));
         terms.lab = true;
         let connector = Connector::new(&terms, own, &self.pki().join("operator.pem")).unwrap();
-        let tcp = TcpStream::connect(self.cwmp).await.unwrap();
-        connector.connect(tcp, "localhost").await.unwrap().0
+        Ok(connector.connect(tcp, "localhost").await?.0)
+    }
+
+    /// A TCP connection from an address of this machine.
+    pub(crate) async fn connect_from(&self, address: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        socket.connect(self.cwmp).await.unwrap()
     }
 
     /// Asks the API; the answer is JSON or nothing.
