@@ -193,7 +193,9 @@ impl Endpoint {
 
     /// What was true at the connection's begin is asked again at each request. (decision 4)
     async fn confirm(&self, caller: &Caller) -> Result<(), Gone> {
-        let (Some(tunnel), Some(vouched)) = (&self.transport.tunnel, &caller.peer.tunnel) else { return Ok(()) };
+        let (Some(tunnel), Some(vouched)) = (&self.transport.tunnel, &caller.peer.tunnel) else {
+            return Ok(());
+        };
         if let Err(refusal) = tunnel.confirm(caller.address.ip(), vouched).await {
             self.hems.ledger.note(&refusal, caller.address.ip());
             post::part(&self.hems, caller).await;

@@ -64,7 +64,10 @@ impl Tunnel {
         };
         match now {
             Ok(now) if now == *vouched => Ok(()),
-            Ok(now) => Err(refusal(address, &format!("it belonged to {}, now to {}", vouched.identity, now.identity))),
+            Ok(now) => Err(refusal(
+                address,
+                &format!("it belonged to {}, now to {}", vouched.identity, now.identity),
+            )),
             Err(why) => Err(refusal(address, &why)),
         }
     }

@@ -58,16 +58,32 @@ const TUNNEL: &str = "state_dir = \".\"\nmode = \"ipsec\"\n[cwmp]\nlisten = [\"1
 fn x03_the_tunnel_mode_needs_a_tunnel_and_nothing_of_tls() {
     assert_eq!(errors(TUNNEL), Vec::<String>::new());
     for (old, new, right) in [
-        ("[\"10.45.0.1:7547\"]", "[\"10.45.0.1:7547\", \"192.0.2.1:7547\"]", "4: `cwmp.listen` 192.0.2.1:7547"),
+        (
+            "[\"10.45.0.1:7547\"]",
+            "[\"10.45.0.1:7547\", \"192.0.2.1:7547\"]",
+            "4: `cwmp.listen` 192.0.2.1:7547",
+        ),
         ("[\"10.45.0.1:7547\"]", "[\"0.0.0.0:7547\"]", "4: `cwmp.listen` 0.0.0.0:7547"),
-        ("addresses = [\"10.45.0.1\"]", "addresses = [\"10.45.0.1\", \"::\"]", "7: `tunnel.addresses` :: is every"),
+        (
+            "addresses = [\"10.45.0.1\"]",
+            "addresses = [\"10.45.0.1\", \"::\"]",
+            "7: `tunnel.addresses` :: is every",
+        ),
         ("vici =", "table = \"none.csv\"\nvici =", "[tunnel] has either"),
         ("vici = \"charon.vici\"", "", "[tunnel] has either"),
-        ("[tunnel]\naddresses = [\"10.45.0.1\"]\nvici = \"charon.vici\"\n", "", "2: mode \"ipsec\" needs [tunnel]"),
+        (
+            "[tunnel]\naddresses = [\"10.45.0.1\"]\nvici = \"charon.vici\"\n",
+            "",
+            "2: mode \"ipsec\" needs [tunnel]",
+        ),
         ("url", "certificate = \"x.pem\"\nurl", "5: `cwmp.certificate` has no place"),
         ("url", "key = \"x.key\"\nurl", "5: `cwmp.key` has no place"),
         ("url", "proxy_from = [\"10.45.0.9\"]\nurl", "5: `cwmp.proxy_from` has no place"),
-        ("[tunnel]", "[[cwmp.anchors]]\nname = \"m\"\ncertificates = \"m.pem\"\nrealms = [\"a.b\"]\n[tunnel]", "`cwmp.anchors` has no place"),
+        (
+            "[tunnel]",
+            "[[cwmp.anchors]]\nname = \"m\"\ncertificates = \"m.pem\"\nrealms = [\"a.b\"]\n[tunnel]",
+            "`cwmp.anchors` has no place",
+        ),
     ] {
         let found = errors(&TUNNEL.replacen(old, new, 1));
         assert!(found.iter().any(|text| text.contains(right)), "{right}: {found:#?}");

@@ -37,7 +37,8 @@ impl Check {
         mode: TransportMode,
         clock: &Arc<dyn Clock>,
     ) -> Option<Transport> {
-        let proxy_from: Vec<_> = file.cwmp.proxy_from.iter().map(|at| self.ip("cwmp.proxy_from", at)).collect();
+        let proxy_from: Vec<_> =
+            file.cwmp.proxy_from.iter().map(|at| self.ip("cwmp.proxy_from", at)).collect();
         let tunnel = file.tunnel.as_ref().map(|section| self.tunnel(section));
         let is_plain = mode == TransportMode::Ipsec;
         let acceptor = if is_plain {
@@ -120,7 +121,10 @@ impl Check {
             (None, Some(vici)) => Some(Tunnel::vici(self.path(vici))),
             (table, vici) => {
                 let line = table.as_ref().or(vici.as_ref()).and_then(|at| at.line);
-                self.complain(line, "[tunnel] has either `table` or `vici`: one of them vouches for the cells")
+                self.complain(
+                    line,
+                    "[tunnel] has either `table` or `vici`: one of them vouches for the cells",
+                )
             }
         }
     }
@@ -130,7 +134,10 @@ impl Check {
         if address.is_some_and(|address| address.is_unspecified()) {
             self.complain::<()>(
                 at.line,
-                format!("`tunnel.addresses` {} is every address of this machine, the public ones too", at.value),
+                format!(
+                    "`tunnel.addresses` {} is every address of this machine, the public ones too",
+                    at.value
+                ),
             );
         }
     }
@@ -146,13 +153,21 @@ impl Check {
     fn ip(&mut self, key: &str, at: &At<String>) -> Option<IpAddr> {
         let address: Option<IpAddr> = at.value.parse().ok();
         address.map(|address| address.to_canonical()).or_else(|| {
-            self.complain(at.line, format!("`{key}` are addresses such as \"10.0.0.5\", not \"{}\"", at.value))
+            self.complain(
+                at.line,
+                format!("`{key}` are addresses such as \"10.0.0.5\", not \"{}\"", at.value),
+            )
         })
     }
 
     fn acceptor(&mut self, file: &File, clock: &Arc<dyn Clock>) -> Option<Acceptor> {
         let line = file.cwmp.url.line;
-        let chain = self.needed("certificate", "a file with the chain, PEM, leaf first", &file.cwmp.certificate, line);
+        let chain = self.needed(
+            "certificate",
+            "a file with the chain, PEM, leaf first",
+            &file.cwmp.certificate,
+            line,
+        );
         let chain = chain.and_then(|at| self.file(&at));
         let key = self.needed("key", "a file with the private key, PEM", &file.cwmp.key, line);
         let key = key.and_then(|at| self.key(&at));

@@ -71,8 +71,12 @@ fn parse(header: &[u8], from: SocketAddr) -> Result<SocketAddr, String> {
         }),
         HeaderResult::V2(Ok(header)) => match (header.command, header.addresses) {
             (v2::Command::Local, _) => Ok(from),
-            (v2::Command::Proxy, v2::Addresses::IPv4(pair)) => Ok((pair.source_address, pair.source_port).into()),
-            (v2::Command::Proxy, v2::Addresses::IPv6(pair)) => Ok((pair.source_address, pair.source_port).into()),
+            (v2::Command::Proxy, v2::Addresses::IPv4(pair)) => {
+                Ok((pair.source_address, pair.source_port).into())
+            }
+            (v2::Command::Proxy, v2::Addresses::IPv6(pair)) => {
+                Ok((pair.source_address, pair.source_port).into())
+            }
             (v2::Command::Proxy, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => {
                 Err("the PROXY header names no IP address".to_owned())
             }

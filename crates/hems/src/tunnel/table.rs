@@ -182,7 +182,10 @@ mod tests {
     #[test]
     fn i08_bad_lines_are_said_with_their_numbers_all_at_once() {
         for (text, lines) in [
-            (format!("{HEADER}10.45.0.7,henb-1.hnb.example\n{GOOD}10.45.0.300,00005e005303.hnb.example\n"), vec![2, 5]),
+            (
+                format!("{HEADER}10.45.0.7,henb-1.hnb.example\n{GOOD}10.45.0.300,00005e005303.hnb.example\n"),
+                vec![2, 5],
+            ),
             (format!("{HEADER}{GOOD}10.45.0.7,00005e005309.hnb.example\n"), vec![4]),
             (format!("{HEADER}10.45.0.8\n"), vec![2]),
             ("address,name\n".to_owned(), vec![1]),

@@ -167,7 +167,8 @@ fn choose(sas: &Found<Sa>, address: IpAddr) -> Result<(String, Vouched), String>
         return Err("several IKE SAs have it as virtual IP".to_owned());
     }
     // A rekeyed child still carries what is under way.
-    let carries = |child: &Child| matches!(child.state.as_str(), "INSTALLED" | "REKEYING" | "REKEYED" | "UPDATING");
+    let carries =
+        |child: &Child| matches!(child.state.as_str(), "INSTALLED" | "REKEYING" | "REKEYED" | "UPDATING");
     if !sa.child_sas.values().any(carries) {
         return Err(format!("IKE SA {} has no child that carries traffic", sa.uniqueid));
     }
@@ -226,10 +227,11 @@ mod tests {
     }
 
     fn conn(classes: &[&str]) -> Found<Conn> {
-        let round = |class: &str| Value::Section(HashMap::from([("class".to_owned(), Value::Text(class.to_owned()))]));
+        let round = |class: &str| {
+            Value::Section(HashMap::from([("class".to_owned(), Value::Text(class.to_owned()))]))
+        };
         let rounds = classes.iter().enumerate();
-        let mut conn: Conn =
-            rounds.map(|(at, class)| (format!("remote-{}", at + 1), round(class))).collect();
+        let mut conn: Conn = rounds.map(|(at, class)| (format!("remote-{}", at + 1), round(class))).collect();
         conn.insert("local-1".to_owned(), round("pre-shared key"));
         conn.insert("remote_addrs".to_owned(), Value::List);
         vec![("cells".to_owned(), conn)]

@@ -51,7 +51,9 @@ async fn x03_i08_p10_in_the_tunnel_the_inner_address_is_the_identity() {
     let list = world.get(&format!("/api/v1/sessions?identity={}", identity(2))).await;
     let session = &list["items"][0];
     assert_eq!((&session["transport"], &session["voucher"]), (&json!("ipsec"), &json!("table")));
-    for nothing in ["tls_version", "suite", "resumed", "certificate_sha256", "certificate_not_after", "ike_sa"] {
+    for nothing in
+        ["tls_version", "suite", "resumed", "certificate_sha256", "certificate_not_after", "ike_sa"]
+    {
         assert_eq!(session[nothing], Value::Null, "{nothing}");
     }
     assert!(session["peer"].as_str().unwrap().starts_with("127.0.0.12:"), "{session}");
@@ -93,7 +95,8 @@ async fn i08_x03_a_mapping_that_goes_ends_the_session_at_its_next_request() {
 #[tokio::test]
 async fn x02_p20_the_tunnel_and_the_certificate_must_be_of_one_cell() {
     let rows = table(&[("127.0.0.11", 1), ("127.0.0.12", 2)]);
-    let world = World::in_mode("ipsec-tls", TLS, &format!("{TUNNEL}{ANCHORS}"), &[("tunnel.csv", &rows)]).await;
+    let world =
+        World::in_mode("ipsec-tls", TLS, &format!("{TUNNEL}{ANCHORS}"), &[("tunnel.csv", &rows)]).await;
     let own = world.certificate(1);
     let stream = world.shake(&own, world.connect_from("127.0.0.11").await).await.unwrap();
     let mut cell = Cell::over(stream, 1).await;
@@ -127,7 +130,10 @@ async fn x01_a_balancer_s_header_is_mandatory_and_names_the_source() {
     tcp.write_all(b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 7547\r\nGET / HTTP/1.1\r\n\r\n").await.unwrap();
     let list = world.until("/api/v1/refusals", |list| has_refusal(list, "plain_http", "")).await;
     let rows = list["items"].as_array().unwrap();
-    assert!(rows.iter().any(|row| row["reason"] == "plain_http" && row["network"] == "198.51.100.0/24"), "{list}");
+    assert!(
+        rows.iter().any(|row| row["reason"] == "plain_http" && row["network"] == "198.51.100.0/24"),
+        "{list}"
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use profile::{Connector, KeyPair, Refusal, SystemClock, Terms, pki};
 use serde_json::Value;
 use tokio::{
     net::{TcpSocket, TcpStream},
-    sync::oneshot, task::JoinHandle};
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 /// The realm of the cells.
 pub(crate) const REALM: &str = "hnb.example";
