@@ -133,7 +133,7 @@ fn read(path: &Path, version: Version) -> Result<Rows, TableError> {
 fn parse(text: &[u8]) -> Result<Rows, TableError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let (mut rows, mut wrong) = (Rows::new(), Vec::new());
-    let headers = reader.headers().map(Clone::clone).unwrap_or_default();
+    let headers = reader.headers().cloned().unwrap_or_default();
     if headers.iter().ne(["inner_address", "identity"]) {
         return Err(TableError::Lines(vec![(1, "the columns are inner_address,identity".to_owned())]));
     }

@@ -207,7 +207,7 @@ fn class(round: &Value) -> &str {
 mod tests {
     use super::*;
 
-    const VIP: &str = "10.45.0.17";
+    const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 45, 0, 17));
 
     fn sa() -> Sa {
         let child = Child { state: "INSTALLED".to_owned() };
@@ -215,7 +215,7 @@ mod tests {
             uniqueid: "7".to_owned(),
             state: "ESTABLISHED".to_owned(),
             remote_id: "00005E005301.hnb.example".to_owned(),
-            remote_vips: vec![VIP.to_owned()],
+            remote_vips: vec![VIP.to_string()],
             child_sas: HashMap::from([("net-1".to_owned(), child)]),
             ..Sa::default()
         }
@@ -223,7 +223,7 @@ mod tests {
 
     fn chosen(sas: &[Sa]) -> Result<Vouched, String> {
         let sas = sas.iter().map(|sa| ("cells".to_owned(), sa.clone())).collect();
-        choose(&sas, VIP.parse().unwrap()).map(|(_, vouched)| vouched)
+        choose(&sas, VIP).map(|(_, vouched)| vouched)
     }
 
     fn conn(classes: &[&str]) -> Found<Conn> {
@@ -280,6 +280,6 @@ mod tests {
     async fn i08_a_daemon_that_is_away_vouches_for_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let vici = Vici::new(folder.path().join("charon.vici"));
-        assert!(vici.vouch(VIP.parse().unwrap()).await.unwrap_err().contains("cannot be asked"));
+        assert!(vici.vouch(VIP).await.unwrap_err().contains("cannot be asked"));
     }
 }
