@@ -18,6 +18,7 @@
 mod http;
 mod peer;
 mod process;
+pub mod tunnel;
 mod victim;
 mod world;
 

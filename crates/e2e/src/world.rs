@@ -79,6 +79,12 @@ impl World {
         self.cwmp
     }
 
+    /// Where operators connect.
+    #[must_use]
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
     /// The URL that cells are given.
     #[must_use]
     pub fn url(&self) -> String {

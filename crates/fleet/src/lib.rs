@@ -163,6 +163,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         lab: true,
         state_dir: options.state.join(eui),
         mode: TransportMode::Public,
+        tunnel: None,
         url: options.url.clone(),
         anchors: anchors(&options.pki),
         identity: (&identity).into(),

@@ -42,9 +42,10 @@ pub(crate) struct Alarm {
 }
 
 /// Everything that alarms are made of.
-pub(crate) struct Facts<'a> {
+pub(crate) struct Facts {
     pub(crate) now: Timestamp,
-    pub(crate) own: &'a CertificateFacts,
+    /// Nothing in mode `ipsec`.
+    pub(crate) own: Option<CertificateFacts>,
     /// What the cells make of our present certificate, where its file can be read.
     pub(crate) forecast: Option<Forecast>,
     pub(crate) suspicions: Vec<SuspicionRow>,
@@ -55,7 +56,7 @@ pub(crate) struct Facts<'a> {
 }
 
 /// The alarms, the worst first.
-pub(crate) fn raised(facts: &Facts<'_>) -> Vec<Alarm> {
+pub(crate) fn raised(facts: &Facts) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = [own_expiry(facts), cells_refuse(facts), cells_expire(facts)]
         .into_iter()
         .flatten()
@@ -78,8 +79,8 @@ fn urgency(end: Timestamp, now: Timestamp) -> Option<Severity> {
     }
 }
 
-fn own_expiry(facts: &Facts<'_>) -> Option<Alarm> {
-    let end = facts.own.not_after;
+fn own_expiry(facts: &Facts) -> Option<Alarm> {
+    let end = facts.own.as_ref()?.not_after;
     Some(Alarm {
         kind: "own_certificate_expiring",
         severity: urgency(end, facts.now)?,
@@ -89,7 +90,7 @@ fn own_expiry(facts: &Facts<'_>) -> Option<Alarm> {
     })
 }
 
-fn cells_refuse(facts: &Facts<'_>) -> Option<Alarm> {
+fn cells_refuse(facts: &Facts) -> Option<Alarm> {
     let forecast = facts.forecast.as_ref().filter(|forecast| forecast.refuse > 0)?;
     Some(Alarm {
         kind: "cells_refuse_us",
@@ -103,7 +104,7 @@ fn cells_refuse(facts: &Facts<'_>) -> Option<Alarm> {
     })
 }
 
-fn cells_expire(facts: &Facts<'_>) -> Option<Alarm> {
+fn cells_expire(facts: &Facts) -> Option<Alarm> {
     let first = facts.expiring.first()?;
     let end = at(first.certificate_not_after?);
     Some(Alarm {

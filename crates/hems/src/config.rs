@@ -5,6 +5,8 @@
 
 mod file;
 mod reader;
+mod tls;
+mod transport;
 
 use std::{
     fmt,
@@ -14,12 +16,12 @@ use std::{
     sync::Arc,
 };
 
-use profile::{
-    Acceptor, Clock, Credentials, HemsUrl, KeySource, SystemClock, Terms, TransportMode, TrustAnchor,
-};
+use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode};
 
-pub use file::{Admission, Anchor, Api, Cwmp, File, Gate, Limits};
+pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Tunnel};
 pub use reader::{At, ConfigError};
+pub(crate) use tls::{Listener, Tls};
+pub(crate) use transport::Transport;
 
 /// Everything that is wrong with a configuration file.
 #[derive(Debug)]
@@ -91,14 +93,12 @@ pub struct Config {
     pub identities: Option<PathBuf>,
     /// What becomes of odd identities.
     pub policies: Policies,
-    /// Our certificate chain.
-    pub certificate: PathBuf,
     /// Whether a cell may transmit where it stands.
     pub gate: GatePolicy,
     /// Bounds.
     pub limits: Limits,
-    /// Accepts cells; its certificates and anchors are loaded and checked.
-    pub(crate) acceptor: Acceptor,
+    /// By what cells are known; its certificates, anchors and tables are loaded and checked.
+    pub(crate) transport: Transport,
     /// The clock of the whole server.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -146,7 +146,8 @@ impl Check {
         let policies = self.policies(&file.admission);
         let gate = self.gate(file);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let acceptor = self.acceptor(file, &clock);
+        // Without a mode that is one, what is wrong by the default is said at least.
+        let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
         Some(Config {
             lab: file.lab.value,
             state_dir: self.state_dir(&file.state_dir),
@@ -156,10 +157,9 @@ impl Check {
             api_listen: api_listen?,
             identities: identities.transpose().ok()?,
             policies: policies?,
-            certificate: self.path(&file.cwmp.certificate),
             gate: gate?,
             limits: file.limits,
-            acceptor: acceptor?,
+            transport: transport?,
             clock,
         })
     }
@@ -170,17 +170,8 @@ impl Check {
     }
 
     fn mode(&mut self, at: &At<String>) -> Option<TransportMode> {
-        match at.value.parse() {
-            Ok(TransportMode::Ipsec) => self.complain(
-                at.line,
-                "`mode` ipsec takes the cell's identity from the tunnel, which this release cannot do yet: \
-                 use \"public\" or \"ipsec-tls\"",
-            ),
-            Ok(mode) => Some(mode),
-            Err(_) => {
-                self.complain(at.line, format!("`mode` is \"public\" or \"ipsec-tls\", not \"{}\"", at.value))
-            }
-        }
+        let wrong = format!("`mode` is \"public\", \"ipsec-tls\" or \"ipsec\", not \"{}\"", at.value);
+        at.value.parse().ok().or_else(|| self.complain(at.line, wrong))
     }
 
     fn address(&mut self, at: &At<String>, port: &str) -> Option<SocketAddr> {
@@ -284,26 +275,6 @@ impl Check {
         }
         let right = "only its owner may read a private key: chmod 600";
         self.complain(at.line, format!("{} has mode {:o}; {right}", path.display(), mode & 0o777))
-    }
-
-    fn acceptor(&mut self, file: &File, clock: &Arc<dyn Clock>) -> Option<Acceptor> {
-        let chain = self.file(&file.cwmp.certificate);
-        let key = self.key(&file.cwmp.key);
-        let anchors: Vec<_> = file.cwmp.anchors.iter().map(|anchor| self.anchor(anchor)).collect();
-        let anchors: Vec<TrustAnchor> = anchors.into_iter().collect::<Option<_>>()?;
-        let own = Credentials { chain: chain?, key: key? };
-        if anchors.is_empty() || anchors.iter().any(|anchor| anchor.realms.is_empty()) {
-            return None;
-        }
-        let mut terms = Terms::new(Arc::clone(clock));
-        terms.lab = file.lab.value;
-        Acceptor::new(&terms, &own, &anchors)
-            .map_or_else(|error| self.complain(file.cwmp.certificate.line, chain_of(&error)), Some)
-    }
-
-    fn anchor(&mut self, anchor: &Anchor) -> Option<TrustAnchor> {
-        let realms = anchor.realms.iter().map(|realm| realm.value.to_ascii_lowercase()).collect();
-        Some(TrustAnchor::new(&anchor.name.value, self.file(&anchor.certificates)?, realms))
     }
 }
 

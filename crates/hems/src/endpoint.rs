@@ -1,21 +1,21 @@
-//! Where cells call: TCP, then TLS under the profile, then HTTP/1.1, then a session.
+//! Where cells call: TCP, then TLS under the profile or a tunnel that vouches, then HTTP/1.1, then a session.
 //!
 //! ```text
-//!  accept ─▶ queue: the oldest gives way ─▶ profile ─┬─ refusal ─▶ ledger
-//!                                                    └─ peer ────▶ bounded connections ─▶ hyper ─▶ post
+//!  accept ─▶ queue: the oldest gives way ─▶ PROXY? ─▶ profile? ─▶ tunnel? ─┬─ refusal ─▶ ledger
+//!                                                                          └─ peer ────▶ bounded connections ─▶ hyper ─▶ post
 //! ```
 //!
-//! The identity is the TLS peer's and comes from nowhere else (TS 33.320 8.3.4, P-20). Nothing a cell sends makes
+//! The identity is the TLS peer's, or in mode `ipsec` the tunnel's, and comes from nowhere else (TS 33.320 8.3.4, P-20). Nothing a cell sends makes
 //! another cell wait, or a buffer grow beyond its bound. Strangers take no connection of a cell's: see [`queue`].
 
 mod body;
 mod post;
+mod proxy;
 mod queue;
 mod reply;
 
 use std::{
-    convert::Infallible,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,8 +25,9 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use profile::{Acceptor, Peer, Reason, Refusal, Stream};
+use profile::{Acceptor, Reason, Refusal};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
 };
@@ -36,8 +37,8 @@ use queue::Queue;
 
 use crate::{
     Hems,
-    config::Limits,
-    session::{Caller, Outcome},
+    config::{Limits, Transport},
+    session::{Caller, Outcome, Peer},
 };
 
 /// Bytes of a request's head: a cell's is a few hundred.
@@ -47,10 +48,20 @@ const HEADERS_MAX: usize = 64;
 /// How long to wait after accept itself failed, which is nearly always a lack of file descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
 
+/// Bytes to and from a cell, inside TLS or inside the tunnel.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
+
+/// The tunnel of a connection is gone: the connection ends without an answer, as it would have been refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the tunnel is gone")]
+struct Gone;
+
 /// The listeners' shared part.
 pub(crate) struct Endpoint {
     hems: Arc<Hems>,
-    acceptor: Acceptor,
+    transport: Transport,
     limits: Limits,
     connections: Semaphore,
     handshakes: Queue,
@@ -62,14 +73,14 @@ impl Endpoint {
     /// An endpoint that serves until `shutdown` turns true.
     pub(crate) fn new(
         hems: Arc<Hems>,
-        acceptor: Acceptor,
+        transport: Transport,
         limits: Limits,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let permits = |count: u32| usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             hems,
-            acceptor,
+            transport,
             limits,
             connections: Semaphore::new(permits(limits.connections)),
             handshakes: Queue::new(permits(limits.handshakes)),
@@ -78,8 +89,9 @@ impl Endpoint {
         }
     }
 
-    /// Accepts connections until the server shuts down.
-    pub(crate) async fn listen(self: Arc<Self>, listener: TcpListener) {
+    /// Accepts connections until the server shuts down. A TLS listener brings its acceptor; without one the
+    /// tunnel alone vouches.
+    pub(crate) async fn listen(self: Arc<Self>, listener: TcpListener, acceptor: Option<Acceptor>) {
         let mut shutdown = self.shutdown.clone();
         loop {
             let accepted = tokio::select! {
@@ -87,7 +99,7 @@ impl Endpoint {
                 _ = shutdown.wait_for(|is_over| *is_over) => return,
             };
             match accepted {
-                Ok((tcp, address)) => self.admit(tcp, address),
+                Ok((tcp, address)) => self.admit(tcp, address, acceptor.clone()),
                 Err(error) => {
                     tracing::error!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_WAIT).await;
@@ -97,56 +109,52 @@ impl Endpoint {
     }
 
     /// Beyond the bound a connection is closed at once: a cell tries again, an attacker gains nothing.
-    fn admit(self: &Arc<Self>, tcp: TcpStream, address: SocketAddr) {
+    fn admit(self: &Arc<Self>, tcp: TcpStream, address: SocketAddr, acceptor: Option<Acceptor>) {
         if self.connections.available_permits() == 0 {
             tracing::warn!(%address, "too many connections");
             return;
         }
         let endpoint = Arc::clone(self);
-        tokio::spawn(async move { endpoint.connect(tcp, address).await });
+        tokio::spawn(async move { endpoint.connect(tcp, address, acceptor).await });
     }
 
-    async fn connect(self: Arc<Self>, tcp: TcpStream, address: SocketAddr) {
+    async fn connect(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, acceptor: Option<Acceptor>) {
         // Envelopes are written whole; waiting for more to send only costs a round trip.
         let _ = tcp.set_nodelay(true);
-        match self.shake(tcp).await {
+        let mut source = address;
+        let arrival = self.in_a_place(async { self.arrive(tcp, acceptor, &mut source).await }).await;
+        match arrival {
             Ok((stream, peer)) => {
-                // Only who has shown a certificate of ours counts among the connections.
+                // Only who has an identity counts among the connections.
                 let Ok(_permit) = self.connections.try_acquire() else {
-                    tracing::warn!(%address, "too many connections");
+                    tracing::warn!(address = %source, "too many connections");
                     return;
                 };
                 let connection = self.numbers.fetch_add(1, Ordering::Relaxed);
-                let caller = Caller { peer: Arc::new(peer), address, connection };
+                let caller = Caller { peer: Arc::new(peer), address: source, connection };
                 self.serve_until_blocked(stream, caller).await;
             }
-            Err(refusal) => self.hems.ledger.note(&refusal, address.ip()),
+            Err(refusal) => self.hems.ledger.note(&refusal, source.ip()),
         }
     }
 
-    async fn shake(&self, tcp: TcpStream) -> Result<(Stream, Peer), Refusal> {
+    /// Does what comes before a connection has an identity, until a newer one needs the place.
+    async fn in_a_place<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         let mut place = self.handshakes.enter();
-        let first = Duration::from_secs(self.limits.header_seconds.into());
-        let handshake = async {
-            match tokio::time::timeout(first, tcp.readable()).await {
-                Ok(Ok(())) => self.acceptor.accept(tcp).await,
-                Ok(Err(_)) | Err(_) => Err(Refusal::new(Reason::HandshakeTimeout, "nothing was sent")),
-            }
-        };
         tokio::select! {
-            accepted = handshake => accepted,
+            outcome = work => outcome,
             () = place.gave_way() => Err(Refusal::new(Reason::HandshakeTimeout, "gave way to newer handshakes")),
         }
     }
 
     /// A block ends what is open at once: the connection with whatever is said on it, and the session. (I-12)
-    async fn serve_until_blocked(&self, stream: Stream, caller: Caller) {
+    async fn serve_until_blocked(&self, stream: Box<dyn Wire>, caller: Caller) {
         let peer = Arc::clone(&caller.peer);
         tokio::select! {
             // First, so that nothing more is said once the block is there.
             biased;
-            why = self.hems.blocks.until_blocked(&peer.identity, &peer.chain) => {
-                let facts = Some(peer.evidence.certificate.clone());
+            why = self.hems.blocks.until_blocked(&peer.identity, peer.chain()) => {
+                let facts = peer.certificate().cloned();
                 self.hems.ledger.note(&Refusal::new(Reason::Blocked, why).about(facts), caller.address.ip());
             }
             () = self.serve(stream, caller.clone()) => return,
@@ -154,13 +162,75 @@ impl Endpoint {
         self.hems.cut(&peer.identity, Outcome::Blocked).await;
     }
 
-    async fn serve(&self, stream: Stream, caller: Caller) {
+    /// From a TCP connection to a stream and who is at its end; `source` becomes what a balancer says.
+    async fn arrive(
+        &self,
+        mut tcp: TcpStream,
+        acceptor: Option<Acceptor>,
+        source: &mut SocketAddr,
+    ) -> Result<(Box<dyn Wire>, Peer), Refusal> {
+        let patience = Duration::from_secs(self.limits.header_seconds.into());
+        if !self.transport.proxy_from.is_empty() {
+            let header = proxy::source(&mut tcp, *source, &self.transport.proxy_from);
+            let late = |_| Refusal::new(Reason::ProxyHeader, "the PROXY header took too long");
+            *source = tokio::time::timeout(patience, header).await.map_err(late)??;
+        }
+        let (stream, tls): (Box<dyn Wire>, _) = match acceptor {
+            Some(acceptor) => {
+                let silent = || Refusal::new(Reason::HandshakeTimeout, "nothing was sent");
+                let first = tokio::time::timeout(patience, tcp.readable()).await;
+                first.map_err(|_| silent())?.map_err(|_| silent())?;
+                let (stream, peer) = acceptor.accept(tcp).await?;
+                (Box::new(stream), Some(peer))
+            }
+            None => (Box::new(tcp), None),
+        };
+        Ok((stream, self.identify(tls, source.ip()).await?))
+    }
+
+    /// The certificate says who it is, and the tunnel must agree; without TLS the tunnel alone says it. (P-20, X-03)
+    async fn identify(&self, tls: Option<profile::Peer>, address: IpAddr) -> Result<Peer, Refusal> {
+        let tunnel = match &self.transport.tunnel {
+            Some(tunnel) => Some(tunnel.vouch(address).await?),
+            None => None,
+        };
+        let of_certificate = tls.as_ref().map(|tls| &tls.identity);
+        let of_tunnel = tunnel.as_ref().map(|tunnel| &tunnel.identity);
+        let identity = match (of_certificate, of_tunnel) {
+            (Some(certificate), Some(tunnel)) if certificate != tunnel => {
+                let detail = format!("{certificate} came through the tunnel of {tunnel}");
+                let facts = tls.map(|tls| tls.evidence.certificate);
+                return Err(Refusal::new(Reason::TunnelOfAnother, detail).about(facts));
+            }
+            (Some(identity), _) | (None, Some(identity)) => identity.clone(),
+            (None, None) => return Err(Refusal::new(Reason::Internal, "nobody vouches for this listener")),
+        };
+        Ok(Peer { identity, tls, tunnel })
+    }
+
+    /// What was true at the connection's begin is asked again at each request. (decision 4)
+    async fn confirm(&self, caller: &Caller) -> Result<(), Gone> {
+        let (Some(tunnel), Some(vouched)) = (&self.transport.tunnel, &caller.peer.tunnel) else {
+            return Ok(());
+        };
+        if let Err(refusal) = tunnel.confirm(caller.address.ip(), vouched).await {
+            self.hems.ledger.note(&refusal, caller.address.ip());
+            post::part(&self.hems, caller).await;
+            return Err(Gone);
+        }
+        Ok(())
+    }
+
+    async fn serve(&self, stream: Box<dyn Wire>, caller: Caller) {
         let has_spoken = Arc::new(AtomicBool::new(false));
         let spoken = Arc::clone(&has_spoken);
         let service = service_fn(move |request| {
             spoken.store(true, Ordering::Relaxed);
-            let (hems, caller, limits) = (Arc::clone(&self.hems), caller.clone(), self.limits);
-            async move { Ok::<_, Infallible>(post::answer(&hems, &caller, &limits, request).await) }
+            let caller = caller.clone();
+            async move {
+                self.confirm(&caller).await?;
+                Ok::<_, Gone>(post::answer(&self.hems, &caller, &self.limits, request).await)
+            }
         });
         let connection = self.http().serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);

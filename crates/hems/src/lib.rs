@@ -9,7 +9,8 @@
 //!
 //! Where to start: `plan.rs` is why all this exists; `session.rs` is one conversation; `store.rs` is the memory.
 //! What it does not do: SOAP (that is `cwmp`'s), TLS (that is `profile`'s), printing and reading the environment
-//! (that is the binary's). A device's identity comes from its certificate and from nothing that it says.
+//! (that is the binary's). A device's identity comes
+//! from its certificate, or in mode `ipsec` from its tunnel, and from nothing that it says.
 
 mod admission;
 mod alarm;
@@ -19,6 +20,7 @@ mod call;
 mod clones;
 pub mod config;
 mod desire;
+mod doors;
 mod endpoint;
 mod gate;
 mod plan;
@@ -30,6 +32,7 @@ mod session;
 mod store;
 mod template;
 mod trust;
+mod tunnel;
 
 pub use config::{Config, ConfigErrors};
 pub(crate) use server::Hems;

@@ -14,7 +14,7 @@ use std::{
 
 use cwmp::Witness;
 use jiff::Timestamp;
-use profile::{CertificateFacts, Clock, HemsUrl, Identity, TransportMode};
+use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
@@ -22,12 +22,15 @@ use crate::{
     api,
     blocks::Blocks,
     config::{Config, GatePolicy, Policies},
+    doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
     refusal::Ledger,
     session::{Outcome, Registry, Session},
     store::{Store, StoreError},
 };
 
+/// The database's file in the state folder.
+const DATABASE: &str = "hearth.sqlite3";
 /// How often overdue sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How long sessions may take to end when the server shuts down: a few posts of a cell.
@@ -43,27 +46,17 @@ pub(crate) struct Hems {
     pub(crate) ledger: Ledger,
     pub(crate) blocks: Blocks,
     pub(crate) policies: Policies,
-    pub(crate) own: Own,
+    /// The URL that cells are given.
+    pub(crate) url: HemsUrl,
+    /// The TLS listeners; none in mode `ipsec`.
+    pub(crate) doors: Option<Arc<Doors>>,
     pub(crate) budget: Budget,
     pub(crate) witness: Arc<dyn Witness>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) gate: GatePolicy,
     pub(crate) mode: TransportMode,
-    /// The path of the URL that cells are given.
-    pub(crate) path: String,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
-}
-
-/// What cells see of us.
-#[derive(Clone)]
-pub(crate) struct Own {
-    /// The URL that cells are given.
-    pub(crate) url: HemsUrl,
-    /// The file with our certificate chain.
-    pub(crate) chain: PathBuf,
-    /// The facts of our certificate.
-    pub(crate) certificate: CertificateFacts,
 }
 
 impl Hems {
@@ -146,9 +139,29 @@ pub enum ServeError {
     /// The database.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
+    /// Another transport mode than the whole deployment's.
+    #[error(
+        "this deployment's transport mode is \"{deployment}\", and the configuration says \"{configured}\": one mode \
+         is for all nodes and all cells. To change it, stop every node, start one of them once with --set-mode, then all"
+    )]
+    Mode {
+        /// What the store has.
+        deployment: String,
+        /// What the configuration says.
+        configured: TransportMode,
+    },
+    /// The TLS listeners.
+    #[error("cannot open the listeners for cells")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The system gives no random numbers.
     #[error("cannot make an API token: the system gives no random numbers")]
     Randomness,
+}
+
+impl From<DoorError> for ServeError {
+    fn from(error: DoorError) -> Self {
+        Self::Tls(Box::new(error))
+    }
 }
 
 /// A running H(e)MS.
@@ -168,31 +181,48 @@ impl Server {
     /// What cannot be opened. Nothing is left running then.
     pub async fn start(config: Config, witness: Arc<dyn Witness>) -> Result<Self, ServeError> {
         make_folder(&config.state_dir)?;
-        let mut listeners = Vec::new();
-        for address in &config.cwmp_listen {
-            listeners.push(listen(*address).await?);
-        }
-        let operators = listen(config.api_listen).await?;
         let token_file = config.state_dir.join("api.token");
         let token = api::Token::load(&token_file)?;
-        let store = Store::open(&config.state_dir.join("hearth.sqlite3"), Arc::clone(&witness)).await?;
-        let hems = Arc::new(hems(&config, store, witness));
+        let store = Store::open(&config.state_dir.join(DATABASE), Arc::clone(&witness)).await?;
+        agree_on_mode(&store, config.mode).await?;
+        let blocks = Blocks::default();
+        let doors = doors(&config, &store, &blocks).await?;
+        let mut listeners = Vec::new();
+        for (address, acceptor) in places(&config, doors.as_deref()) {
+            listeners.push((listen(address).await?, acceptor));
+        }
+        let operators = listen(config.api_listen).await?;
+        let hems = Arc::new(hems(&config, store, witness, blocks, doors.clone()));
         import(&hems).await?;
         hems.reload_blocks().await?;
-        let acceptor = config.acceptor.with_blocks(Arc::new(hems.blocks.clone()));
         let (shutdown, watched) = watch::channel(false);
-        let cwmp_addresses = addresses(&listeners);
-        let api_address =
-            addresses(std::slice::from_ref(&operators)).first().copied().unwrap_or(config.api_listen);
+        let cwmp_addresses = addresses(listeners.iter().map(|(listener, _)| listener));
+        let api_address = addresses([&operators]).first().copied().unwrap_or(config.api_listen);
         let mut tasks = JoinSet::new();
-        let endpoint = Arc::new(Endpoint::new(Arc::clone(&hems), acceptor, config.limits, watched.clone()));
-        for listener in listeners {
-            tasks.spawn(Arc::clone(&endpoint).listen(listener));
+        let endpoint =
+            Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
+        for (listener, acceptor) in listeners {
+            tasks.spawn(Arc::clone(&endpoint).listen(listener, acceptor));
+        }
+        if let Some(doors) = doors {
+            tasks.spawn(doors.watch(Arc::clone(&hems), watched.clone()));
         }
         tasks.spawn(api::serve(Arc::clone(&hems), token, operators, watched.clone()));
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
         Ok(Self { hems, cwmp_addresses, api_address, token_file, tasks, shutdown })
+    }
+
+    /// Makes the configuration's transport mode the whole deployment's, and starts nothing.
+    ///
+    /// # Errors
+    /// The state folder or the store.
+    pub async fn set_mode(config: &Config) -> Result<(), ServeError> {
+        make_folder(&config.state_dir)?;
+        let store = Store::open(&config.state_dir.join(DATABASE), Arc::new(())).await?;
+        store.set_mode(config.mode.to_string()).await?;
+        store.close().await;
+        Ok(())
     }
 
     /// Where cells call.
@@ -208,6 +238,16 @@ impl Server {
     /// The file with the token that the API asks for.
     pub fn token_file(&self) -> &Path {
         &self.token_file
+    }
+
+    /// Reads certificates, keys, anchors and revocation lists again when it is asked to.
+    pub fn reloader(&self) -> impl Fn() + Send + Sync + use<> {
+        let doors = self.hems.doors.clone();
+        move || {
+            if let Some(doors) = &doors {
+                doors.reload();
+            }
+        }
     }
 
     /// Serves until the future is ready, then lets sessions end briefly and closes the store.
@@ -227,25 +267,54 @@ impl Server {
     }
 }
 
-fn hems(config: &Config, store: Store, witness: Arc<dyn Witness>) -> Hems {
+/// One mode for the whole deployment: it is written at the first start and compared at every other. (decision 4)
+async fn agree_on_mode(store: &Store, configured: TransportMode) -> Result<(), ServeError> {
+    let deployment = store.agree_on_mode(configured.to_string()).await?;
+    if deployment == configured.to_string() {
+        return Ok(());
+    }
+    store.close().await;
+    Err(ServeError::Mode { deployment, configured })
+}
+
+/// The TLS listeners with everything that they need, and keys for their tickets.
+async fn doors(config: &Config, store: &Store, blocks: &Blocks) -> Result<Option<Arc<Doors>>, ServeError> {
+    let Some(tls) = &config.transport.tls else { return Ok(None) };
+    let blocks: Arc<dyn profile::Blocklist> = Arc::new(blocks.clone());
+    let doors = Doors::open(tls, &config.state_dir, &blocks)?;
+    doors.agree(store, config.clock.now()).await?;
+    Ok(Some(Arc::new(doors)))
+}
+
+/// Where cells call, and who accepts them there.
+fn places(config: &Config, doors: Option<&Doors>) -> Vec<(SocketAddr, Option<Acceptor>)> {
+    match doors {
+        Some(doors) => doors.places().map(|(address, acceptor)| (address, Some(acceptor))).collect(),
+        None => config.cwmp_listen.iter().map(|address| (*address, None)).collect(),
+    }
+}
+
+fn hems(
+    config: &Config,
+    store: Store,
+    witness: Arc<dyn Witness>,
+    blocks: Blocks,
+    doors: Option<Arc<Doors>>,
+) -> Hems {
     Hems {
         ledger: Ledger::start(store.clone(), Arc::clone(&config.clock)),
         store,
         registry: Registry::default(),
         roster: Roster::new(config.identities.clone()),
-        blocks: Blocks::default(),
+        blocks,
         policies: config.policies,
-        own: Own {
-            url: config.url.clone(),
-            chain: config.certificate.clone(),
-            certificate: config.acceptor.certificate().clone(),
-        },
+        url: config.url.clone(),
+        doors,
         budget: Budget::default(),
         witness,
         clock: Arc::clone(&config.clock),
         gate: config.gate,
         mode: config.mode,
-        path: config.url.path().to_owned(),
         patience: Duration::from_secs(config.limits.session_seconds.into()),
     }
 }
@@ -283,8 +352,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
-    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+fn addresses<'a>(listeners: impl IntoIterator<Item = &'a TcpListener>) -> Vec<SocketAddr> {
+    listeners.into_iter().filter_map(|listener| listener.local_addr().ok()).collect()
 }
 
 #[cfg(test)]

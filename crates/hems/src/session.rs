@@ -5,7 +5,7 @@
 //!                                 └─ Choose ──▶ choose (learn, next step, intent, call)
 //! ```
 //!
-//! It belongs to the identity of the TLS connection that opened it. What it learned is written once, at its end;
+//! It belongs to the identity of the connection that opened it. What it learned is written once, at its end;
 //! what must not be done twice is written before it is sent.
 
 mod choose;
@@ -27,7 +27,7 @@ use cwmp::{
         acs::{Demand, Session as Protocol},
     },
 };
-use profile::Peer;
+use profile::{CertificateFacts, Identity};
 
 pub(crate) use registry::Registry;
 
@@ -39,10 +39,34 @@ use crate::{
     radio,
     store::{CallRow, Closing, FaultRow, Progress, StoreError, Summary},
     template::Subject,
+    tunnel::Vouched,
 };
 
 /// Misbehaviours after which a session is not worth continuing.
 const PATIENCE_COUNT: usize = 8;
+
+/// A cell whose identity somebody vouched for.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Who it is. (TS 33.320 8.3.4, P-20)
+    pub(crate) identity: Identity,
+    /// What TLS showed; nothing in mode `ipsec`.
+    pub(crate) tls: Option<profile::Peer>,
+    /// What the gateway says of its tunnel, where it was asked.
+    pub(crate) tunnel: Option<Vouched>,
+}
+
+impl Peer {
+    /// Its certificate, where TLS showed one.
+    pub(crate) fn certificate(&self) -> Option<&CertificateFacts> {
+        self.tls.as_ref().map(|peer| &peer.evidence.certificate)
+    }
+
+    /// Its verified chain, leaf first; empty where the tunnel alone vouches.
+    pub(crate) fn chain(&self) -> &[CertificateFacts] {
+        self.tls.as_ref().map_or(&[], |peer| &peer.chain)
+    }
+}
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -74,6 +98,7 @@ pub(crate) enum Outcome {
     OuiMismatch,
     CloneSuspected,
     Blocked,
+    TunnelGone,
     Violation,
     Malformed,
     Replaced,
@@ -92,6 +117,7 @@ impl Outcome {
             Self::OuiMismatch => "oui_mismatch",
             Self::CloneSuspected => "clone_suspected",
             Self::Blocked => "blocked",
+            Self::TunnelGone => "tunnel_gone",
             Self::Violation => "violation",
             Self::Malformed => "malformed",
             Self::Replaced => "replaced",
@@ -232,7 +258,7 @@ impl Session {
     /// Whether its peer is shut out.
     pub(crate) fn is_blocked(&self, blocks: &Blocks) -> bool {
         let peer = &self.caller.peer;
-        blocks.blocked(&peer.identity, &peer.chain).is_some()
+        blocks.blocked(&peer.identity, peer.chain()).is_some()
     }
 
     /// Whether it lives on this connection.

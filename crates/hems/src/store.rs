@@ -24,6 +24,7 @@ mod admission;
 mod block;
 mod call;
 mod claim;
+mod deployment;
 mod device;
 mod known;
 mod misbehaviour;
@@ -32,6 +33,7 @@ mod refusal;
 mod session;
 mod suspicion;
 mod template;
+mod ticket;
 mod writer;
 
 pub(crate) use admission::{Admission, Binding};
@@ -42,7 +44,7 @@ pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use known::{FaultRow, Remembered};
 pub(crate) use pool::DrawError;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
-pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, Traces};
+pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, TlsFacts, Traces};
 pub(crate) use suspicion::SuspicionRow;
 use writer::Writer;
 

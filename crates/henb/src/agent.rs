@@ -17,7 +17,7 @@ use std::{
 };
 
 use cwmp::{FaultStruct, Witness};
-use profile::{Connector, HemsUrl, RestoredClock, Terms, TransportMode};
+use profile::{Connector, HemsUrl, RestoredClock, Terms};
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -25,7 +25,7 @@ use crate::{
     cell::Cell,
     config::{Config, DeviceKind},
     device::{Device, Memory, Simulated},
-    link::Link,
+    link::{Link, Way},
     session::{Desk, SessionError},
     state::{STATE_FILE, State, StateError, StateFile},
     transfer::{self, MOST_BYTES, Transfer},
@@ -65,11 +65,10 @@ pub struct Status {
 pub struct Agent {
     cell: Cell,
     file: StateFile,
-    connector: Connector,
+    way: Way,
     clock: Arc<RestoredClock>,
     witness: Arc<dyn Witness>,
     configured: HemsUrl,
-    mode: TransportMode,
     status: watch::Sender<Status>,
     saved: Instant,
 }
@@ -89,11 +88,10 @@ impl Agent {
         Ok(Self {
             cell,
             file,
-            connector,
+            way: Way { connector, mode: config.mode, tunnel: config.tunnel.clone() },
             clock,
             witness,
             configured: config.url.clone(),
-            mode: config.mode,
             status: watch::Sender::default(),
             saved: Instant::now(),
         })
@@ -119,7 +117,7 @@ impl Agent {
     /// # Errors
     /// The state cannot be kept.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
-        let span = tracing::info_span!("cell", identity = %self.connector.identity());
+        let span = tracing::info_span!("cell", identity = %self.way.connector.identity());
         self.live(shutdown).instrument(span).await
     }
 
@@ -152,17 +150,20 @@ impl Agent {
     }
 
     async fn session(&mut self) -> Result<(), DaemonError> {
+        let places = self.cell.places();
         let outcome = self.hold().await;
         let now = self.cell.now();
         match outcome {
             Ok(()) => {
                 self.cell.agenda.closed();
+                self.cell.reach.closed(places);
                 tracing::info!("a session with the H(e)MS closed");
             }
             Err(SessionError::State(error)) => return Err(error.into()),
             Err(error) => {
                 let reason = chain(&error);
                 self.cell.agenda.failed(now, random()?);
+                self.cell.session_failed(&places);
                 let retries = self.cell.agenda.retry_count();
                 tracing::warn!(retries, "a session with the H(e)MS failed: {reason}");
                 self.save().await?;
@@ -191,7 +192,7 @@ impl Agent {
             tracing::warn!(%error, "the stored URL is refused, the configured one is used");
             self.configured.clone()
         });
-        let mut link = Link::new(&self.connector, url.clone(), self.mode);
+        let mut link = Link::new(&self.way, url.clone());
         let (cell, file) = (&mut self.cell, &mut self.file);
         Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await
     }
@@ -208,9 +209,9 @@ impl Agent {
     }
 
     async fn fetch(&mut self, transfer: &Transfer) -> Result<(), FaultStruct> {
-        let url = HemsUrl::parse(&transfer.download.url, self.mode)
+        let url = HemsUrl::parse(&transfer.download.url, self.way.mode)
             .map_err(|error| transfer::fault(cwmp::FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
-        let mut link = Link::new(&self.connector, url, self.mode);
+        let mut link = Link::new(&self.way, url);
         let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer::fetch_fault(&error))?;
         transfer.check(&content)?;
         let installed = self.cell.device.install(&transfer.download.file_type, &content);
@@ -235,7 +236,7 @@ pub async fn run(
     let state: PathBuf = config.state_dir.join(STATE_FILE);
     let agent = Agent::start(&config, witness)?;
     tracing::info!(
-        identity = %agent.connector.identity(),
+        identity = %agent.way.connector.identity(),
         url = %config.url,
         state = %state.display(),
         engine = profile::engine(),

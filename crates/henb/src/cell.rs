@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use profile::{Clock, HemsUrl, RestoredClock, TransportMode, UrlError};
 
 use crate::{
+    air::Air,
     device::{Device, FIRMWARE, path},
+    reach::{Places, Reach},
     state::State,
     transfer::Transfer,
 };
@@ -30,6 +32,8 @@ pub(crate) struct Cell {
     pub(crate) mode: TransportMode,
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) reboot: Option<Text>,
+    pub(crate) reach: Reach,
+    air: Air,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -54,6 +58,8 @@ impl Cell {
             mode,
             transfers: Vec::new(),
             reboot: None,
+            reach: Reach::default(),
+            air: Air::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,
@@ -62,9 +68,11 @@ impl Cell {
         };
         if let Some(state) = state {
             (cell.agenda, cell.changed, cell.contacted) = (state.agenda, state.changed, state.contacted);
-            (cell.reboot, cell.transfers) = (state.reboot, state.transfers);
+            (cell.reboot, cell.transfers, cell.reach) = (state.reboot, state.transfers, state.reach);
         }
         if is_new {
+            // Whoever configures the cell by hand means it: there is no way back to what an ACS once set.
+            cell.reach = Reach::default();
             cell.device.put(path::URL, &cell.configured);
         }
         cell.boot();
@@ -119,6 +127,7 @@ impl Cell {
             changed: self.changed.clone(),
             reboot: self.reboot.clone(),
             transfers: self.transfers.clone(),
+            reach: self.reach.clone(),
             device: self.device.snapshot(),
         }
     }
@@ -126,6 +135,7 @@ impl Cell {
     /// Lets the device act; true when something changed that the ACS wants to know. (C-02)
     pub(crate) fn tick(&mut self) -> bool {
         self.device.tick(self.now());
+        self.mind_the_air();
         let changes = self.device.changes();
         let has_news = !changes.is_empty();
         if has_news {
@@ -133,6 +143,42 @@ impl Cell {
             self.agenda.raise(EventCode::VALUE_CHANGE, "");
         }
         has_news
+    }
+
+    /// Switches the air interface off, or lets it be on, by what the device says of its link.
+    fn mind_the_air(&mut self) {
+        let (conditions, allowed) = (self.device.conditions(), self.allowed_link_loss());
+        let is_silent = self.air.is_silent(conditions, allowed, Instant::now());
+        self.device.silence(is_silent);
+    }
+
+    /// How long the operator lets the cell transmit without a link.
+    fn allowed_link_loss(&self) -> Duration {
+        Duration::from_secs(self.device.value(path::LINK_LOSS_TIME).parse().unwrap_or(0))
+    }
+
+    /// Where the cell looks for its operator now.
+    pub(crate) fn places(&self) -> Places {
+        path::PLACES.iter().map(|place| ((*place).to_owned(), self.device.value(place))).collect()
+    }
+
+    /// A session failed; what leads nowhere is given up for what worked, and the H(e)MS hears of it.
+    pub(crate) fn session_failed(&mut self, places: &Places) {
+        let Some(working) = self.reach.failed(places) else { return };
+        tracing::warn!(
+            from = places.get(path::URL),
+            to = working.get(path::URL),
+            "back to the last H(e)MS that worked"
+        );
+        for (place, value) in &working {
+            self.device.put(place, value);
+            self.changed.extend(Path::parse(place));
+        }
+        let owed = |event: &EventStruct| event.event_code == EventCode::BOOTSTRAP;
+        let owed: Vec<EventStruct> = self.agenda.events().into_iter().filter(owed).collect();
+        self.agenda.informed(&owed, self.now());
+        self.agenda.raise(EventCode::VALUE_CHANGE, "");
+        self.apply_settings();
     }
 
     /// Whether a session is due. (C-31)
@@ -147,7 +193,8 @@ impl Cell {
         let transfer = self.transfers.first().map(|transfer| transfer.not_before);
         let next = [agenda, transfer, self.device.deadline()].into_iter().flatten().min();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
-        wait.unwrap_or(longest).min(longest)
+        let silence = self.air.wait(self.allowed_link_loss(), Instant::now());
+        wait.into_iter().chain(silence).min().unwrap_or(longest).min(longest)
     }
 
     /// Where the H(e)MS is: what an ACS set or the configuration gave, under the mode's rules either way. (P-11)

@@ -11,6 +11,7 @@ mod reader;
 
 use std::{
     fmt, fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,7 +19,10 @@ use std::{
 use profile::{Credentials, HemsUrl, Identity, KeySource, TransportMode};
 use reader::{Reader, Typed};
 
-use crate::device::{Factory, Radio, RadioFault};
+use crate::{
+    device::{Factory, Radio, RadioFault},
+    tunnel::TunnelEnd,
+};
 
 /// Longest simulated delay: a radio that takes longer than ten minutes is `s1-never-up`.
 const MOST_DELAY_MS: u64 = 600_000;
@@ -32,6 +36,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How the deployment reaches its H(e)MS.
     pub mode: TransportMode,
+    /// The cell's end of the tunnel; every connection leaves by it.
+    pub tunnel: Option<TunnelEnd>,
     /// The first H(e)MS. (P-11)
     pub url: HemsUrl,
     /// The operator's CAs.
@@ -113,9 +119,14 @@ pub struct File {
     lab: Option<Typed<bool>>,
     /// `state_dir`: folder, made where it is missing. Required.
     state_dir: Option<Typed<String>>,
-    /// `mode`: "public" or "ipsec-tls". Default "public".
+    /// `mode`: "public", "ipsec-tls" or "ipsec", as the H(e)MS has it. Default "public".
     mode: Option<Typed<String>>,
-    /// `hems.url`: an https URL. Required.
+    /// `tunnel.address`: the cell's inner address; every connection leaves by it or not at all. Required in mode "ipsec",
+    /// not in "public".
+    tunnel_address: Option<Typed<String>>,
+    /// `tunnel.interface`: the interface that has this address, and that no packet may bypass. Default none.
+    tunnel_interface: Option<Typed<String>>,
+    /// `hems.url`: an https URL; http only in mode "ipsec". Required.
     url: Option<Typed<String>>,
     /// `hems.anchors`: PEM file with the operator's CAs. Required.
     anchors: Option<Typed<String>>,
@@ -140,7 +151,8 @@ pub struct File {
     delay_ms: Option<Typed<i64>>,
     /// `device.radio.seed`: 0 or more. Default 0.
     seed: Option<Typed<i64>>,
-    /// `device.radio.faults`: a list of "s1-never-up", "s1-lost-once", "install-fails". Default none.
+    /// `device.radio.faults`: a list of "s1-never-up", "s1-lost-once", "s1-lost", "no-hosting-party",
+    /// "install-fails". Default none.
     faults: Vec<Typed<String>>,
 }
 
@@ -221,6 +233,8 @@ impl File {
             lab: reader.boolean("", "lab"),
             state_dir: reader.text("", "state_dir"),
             mode: reader.text("", "mode"),
+            tunnel_address: reader.text("tunnel", "address"),
+            tunnel_interface: reader.text("tunnel", "interface"),
             url: reader.text("hems", "url"),
             anchors: reader.text("hems", "anchors"),
             certificate: reader.text("identity", "certificate"),
@@ -247,6 +261,7 @@ impl File {
         let url = url.and_then(|url| {
             url.parse(reader, |text| HemsUrl::parse(text, mode).map_err(|error| format!("hems.url: {error}")))
         });
+        let tunnel = self.tunnel(reader, mode);
         let state_dir = reader.required("state_dir", self.state_dir.as_ref(), "a folder");
         let anchors = existing(reader, base, "hems.anchors", self.anchors.as_ref());
         let chain = existing(reader, base, "identity.certificate", self.certificate.as_ref());
@@ -257,6 +272,7 @@ impl File {
             lab: self.lab.as_ref().is_some_and(|lab| lab.value),
             state_dir: base.join(&state_dir?.value),
             mode,
+            tunnel,
             url: url?,
             anchors: anchors?,
             identity: Credentials { chain: chain?, key: key? },
@@ -267,14 +283,27 @@ impl File {
 
     fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {
         let Some(mode) = &self.mode else { return TransportMode::Public };
-        let read = |text: &str| match text.parse() {
-            Ok(TransportMode::Ipsec) => {
-                Err("mode: \"ipsec\" is not built yet: \"public\" or \"ipsec-tls\" is right".to_owned())
-            }
-            Ok(mode) => Ok(mode),
-            Err(error) => Err(format!("mode: {error}")),
-        };
+        let read = |text: &str| text.parse().map_err(|error| format!("mode: {error}"));
         mode.parse(reader, read).unwrap_or(TransportMode::Public)
+    }
+
+    /// Mode "ipsec" has a tunnel, "public" has none, and "ipsec-tls" may leave it to the routes.
+    fn tunnel(&self, reader: &mut Reader<'_>, mode: TransportMode) -> Option<TunnelEnd> {
+        let typed = self.tunnel_address.as_ref().or(self.tunnel_interface.as_ref());
+        match (mode, typed) {
+            (TransportMode::Public, Some(typed)) => {
+                let text = "tunnel: mode \"public\" has none; \"ipsec-tls\" or \"ipsec\" is right with one";
+                reader.complain(typed.line, text.to_owned());
+                return None;
+            }
+            (TransportMode::Public | TransportMode::IpsecTls, None) => return None,
+            (TransportMode::IpsecTls | TransportMode::Ipsec, _) => {}
+        }
+        let address =
+            reader.required("tunnel.address", self.tunnel_address.as_ref(), "the cell's inner address")?;
+        let address = address.parse(reader, read_inner_address)?;
+        let interface = self.tunnel_interface.as_ref().map(|typed| typed.parse(reader, check_interface));
+        Some(TunnelEnd { address, interface: interface.flatten() })
     }
 
     fn names(&self, reader: &mut Reader<'_>) -> Names {
@@ -367,6 +396,22 @@ fn key(reader: &mut Reader<'_>, base: &Path, typed: Option<&Typed<String>>) -> O
 fn check_length(name: &str, text: &str) -> Result<String, String> {
     let is_right = (1..=64).contains(&text.chars().count());
     if is_right { Ok(text.to_owned()) } else { Err(format!("device.{name}: 1 to 64 characters are right")) }
+}
+
+fn read_inner_address(text: &str) -> Result<IpAddr, String> {
+    let right = "tunnel.address: an address of this cell, such as \"10.45.0.7\", is right".to_owned();
+    text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified()).ok_or(right)
+}
+
+/// The kernel's bound is 15 bytes.
+fn check_interface(text: &str) -> Result<String, String> {
+    let is_right =
+        (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    if is_right {
+        Ok(text.to_owned())
+    } else {
+        Err("tunnel.interface: 1 to 15 characters such as \"ipsec0\" are right".to_owned())
+    }
 }
 
 fn check_oui(text: &str) -> Result<String, String> {

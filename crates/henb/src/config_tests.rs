@@ -56,7 +56,7 @@ fn a_whole_file_means_what_it_says() {
 fn everything_wrong_is_told_at_once_with_its_line() {
     let folder = folder();
     let text = r#"lab = "yes"
-mode = "ipsec"
+mode = "vpn"
 colour = 1
 [hems]
 url = "http://hems.example/"
@@ -83,7 +83,7 @@ delay_ms = 1
         1: state_dir is missing: a folder is right
         1: identity.certificate is missing: a PEM file is right
         1: identity.key is missing: a PEM file is right
-        2: mode: "ipsec" is not built yet: "public" or "ipsec-tls" is right
+        2: mode: the transport mode is "public", "ipsec-tls" or "ipsec"
         3: colour is no key of henbd
         5: hems.url: the transport mode "public" demands https (TS 33.320 8.3.4)
         6: hems.anchors: there is no file BASE/nowhere.pem
@@ -92,7 +92,7 @@ delay_ms = 1
         10: device.latitude: -90000000 to 90000000 millionths of a degree are right
         11: device.password is no key of henbd
         13: device.radio.delay_ms: 0 to 600000 is right
-        14: device.radio.faults: some of s1-never-up, s1-lost-once, install-fails are right, not "explodes"
+        14: device.radio.faults: some of s1-never-up, s1-lost-once, s1-lost, no-hosting-party, install-fails are right, not "explodes"
         15: radio is no key of henbd"#]]
     .assert_eq(&said.join("\n"));
 }
@@ -105,6 +105,33 @@ fn p09_p11_a_tls_mode_takes_no_plain_http() {
         let problems = Config::parse(&text, folder.path()).unwrap_err();
         assert_eq!(problems.len(), 1);
         assert!(problems[0].text.contains("demands https"), "{}", problems[0].text);
+    }
+}
+
+#[test]
+fn x01_x02_x03_each_mode_has_the_tunnel_that_it_needs() {
+    const END: &str = "[tunnel]\naddress = \"10.45.0.7\"\ninterface = \"ipsec0\"\n";
+    let folder = folder();
+    let parse = |mode: &str, scheme: &str, tunnel: &str| {
+        let text = WHOLE.replace("https://", scheme).replace("ipsec-tls", mode);
+        let config = Config::parse(&format!("{text}{tunnel}"), folder.path());
+        config.map(|config| config.tunnel).map_err(|problems| problems[0].text.clone())
+    };
+    let end = TunnelEnd { address: "10.45.0.7".parse().unwrap(), interface: Some("ipsec0".to_owned()) };
+    assert_eq!(parse("ipsec", "http://", END), Ok(Some(end.clone())));
+    assert_eq!(parse("ipsec-tls", "https://", END), Ok(Some(end)));
+    assert_eq!(parse("ipsec-tls", "https://", ""), Ok(None));
+    assert_eq!(parse("public", "https://", ""), Ok(None));
+    for (mode, scheme, tunnel, right) in [
+        ("ipsec", "http://", "", "tunnel.address is missing"),
+        ("ipsec", "http://", "[tunnel]\naddress = \"0.0.0.0\"\n", "tunnel.address: "),
+        ("ipsec", "http://", "[tunnel]\ninterface = \"ipsec0\"\n", "tunnel.address is missing"),
+        ("ipsec", "http://", &END.replace("ipsec0", "a/b"), "tunnel.interface: "),
+        ("ipsec-tls", "http://", END, "hems.url: "),
+        ("public", "https://", END, "tunnel: mode \"public\" has none"),
+    ] {
+        let said = parse(mode, scheme, tunnel).unwrap_err();
+        assert!(said.starts_with(right), "{mode}: {said}");
     }
 }
 

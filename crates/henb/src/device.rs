@@ -74,6 +74,12 @@ pub trait Device: Send {
     /// Lets the device act on the time that has come.
     fn tick(&mut self, now: Timestamp);
 
+    /// What stands between the cell and the air beside AdminState.
+    fn conditions(&self) -> Conditions;
+
+    /// Keeps the air interface off, or lets AdminState decide again; asked after every tick.
+    fn silence(&mut self, is_silent: bool);
+
     /// When the device wants its next tick.
     fn deadline(&self) -> Option<Timestamp>;
 
@@ -94,6 +100,15 @@ pub trait Device: Send {
 
     /// What must outlive a power cut.
     fn snapshot(&self) -> Snapshot;
+}
+
+/// How things stand beside AdminState.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conditions {
+    /// The link to the operator's network is there, or was not needed yet. (TS 22.220 5.2, X-05)
+    pub has_link: bool,
+    /// The hosting party must be authenticated and is not yet. (TS 22.220 5.2, X-06)
+    pub awaits_hosting_party: bool,
 }
 
 /// What a device keeps over a power cut.
@@ -162,6 +177,15 @@ pub mod path {
     pub const RF_TX_STATUS: &str = "Device.Services.FAPService.1.FAPControl.LTE.RFTxStatus";
     /// Where S1 goes.
     pub const S1_SERVERS: &str = "Device.Services.FAPService.1.FAPControl.LTE.Gateway.S1SigLinkServerList";
+    /// Seconds that the air interface may stay on without a link to the operator's network.
+    pub const LINK_LOSS_TIME: &str = "Device.Services.FAPService.1.FAPControl.X_00005E_LinkLossTime";
+    /// What together says where the operator is: a change of it that leads nowhere is taken back whole.
+    pub const PLACES: [&str; 4] = [
+        URL,
+        "Device.Services.FAPService.1.FAPControl.LTE.Gateway.SecGWServer1",
+        "Device.Services.FAPService.1.FAPControl.LTE.Gateway.SecGWServer2",
+        "Device.Services.FAPService.1.FAPControl.LTE.Gateway.SecGWServer3",
+    ];
     /// The broadcast networks.
     pub const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";
 }

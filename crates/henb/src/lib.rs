@@ -12,20 +12,25 @@
 //! anybody shares. Where to start: [`Agent`], then `session.rs`.
 
 mod agent;
+mod air;
 mod cell;
 pub mod config;
 pub mod device;
 mod execute;
 mod link;
+mod reach;
 mod record;
 mod session;
 mod state;
 mod transfer;
+mod tunnel;
 
 pub use agent::{Agent, DaemonError, Status, run};
 pub use config::{Config, ConfigError};
 pub use link::{LinkError, RESPONSE_WAIT};
+pub use reach::Reach;
 pub use record::{RecordError, Recorder};
 pub use session::SessionError;
 pub use state::{STATE_FILE, State, StateError};
 pub use transfer::Transfer;
+pub use tunnel::TunnelEnd;

@@ -1,14 +1,14 @@
-//! The cell's HTTP: posts over a verified TLS connection, and files. (TR-069 3.4, H-01 to H-11)
+//! The cell's HTTP: posts over a verified TLS connection or through the tunnel, and files. (TR-069 3.4, H-01 to H-11)
 //!
 //! One connection is kept; where the server closed it cleanly between two posts, the next one opens a new one (H-07).
 //! A post goes out as the profile wants it: `SOAPAction` without a value beside SOAP (H-02) and absent beside an empty
 //! body (H-03), cookies returned, and never an Authorization header: no function here can write one. (P-07)
 //!
 //! ```text
-//!   TCP ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 3xx: HemsUrl, again · 401: the end
+//!   TCP, by the tunnel where there is one ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 3xx: HemsUrl, again · 401: the end
 //! ```
 
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -21,7 +21,13 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use profile::{Connector, HemsUrl, Refusal, TransportMode, UrlError};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::tunnel::TunnelEnd;
 
 /// How long a TCP connection may take: a cell on a slow line needs a few seconds.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
@@ -57,6 +63,17 @@ pub enum LinkError {
         /// What the system says.
         source: io::Error,
     },
+    /// The tunnel is down: nothing was sent. (X-03)
+    #[error("the tunnel's address {address} is not there, and nothing is sent without it")]
+    Tunnel {
+        /// The inner address.
+        address: IpAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Plain HTTP, and no tunnel to send it through. (X-03)
+    #[error("plain HTTP goes through the tunnel only, and none is configured")]
+    NoTunnel,
     /// The connection took too long.
     #[error("no connection within 15 seconds")]
     ConnectWait,
@@ -94,10 +111,17 @@ pub(crate) struct Reply {
     pub(crate) date: Option<Timestamp>,
 }
 
+/// How this cell reaches anybody.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) connector: Connector,
+    pub(crate) mode: TransportMode,
+    pub(crate) tunnel: Option<TunnelEnd>,
+}
+
 /// One peer during one session, or one file.
 pub(crate) struct Link<'a> {
-    connector: &'a Connector,
-    mode: TransportMode,
+    way: &'a Way,
     url: HemsUrl,
     sender: Option<SendRequest<Full<Bytes>>>,
     not_after: Option<Timestamp>,
@@ -106,8 +130,8 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub(crate) fn new(connector: &'a Connector, url: HemsUrl, mode: TransportMode) -> Self {
-        Self { connector, mode, url, sender: None, not_after: None, cookies: Vec::new(), redirects: 0 }
+    pub(crate) fn new(way: &'a Way, url: HemsUrl) -> Self {
+        Self { way, url, sender: None, not_after: None, cookies: Vec::new(), redirects: 0 }
     }
 
     /// The end of validity of the certificate that the peer showed.
@@ -176,25 +200,25 @@ impl<'a> Link<'a> {
 
     async fn connect(&mut self) -> Result<SendRequest<Full<Bytes>>, LinkError> {
         let host = self.url.host().to_owned();
-        let tcp = timeout(CONNECT_WAIT, open_tcp(&host, self.url.port()))
+        let tunnel = self.way.tunnel.as_ref();
+        if !self.url.is_https() && tunnel.is_none() {
+            return Err(LinkError::NoTunnel);
+        }
+        let tcp = timeout(CONNECT_WAIT, open_tcp(&host, self.url.port(), tunnel))
             .await
             .map_err(|_| LinkError::ConnectWait)??;
-        let (stream, peer) = self.connector.connect(tcp, &host).await.map_err(Box::new)?;
+        if !self.url.is_https() {
+            tracing::debug!("connected to the H(e)MS through the tunnel");
+            return speak(tcp).await;
+        }
+        let (stream, peer) = self.way.connector.connect(tcp, &host).await.map_err(Box::new)?;
         self.not_after = Some(peer.evidence.certificate.not_after);
         tracing::debug!(
             tls.version = peer.evidence.tls_version,
             tls.suite = peer.evidence.suite,
             "connected to the H(e)MS"
         );
-        // Some ACSs in the field look for "SOAPAction" with its capitals.
-        let (sender, connection) =
-            http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection ended");
-            }
-        });
-        Ok(sender)
+        speak(stream).await
     }
 
     fn request(&self, method: &Method, body: &Bytes) -> Request<Full<Bytes>> {
@@ -227,11 +251,12 @@ impl<'a> Link<'a> {
         let location =
             headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let absolute = if location.starts_with('/') && !location.starts_with("//") {
-            format!("https://{}{location}", self.url.authority())
+            let scheme = if self.url.is_https() { "https" } else { "http" };
+            format!("{scheme}://{}{location}", self.url.authority())
         } else {
             location.to_owned()
         };
-        let url = HemsUrl::parse(&absolute, self.mode).map_err(LinkError::Redirect)?;
+        let url = HemsUrl::parse(&absolute, self.way.mode).map_err(LinkError::Redirect)?;
         if url.authority() != self.url.authority() {
             // Cookies belong to the host that set them.
             self.cookies.clear();
@@ -258,11 +283,35 @@ impl<'a> Link<'a> {
     }
 }
 
-async fn open_tcp(host: &str, port: u16) -> Result<TcpStream, LinkError> {
+/// HTTP over a stream.
+async fn speak<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, LinkError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Some ACSs in the field look for "SOAPAction" with its capitals.
+    let (sender, connection) =
+        http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the connection ended");
+        }
+    });
+    Ok(sender)
+}
+
+async fn open_tcp(host: &str, port: u16, tunnel: Option<&TunnelEnd>) -> Result<TcpStream, LinkError> {
+    if let Some(end) = tunnel {
+        // Before the name is asked for: that question, too, would leave by another way.
+        end.socket().map_err(|source| LinkError::Tunnel { address: end.address, source })?;
+    }
     let resolve = |source| LinkError::Resolve { host: host.to_owned(), source };
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in tokio::net::lookup_host((host, port)).await.map_err(resolve)? {
-        match TcpStream::connect(address).await {
+        let connected = match tunnel {
+            Some(end) => end.connect(address).await,
+            None => TcpStream::connect(address).await,
+        };
+        match connected {
             Ok(tcp) => {
                 // Posts are small and each waits for its reply.
                 let _ = tcp.set_nodelay(true);

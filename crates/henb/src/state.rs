@@ -22,7 +22,7 @@ use cwmp::{Agenda, Text, Witness};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{device, transfer::Transfer};
+use crate::{device, reach::Reach, transfer::Transfer};
 
 /// The file's layout; another number is another program's.
 const FORMAT: u32 = 1;
@@ -51,6 +51,9 @@ pub struct State {
     pub reboot: Option<Text>,
     /// Downloads that were promised and not yet done. (C-22)
     pub transfers: Vec<Transfer>,
+    /// How the cell reaches its operator, and what worked last.
+    #[serde(default)]
+    pub reach: Reach,
     /// Values, rows and the journal of effects.
     pub device: device::Snapshot,
 }
@@ -197,6 +200,7 @@ mod tests {
             changed: BTreeSet::new(),
             reboot: None,
             transfers: Vec::new(),
+            reach: Reach::default(),
             device: device::Snapshot::default(),
         }
     }

@@ -43,9 +43,11 @@ impl Transfer {
 /// What TransferComplete says of a fetch that failed. (TR-069 A.5.1, C-24)
 pub(crate) fn fetch_fault(error: &LinkError) -> FaultStruct {
     let code = match error {
-        LinkError::Resolve { .. } | LinkError::Connect { .. } | LinkError::ConnectWait => {
-            FaultCode::FILE_SERVER_UNREACHABLE
-        }
+        LinkError::Resolve { .. }
+        | LinkError::Connect { .. }
+        | LinkError::ConnectWait
+        | LinkError::Tunnel { .. }
+        | LinkError::NoTunnel => FaultCode::FILE_SERVER_UNREACHABLE,
         LinkError::Tls(_) | LinkError::SharedSecret(_) => FaultCode::TRANSFER_AUTHENTICATION_FAILURE,
         LinkError::Status(_) => FaultCode::FILE_ACCESS_FAILURE,
         LinkError::Http(_) | LinkError::ResponseWait | LinkError::TooLarge(_) => {

@@ -178,6 +178,17 @@ reasons! {
     PeerRefusesUs "peer_refuses_us" "RFC 5246 7.2.2"
         "read the alert number and look at the peer's log"
 
+    // What stands between the peer and us.
+    /// In `ipsec` mode nobody vouches for the address, or no longer for the same cell.
+    NoTunnelIdentity "no_tunnel_identity" "TS 33.320 8.3.4, X-03, I-08"
+        "see that the cell's tunnel is up with its EUI name as IKE identity by certificate, or list its inner address in the table"
+    /// In `ipsec-tls` mode the tunnel is another cell's than the certificate.
+    TunnelOfAnother "tunnel_of_another" "TS 33.320 8.3.4, X-02, P-20"
+        "find out which cell holds which certificate: one cell's tunnel carries the TLS of another"
+    /// A connection without a good PROXY header on a listener behind balancers, or not from one of them.
+    ProxyHeader "proxy_header" "decision 4"
+        "let only the listed balancers reach this listener, and let them send PROXY protocol v1 or v2"
+
     // What the management system says after the handshake.
     /// The Inform names another device than the certificate. (P-20)
     DeviceIdMismatch "device_id_mismatch" "TS 33.320 8.3.4, P-20"

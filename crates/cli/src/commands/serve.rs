@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     /// Say what is wrong with the configuration and stop.
     #[arg(long)]
     check: bool,
+    /// Make the configuration's transport mode the whole deployment's, and stop: every node is to be down.
+    #[arg(long, conflicts_with = "check")]
+    set_mode: bool,
     /// Keep every message in this folder; only in a lab.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -38,6 +41,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         eprintln!("{}: good", arguments.config.display());
         return Ok(true);
     }
+    if arguments.set_mode {
+        hems::Server::set_mode(&config).await?;
+        eprintln!("the deployment's transport mode is \"{}\" from now on", config.mode);
+        return Ok(true);
+    }
     let witness = witness(arguments.record, config.lab)?;
     let server = hems::Server::start(config, witness).await?;
     for address in server.cwmp_addresses() {
@@ -45,9 +53,16 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     }
     tracing::info!(address = %server.api_address(), "listening for operators");
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut hangup, reload) = (signal(SignalKind::hangup())?, server.reloader());
     server
         .run_until(async move {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => return,
+                    _ = terminate.recv() => return,
+                    _ = hangup.recv() => reload(),
+                }
+            }
         })
         .await;
     Ok(true)

@@ -12,7 +12,7 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<Alarm>> {
     let soon = (now + EXPIRY_WARNING).as_millisecond();
     let facts = Facts {
         now,
-        own: &hems.own.certificate,
+        own: hems.doors.as_ref().and_then(|doors| doors.certificate()),
         forecast: trust::forecast_of_present(hems).await?,
         suspicions: store.suspicions(PAGE_MAX).await?,
         expiring: store.devices_expiring(soon, PAGE_MAX).await?,

@@ -16,11 +16,16 @@ pub(super) struct SessionView {
     identity: String,
     started_at: String,
     ended_at: Option<String>,
-    tls_version: String,
-    suite: String,
-    resumed: bool,
-    certificate_sha256: String,
-    certificate_not_after: String,
+    /// `tls`, or `ipsec` where the tunnel alone vouched; then nothing of TLS is here.
+    transport: String,
+    tls_version: Option<String>,
+    suite: Option<String>,
+    resumed: Option<bool>,
+    certificate_sha256: Option<String>,
+    certificate_not_after: Option<String>,
+    /// Who vouched for the tunnel, `table` or `vici`, and the gateway's number of the IKE SA.
+    voucher: Option<String>,
+    ike_sa: Option<String>,
     peer: String,
     events: serde_json::Value,
     messages: i64,
@@ -39,16 +44,20 @@ pub(super) struct SessionView {
 
 impl From<SessionRow> for SessionView {
     fn from(row: SessionRow) -> Self {
+        let has_tls = row.transport == "tls";
         Self {
             id: row.id,
             identity: row.identity,
             started_at: time(row.started_at),
             ended_at: row.ended_at.map(time),
-            tls_version: row.tls_version,
-            suite: row.suite,
-            resumed: row.resumed,
-            certificate_sha256: row.fingerprint,
-            certificate_not_after: time(row.not_after),
+            tls_version: has_tls.then_some(row.tls_version),
+            suite: has_tls.then_some(row.suite),
+            resumed: has_tls.then_some(row.resumed),
+            certificate_sha256: has_tls.then_some(row.fingerprint),
+            certificate_not_after: has_tls.then(|| time(row.not_after)),
+            transport: row.transport,
+            voucher: row.voucher,
+            ike_sa: row.ike_sa,
             peer: row.peer,
             events: json(&row.events),
             messages: row.messages,

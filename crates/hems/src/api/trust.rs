@@ -36,7 +36,7 @@ pub(super) struct Preview {
 #[derive(Serialize)]
 pub(super) struct Expiry {
     /// Our own.
-    own: Ending,
+    own: Option<Ending>,
     within_days: u32,
     items: Vec<Ending>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Ahead {
 
 /// Judges a chain in PEM, leaf first, as the cells would.
 pub(super) async fn preview(State(api): State<Api>, pem: Bytes) -> Answer<Preview> {
-    let candidate = Candidate::read(&pem, &api.hems.own.url, &Profile::TS33320)
+    let candidate = Candidate::read(&pem, &api.hems.url, &Profile::TS33320)
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let (begin, end) = candidate.validity();
     Ok(Json(Preview {
@@ -86,8 +86,9 @@ async fn forecast(
 }
 
 async fn present(hems: &Hems) -> Option<Candidate> {
-    let pem = tokio::fs::read(&hems.own.chain).await.ok()?;
-    Candidate::read(&pem, &hems.own.url, &Profile::TS33320).ok()
+    let chain = hems.doors.as_ref()?.chain()?;
+    let pem = tokio::fs::read(chain).await.ok()?;
+    Candidate::read(&pem, &hems.url, &Profile::TS33320).ok()
 }
 
 /// Lists the cells whose certificate ends within `within_days`, the nearest end first.
@@ -109,12 +110,12 @@ pub(super) async fn expiry(
         })
     };
     let rows = api.hems.store.devices_expiring(before.as_millisecond(), PAGE_MAX).await?;
-    let own = &api.hems.own.certificate;
-    let own = Ending {
+    let own = api.hems.doors.as_ref().and_then(|doors| doors.certificate());
+    let own = own.map(|own| Ending {
         identity: None,
         not_after: own.not_after.to_string(),
         days_left: left(own.not_after),
         certificate: serde_json::to_value(own).unwrap_or_default(),
-    };
+    });
     Ok(Json(Expiry { own, within_days, items: rows.into_iter().filter_map(ending).collect() }))
 }

@@ -11,10 +11,12 @@ pub struct File {
     pub lab: At<bool>,
     /// The folder for the database and the API token; made where it is missing.
     pub state_dir: At<String>,
-    /// How cells reach this H(e)MS: `public` or `ipsec-tls`. Default: `public`.
+    /// How cells reach every node of this deployment: `public`, `ipsec-tls` or `ipsec`. Default: `public`.
     pub mode: At<String>,
     /// The listeners for cells.
     pub cwmp: Cwmp,
+    /// Who vouches for what comes out of the tunnel.
+    pub tunnel: Option<Tunnel>,
     /// The listener for operators.
     pub api: Api,
     /// Who is admitted.
@@ -30,14 +32,55 @@ pub struct File {
 pub struct Cwmp {
     /// Addresses with ports, at least one; port 0 takes a free one.
     pub listen: Vec<At<String>>,
+    /// The certificate chain, PEM, leaf first. Not in mode `ipsec`, which has no TLS.
+    pub certificate: Option<At<String>>,
+    /// The private key: PEM, readable by its owner only, or a PKCS#11 URI, which `ts33320` cannot use. Not in mode `ipsec`.
+    pub key: Option<At<String>>,
+    /// The TLS profile of these listeners: `ts33320`, clause 8.3.4, or `ts33210`, the later one. Default: `ts33320`.
+    pub profile: At<String>,
+    /// Which suites come first: `fs-first` for forward secrecy, or `fast-first`. Default: `fs-first`.
+    pub suite_order: At<String>,
+    /// Whether cells may resume sessions by tickets: `on` or `off`. Default: `on`.
+    pub resumption: At<String>,
+    /// An OCSP response about the certificate, DER, to staple; put a new one there in time. Default: none.
+    pub staple: Option<At<String>>,
+    /// The URL that cells are given: https, and http only in mode `ipsec`.
+    pub url: At<String>,
+    /// Who vouches for cells, at least one. None in mode `ipsec`.
+    pub anchors: Vec<Anchor>,
+    /// Addresses of balancers: each connection comes from one of them and begins with a PROXY header, v1 or v2. Not in
+    /// mode `ipsec`. Default: none, and no header is read.
+    pub proxy_from: Vec<At<String>>,
+    /// More listeners with a certificate, a key and perhaps a profile of their own.
+    pub also: Vec<Also>,
+}
+
+/// `[[cwmp.also]]`: listeners beside the first ones: another profile for newer cells, or an endpoint for recovery
+/// whose certificate outlives the clock of a cell that lay in a drawer. Anchors, order and resumption are those of `[cwmp]`.
+#[derive(Clone, Debug)]
+pub struct Also {
+    /// What the operator calls them.
+    pub name: At<String>,
+    /// Addresses with ports, at least one.
+    pub listen: Vec<At<String>>,
     /// The certificate chain, PEM, leaf first.
     pub certificate: At<String>,
-    /// The private key, PEM, readable by its owner only.
+    /// The private key, which no other listener has.
     pub key: At<String>,
-    /// The https URL that cells are given.
-    pub url: At<String>,
-    /// Who vouches for cells, at least one.
-    pub anchors: Vec<Anchor>,
+    /// `ts33320` or `ts33210`. Default: `ts33320`.
+    pub profile: At<String>,
+}
+
+/// `[tunnel]`: who vouches for what comes out of the tunnel. Needed in mode `ipsec`; in `ipsec-tls` the tunnel must be
+/// the one of the certificate's cell.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// This machine's addresses that only the tunnel reaches; in mode `ipsec` every `cwmp.listen` is one of them.
+    pub addresses: Vec<At<String>>,
+    /// A CSV file with the columns inner_address and identity, read again when it changes. Either this or `vici`.
+    pub table: Option<At<String>>,
+    /// The VICI socket of strongSwan on this machine, such as `/run/charon.vici`.
+    pub vici: Option<At<String>>,
 }
 
 /// `[[cwmp.anchors]]`: CA certificates, and the realms that they may issue for.
@@ -49,6 +92,26 @@ pub struct Anchor {
     pub certificates: At<String>,
     /// The realms, at least one; there is no "any".
     pub realms: Vec<At<String>>,
+    /// Files of revocation lists, PEM or DER, read again when they change; they cover every CA of a chain. Default: none,
+    /// and nothing is revoked.
+    pub crls: Vec<At<String>>,
+    /// Days that a list may be overdue: 0 to 365. Default: 7.
+    pub crl_grace_days: u32,
+    /// The smallest RSA key in bits: 2048 to 16384. Default: 2048.
+    pub min_rsa_bits: u32,
+    /// The kinds of key that its certificates may hold: `rsa`, `p256`, `p384`. Default: what the profile permits.
+    pub keys: Vec<At<String>>,
+    /// Rules that its certificates may break for a while.
+    pub exceptions: Vec<Exception>,
+}
+
+/// `[[cwmp.anchors.exceptions]]`: outside the profile, and shown as such.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    /// `weak_key`, `weak_signature`, `key_usage`, `extended_key_usage`, or `not_an_identity` for the common name.
+    pub allow: At<String>,
+    /// The last day, such as `2027-06-30`.
+    pub until: At<String>,
 }
 
 /// `[api]`: the listener for operators.
@@ -108,6 +171,7 @@ impl File {
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
             mode: reader.text(&mut root, "mode").unwrap_or_else(|| At::default("public".to_owned())),
             cwmp: Cwmp::read(&mut reader, &mut root),
+            tunnel: Tunnel::read(&mut reader, &mut root),
             api: Api::read(&mut reader, &mut root),
             admission: Admission::read(&mut reader, &mut root),
             gate: Gate::read(&mut reader, &mut root),
@@ -123,20 +187,82 @@ impl Cwmp {
         let mut section = reader.section(root, "cwmp");
         let cwmp = Self {
             listen: reader.texts(&mut section, "listen", "a list of addresses such as [\"0.0.0.0:7547\"]"),
-            certificate: reader.required(
-                &mut section,
-                "certificate",
-                "a file with the chain, PEM, leaf first",
-            ),
-            key: reader.required(&mut section, "key", "a file with the private key, PEM"),
+            certificate: reader.text(&mut section, "certificate"),
+            key: reader.text(&mut section, "key"),
             url: reader.required(&mut section, "url", "the https URL that cells are given"),
+            profile: or(reader.text(&mut section, "profile"), "ts33320"),
+            suite_order: or(reader.text(&mut section, "suite_order"), "fs-first"),
+            resumption: or(reader.text(&mut section, "resumption"), "on"),
+            staple: reader.text(&mut section, "staple"),
             anchors: Anchor::read(reader, &mut section),
+            also: Also::read(reader, &mut section),
+            proxy_from: reader.some_texts(&mut section, "proxy_from", "a list of the balancers' addresses"),
         };
-        if cwmp.anchors.is_empty() {
-            reader.complain(section.line(), "no [[cwmp.anchors]]: without one no cell can be authenticated");
-        }
         reader.finish(section);
         cwmp
+    }
+}
+
+fn or(at: Option<At<String>>, default: &str) -> At<String> {
+    at.unwrap_or_else(|| At::default(default.to_owned()))
+}
+
+impl Also {
+    fn read<'i>(reader: &mut Reader<'i>, above: &mut Section<'i>) -> Vec<Self> {
+        let mut all = Vec::new();
+        for mut section in reader.sections(above, "also") {
+            let also = Self {
+                name: reader.required(&mut section, "name", "what you call these listeners"),
+                listen: reader.texts(
+                    &mut section,
+                    "listen",
+                    "a list of addresses such as [\"0.0.0.0:7548\"]",
+                ),
+                certificate: reader.required(
+                    &mut section,
+                    "certificate",
+                    "a file with the chain, PEM, leaf first",
+                ),
+                key: reader.required(&mut section, "key", "a file with the private key, PEM"),
+                profile: or(reader.text(&mut section, "profile"), "ts33320"),
+            };
+            reader.finish(section);
+            all.push(also);
+        }
+        all
+    }
+}
+
+impl Exception {
+    fn read<'i>(reader: &mut Reader<'i>, above: &mut Section<'i>) -> Vec<Self> {
+        let mut all = Vec::new();
+        for mut section in reader.sections(above, "exceptions") {
+            let exception = Self {
+                allow: reader.required(
+                    &mut section,
+                    "allow",
+                    "the reason that is excepted, such as \"weak_key\"",
+                ),
+                until: reader.required(&mut section, "until", "the last day, such as \"2027-06-30\""),
+            };
+            reader.finish(section);
+            all.push(exception);
+        }
+        all
+    }
+}
+
+impl Tunnel {
+    fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Option<Self> {
+        let mut section = reader.section(root, "tunnel");
+        section.line()?;
+        let tunnel = Self {
+            addresses: reader.some_texts(&mut section, "addresses", "a list of the tunnel's addresses"),
+            table: reader.text(&mut section, "table"),
+            vici: reader.text(&mut section, "vici"),
+        };
+        reader.finish(section);
+        Some(tunnel)
     }
 }
 
@@ -152,6 +278,11 @@ impl Anchor {
                     "a file with CA certificates, PEM",
                 ),
                 realms: reader.texts(&mut section, "realms", "the realms that this CA may issue for"),
+                crls: reader.some_texts(&mut section, "crls", "a list of files with revocation lists"),
+                crl_grace_days: reader.number(&mut section, "crl_grace_days", 0..366, 7),
+                min_rsa_bits: reader.number(&mut section, "min_rsa_bits", 2048..16_385, 2048),
+                keys: reader.some_texts(&mut section, "keys", "a list of rsa, p256, p384"),
+                exceptions: Exception::read(reader, &mut section),
             };
             reader.finish(section);
             anchors.push(anchor);

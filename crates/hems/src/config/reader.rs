@@ -133,6 +133,20 @@ impl<'i> Reader<'i> {
         }
     }
 
+    /// A list of texts, empty where it is left out; one that is there has at least one.
+    pub(super) fn some_texts(
+        &mut self,
+        section: &mut Section<'i>,
+        key: &'static str,
+        right: &str,
+    ) -> Vec<At<String>> {
+        if section.table.contains_key(key) {
+            return self.texts(section, key, right);
+        }
+        section.known.push(key);
+        Vec::new()
+    }
+
     /// A list of texts, at least one.
     pub(super) fn texts(
         &mut self,

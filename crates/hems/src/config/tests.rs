@@ -51,9 +51,63 @@ fn p09_p10_p11_a_plain_url_is_refused_in_a_tls_mode() {
     }
 }
 
+const TUNNEL: &str = "state_dir = \".\"\nmode = \"ipsec\"\n[cwmp]\nlisten = [\"10.45.0.1:7547\"]\n\
+    url = \"http://10.45.0.1:7547/\"\n[tunnel]\naddresses = [\"10.45.0.1\"]\nvici = \"charon.vici\"\n";
+
 #[test]
-fn the_tunnel_mode_is_refused_and_says_why() {
-    assert!(errors("mode = \"ipsec\"\n")[..].iter().any(|text| text.contains("identity from the tunnel")));
+fn x03_the_tunnel_mode_needs_a_tunnel_and_nothing_of_tls() {
+    assert_eq!(errors(TUNNEL), Vec::<String>::new());
+    for (old, new, right) in [
+        (
+            "[\"10.45.0.1:7547\"]",
+            "[\"10.45.0.1:7547\", \"192.0.2.1:7547\"]",
+            "4: `cwmp.listen` 192.0.2.1:7547",
+        ),
+        ("[\"10.45.0.1:7547\"]", "[\"0.0.0.0:7547\"]", "4: `cwmp.listen` 0.0.0.0:7547"),
+        (
+            "addresses = [\"10.45.0.1\"]",
+            "addresses = [\"10.45.0.1\", \"::\"]",
+            "7: `tunnel.addresses` :: is every",
+        ),
+        ("vici =", "table = \"none.csv\"\nvici =", "[tunnel] has either"),
+        ("vici = \"charon.vici\"", "", "[tunnel] has either"),
+        (
+            "[tunnel]\naddresses = [\"10.45.0.1\"]\nvici = \"charon.vici\"\n",
+            "",
+            "2: mode \"ipsec\" needs [tunnel]",
+        ),
+        ("url", "certificate = \"x.pem\"\nurl", "5: `cwmp.certificate` has no place"),
+        ("url", "key = \"x.key\"\nurl", "5: `cwmp.key` has no place"),
+        ("url", "proxy_from = [\"10.45.0.9\"]\nurl", "5: `cwmp.proxy_from` has no place"),
+        (
+            "[tunnel]",
+            "[[cwmp.anchors]]\nname = \"m\"\ncertificates = \"m.pem\"\nrealms = [\"a.b\"]\n[tunnel]",
+            "`cwmp.anchors` has no place",
+        ),
+    ] {
+        let found = errors(&TUNNEL.replacen(old, new, 1));
+        assert!(found.iter().any(|text| text.contains(right)), "{right}: {found:#?}");
+    }
+}
+
+#[test]
+fn x01_x02_tls_modes_need_certificates_and_public_has_no_tunnel() {
+    for (mode, has_place) in [("public", false), ("ipsec-tls", true)] {
+        let found = errors(&TUNNEL.replace("\"ipsec\"", &format!("\"{mode}\"")).replace("http:", "https:"));
+        let says = |what: &str| found.iter().any(|text| text.contains(what));
+        assert!(says("`cwmp.certificate` is missing") && says("`cwmp.key` is missing"), "{found:#?}");
+        assert!(says("no [[cwmp.anchors]]"), "{found:#?}");
+        assert_eq!(says("`tunnel` has no place"), !has_place, "{found:#?}");
+    }
+}
+
+#[test]
+fn i08_a_table_with_bad_lines_is_an_error_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t.csv"), "inner_address,identity\n10.45.0.7,nobody\n").unwrap();
+    let text = TUNNEL.replace("vici = \"charon.vici\"", "table = \"t.csv\"");
+    let errors = Config::parse(&text, &folder.path().join("hems.toml")).err().unwrap().to_string();
+    assert!(errors.contains("hems.toml:8:") && errors.contains("line 2"), "{errors}");
 }
 
 #[test]

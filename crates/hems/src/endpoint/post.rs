@@ -1,6 +1,6 @@
 //! One HTTP request of a cell, and its answer.
 //!
-//! What is no POST of an envelope to our path is refused by HTTP. What is one goes to the session of the TLS
+//! What is no POST of an envelope to our path is refused by HTTP. What is one goes to the session of the caller's
 //! identity: the connection or the cookie finds it, an Inform on another connection replaces it. An Authorization
 //! header is never read: that it is there is counted, and that is all. (P-07, A-15)
 
@@ -70,7 +70,7 @@ pub(super) async fn answer(
 
 /// Why a request is none of ours.
 fn objection(hems: &Hems, request: &Request<Incoming>) -> Option<(StatusCode, &'static str)> {
-    let path = hems.path.split('?').next().unwrap_or("/");
+    let path = hems.url.path().split('?').next().unwrap_or("/");
     if request.uri().path() != path {
         return Some((StatusCode::NOT_FOUND, "there is nothing here\n"));
     }
@@ -174,7 +174,20 @@ async fn converse(
         end(hems, slot, Outcome::Completed).await;
         return if is_mismatch { reply::closing(reply) } else { reply };
     }
-    if is_new { reply::with_cookie(reply, &token) } else { reply }
+    if is_new { reply::with_cookie(reply, &token, !hems.mode.allows_plain_http()) } else { reply }
+}
+
+/// Ends the session that lives on a connection without a tunnel.
+pub(super) async fn part(hems: &Hems, caller: &Caller) {
+    let identity = &caller.peer.identity;
+    let slot = hems.registry.slot(identity);
+    let mut session = slot.lock().await;
+    if session.as_ref().is_some_and(|session| session.is_on(caller.connection)) {
+        end(hems, &mut session, Outcome::TunnelGone).await;
+    }
+    let is_empty = session.is_none();
+    drop(session);
+    hems.registry.leave(identity, slot, is_empty);
 }
 
 /// Sends an envelope.

@@ -32,8 +32,11 @@ pub(super) fn text(envelope: &Envelope<FromAcs>) -> String {
 }
 
 /// Adds the cookie of a session; it holds random digits only, so it is always a header value.
-pub(super) fn with_cookie(mut reply: Reply, token: &str) -> Reply {
-    if let Ok(value) = HeaderValue::try_from(format!("{COOKIE}={token}; Path=/; HttpOnly; Secure")) {
+///
+/// A client that heeds `Secure` would not send it back over plain HTTP.
+pub(super) fn with_cookie(mut reply: Reply, token: &str, is_secure: bool) -> Reply {
+    let secure = if is_secure { "; Secure" } else { "" };
+    if let Ok(value) = HeaderValue::try_from(format!("{COOKIE}={token}; Path=/; HttpOnly{secure}")) {
         reply.headers_mut().insert(SET_COOKIE, value);
     }
     reply

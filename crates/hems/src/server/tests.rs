@@ -1,9 +1,9 @@
 //! Sessions whose device went silent end by themselves, and nothing of them stays.
 
-use profile::{CertificateFacts, Evidence, Identity, Peer, SystemClock};
+use profile::{CertificateFacts, Evidence, Identity, SystemClock};
 
 use super::*;
-use crate::session::Caller;
+use crate::session::{Caller, Peer};
 
 impl Hems {
     /// What sessions share, on a store of its own.
@@ -17,17 +17,13 @@ impl Hems {
             roster: Roster::new(None),
             blocks: Blocks::default(),
             policies: Policies::default(),
-            own: Own {
-                url: HemsUrl::parse("https://localhost/", TransportMode::Public).unwrap(),
-                chain: folder.join("none.pem"),
-                certificate: caller().peer.evidence.certificate.clone(),
-            },
+            url: HemsUrl::parse("https://localhost/", TransportMode::Public).unwrap(),
+            doors: None,
             budget: Budget::default(),
             witness: Arc::new(()),
             clock,
             gate: GatePolicy::Closed,
             mode: TransportMode::Public,
-            path: "/".to_owned(),
             patience,
         }
     }
@@ -43,7 +39,6 @@ fn caller() -> Caller {
         not_before: Timestamp::UNIX_EPOCH,
         not_after: Timestamp::UNIX_EPOCH,
         dns_names: Vec::new(),
-        public_key_sha256: String::new(),
         key: String::new(),
         signature: String::new(),
     };
@@ -58,7 +53,9 @@ fn caller() -> Caller {
         revocation: profile::Revocation::Unchecked,
     };
     let identity = Identity::parse("00005e005301.hnb.example").unwrap();
-    let peer = Peer { identity, anchor: String::new(), chain: Vec::new(), evidence };
+    let tls =
+        profile::Peer { identity: identity.clone(), anchor: String::new(), chain: Vec::new(), evidence };
+    let peer = Peer { identity, tls: Some(tls), tunnel: None };
     Caller { peer: Arc::new(peer), address: "127.0.0.1:1".parse().unwrap(), connection: 1 }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     Hems, call, desire,
     plan::Known,
     radio,
-    store::{CallRow, FaultRow, Lesson, Opening, Remembered, StoreError},
+    store::{CallRow, FaultRow, Lesson, Opening, Remembered, StoreError, TlsFacts},
     template::Subject,
 };
 
@@ -104,11 +104,15 @@ impl Session {
         Opening {
             identity: peer.identity.to_string(),
             at: hems.now(),
-            tls_version: peer.evidence.tls_version.to_owned(),
-            suite: peer.evidence.suite.to_owned(),
-            resumed: peer.evidence.resumed,
-            fingerprint: peer.evidence.certificate.fingerprint_sha256.clone(),
-            not_after: peer.evidence.certificate.not_after,
+            tls: peer.tls.as_ref().map(|tls| TlsFacts {
+                version: tls.evidence.tls_version.to_owned(),
+                suite: tls.evidence.suite.to_owned(),
+                resumed: tls.evidence.resumed,
+                fingerprint: tls.evidence.certificate.fingerprint_sha256.clone(),
+                not_after: tls.evidence.certificate.not_after,
+            }),
+            voucher: peer.tunnel.as_ref().map(|tunnel| tunnel.source),
+            ike_sa: peer.tunnel.as_ref().and_then(|tunnel| tunnel.ike_sa.clone()),
             peer: self.caller.address.to_string(),
             events: events(inform),
             is_bootstrap: device.is_some_and(|informed| informed.is_bootstrap),

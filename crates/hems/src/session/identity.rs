@@ -96,7 +96,8 @@ impl Session {
         let claimed = claim(inform);
         let peer = &self.caller.peer;
         tracing::warn!(device = %peer.identity, "the Inform names another device than the certificate");
-        let fingerprint = peer.evidence.certificate.fingerprint_sha256.clone();
+        let fingerprint =
+            peer.certificate().map_or_else(String::new, |facts| facts.fingerprint_sha256.clone());
         let identity = peer.identity.to_string();
         hems.store.note_claim(identity, claimed.clone(), fingerprint, hems.now()).await?;
         let detail = format!("the certificate is bound to {binding}, the Inform says {claimed}");
@@ -145,7 +146,7 @@ impl Session {
     pub(super) fn refuse(&self, hems: &Hems, reason: Reason, detail: &str) {
         let peer = &self.caller.peer;
         let detail = format!("{} {detail}", peer.identity);
-        let refusal = Refusal::new(reason, detail).about(Some(peer.evidence.certificate.clone()));
+        let refusal = Refusal::new(reason, detail).about(peer.certificate().cloned());
         hems.ledger.note(&refusal, self.caller.address.ip());
     }
 
@@ -153,12 +154,16 @@ impl Session {
     pub(super) fn traces(&self, inform: &Inform) -> Traces {
         let peer = &self.caller.peer;
         let link = |facts: &CertificateFacts| serde_json::json!({"subject": facts.subject, "sha256": facts.fingerprint_sha256});
-        let chain: serde_json::Value = peer.chain.iter().map(link).collect();
+        let chain: serde_json::Value = peer.chain().iter().map(link).collect();
+        let outside = peer.tls.as_ref().map_or(&[][..], |tls| &tls.evidence.outside_profile);
         Traces {
-            anchor: peer.anchor.clone(),
+            anchor: peer.tls.as_ref().map_or_else(String::new, |tls| tls.anchor.clone()),
             chain: chain.to_string(),
-            certificate: serde_json::to_string(&peer.evidence.certificate).unwrap_or_default(),
-            outside_profile: "[]".to_owned(),
+            certificate: peer
+                .certificate()
+                .and_then(|facts| serde_json::to_string(facts).ok())
+                .unwrap_or_default(),
+            outside_profile: serde_json::to_string(outside).unwrap_or_default(),
             cell_clock: cell_clock(inform),
             up_time: up_time(inform),
         }

@@ -209,10 +209,10 @@ pub(super) async fn showed(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -
     )
     .bind(&opening.identity)
     .bind(&traces.certificate)
-    .bind(ms(opening.not_after))
+    .bind(opening.tls.as_ref().map(|tls| ms(tls.not_after)))
     .bind(traces.cell_clock.map(ms))
     .bind(ms(opening.at))
-    .bind(&opening.tls_version)
+    .bind(opening.tls_version())
     .bind(i64::from(is_downgrade))
     .execute(tx)
     .await?;

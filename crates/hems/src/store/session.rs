@@ -17,6 +17,9 @@ use super::device::Summary;
 /// Sessions kept per device: two days of a cell that calls every hour.
 const SESSIONS_PER_DEVICE: i64 = 50;
 
+/// What stands for version and suite of a session without TLS.
+pub(crate) const NO_TLS: &str = "none";
+
 /// A session as the list shows it.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct SessionRow {
@@ -39,6 +42,9 @@ pub(crate) struct SessionRow {
     pub(crate) cell_clock: Option<i64>,
     pub(crate) up_time: Option<i64>,
     pub(crate) downgraded: bool,
+    pub(crate) transport: String,
+    pub(crate) voucher: Option<String>,
+    pub(crate) ike_sa: Option<String>,
 }
 
 /// What a session leaves as evidence of who it was with, beside what the list shows.
@@ -69,16 +75,26 @@ pub(crate) struct Lesson {
     pub(crate) progress: Vec<(i64, Progress)>,
 }
 
+/// What TLS showed of a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFacts {
+    pub(crate) version: String,
+    pub(crate) suite: String,
+    pub(crate) resumed: bool,
+    pub(crate) fingerprint: String,
+    pub(crate) not_after: Timestamp,
+}
+
 /// What is durable before an Inform is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
     pub(crate) identity: String,
     pub(crate) at: Timestamp,
-    pub(crate) tls_version: String,
-    pub(crate) suite: String,
-    pub(crate) resumed: bool,
-    pub(crate) fingerprint: String,
-    pub(crate) not_after: Timestamp,
+    /// What TLS showed; nothing where the tunnel alone vouches.
+    pub(crate) tls: Option<TlsFacts>,
+    /// Who vouched for the tunnel, and the gateway's number of it.
+    pub(crate) voucher: Option<&'static str>,
+    pub(crate) ike_sa: Option<String>,
     pub(crate) peer: String,
     /// Event codes with their command keys, as JSON.
     pub(crate) events: String,
@@ -115,6 +131,13 @@ pub(crate) struct Intent {
     pub(crate) at: Timestamp,
 }
 
+impl Opening {
+    /// The version that was negotiated, or [`NO_TLS`].
+    pub(super) fn tls_version(&self) -> &str {
+        self.tls.as_ref().map_or(NO_TLS, |tls| tls.version.as_str())
+    }
+}
+
 impl Store {
     /// Writes the events of an Inform, and all that follows from them; gives the session's number.
     pub(crate) async fn open_session(&self, opening: Opening) -> Result<i64, StoreError> {
@@ -147,14 +170,15 @@ impl Store {
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let (identity, now) = (opening.identity.as_str(), ms(opening.at));
-    let is_downgrade = device::is_downgrade(tx, identity, &opening.tls_version).await?;
+    let is_downgrade = device::is_downgrade(tx, identity, opening.tls_version()).await?;
     let session = insert(tx, opening, is_downgrade).await?;
     trim(tx, identity).await?;
     if let Some(claimed) = &opening.claimed {
         device::quarantine(tx, identity, claimed, now).await?;
         return Ok(session);
     }
-    device::informed(tx, identity, now, opening.is_bootstrap, (&opening.tls_version, &opening.suite)).await?;
+    let tls = (opening.tls_version(), opening.tls.as_ref().map_or(NO_TLS, |tls| tls.suite.as_str()));
+    device::informed(tx, identity, now, opening.is_bootstrap, tls).await?;
     device::showed(tx, opening, is_downgrade).await?;
     if opening.is_boot || opening.is_bootstrap {
         known::forget_faults(tx, identity).await?;
@@ -166,21 +190,24 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
 }
 
 async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i64, StoreError> {
-    let traces = &opening.traces;
+    let (tls, traces) = (opening.tls.as_ref(), &opening.traces);
     let (session,): (i64,) = sqlx::query_as(
         "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
-         anchor, chain, outside_profile, cell_clock, up_time, downgraded) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id",
+         transport, voucher, ike_sa, anchor, chain, outside_profile, cell_clock, up_time, downgraded) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
     )
     .bind(&opening.identity)
     .bind(ms(opening.at))
-    .bind(&opening.tls_version)
-    .bind(&opening.suite)
-    .bind(i64::from(opening.resumed))
-    .bind(&opening.fingerprint)
-    .bind(ms(opening.not_after))
+    .bind(opening.tls_version())
+    .bind(tls.map_or(NO_TLS, |tls| tls.suite.as_str()))
+    .bind(i64::from(tls.is_some_and(|tls| tls.resumed)))
+    .bind(tls.map_or("", |tls| tls.fingerprint.as_str()))
+    .bind(tls.map_or(0, |tls| ms(tls.not_after)))
     .bind(&opening.peer)
     .bind(&opening.events)
+    .bind(if tls.is_some() { "tls" } else { "ipsec" })
+    .bind(opening.voucher)
+    .bind(&opening.ike_sa)
     .bind(&traces.anchor)
     .bind(&traces.chain)
     .bind(&traces.outside_profile)

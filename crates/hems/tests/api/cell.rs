@@ -16,6 +16,7 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::world::{World, serial};
 
@@ -62,7 +63,10 @@ impl Cell {
     }
 
     /// Speaks HTTP over a stream.
-    pub(crate) async fn over(stream: profile::Stream, number: u8) -> Self {
+    pub(crate) async fn over<S>(stream: S, number: u8) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { sender, number, headers: Vec::new() }

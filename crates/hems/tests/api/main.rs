@@ -17,4 +17,5 @@ mod refusals;
 mod sessions;
 mod templates;
 mod trust;
+mod tunnel;
 mod world;

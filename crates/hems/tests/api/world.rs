@@ -7,9 +7,13 @@ use hems::{Config, Server};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use profile::{Connector, KeyPair, SystemClock, Terms, pki};
+use profile::{Connector, KeyPair, Refusal, SystemClock, Terms, pki};
 use serde_json::Value;
-use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 /// The realm of the cells.
 pub(crate) const REALM: &str = "hnb.example";
@@ -51,6 +55,22 @@ impl World {
         Self::start(folder, more).await
     }
 
+    /// A H(e)MS whose transport is this: `mode`, what `[cwmp]` has of TLS, and more sections.
+    pub(crate) async fn in_mode(mode: &str, cwmp: &str, more: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        pki::issue_hems(&folder.path().join("pki"), "localhost").unwrap();
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        let scheme = if mode == "ipsec" { "http" } else { "https" };
+        let text = format!(
+            "lab = true\nstate_dir = \"state\"\nmode = \"{mode}\"\n\
+             [cwmp]\nlisten = [\"127.0.0.1:0\"]\nurl = \"{scheme}://localhost:7547/\"\n{cwmp}\
+             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
+             [gate]\npolicy = \"accept-declared\"\n{more}"
+        );
+        Self::run(folder, &text).await
+    }
+
     async fn start(folder: tempfile::TempDir, more: &str) -> Self {
         let policies = std::fs::read_to_string(folder.path().join("policies")).unwrap_or_default();
         let text = format!(
@@ -61,7 +81,11 @@ impl World {
              [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n{policies}\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
-        let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
+        Self::run(folder, &text).await
+    }
+
+    async fn run(folder: tempfile::TempDir, text: &str) -> Self {
+        let config = Config::parse(text, &folder.path().join("hems.toml")).unwrap();
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
         let (cwmp, api) = (server.cwmp_addresses()[0], server.api_address());
@@ -105,12 +129,23 @@ impl World {
 
     /// A connection with a certificate that may be refused. The refusal of a client comes after its own handshake,
     /// so that only what the H(e)MS shows says whose fault it was.
-    pub(crate) async fn try_connect(&self, own: &KeyPair) -> Result<profile::Stream, profile::Refusal> {
+    pub(crate) async fn try_connect(&self, own: &KeyPair) -> Result<profile::Stream, Refusal> {
+        self.shake(own, TcpStream::connect(self.cwmp).await.unwrap()).await
+    }
+
+    /// TLS with a certificate over a connection that is there.
+    pub(crate) async fn shake(&self, own: &KeyPair, tcp: TcpStream) -> Result<profile::Stream, Refusal> {
         let mut terms = Terms::new(Arc::new(SystemClock));
         terms.lab = true;
         let connector = Connector::new(&terms, own, &self.pki().join("operator.pem")).unwrap();
-        let tcp = TcpStream::connect(self.cwmp).await.unwrap();
         Ok(connector.connect(tcp, "localhost").await?.0)
+    }
+
+    /// A TCP connection from an address of this machine.
+    pub(crate) async fn connect_from(&self, address: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        socket.connect(self.cwmp).await.unwrap()
     }
 
     /// Asks the API; the answer is JSON or nothing.

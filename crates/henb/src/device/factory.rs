@@ -68,7 +68,7 @@ impl Factory {
 
 const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 
-const VALUES: [(&str, &str); 17] = [
+const VALUES: [(&str, &str); 18] = [
     ("Device.RootDataModelVersion", "2.17"),
     (path::ENABLE_CWMP, "true"),
     (path::PERIODIC_ENABLE, "true"),
@@ -82,6 +82,7 @@ const VALUES: [(&str, &str); 17] = [
     ("Device.Services.FAPService.1.Capabilities.MaxTxPower", "100"),
     ("Device.Services.FAPService.1.Capabilities.LTE.BandsSupported", "1,3,7,20"),
     ("Device.Services.FAPService.1.FAPControl.LTE.Gateway.S1SigLinkPort", "36412"),
+    (path::LINK_LOSS_TIME, "300"),
     ("Device.Services.FAPService.1.CellConfig.LTE.EPC.MaxPLMNListEntries", "6"),
     ("Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.1.PLMNID", "00101"),
     ("Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.1.IsPrimary", "true"),

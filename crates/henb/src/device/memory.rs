@@ -8,7 +8,7 @@ use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
 use datamodel::{Model, Notification, Path, Tree};
 use jiff::Timestamp;
 
-use super::{Device, FIRMWARE, Factory, Journal, Snapshot, path};
+use super::{Conditions, Device, FIRMWARE, Factory, Journal, Snapshot, path};
 
 /// The first line of an image that [`Memory`] and [`Simulated`](super::Simulated) take, before its version.
 pub(crate) const IMAGE_MARK: &str = "HEARTH-IMAGE ";
@@ -105,6 +105,16 @@ impl Device for Memory {
     }
 
     fn tick(&mut self, _now: Timestamp) {}
+
+    fn conditions(&self) -> Conditions {
+        Conditions { has_link: true, awaits_hosting_party: false }
+    }
+
+    fn silence(&mut self, is_silent: bool) {
+        if is_silent {
+            self.change(path::RF_TX_STATUS, "false");
+        }
+    }
 
     fn deadline(&self) -> Option<Timestamp> {
         None

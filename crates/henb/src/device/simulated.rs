@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   AdminState true ──delay──▶ S1 up ──▶ OpState and RFTxStatus true
+//!   S1 lost ──▶ OpState false ──the operator's time──▶ silenced: RFTxStatus false
 //!   AdminState false, power-on, no S1 server ──▶ both false at once
 //! ```
 //!
@@ -14,7 +15,7 @@ use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
 use datamodel::Path;
 use jiff::Timestamp;
 
-use super::{Device, Factory, Memory, Snapshot, path};
+use super::{Conditions, Device, Factory, Memory, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,15 +35,21 @@ pub enum RadioFault {
     S1NeverUp,
     /// S1 is lost once, a delay after it came up, and comes back.
     S1LostOnce,
+    /// S1 is lost a delay after it came up, and does not come back by itself.
+    S1Lost,
+    /// The hosting party must be authenticated, and never is.
+    NoHostingParty,
     /// Every installation fails.
     InstallFails,
 }
 
 impl RadioFault {
     /// All of them with the words of the configuration.
-    pub const ALL: [(&str, Self); 3] = [
+    pub const ALL: [(&str, Self); 5] = [
         ("s1-never-up", Self::S1NeverUp),
         ("s1-lost-once", Self::S1LostOnce),
+        ("s1-lost", Self::S1Lost),
+        ("no-hosting-party", Self::NoHostingParty),
         ("install-fails", Self::InstallFails),
     ];
 }
@@ -63,13 +70,26 @@ pub struct Simulated {
     next: Next,
     draws: u64,
     has_lost_s1: bool,
+    has_s1: bool,
+    /// S1 was up and is not any more.
+    is_cut_off: bool,
+    is_silent: bool,
 }
 
 impl Simulated {
     /// A device as it left the factory, or as it was when `kept` was taken.
     #[must_use]
     pub fn new(factory: &Factory, radio: Radio, kept: Option<&Snapshot>) -> Self {
-        Self { memory: Memory::new(factory, kept), radio, next: Next::Nothing, draws: 0, has_lost_s1: false }
+        Self {
+            memory: Memory::new(factory, kept),
+            radio,
+            next: Next::Nothing,
+            draws: 0,
+            has_lost_s1: false,
+            has_s1: false,
+            is_cut_off: false,
+            is_silent: false,
+        }
     }
 
     /// Brings the radio into line with AdminState and the configuration.
@@ -78,16 +98,19 @@ impl Simulated {
             self.memory.is_true(path::ADMIN_STATE) && !self.memory.value(path::S1_SERVERS).is_empty();
         if !may_serve {
             self.next = Next::Nothing;
-            self.show(false);
-        } else if !self.memory.is_true(path::OP_STATE) && self.next == Next::Nothing {
+            (self.has_s1, self.is_cut_off) = (false, false);
+        } else if !self.has_s1 && self.next == Next::Nothing {
             self.next = Next::ComeUp { at: self.after_delay(now) };
         }
+        self.show();
     }
 
-    fn show(&mut self, is_up: bool) {
-        let value = if is_up { "true" } else { "false" };
-        self.memory.change(path::OP_STATE, value);
-        self.memory.change(path::RF_TX_STATUS, value);
+    /// Without S1 the cell serves nobody, and transmits until it is silenced.
+    fn show(&mut self) {
+        let value = |is_true| if is_true { "true" } else { "false" };
+        let may_transmit = (self.has_s1 || self.is_cut_off) && !self.is_silent;
+        self.memory.change(path::OP_STATE, value(self.has_s1 && !self.is_silent));
+        self.memory.change(path::RF_TX_STATUS, value(may_transmit));
     }
 
     fn come_up(&mut self, now: Timestamp) {
@@ -95,10 +118,28 @@ impl Simulated {
         if self.has(RadioFault::S1NeverUp) {
             return;
         }
-        self.show(true);
-        if self.has(RadioFault::S1LostOnce) && !self.has_lost_s1 {
+        (self.has_s1, self.is_cut_off) = (true, false);
+        self.show();
+        let loses_it = self.has(RadioFault::S1Lost) || self.has(RadioFault::S1LostOnce) && !self.has_lost_s1;
+        if loses_it {
             self.next = Next::LoseS1 { at: self.after_delay(now) };
         }
+    }
+
+    fn lose_s1(&mut self, now: Timestamp) {
+        self.has_lost_s1 = true;
+        (self.has_s1, self.is_cut_off) = (false, true);
+        self.next = if self.has(RadioFault::S1Lost) {
+            Next::Nothing
+        } else {
+            Next::ComeUp { at: self.after_delay(now) }
+        };
+        self.show();
+    }
+
+    fn switch_off(&mut self) {
+        self.next = Next::Nothing;
+        (self.has_s1, self.is_cut_off) = (false, false);
     }
 
     fn has(&self, fault: RadioFault) -> bool {
@@ -168,12 +209,19 @@ impl Device for Simulated {
     fn tick(&mut self, now: Timestamp) {
         match self.next {
             Next::ComeUp { at } if at <= now => self.come_up(now),
-            Next::LoseS1 { at } if at <= now => {
-                self.has_lost_s1 = true;
-                self.show(false);
-                self.next = Next::ComeUp { at: self.after_delay(now) };
-            }
+            Next::LoseS1 { at } if at <= now => self.lose_s1(now),
             Next::Nothing | Next::ComeUp { .. } | Next::LoseS1 { .. } => {}
+        }
+    }
+
+    fn conditions(&self) -> Conditions {
+        Conditions { has_link: !self.is_cut_off, awaits_hosting_party: self.has(RadioFault::NoHostingParty) }
+    }
+
+    fn silence(&mut self, is_silent: bool) {
+        if is_silent != self.is_silent {
+            self.is_silent = is_silent;
+            self.show();
         }
     }
 
@@ -185,12 +233,12 @@ impl Device for Simulated {
     }
 
     fn power_on(&mut self, now: Timestamp) {
-        self.next = Next::Nothing;
+        self.switch_off();
         self.memory.power_on(now);
     }
 
     fn reboot(&mut self, now: Timestamp) {
-        self.next = Next::Nothing;
+        self.switch_off();
         self.memory.reboot(now);
     }
 
@@ -271,6 +319,28 @@ mod tests {
         cell.reboot(Timestamp::MAX);
         assert!(!is_up(&cell) && !cell.memory.is_true(path::ADMIN_STATE));
         assert_eq!(cell.deadline(), None);
+    }
+
+    #[test]
+    fn x05_a_radio_without_s1_transmits_until_it_is_silenced_and_again_when_s1_is_back() {
+        let mut cell = cell(&[RadioFault::S1LostOnce]);
+        unlock(&mut cell, Timestamp::UNIX_EPOCH);
+        let transmits = |cell: &Simulated| cell.memory.is_true(path::RF_TX_STATUS);
+        (0..2).for_each(|_| cell.tick(Timestamp::MAX.min(cell.deadline().unwrap())));
+        assert!(!cell.conditions().has_link && !is_up(&cell) && transmits(&cell));
+        cell.silence(true);
+        assert!(!transmits(&cell));
+        assert!(cell.changes().contains(&Path::parse(path::RF_TX_STATUS).unwrap()));
+        cell.tick(cell.deadline().unwrap());
+        assert!(cell.conditions().has_link && !transmits(&cell), "it is silenced still");
+        cell.silence(false);
+        assert!(is_up(&cell));
+    }
+
+    #[test]
+    fn x06_a_radio_without_its_hosting_party_says_so() {
+        assert!(cell(&[RadioFault::NoHostingParty]).conditions().awaits_hosting_party);
+        assert!(!cell(&[]).conditions().awaits_hosting_party);
     }
 
     #[test]

@@ -129,6 +129,24 @@ impl Acs {
         format!("https://localhost:{}/", self.address.port())
     }
 
+    /// A listener without TLS that follows the same script; gives its URL.
+    pub async fn listen_in_the_tunnel(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            while let Ok((tcp, from)) = listener.accept().await {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    let from = from.ip().to_string();
+                    let service = service_fn(|request| answer(request, &from, 1, &shared));
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(tcp), service).await;
+                });
+            }
+        });
+        url
+    }
+
     /// The calls of every session from now on.
     pub fn script(&self, calls: Vec<CpeMethod>) {
         *self.shared.script.lock().unwrap() = calls;
@@ -310,6 +328,7 @@ impl World {
             lab: true,
             state_dir: folder.path().join("state"),
             mode: TransportMode::Public,
+            tunnel: None,
             url: HemsUrl::parse(&acs.url(), TransportMode::Public).unwrap(),
             anchors: pki.join("operator.pem"),
             identity: (&identity).into(),

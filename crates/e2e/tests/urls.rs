@@ -1,0 +1,62 @@
+//! Every URL of a H(e)MS comes through the one constructor, and this is the list of who calls it. (decision 4)
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// File, and how often it calls [`profile::HemsUrl::parse`] outside of tests.
+const CALLERS: [(&str, usize); 10] = [
+    // A fleet's command line.
+    ("cli/src/commands/fleet.rs", 1),
+    // A transfer that is about to begin: it may have been stored in another mode.
+    ("henb/src/agent.rs", 1),
+    // Restored state and the factory's values.
+    ("henb/src/cell.rs", 1),
+    // The cell's configuration.
+    ("henb/src/config.rs", 1),
+    // SetParameterValues, and Download.
+    ("henb/src/execute.rs", 2),
+    // A redirect.
+    ("henb/src/link.rs", 1),
+    // An operator's Download.
+    ("hems/src/call.rs", 1),
+    // The URL that cells are given.
+    ("hems/src/config.rs", 1),
+    // A template.
+    ("hems/src/template/check.rs", 1),
+    // The constructor's own description.
+    ("profile/src/url.rs", 1),
+];
+
+#[test]
+fn p09_p10_p11_every_url_comes_through_the_one_constructor() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let shipped = fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path());
+    let shipped = shipped.filter(|path| !path.ends_with("e2e") && path.join("src").is_dir());
+    let mut found = BTreeMap::new();
+    for path in shipped.flat_map(|path| sources(&path.join("src"))) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let name = path.strip_prefix(crates).unwrap().display().to_string();
+        // DHCP discovers no H(e)MS here: an option 43 has no reader, so it has no caller either.
+        for word in ["dhcp", "Dhcp"] {
+            assert!(!code.contains(word), "{name} reads DHCP: its URL belongs into this list");
+        }
+        let count = code.matches("HemsUrl::parse").count();
+        if count > 0 && !name.ends_with("tests.rs") {
+            found.insert(name, count);
+        }
+    }
+    let expected = CALLERS.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let sources = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}

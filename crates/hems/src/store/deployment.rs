@@ -1,0 +1,33 @@
+//! What every node of a deployment must agree on. (decision 4)
+
+use super::{Store, StoreError, Tx};
+
+/// The transport mode, of which there is one.
+const MODE: &str = "mode";
+
+impl Store {
+    /// The deployment's transport mode; `mode` becomes it where there is none yet.
+    pub(crate) async fn agree_on_mode(&self, mode: String) -> Result<String, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { agree(tx, &mode).await })).await
+    }
+
+    /// Makes `mode` the deployment's, whatever it was.
+    pub(crate) async fn set_mode(&self, mode: String) -> Result<(), StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { set(tx, &mode).await })).await
+    }
+}
+
+async fn agree(tx: &mut Tx, mode: &str) -> Result<String, StoreError> {
+    let insert = "INSERT INTO deployment (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    sqlx::query(insert).bind(MODE).bind(mode).execute(&mut *tx).await?;
+    let query = sqlx::query_as("SELECT value FROM deployment WHERE name = $1");
+    let (agreed,): (String,) = query.bind(MODE).fetch_one(tx).await?;
+    Ok(agreed)
+}
+
+async fn set(tx: &mut Tx, mode: &str) -> Result<(), StoreError> {
+    let upsert = "INSERT INTO deployment (name, value) VALUES ($1, $2) \
+                  ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    sqlx::query(upsert).bind(MODE).bind(mode).execute(tx).await?;
+    Ok(())
+}
