@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use cwmp::{
-    AcsMethod, AnyBody, DateTime, Decoded, DecodeError, DeviceId, Envelope, Fault, FaultCode, FromAcs, FromCpe,
-    GetRPCMethods, Inform, InformResponse, Limits, Reboot,
+    AcsMethod, AnyBody, DateTime, DecodeError, Decoded, DeviceId, Envelope, Fault, FaultCode, FromAcs,
+    FromCpe, GetRPCMethods, Inform, InformResponse, Limits, Reboot,
     session::acs,
     session::cpe,
     walk::{Gait, walk},

@@ -66,7 +66,8 @@ impl<'b> Cursor<'b> {
             "type" => self.read_type(element, &attribute.value),
             "arrayType" => element.array_type = Some(self.slice(&attribute.value)),
             _ => {
-                element.must_understand = Some(matches!(attribute.value.trim_ascii(), "1" | "true" | "TRUE" | "True"));
+                element.must_understand =
+                    Some(matches!(attribute.value.trim_ascii(), "1" | "true" | "TRUE" | "True"));
                 if !matches!(&*attribute.value, "0" | "1") {
                     self.forgive(Leniency::MustUnderstand);
                 }

@@ -158,10 +158,7 @@ macro_rules! envelope_of {
             /// # Errors
             /// Everything in it that is not as the standard wants it, in the order of the body, at most
             /// 1000 places; where nothing more could be read, the last one says why.
-            pub fn decode_strict(
-                body: impl Into<Vec<u8>>,
-                limits: &Limits,
-            ) -> Result<Self, Vec<Finding>> {
+            pub fn decode_strict(body: impl Into<Vec<u8>>, limits: &Limits) -> Result<Self, Vec<Finding>> {
                 decode_strict(body.into(), limits)
             }
 
@@ -297,14 +294,14 @@ fn encode<B: Spoken>(envelope: &Envelope<B>) -> String {
 }
 
 fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, DecodeError> {
-    match cursor.child()? {
-        Some(root) if root.namespace == Namespace::Soap && root.local() == "Envelope" => {}
+    let start = match cursor.child()? {
+        Some(root) if root.namespace == Namespace::Soap && root.local() == "Envelope" => root.offset,
         Some(root) => {
             let name = root.local().chars().take(80).collect();
             return Err(cursor.error(DecodeErrorKind::NotAnEnvelope(name)));
         }
         None => return Err(cursor.error(DecodeErrorKind::NotAnEnvelope(String::new()))),
-    }
+    };
     let (mut header, mut headers, mut body) = (Header::default(), 0, None);
     while let Some(part) = cursor.child()? {
         match (part.namespace, part.local()) {
@@ -328,7 +325,7 @@ fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, De
     }
     let body = body.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("Body")))?;
     if header.id.is_none() {
-        cursor.forgive(Leniency::MissingId);
+        cursor.forgive_at(Leniency::MissingId, start);
     }
     Ok(Envelope { version: cursor.version.unwrap_or_default(), header, body })
 }

@@ -9,8 +9,8 @@
 
 use crate::{
     AllQueuedTransferStruct, ApplyStatus, ArgStruct, AutonOpResultStruct, Base64, DateTime, DecodeError,
-    DecodeErrorKind, DeviceId, Each, EventStruct, FaultCode, FaultStruct, OpResultStruct, OperationStruct, OptionStruct,
-    ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, QueuedTransferStruct,
+    DecodeErrorKind, DeviceId, Each, EventStruct, FaultCode, FaultStruct, OpResultStruct, OperationStruct,
+    OptionStruct, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, QueuedTransferStruct,
     SetParameterAttributesStruct, Text, TimeWindowStruct, TransferStatus, Version,
     cursor::{Cursor, Element},
     record::record,
@@ -332,4 +332,26 @@ methods! {
     "A.4.2.4" AutonomousDUStateChangeComplete {
         "Results" results: Each<AutonOpResultStruct>,
     } -> AutonomousDUStateChangeCompleteResponse {} faults [8000 8001 8002 8003 8004 8005]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c13_every_method_has_its_clause_and_its_faults() {
+        let check = |facts: &[MethodFacts], names: &[&str], faults: std::ops::Range<u32>| {
+            let listed: Vec<_> = facts.iter().map(|method| method.name).collect();
+            assert_eq!(listed, names);
+            for method in facts.iter().filter(|method| !method.name.starts_with("X_")) {
+                assert!(method.clause.starts_with("A.3.") || method.clause.starts_with("A.4."), "{method:?}");
+                assert!(!method.faults.is_empty() && method.faults.is_sorted(), "{method:?}");
+                let is_known =
+                    |fault: &FaultCode| faults.contains(&fault.0) && FaultCode::ALL.contains(fault);
+                assert!(method.faults.iter().all(is_known), "{method:?}");
+            }
+        };
+        check(CpeMethod::FACTS, CpeMethod::NAMES, 9000..9033);
+        check(AcsMethod::FACTS, AcsMethod::NAMES, 8000..8007);
+    }
 }

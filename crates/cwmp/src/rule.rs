@@ -157,12 +157,20 @@ mod tests {
         };
         check(oui, &["00005E"], &["00005e", "5E", "00005E0", ""]);
         check(object_path, &["Device."], &["Device", ""]);
-        check(event, &["1 BOOT", "M Reboot", "M X_00005E_Do", "X 00005E Do it"], &["BOOT", "X CT-COM BIND", "M ", "1 "]);
+        check(
+            event,
+            &["1 BOOT", "M Reboot", "M X_00005E_Do", "X 00005E Do it"],
+            &["BOOT", "X CT-COM BIND", "M ", "1 "],
+        );
         check(file_to_fetch, &["1 Firmware Upgrade Image", "X 00005E Profile"], &["Firmware", "1"]);
         check(file_to_send, &["3 Vendor Configuration File 1"], &["1 Firmware Upgrade Image"]);
         check(window_mode, &["1 At Any Time"], &["At Any Time"]);
         check(subscriber, &["Subscriber"], &["subscriber", ""]);
         check(unit_state, &["Installed"], &["installed"]);
-        check(uuid, &["5eb63bbb-e01e-5ed0-93cb-22bb8f5acdc3"], &["5eb63bbb", "5eb63bbb-e01e-5ed0-93cb-22bb8f5acdcg"]);
+        check(
+            uuid,
+            &["5eb63bbb-e01e-5ed0-93cb-22bb8f5acdc3"],
+            &["5eb63bbb", "5eb63bbb-e01e-5ed0-93cb-22bb8f5acdcg"],
+        );
     }
 }

@@ -91,7 +91,10 @@ fn decode_detail(cursor: &mut Cursor<'_>) -> Result<Option<Fault>, DecodeError> 
 }
 
 /// Reads a CWMP fault.
-pub(crate) fn decode_cwmp_fault(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Fault, DecodeError> {
+pub(crate) fn decode_cwmp_fault(
+    cursor: &mut Cursor<'_>,
+    element: &Element<'_>,
+) -> Result<Fault, DecodeError> {
     let (mut code, mut text, mut details) = (None, None, Vec::new());
     while let Some(child) = cursor.child()? {
         check_qualified(cursor, &child);

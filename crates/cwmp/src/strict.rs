@@ -72,7 +72,12 @@ impl Deviations {
     }
 
     /// In the order of the body, which reads `text`; an error stands last.
-    pub(crate) fn findings(mut self, text: &str, is_latin: bool, error: Option<&DecodeError>) -> Vec<Finding> {
+    pub(crate) fn findings(
+        mut self,
+        text: &str,
+        is_latin: bool,
+        error: Option<&DecodeError>,
+    ) -> Vec<Finding> {
         self.noted.sort_unstable();
         let mut place = Place::start(text, is_latin);
         let mut findings = Vec::new();

@@ -126,7 +126,9 @@ fn number<T: Wire + FromStr>(
         return Ok(number);
     }
     let neutral = T::absent(element.local()).filter(|_| text.is_empty());
-    neutral.inspect(|_| cursor.forgive(Leniency::EmptyElement)).ok_or_else(|| cursor.bad_value(element.local(), &text, expected))
+    neutral
+        .inspect(|_| cursor.forgive(Leniency::EmptyElement))
+        .ok_or_else(|| cursor.bad_value(element.local(), &text, expected))
 }
 
 /// Reads text that is no string: white space around it is padding.

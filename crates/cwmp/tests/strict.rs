@@ -1,12 +1,7 @@
 //! Strict reading against a judge that nobody here wrote: what the Broadband Forum's schemas refuse is a
 //! finding, and what they take is none, but for what is listed here with its reason.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    reason = "a broken file must stop the test"
-)]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a broken file must stop the test")]
 
 use std::{
     collections::BTreeSet,
@@ -33,13 +28,13 @@ const BEYOND_SCHEMAS: &[(&str, &str)] = &[
 ];
 
 /// What the schemas refuse and no finding says, and why.
-const BEYOND_US: &[(&str, &str)] = &[
-    ("cwmpwalk-empty.xml", "an empty body is a message of CWMP: the sender has nothing to say"),
-];
+const BEYOND_US: &[(&str, &str)] =
+    &[("cwmpwalk-empty.xml", "an empty body is a message of CWMP: the sender has nothing to say")];
 
 #[test]
 fn h27_strict_reading_finds_what_the_schemas_refuse_and_little_more() {
-    let Some(oracles) = oracles::folder("h27_strict_reading_finds_what_the_schemas_refuse_and_little_more") else {
+    let Some(oracles) = oracles::folder("h27_strict_reading_finds_what_the_schemas_refuse_and_little_more")
+    else {
         return;
     };
     let (mut missed, mut invented, mut beyond) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -80,8 +75,10 @@ const START: &str = "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelo
 
 #[test]
 fn a_finding_says_what_where_and_by_which_clause() {
-    let message = format!("{START}<s:Body><c:GetParameterNames>\n <ParameterPath/>\n <NextLevel>TRUE</NextLevel>\n\
-        </c:GetParameterNames></s:Body></s:Envelope>");
+    let message = format!(
+        "{START}<s:Body><c:GetParameterNames>\n <ParameterPath/>\n <NextLevel>TRUE</NextLevel>\n\
+        </c:GetParameterNames></s:Body></s:Envelope>"
+    );
     let found = Envelope::<AnyBody>::decode_strict(message.clone(), &Limits::default()).unwrap_err();
     let [finding] = &found[..] else { panic!("{found:?}") };
     assert_eq!(finding.offset, message.find("<NextLevel>").unwrap());
@@ -102,8 +99,9 @@ fn every_place_is_a_finding_and_an_error_is_the_last() {
 
 #[test]
 fn places_in_a_body_that_is_not_utf8_are_those_of_its_bytes() {
-    let mut message = format!("{START}<s:Body><c:Reboot><CommandKey>#</CommandKey><X/></c:Reboot></s:Body></s:Envelope>")
-        .into_bytes();
+    let mut message =
+        format!("{START}<s:Body><c:Reboot><CommandKey>#</CommandKey><X/></c:Reboot></s:Body></s:Envelope>")
+            .into_bytes();
     let hash = message.iter().position(|byte| *byte == b'#').unwrap();
     message[hash] = 0xe9;
     let found = Envelope::<AnyBody>::decode_strict(message.clone(), &Limits::default()).unwrap_err();
@@ -113,7 +111,10 @@ fn places_in_a_body_that_is_not_utf8_are_those_of_its_bytes() {
 
 #[test]
 fn s12_a_judge_sees_a_thousand_places_and_no_more() {
-    let message = format!("{START}<s:Body><c:Reboot><CommandKey/>{}</c:Reboot></s:Body></s:Envelope>", "<X/>".repeat(5000));
+    let message = format!(
+        "{START}<s:Body><c:Reboot><CommandKey/>{}</c:Reboot></s:Body></s:Envelope>",
+        "<X/>".repeat(5000)
+    );
     let found = Envelope::<AnyBody>::decode_strict(message, &Limits::default()).unwrap_err();
     assert_eq!(found.len(), 1000);
 }
