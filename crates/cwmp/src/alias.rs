@@ -33,7 +33,8 @@ pub fn aliases(path: &str) -> Option<Vec<&str>> {
 
 /// Whether every bracket of a path holds an alias; most paths have none, and cost one look.
 pub(crate) fn are_aliases(path: &str) -> bool {
-    !path.bytes().any(|byte| matches!(byte, b'[' | b']')) || aliases(path).is_some()
+    let has = |bracket: u8| path.as_bytes().contains(&bracket);
+    !(has(b'[') || has(b']')) || aliases(path).is_some()
 }
 
 #[cfg(test)]

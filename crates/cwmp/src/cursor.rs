@@ -296,12 +296,13 @@ impl<'b> Cursor<'b> {
             must_understand: None,
             is_nil: false,
         };
-        if element.start.attributes_raw().contains("xmlns") {
+        let is_bare = element.start.attributes_raw().is_empty();
+        if !is_bare && element.start.attributes_raw().contains("xmlns") {
             self.declare(&element)?;
         }
         let name = element.start.name().0;
         element.namespace = self.resolve_prefix(name.get(..colon.unwrap_or(0)).unwrap_or_default())?;
-        if element.start.attributes_raw().is_empty() { Ok(element) } else { self.read_attributes(element) }
+        if is_bare { Ok(element) } else { self.read_attributes(element) }
     }
 
     pub(crate) fn resolve_prefix(&self, prefix: &str) -> Result<Namespace, DecodeError> {
