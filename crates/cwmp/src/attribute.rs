@@ -64,7 +64,7 @@ impl<'b> Cursor<'b> {
         }
         match local {
             "type" => self.read_type(element, &attribute.value),
-            "arrayType" => element.array_type = Some(self.slice(&attribute.value)),
+            "arrayType" => element.array_type = Some(self.borrow(&attribute.value)),
             _ => {
                 element.must_understand =
                     Some(matches!(attribute.value.trim_ascii(), "1" | "true" | "TRUE" | "True"));
@@ -79,7 +79,7 @@ impl<'b> Cursor<'b> {
     fn read_type(&mut self, element: &mut Element<'b>, value: &str) {
         let value = value.trim_ascii();
         let (prefix, local) = value.rsplit_once(':').unwrap_or(("", value));
-        element.xsi_type = Some(self.slice(local));
+        element.xsi_type = Some(self.borrow(local));
         element.type_namespace = self.scopes.resolve(prefix);
         if matches!(element.type_namespace, None | Some(Namespace::None)) {
             self.forgive(Leniency::TypePrefix);

@@ -8,6 +8,8 @@
 //! One rule: everything that a sender could make large has a bound in [`Limits`]. Texts are slices
 //! of the body wherever no entity stands in the way.
 
+use std::borrow::Cow;
+
 use quick_xml::{
     Reader,
     events::{BytesDecl, BytesRef, BytesStart, BytesText, Event},
@@ -49,11 +51,11 @@ pub(crate) struct Element<'b> {
     local: usize,
     pub(crate) namespace: Namespace,
     /// The local part of `xsi:type`.
-    pub(crate) xsi_type: Option<Text>,
+    pub(crate) xsi_type: Option<Cow<'b, str>>,
     /// Where the prefix of `xsi:type` leads; nothing where it is undeclared.
     pub(crate) type_namespace: Option<Namespace>,
     /// `soap-enc:arrayType`, raw.
-    pub(crate) array_type: Option<Text>,
+    pub(crate) array_type: Option<Cow<'b, str>>,
     /// `soap:mustUnderstand`, where it is said.
     pub(crate) must_understand: Option<bool>,
     /// `xsi:nil`.
@@ -322,6 +324,15 @@ impl<'b> Cursor<'b> {
             _ => reference.resolve_char_ref().ok().flatten(),
         };
         character.ok_or_else(|| self.malformed("an entity that XML does not define"))
+    }
+
+    /// The same text, borrowed from the body where it stands there: without a count of references.
+    pub(crate) fn borrow(&self, text: &str) -> Cow<'b, str> {
+        let start = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+        match self.body.get(start..start.saturating_add(text.len())) {
+            Some(part) => Cow::Borrowed(part),
+            None => Cow::Owned(text.to_owned()),
+        }
     }
 
     /// The same text as a slice of the body where it is one.
