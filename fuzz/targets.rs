@@ -6,20 +6,50 @@
 use std::time::{Duration, Instant};
 
 use cwmp::{
-    AcsMethod, AnyBody, DateTime, DeviceId, Envelope, Fault, FaultCode, FromAcs, FromCpe, GetRPCMethods,
-    Inform, InformResponse, Limits, Reboot, session::acs, session::cpe,
+    AcsMethod, AnyBody, DateTime, DecodeError, Decoded, DeviceId, Envelope, Fault, FaultCode, FromAcs,
+    FromCpe, GetRPCMethods, Inform, InformResponse, Limits, Reboot,
+    session::acs,
+    session::cpe,
+    walk::{Gait, walk},
 };
 
 /// A bound that keeps a fuzzer fast; the product's own are larger.
 const LIMITS: Limits = Limits { bytes: 1 << 20, depth: 32, elements: 10_000, attributes: 64 };
 
+/// However an envelope is walked, it is well-formed or it is not, and no error stands outside it.
+pub(crate) fn cursor(data: &[u8]) {
+    let Ok(body) = str::from_utf8(data) else { return };
+    let children = walk(body, &LIMITS, Gait::Children);
+    let skipped = walk(body, &LIMITS, Gait::Skip);
+    assert_eq!(children.as_ref().ok(), skipped.as_ref().ok(), "walking and skipping agree");
+    let bits = data.iter().fold(data.len() as u64, |bits, byte| bits.rotate_left(5) ^ u64::from(*byte));
+    for outcome in [children, skipped, walk(body, &LIMITS, Gait::Mixed(bits))] {
+        match outcome {
+            Ok(elements) => assert!(elements <= LIMITS.elements, "{elements} elements"),
+            Err(error) => assert!(error.offset() <= body.len(), "{error} behind the end"),
+        }
+    }
+}
+
 /// Whatever is read can be written, and reads the same again without a tolerance.
 pub(crate) fn envelope(data: &[u8]) {
-    let Ok(decoded) = Envelope::<AnyBody>::decode(data, &LIMITS) else { return };
+    let decoded = Envelope::<AnyBody>::decode(data, &LIMITS);
+    judged(data, decoded.as_ref());
+    let Ok(decoded) = decoded else { return };
     let written = decoded.envelope.encode();
     let again =
         Envelope::<AnyBody>::decode(written.clone(), &Limits::default()).expect("our own words are read");
     assert_eq!(again.envelope.encode(), written, "what was written is stable");
+}
+
+/// Strict reading finds something exactly where something was forgiven or refused, and in its place.
+fn judged(data: &[u8], decoded: Result<&Decoded<AnyBody>, &DecodeError>) {
+    let findings = Envelope::<AnyBody>::decode_strict(data, &LIMITS).err().unwrap_or_default();
+    assert!(findings.iter().all(|finding| finding.offset <= data.len()), "{findings:?}");
+    let Ok(decoded) = decoded else { return assert!(!findings.is_empty(), "an error is a finding") };
+    let is_named = |name: &str| findings.iter().any(|finding| finding.name == name);
+    assert_eq!(findings.is_empty(), decoded.leniencies.is_empty(), "{findings:?}");
+    assert!(findings.len() == 1000 || decoded.leniencies.iter().all(|leniency| is_named(leniency.name())));
 }
 
 /// A CPE that says anything: the machine answers or ends, and stays ended.

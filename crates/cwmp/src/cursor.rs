@@ -8,14 +8,17 @@
 //! One rule: everything that a sender could make large has a bound in [`Limits`]. Texts are slices
 //! of the body wherever no entity stands in the way.
 
+use std::borrow::Cow;
+
 use quick_xml::{
     Reader,
-    events::{BytesRef, BytesStart, BytesText, Event},
+    events::{BytesDecl, BytesRef, BytesStart, BytesText, Event},
 };
 
 use crate::{
     DecodeError, DecodeErrorKind, Leniency, Text, Version,
     namespace::{Namespace, Scopes},
+    strict::Deviations,
 };
 
 /// How much of anything one envelope may hold. (S-12, H-17)
@@ -41,15 +44,22 @@ impl Default for Limits {
 /// The start of an element, with what CWMP reads of its attributes.
 #[derive(Debug)]
 pub(crate) struct Element<'b> {
-    start: BytesStart<'b>,
+    pub(crate) start: BytesStart<'b>,
+    /// Where it begins, in bytes from the start of the text.
+    pub(crate) offset: usize,
     /// Where the local part of its name begins: it is asked for often.
     local: usize,
     pub(crate) namespace: Namespace,
     /// The local part of `xsi:type`.
-    pub(crate) xsi_type: Option<Text>,
+    pub(crate) xsi_type: Option<Cow<'b, str>>,
+    /// Where the prefix of `xsi:type` leads; nothing where it is undeclared.
+    pub(crate) type_namespace: Option<Namespace>,
     /// `soap-enc:arrayType`, raw.
-    pub(crate) array_type: Option<Text>,
-    pub(crate) must_understand: bool,
+    pub(crate) array_type: Option<Cow<'b, str>>,
+    /// `soap:mustUnderstand`, where it is said.
+    pub(crate) must_understand: Option<bool>,
+    /// `xsi:nil`.
+    pub(crate) is_nil: bool,
 }
 
 impl Element<'_> {
@@ -61,11 +71,19 @@ impl Element<'_> {
 pub(crate) struct Cursor<'b> {
     reader: Reader<&'b [u8]>,
     body: &'b Text,
-    scopes: Scopes,
-    depth: usize,
+    pub(crate) scopes: Scopes,
+    pub(crate) depth: usize,
     elements: usize,
-    limits: Limits,
-    leniencies: Vec<Leniency>,
+    pub(crate) limits: Limits,
+    deviations: Deviations,
+    /// Where the last event began.
+    at: usize,
+    /// Where the last element began.
+    entered: usize,
+    /// Bytes of the body before the text that the reader sees.
+    skipped: usize,
+    /// White space stood where only elements are looked for.
+    pub(crate) saw_blank: bool,
     /// A child that was looked at and given back.
     unread: Option<Element<'b>>,
     /// The header's ID once it was read, for answers to errors that come after it.
@@ -75,23 +93,38 @@ pub(crate) struct Cursor<'b> {
 }
 
 impl<'b> Cursor<'b> {
-    pub(crate) fn new(body: &'b Text, limits: Limits) -> Result<Self, DecodeError> {
-        let mut reader = Reader::from_str(body.strip_prefix('\u{feff}').unwrap_or(body));
+    pub(crate) fn new(body: &'b Text, limits: Limits, deviations: Deviations) -> Result<Self, DecodeError> {
+        let unmarked = body.strip_prefix('\u{feff}').unwrap_or(body);
+        let text = without_nuls(unmarked);
+        let skipped = text.as_ptr().addr().saturating_sub(body.as_ptr().addr());
+        let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
-        let cursor = Self {
+        let mut cursor = Self {
             reader,
             body,
             scopes: Scopes::default(),
             depth: 0,
             elements: 0,
             limits,
-            leniencies: Vec::new(),
+            deviations,
+            at: 0,
+            entered: 0,
+            skipped,
+            saw_blank: false,
             unread: None,
             id: None,
             version: None,
         };
         cursor.within("bytes", body.len(), limits.bytes)?;
+        if text.len() < unmarked.len() {
+            cursor.forgive(Leniency::Surroundings);
+        }
         Ok(cursor)
+    }
+
+    /// How many elements were entered.
+    pub(crate) fn count(&self) -> usize {
+        self.elements
     }
 
     /// The next child of the element the cursor stands in, or nothing at its end.
@@ -106,16 +139,39 @@ impl<'b> Cursor<'b> {
                     self.leave();
                     return Ok(None);
                 }
-                Event::Text(text) if is_blank(&text) => {}
+                Event::Text(text) if is_blank(&text) => self.saw_blank = true,
                 Event::Eof if self.depth == 0 => return Ok(None),
                 Event::Eof => return Err(self.malformed("it ends inside an element")),
-                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
-                    return Err(self.malformed("text between elements"));
+                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) if self.depth == 0 => {
+                    return Err(self.malformed("text outside the envelope"));
+                }
+                Event::Text(_) | Event::CData(_) => self.forgive_at(Leniency::StrayText, self.at),
+                Event::GeneralRef(reference) => {
+                    self.resolve(&reference)?;
+                    self.forgive_at(Leniency::StrayText, self.at);
                 }
                 Event::DocType(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
-                Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
+                Event::Decl(declaration) => self.check_declaration(&declaration)?,
+                Event::Comment(_) | Event::PI(_) => {}
             }
         }
+    }
+
+    /// The XML declaration stands in front of everything and says UTF-8. (TR-069 3.4.1)
+    fn check_declaration(&mut self, declaration: &BytesDecl<'_>) -> Result<(), DecodeError> {
+        if self.depth > 0 || self.elements > 0 {
+            return Err(self.malformed("an XML declaration that is not in front"));
+        }
+        if self.at > 0 {
+            self.forgive_at(Leniency::Surroundings, 0);
+        }
+        match declaration.encoding() {
+            Some(Ok(encoding)) if !encoding.eq_ignore_ascii_case("utf-8") => {
+                self.forgive_at(Leniency::DeclaredEncoding, self.at);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Gives a child back: the next [`child`](Self::child) is this one again.
@@ -142,7 +198,11 @@ impl<'b> Cursor<'b> {
                     let what = format!("element `{}` where text must stand", start.name().0);
                     return Err(self.malformed(&what));
                 }
-                Event::DocType(_) | Event::Decl(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
+                Event::DocType(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
+                Event::Decl(declaration) => {
+                    self.check_declaration(&declaration)?;
+                    continue;
+                }
                 Event::Eof => return Err(self.malformed("it ends inside an element")),
             };
             if pieces.is_empty() {
@@ -164,26 +224,29 @@ impl<'b> Cursor<'b> {
                 Event::GeneralRef(reference) => drop(self.resolve(&reference)?),
                 Event::DocType(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
                 Event::Eof => return Err(self.malformed("it ends inside an element")),
-                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
+                Event::Decl(declaration) => self.check_declaration(&declaration)?,
+                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Reports what was forgiven, once a kind.
+    /// Reports what was forgiven at the last element.
     pub(crate) fn forgive(&mut self, leniency: Leniency) {
-        if !self.leniencies.contains(&leniency) {
-            self.leniencies.push(leniency);
-        }
+        self.forgive_at(leniency, self.entered);
     }
 
-    pub(crate) fn into_leniencies(mut self) -> Vec<Leniency> {
-        self.leniencies.sort_unstable();
-        self.leniencies
+    /// Reports what was forgiven at an element before the last.
+    pub(crate) fn forgive_at(&mut self, leniency: Leniency, offset: usize) {
+        self.deviations.note(leniency, offset + self.skipped);
+    }
+
+    pub(crate) fn into_deviations(self) -> Deviations {
+        self.deviations
     }
 
     pub(crate) fn error(&self, kind: DecodeErrorKind) -> DecodeError {
-        let offset = usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX);
+        let offset = self.position() + self.skipped;
         DecodeError { kind, offset, id: self.id.clone(), version: self.version }
     }
 
@@ -192,15 +255,20 @@ impl<'b> Cursor<'b> {
         self.error(DecodeErrorKind::BadValue { element: element.to_owned(), found, expected })
     }
 
-    fn malformed(&self, what: &str) -> DecodeError {
+    fn position(&self) -> usize {
+        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX >> 1)
+    }
+
+    pub(crate) fn malformed(&self, what: &str) -> DecodeError {
         self.error(DecodeErrorKind::Malformed(what.to_owned()))
     }
 
-    fn within(&self, what: &'static str, count: usize, most: usize) -> Result<(), DecodeError> {
+    pub(crate) fn within(&self, what: &'static str, count: usize, most: usize) -> Result<(), DecodeError> {
         if count > most { Err(self.error(DecodeErrorKind::Limit { what, most })) } else { Ok(()) }
     }
 
     fn event(&mut self) -> Result<Event<'b>, DecodeError> {
+        self.at = self.position();
         self.reader.read_event().map_err(|error| self.malformed(&error.to_string()))
     }
 
@@ -215,65 +283,31 @@ impl<'b> Cursor<'b> {
         self.elements += 1;
         self.within("elements inside each other", self.depth, self.limits.depth)?;
         self.within("elements", self.elements, self.limits.elements)?;
-        if start.attributes_raw().contains("xmlns") {
-            self.declare(&start)?;
-        }
+        self.entered = self.at;
         let name = start.name().0;
         let colon = name.bytes().position(|byte| byte == b':');
-        let namespace = self.resolve_prefix(name.get(..colon.unwrap_or(0)).unwrap_or_default())?;
         let local = colon.map_or(0, |colon| colon + 1);
-        let element =
-            Element { start, local, namespace, xsi_type: None, array_type: None, must_understand: false };
-        if element.start.attributes_raw().is_empty() { Ok(element) } else { self.read_attributes(element) }
-    }
-
-    fn declare(&mut self, start: &BytesStart<'_>) -> Result<(), DecodeError> {
-        for (count, attribute) in start.attributes().enumerate() {
-            self.within("attributes of an element", count + 1, self.limits.attributes)?;
-            let attribute = attribute.map_err(|error| self.malformed(&error.to_string()))?;
-            let prefix = match attribute.key.0 {
-                "xmlns" => "",
-                key => match key.strip_prefix("xmlns:") {
-                    Some(prefix) => prefix,
-                    None => continue,
-                },
-            };
-            let fits = self.scopes.bind(self.depth, prefix, &attribute.value);
-            self.within("namespace bindings", if fits { 0 } else { Scopes::MOST + 1 }, Scopes::MOST)?;
-            if let (None, Some(Namespace::Cwmp(version))) = (self.version, self.scopes.resolve(prefix)) {
-                self.version = Some(version);
-            }
+        let mut element = Element {
+            start,
+            offset: self.at,
+            local,
+            namespace: Namespace::None,
+            xsi_type: None,
+            type_namespace: None,
+            array_type: None,
+            must_understand: None,
+            is_nil: false,
+        };
+        let is_bare = element.start.attributes_raw().is_empty();
+        if !is_bare && element.start.attributes_raw().contains("xmlns") {
+            self.declare(&element)?;
         }
-        Ok(())
+        let name = element.start.name().0;
+        element.namespace = self.resolve_prefix(name.get(..colon.unwrap_or(0)).unwrap_or_default())?;
+        if is_bare { Ok(element) } else { self.read_attributes(element) }
     }
 
-    fn read_attributes(&self, mut element: Element<'b>) -> Result<Element<'b>, DecodeError> {
-        let start = element.start.clone();
-        for (count, attribute) in start.attributes().enumerate() {
-            self.within("attributes of an element", count + 1, self.limits.attributes)?;
-            let attribute = attribute.map_err(|error| self.malformed(&error.to_string()))?;
-            let key = attribute.key.0;
-            let Some((prefix, local)) = key.split_once(':') else { continue };
-            if prefix == "xmlns" {
-                continue;
-            }
-            match (self.resolve_prefix(prefix)?, local) {
-                (Namespace::Xsi, "type") => {
-                    let local =
-                        attribute.value.rsplit_once(':').map_or(&*attribute.value, |(_, local)| local);
-                    element.xsi_type = Some(self.slice(local));
-                }
-                (Namespace::Encoding, "arrayType") => element.array_type = Some(self.slice(&attribute.value)),
-                // Seen in the field: arrayType in the envelope's namespace.
-                (Namespace::Soap, "arrayType") => element.array_type = Some(Text::from_static("?")),
-                (Namespace::Soap, "mustUnderstand") => element.must_understand = &*attribute.value == "1",
-                _ => {}
-            }
-        }
-        Ok(element)
-    }
-
-    fn resolve_prefix(&self, prefix: &str) -> Result<Namespace, DecodeError> {
+    pub(crate) fn resolve_prefix(&self, prefix: &str) -> Result<Namespace, DecodeError> {
         let namespace = self.scopes.resolve(prefix);
         namespace
             .ok_or_else(|| self.error(DecodeErrorKind::UndeclaredPrefix(prefix.chars().take(40).collect())))
@@ -292,8 +326,17 @@ impl<'b> Cursor<'b> {
         character.ok_or_else(|| self.malformed("an entity that XML does not define"))
     }
 
+    /// The same text, borrowed from the body where it stands there: without a count of references.
+    pub(crate) fn borrow(&self, text: &str) -> Cow<'b, str> {
+        let start = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+        match self.body.get(start..start.saturating_add(text.len())) {
+            Some(part) => Cow::Borrowed(part),
+            None => Cow::Owned(text.to_owned()),
+        }
+    }
+
     /// The same text as a slice of the body where it is one.
-    fn slice(&self, text: &str) -> Text {
+    pub(crate) fn slice(&self, text: &str) -> Text {
         let body = self.body.as_bytes().as_ptr_range();
         if !text.is_empty() && body.contains(&text.as_ptr()) {
             self.body.slice_ref(text)
@@ -301,6 +344,17 @@ impl<'b> Cursor<'b> {
             text.to_owned().into()
         }
     }
+}
+
+/// What stands between the NUL bytes of a careless sender, and the white space around those.
+fn without_nuls(text: &str) -> &str {
+    let is_around = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    let before = text.bytes().take_while(|byte| is_around(byte)).count();
+    let after = text.bytes().rev().take_while(|byte| is_around(byte)).count();
+    let inside = text.get(before..before.max(text.len() - after)).unwrap_or(text);
+    let has_nul = |part: Option<&str>| part.is_some_and(|part| part.contains('\0'));
+    let is_clean = !has_nul(text.get(..before)) && !has_nul(text.get(before + inside.len()..));
+    if is_clean { text } else { inside }
 }
 
 fn is_blank(text: &BytesText<'_>) -> bool {

@@ -11,29 +11,15 @@
 use serde::Serialize;
 
 use crate::{
-    AcsMethod, AcsResponse, CpeMethod, CpeResponse, DecodeError, DecodeErrorKind, Fault, FaultCode, Leniency,
-    Limits, SetParameterValuesFault, Text, Version,
+    AcsMethod, AcsResponse, CpeMethod, CpeResponse, DecodeError, DecodeErrorKind, Fault, Finding, Header,
+    Leniency, Limits, Text, Version,
     cursor::{Cursor, Element},
+    methods::first_in,
     namespace::{ENCODING, Namespace, SOAP, XSD, XSI},
-    record::settle,
-    wire::Wire,
+    soap_fault::{decode_cwmp_fault, decode_fault, encode_fault},
+    strict::{self, Deviations},
     writer::Writer,
 };
-
-/// The headers of CWMP. (TR-069 3.5, H-20 to H-24)
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Header {
-    /// Ties a response to its call.
-    pub id: Option<Text>,
-    /// The ACS asks the CPE to hold its calls back.
-    pub hold_requests: Option<bool>,
-    /// How many seconds the CPE may take between messages, from CWMP 1.3 on.
-    pub session_timeout: Option<u32>,
-    /// The versions that the CPE speaks, from CWMP 1.4 on.
-    pub supported_cwmp_versions: Option<Text>,
-    /// The version that the ACS chose, from CWMP 1.4 on.
-    pub use_cwmp_version: Option<Text>,
-}
 
 /// One message with its header, in one CWMP namespace.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,6 +153,15 @@ macro_rules! envelope_of {
                 decode(body.into(), limits)
             }
 
+            /// Reads the body of one HTTP message and forgives nothing.
+            ///
+            /// # Errors
+            /// Everything in it that is not as the standard wants it, in the order of the body, at most
+            /// 1000 places; where nothing more could be read, the last one says why.
+            pub fn decode_strict(body: impl Into<Vec<u8>>, limits: &Limits) -> Result<Self, Vec<Finding>> {
+                decode_strict(body.into(), limits)
+            }
+
             /// Writes the body of one HTTP message: nothing for the empty one.
             #[must_use]
             pub fn encode(&self) -> String {
@@ -219,18 +214,67 @@ impl AnyBody {
 
 envelope_of!(AnyBody);
 
+/// The body of an HTTP message as text.
+struct Sent {
+    text: Text,
+    /// It was not UTF-8: each character was one byte.
+    is_latin: bool,
+}
+
+impl Sent {
+    /// UTF-8, or ISO-8859-1 where it is not.
+    fn new(body: Vec<u8>) -> Self {
+        match String::from_utf8(body) {
+            Ok(text) => Self { text: text.into(), is_latin: false },
+            Err(error) => {
+                let text: String = error.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+                Self { text: text.into(), is_latin: true }
+            }
+        }
+    }
+
+    /// Reads it, and notes what was forgiven until the end or an error.
+    fn read<B: Spoken>(
+        &self,
+        limits: &Limits,
+        deviations: Deviations,
+    ) -> (Result<Envelope<B>, DecodeError>, Deviations) {
+        if self.text.trim_ascii().is_empty() {
+            let (version, header) = (Version::default(), Header::default());
+            return (Ok(Envelope { version, header, body: B::EMPTY }), Deviations::default());
+        }
+        let mut cursor = match Cursor::new(&self.text, *limits, deviations) {
+            Ok(cursor) => cursor,
+            Err(error) => return (Err(error), Deviations::default()),
+        };
+        if self.is_latin {
+            cursor.forgive(Leniency::NotUtf8);
+        }
+        let envelope = decode_envelope(&mut cursor);
+        (envelope, cursor.into_deviations())
+    }
+}
+
 fn decode<B: Spoken>(body: Vec<u8>, limits: &Limits) -> Result<Decoded<B>, DecodeError> {
-    let (body, is_latin) = text_of(body);
-    let mut cursor = Cursor::new(&body, *limits)?;
-    if is_latin {
-        cursor.forgive(Leniency::NotUtf8);
+    let sent = Sent::new(body);
+    let (envelope, deviations) = sent.read(limits, Deviations::default());
+    match envelope {
+        Ok(envelope) => Ok(Decoded { envelope, leniencies: deviations.leniencies() }),
+        Err(error) if sent.is_latin => {
+            Err(DecodeError { offset: strict::characters(&sent.text, error.offset), ..error })
+        }
+        Err(error) => Err(error),
     }
-    if body.trim_ascii().is_empty() {
-        let envelope = Envelope { version: Version::default(), header: Header::default(), body: B::EMPTY };
-        return Ok(Decoded { envelope, leniencies: Vec::new() });
+}
+
+fn decode_strict<B: Spoken>(body: Vec<u8>, limits: &Limits) -> Result<Envelope<B>, Vec<Finding>> {
+    let sent = Sent::new(body);
+    let (envelope, deviations) = sent.read(limits, Deviations::with_places());
+    let findings = deviations.findings(&sent.text, sent.is_latin, envelope.as_ref().err());
+    match envelope {
+        Ok(envelope) if findings.is_empty() => Ok(envelope),
+        _ => Err(findings),
     }
-    let envelope = decode_envelope(&mut cursor)?;
-    Ok(Decoded { envelope, leniencies: cursor.into_leniencies() })
 }
 
 fn encode<B: Spoken>(envelope: &Envelope<B>) -> String {
@@ -249,45 +293,25 @@ fn encode<B: Spoken>(envelope: &Envelope<B>) -> String {
     out.finish()
 }
 
-impl DecodeError {
-    /// The SOAP fault that answers a header which must be understood and is not; nothing for other errors,
-    /// which have a CWMP fault or none. (SOAP 1.1 4.4.1, H-25)
-    #[must_use]
-    pub fn soap_fault(&self) -> Option<String> {
-        let DecodeErrorKind::MustUnderstand(_) = &self.kind else { return None };
-        let mut out = Writer::with_capacity(512);
-        out.raw("<soap:Envelope xmlns:soap=\"");
-        out.raw(SOAP);
-        out.raw("\"><soap:Body><soap:Fault><faultcode>soap:MustUnderstand</faultcode>");
-        out.leaf("faultstring", &self.kind.to_string());
-        out.raw("</soap:Fault></soap:Body></soap:Envelope>\n");
-        Some(out.finish())
-    }
-}
-
-/// The body as text: UTF-8, or ISO-8859-1 where it is not.
-fn text_of(body: Vec<u8>) -> (Text, bool) {
-    match String::from_utf8(body) {
-        Ok(text) => (text.into(), false),
-        Err(error) => {
-            (error.as_bytes().iter().map(|byte| char::from(*byte)).collect::<String>().into(), true)
-        }
-    }
-}
-
 fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, DecodeError> {
-    match cursor.child()? {
-        Some(root) if root.namespace == Namespace::Soap && root.local() == "Envelope" => {}
+    let start = match cursor.child()? {
+        Some(root) if root.namespace == Namespace::Soap && root.local() == "Envelope" => root.offset,
         Some(root) => {
             let name = root.local().chars().take(80).collect();
             return Err(cursor.error(DecodeErrorKind::NotAnEnvelope(name)));
         }
         None => return Err(cursor.error(DecodeErrorKind::NotAnEnvelope(String::new()))),
-    }
-    let (mut header, mut body) = (Header::default(), None);
+    };
+    let (mut header, mut headers, mut body) = (Header::default(), 0, None);
     while let Some(part) = cursor.child()? {
         match (part.namespace, part.local()) {
-            (Namespace::Soap, "Header") => header = Header::decode(cursor)?,
+            (Namespace::Soap, "Header") => {
+                headers += 1;
+                if headers > 1 || body.is_some() {
+                    cursor.forgive(if body.is_some() { Leniency::Order } else { Leniency::Repeated });
+                }
+                header.decode(cursor)?;
+            }
             (Namespace::Soap, "Body") if body.is_none() => body = Some(decode_body(cursor)?),
             (Namespace::Soap, "Body") => return Err(cursor.error(DecodeErrorKind::BodyCount("a second one"))),
             _ => {
@@ -301,7 +325,7 @@ fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, De
     }
     let body = body.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("Body")))?;
     if header.id.is_none() {
-        cursor.forgive(Leniency::MissingId);
+        cursor.forgive_at(Leniency::MissingId, start);
     }
     Ok(Envelope { version: cursor.version.unwrap_or_default(), header, body })
 }
@@ -312,8 +336,19 @@ fn decode_body<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<B, DecodeError> {
     };
     let body = match (element.namespace, element.local()) {
         (Namespace::Soap, "Fault") => B::from_fault(decode_fault(cursor)?),
-        (Namespace::Cwmp(version), _) => {
+        (Namespace::Cwmp(_), "Fault") => {
+            cursor.forgive(Leniency::FaultForm);
+            B::from_fault(decode_cwmp_fault(cursor, &element)?)
+        }
+        (Namespace::Cwmp(version), name) => {
             cursor.version = Some(version);
+            if first_in(name.strip_suffix("Response").unwrap_or(name)) > version {
+                cursor.forgive(Leniency::MethodVersion);
+            }
+            B::decode(cursor, &element)?
+        }
+        (Namespace::None, _) => {
+            cursor.forgive(Leniency::Unqualified);
             B::decode(cursor, &element)?
         }
         (_, name) => {
@@ -325,134 +360,4 @@ fn decode_body<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<B, DecodeError> {
         None => Ok(body),
         Some(_) => Err(cursor.error(DecodeErrorKind::BodyCount("more than one element"))),
     }
-}
-
-impl Header {
-    /// A header with nothing but an ID.
-    #[must_use]
-    pub fn with_id(id: Option<Text>) -> Self {
-        Self { id, ..Self::default() }
-    }
-
-    fn decode(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
-        let mut header = Self::default();
-        while let Some(child) = cursor.child()? {
-            match (child.namespace.is_cwmp(), child.local()) {
-                (true, "ID") => {
-                    header.id = Some(Text::decode(cursor, &child)?);
-                    cursor.id.clone_from(&header.id);
-                }
-                (true, "HoldRequests") => header.hold_requests = Some(bool::decode(cursor, &child)?),
-                (true, "NoMoreRequests") => {
-                    cursor.forgive(Leniency::NoMoreRequests);
-                    cursor.skip()?;
-                }
-                (true, "SessionTimeout") => header.session_timeout = Some(u32::decode(cursor, &child)?),
-                (true, "SupportedCWMPVersions") => {
-                    header.supported_cwmp_versions = Some(Text::decode(cursor, &child)?);
-                }
-                (true, "UseCWMPVersion") => header.use_cwmp_version = Some(Text::decode(cursor, &child)?),
-                (_, name) if child.must_understand => {
-                    let name = name.chars().take(80).collect();
-                    return Err(cursor.error(DecodeErrorKind::MustUnderstand(name)));
-                }
-                _ => {
-                    cursor.forgive(Leniency::UnknownHeader);
-                    cursor.skip()?;
-                }
-            }
-        }
-        Ok(header)
-    }
-
-    fn encode(&self, out: &mut Writer) {
-        let hold = self.hold_requests.map(|hold| Text::from_static(if hold { "1" } else { "0" }));
-        let timeout = self.session_timeout.map(|seconds| Text::from(seconds.to_string()));
-        let rows = [
-            ("cwmp:ID", "1", &self.id),
-            ("cwmp:HoldRequests", "1", &hold),
-            ("cwmp:SessionTimeout", "0", &timeout),
-            ("cwmp:SupportedCWMPVersions", "0", &self.supported_cwmp_versions),
-            ("cwmp:UseCWMPVersion", "1", &self.use_cwmp_version),
-        ];
-        for (name, must_understand, value) in rows {
-            let Some(value) = value else { continue };
-            let start = [name, " soap:mustUnderstand=\"", must_understand, "\""].concat();
-            out.open(&start);
-            out.escaped(value);
-            out.close(name);
-        }
-    }
-}
-
-/// A SOAP fault that carries a CWMP fault. (TR-069 3.5, H-18)
-fn encode_fault(fault: &Fault, out: &mut Writer) {
-    out.raw("<soap:Fault>");
-    out.leaf("faultcode", fault.code.blames());
-    out.leaf("faultstring", "CWMP fault");
-    out.raw("<detail><cwmp:Fault>");
-    out.leaf("FaultCode", &fault.code.to_string());
-    out.leaf("FaultString", &fault.text);
-    for detail in &fault.details {
-        out.open("SetParameterValuesFault");
-        out.leaf("ParameterName", &detail.parameter_name);
-        out.leaf("FaultCode", &detail.fault_code.to_string());
-        out.leaf("FaultString", &detail.fault_string);
-        out.close("SetParameterValuesFault");
-    }
-    out.raw("</cwmp:Fault></detail></soap:Fault>");
-}
-
-fn decode_fault(cursor: &mut Cursor<'_>) -> Result<Fault, DecodeError> {
-    let mut fault = None;
-    while let Some(part) = cursor.child()? {
-        if part.local() != "detail" {
-            cursor.skip()?;
-            continue;
-        }
-        while let Some(child) = cursor.child()? {
-            match (child.namespace, child.local()) {
-                (Namespace::Cwmp(version), "Fault") => {
-                    cursor.version = Some(version);
-                    fault = Some(decode_cwmp_fault(cursor)?);
-                }
-                _ => cursor.skip()?,
-            }
-        }
-    }
-    fault.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("cwmp:Fault")))
-}
-
-fn decode_cwmp_fault(cursor: &mut Cursor<'_>) -> Result<Fault, DecodeError> {
-    let (mut code, mut text, mut details) = (None, None, Vec::new());
-    while let Some(child) = cursor.child()? {
-        match child.local() {
-            "FaultCode" => code = Some(FaultCode::decode(cursor, &child)?),
-            "FaultString" => text = Some(Text::decode(cursor, &child)?),
-            "SetParameterValuesFault" => details.push(decode_detail(cursor)?),
-            _ => {
-                cursor.forgive(Leniency::UnknownElement);
-                cursor.skip()?;
-            }
-        }
-    }
-    let code = settle(cursor, code, "FaultCode", false)?;
-    Ok(Fault { code, text: settle(cursor, text, "FaultString", true)?, details })
-}
-
-fn decode_detail(cursor: &mut Cursor<'_>) -> Result<SetParameterValuesFault, DecodeError> {
-    let (mut name, mut code, mut text) = (None, None, None);
-    while let Some(child) = cursor.child()? {
-        match child.local() {
-            "ParameterName" => name = Some(Text::decode(cursor, &child)?),
-            "FaultCode" => code = Some(FaultCode::decode(cursor, &child)?),
-            "FaultString" => text = Some(Text::decode(cursor, &child)?),
-            _ => cursor.skip()?,
-        }
-    }
-    Ok(SetParameterValuesFault {
-        parameter_name: settle(cursor, name, "ParameterName", false)?,
-        fault_code: settle(cursor, code, "FaultCode", false)?,
-        fault_string: settle(cursor, text, "FaultString", true)?,
-    })
 }

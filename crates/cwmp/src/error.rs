@@ -71,6 +71,36 @@ pub enum DecodeErrorKind {
     },
 }
 
+impl DecodeErrorKind {
+    /// A stable name, as findings show it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// The clause that the sender broke.
+    #[must_use]
+    pub fn clause(&self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Malformed(_) => ("malformed", "XML 1.0 2.1"),
+            Self::DocumentType => ("document_type", "SOAP 1.1 3"),
+            Self::Limit { .. } => ("limit", "TR-069 3.5"),
+            Self::UndeclaredPrefix(_) => ("undeclared_prefix", "Namespaces in XML 1.0 5"),
+            Self::NotAnEnvelope(_) => ("not_an_envelope", "TR-069 3.5"),
+            Self::NotCwmp(_) => ("not_cwmp", "TR-069 3.5"),
+            Self::BodyCount(_) => ("body_count", "TR-069 3.5"),
+            Self::UnknownMethod(_) => ("unknown_method", "TR-069 Annex A"),
+            Self::MustUnderstand(_) => ("not_understood", "SOAP 1.1 4.2.3"),
+            Self::Missing(_) => ("missing", "TR-069 Annex A"),
+            Self::BadValue { .. } => ("bad_value", "TR-069 Annex A"),
+        }
+    }
+}
+
 impl DecodeError {
     /// Where the decoder stood, in bytes from the start of the body.
     #[must_use]

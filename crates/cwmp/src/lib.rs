@@ -11,11 +11,14 @@
 //! keeps it so. Nothing outside this crate reads or writes SOAP.
 
 pub mod agenda;
+pub mod alias;
+mod attribute;
 mod cursor;
 mod envelope;
 mod error;
 mod event;
 mod fault;
+mod header;
 #[cfg(test)]
 mod hostile;
 mod leniency;
@@ -23,29 +26,36 @@ pub mod methods;
 mod namespace;
 mod parameter;
 mod record;
+mod rule;
 #[cfg(test)]
 mod sample;
 pub mod session;
+mod soap_fault;
 mod software;
+mod strict;
 mod time;
 mod types;
 #[cfg(test)]
 mod validity;
+#[doc(hidden)]
+pub mod walk;
 mod wire;
 mod witness;
 mod writer;
 
 pub use agenda::Agenda;
 pub use cursor::Limits;
-pub use envelope::{AnyBody, Decoded, Envelope, FromAcs, FromCpe, Header};
+pub use envelope::{AnyBody, Decoded, Envelope, FromAcs, FromCpe};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use event::EventCode;
 pub use fault::{Fault, FaultCode, SetParameterValuesFault};
+pub use header::Header;
 pub use leniency::Leniency;
 pub use methods::*;
 pub use namespace::Version;
 pub use parameter::{ParameterValueStruct, Value, ValueKind};
 pub use software::*;
+pub use strict::Finding;
 pub use time::DateTime;
 pub use types::*;
 pub use wire::{Base64, Each};

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Leniency;
+
 /// Which CWMP namespace an envelope speaks; replies mirror it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Version {
@@ -45,20 +47,47 @@ pub(crate) enum Namespace {
     Cwmp(Version),
     Encoding,
     Xsi,
+    Xsd,
     Other,
 }
 
 impl Namespace {
-    fn of(uri: &str) -> Self {
-        match uri {
+    /// What an address means, and what had to be forgiven to know it.
+    fn of(uri: &str) -> (Self, Option<Leniency>) {
+        let known = match uri {
             "" => Self::None,
             SOAP => Self::Soap,
             ENCODING => Self::Encoding,
-            XSI | "http://www.w3.org/1999/XMLSchema-instance" => Self::Xsi,
-            _ => {
-                Version::ALL.into_iter().find(|version| version.urn() == uri).map_or(Self::Other, Self::Cwmp)
-            }
-        }
+            XSI => Self::Xsi,
+            XSD => Self::Xsd,
+            _ => match Version::ALL.into_iter().find(|version| version.urn() == uri) {
+                Some(version) => Self::Cwmp(version),
+                None => return Self::odd(uri),
+            },
+        };
+        (known, None)
+    }
+
+    /// Addresses that devices in the field have instead.
+    fn odd(uri: &str) -> (Self, Option<Leniency>) {
+        let bare = uri.trim_ascii().trim_end_matches('/');
+        let schema = ["/1999/XMLSchema", "/2000/10/XMLSchema", "/2001/XMLSchema"]
+            .iter()
+            .find_map(|path| bare.strip_prefix("http://www.w3.org")?.strip_prefix(path));
+        let old = match (schema, bare) {
+            (Some(""), _) => Self::Xsd,
+            (Some("-instance"), _) => Self::Xsi,
+            (_, bare) if SOAP.trim_end_matches('/') == bare => Self::Soap,
+            (_, bare) if ENCODING.trim_end_matches('/') == bare => Self::Encoding,
+            (_, bare) => match Version::ALL.into_iter().find(|version| version.urn() == bare) {
+                Some(version) => Self::Cwmp(version),
+                None if bare.starts_with("urn:dslforum-org:cwmp-") => {
+                    return (Self::Cwmp(Version::V1_2), Some(Leniency::UnknownVersion));
+                }
+                None => return (Self::Other, None),
+            },
+        };
+        (old, Some(Leniency::OldNamespace))
     }
 
     pub(crate) fn is_cwmp(self) -> bool {
@@ -76,10 +105,12 @@ impl Scopes {
     /// How many bindings may be in force at once: real envelopes declare five.
     pub(crate) const MOST: usize = 64;
 
-    /// Binds `prefix` (empty for the default) from `depth` inwards; false when there are too many.
-    pub(crate) fn bind(&mut self, depth: usize, prefix: &str, uri: &str) -> bool {
-        self.bindings.push((depth, prefix.into(), Namespace::of(uri)));
-        self.bindings.len() <= Self::MOST
+    /// Binds `prefix` (empty for the default) from `depth` inwards, and says what was forgiven; nothing
+    /// when there are too many.
+    pub(crate) fn bind(&mut self, depth: usize, prefix: &str, uri: &str) -> Option<Option<Leniency>> {
+        let (namespace, forgiven) = Namespace::of(uri);
+        self.bindings.push((depth, prefix.into(), namespace));
+        (self.bindings.len() <= Self::MOST).then_some(forgiven)
     }
 
     /// Forgets what was bound at `depth` or deeper.

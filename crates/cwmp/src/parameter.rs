@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DateTime, DecodeError, DecodeErrorKind, Leniency, Text,
     cursor::{Cursor, Element},
-    wire::{Wire, check_text},
+    namespace::Namespace,
+    rule::{self, Rule},
+    wire::Wire,
     writer::Writer,
 };
 
@@ -75,6 +77,10 @@ impl ValueKind {
             Self::Base64 => "xsd:base64Binary",
             Self::HexBinary => "xsd:hexBinary",
         }
+    }
+
+    fn local(self) -> &'static str {
+        self.xsi_type().trim_start_matches("xsd:")
     }
 
     fn of(local: &str) -> Option<Self> {
@@ -173,12 +179,53 @@ impl ParameterValueStruct {
     }
 }
 
+/// The rule of a parameter's path.
+const PATH: Rule = Rule::NONE.characters(256).like(rule::path);
+
 fn decode_value(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Value, DecodeError> {
-    let kind = element.xsi_type.as_deref().and_then(ValueKind::of);
-    if kind.is_none() {
+    let kind = match &element.xsi_type {
+        Some(said) => said_kind(cursor, element, said),
+        None => None,
+    };
+    if element.is_nil {
+        cursor.forgive(Leniency::Nil);
+    } else if kind.is_none() {
         cursor.forgive(Leniency::ValueType);
     }
     Ok(Value { text: cursor.text()?, kind: kind.unwrap_or_default() })
+}
+
+/// The kind that `xsi:type` names, whose namespace and letters are looked at.
+fn said_kind(cursor: &mut Cursor<'_>, element: &Element<'_>, said: &str) -> Option<ValueKind> {
+    let home = if said == "base64" { Namespace::Encoding } else { Namespace::Xsd };
+    if element.type_namespace != Some(home) {
+        cursor.forgive(Leniency::TypePrefix);
+    }
+    ValueKind::of(said).or_else(|| {
+        let kind = ValueKind::ALL.into_iter().find(|kind| kind.local().eq_ignore_ascii_case(said));
+        kind.inspect(|_| cursor.forgive(Leniency::TypeName))
+    })
+}
+
+fn decode_name(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Text, DecodeError> {
+    if element.xsi_type.as_deref() == Some("string") {
+        cursor.forgive(Leniency::TypeAttribute);
+    }
+    let text = Text::decode(cursor, element)?;
+    PATH.check_text(cursor, element.offset, &text);
+    Ok(text)
+}
+
+/// Reports a name or value that is misspelt, stands twice, or in the wrong order.
+fn check_pair(cursor: &mut Cursor<'_>, said: &str, right: &str, is_second: bool, is_late: bool) {
+    if said != right {
+        cursor.forgive(Leniency::Misspelt);
+    }
+    if is_second {
+        cursor.forgive(Leniency::Repeated);
+    } else if is_late {
+        cursor.forgive(Leniency::Order);
+    }
 }
 
 impl Wire for ParameterValueStruct {
@@ -192,20 +239,19 @@ impl Wire for ParameterValueStruct {
     fn decode(cursor: &mut Cursor<'_>, _: &Element<'_>) -> Result<Self, DecodeError> {
         let (mut name, mut value) = (None, None);
         while let Some(child) = cursor.child()? {
-            if child.namespace.is_cwmp() {
+            if child.namespace != Namespace::None {
                 cursor.forgive(Leniency::QualifiedChild);
             }
-            match child.local() {
-                "Name" => {
-                    let text = cursor.text()?;
-                    check_text(cursor, "Name", &text);
-                    name = Some(text);
-                }
-                "Value" => value = Some(decode_value(cursor, &child)?),
-                _ => {
-                    cursor.forgive(Leniency::UnknownElement);
-                    cursor.skip()?;
-                }
+            let local = child.local();
+            if matches!(local, "Name") || local.eq_ignore_ascii_case("Name") {
+                check_pair(cursor, local, "Name", name.is_some(), value.is_some());
+                name = Some(decode_name(cursor, &child)?);
+            } else if matches!(local, "Value") || local.eq_ignore_ascii_case("Value") {
+                check_pair(cursor, local, "Value", value.is_some(), false);
+                value = Some(decode_value(cursor, &child)?);
+            } else {
+                cursor.forgive(Leniency::UnknownElement);
+                cursor.skip()?;
             }
         }
         let name = name.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("Name")))?;

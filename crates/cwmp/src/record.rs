@@ -6,12 +6,14 @@
 use crate::{
     DecodeError, DecodeErrorKind, Leniency,
     cursor::{Cursor, Element},
+    namespace::Namespace,
+    rule::Rule,
     wire::Wire,
 };
 
 /// Reports a child's place and form: its namespace, its order among `names`, and a second one.
 pub(crate) fn check_child(cursor: &mut Cursor<'_>, child: &Element<'_>, names: &[&str], last: &mut usize) {
-    if child.namespace.is_cwmp() {
+    if child.namespace != Namespace::None {
         cursor.forgive(Leniency::QualifiedChild);
     }
     let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(child.local())) else { return };
@@ -21,13 +23,18 @@ pub(crate) fn check_child(cursor: &mut Cursor<'_>, child: &Element<'_>, names: &
     *last = at + 1;
 }
 
-/// Reads a child into its field.
+/// Reads a child into its field, and holds it against the field's rule.
 pub(crate) fn hear<T: Wire>(
     field: &mut Option<T>,
     cursor: &mut Cursor<'_>,
     child: &Element<'_>,
+    rule: &Rule,
 ) -> Result<(), DecodeError> {
     let value = T::decode(cursor, child)?;
+    value.check(cursor, child.offset, rule);
+    if child.xsi_type.as_deref().is_some_and(|kind| !T::may_be(kind, rule)) {
+        cursor.forgive_at(Leniency::TypeAttribute, child.offset);
+    }
     *field = Some(match field.take() {
         None => value,
         Some(before) => before.again(value, cursor),
@@ -35,12 +42,12 @@ pub(crate) fn hear<T: Wire>(
     Ok(())
 }
 
-/// The field's value, or what stands for it when it is absent.
+/// The field's value, or what stands for it when it is absent from the element at `offset`.
 pub(crate) fn settle<T: Wire>(
     cursor: &mut Cursor<'_>,
     field: Option<T>,
     name: &'static str,
-    is_optional: bool,
+    offset: usize,
 ) -> Result<T, DecodeError> {
     if let Some(value) = field {
         return Ok(value);
@@ -48,19 +55,37 @@ pub(crate) fn settle<T: Wire>(
     let Some(value) = T::absent(name) else {
         return Err(cursor.error(DecodeErrorKind::Missing(name)));
     };
-    if !is_optional {
-        cursor.forgive(Leniency::MissingElement);
+    if !T::IS_OPTIONAL {
+        cursor.forgive_at(Leniency::MissingElement, offset);
     }
     Ok(value)
 }
 
-/// A struct whose fields are child elements. The wire name stands beside the Rust name.
+/// Reports white space in an element that holds nothing: the schema's empty type has no room for any.
+pub(crate) fn check_blank(cursor: &mut Cursor<'_>, element: &Element<'_>) {
+    if cursor.saw_blank {
+        cursor.forgive_at(Leniency::Padding, element.offset);
+    }
+}
+
+/// A struct whose fields are child elements: wire name, Rust name, type, and where the schema has
+/// them a bound (`[32 characters]`, `[16 members]`) and a form of its text (`where oui`).
 macro_rules! record {
-    ($(#[$doc:meta])* $name:ident { $( $wire:literal $field:ident: $type:ty, )* }) => {
+    ($(#[$doc:meta])* $name:ident { $(
+        $wire:literal $field:ident: $type:ty $([$most:literal $of:ident $($each:ident)?])? $(where $form:ident)?,
+    )* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
         pub struct $name {
-            $( #[doc = concat!("`", $wire, "`")] #[serde(rename = $wire)] pub $field: $type, )*
+            $(
+                #[doc = concat!(
+                    "`", $wire, "`",
+                    $( ": at most ", $most, " ", stringify!($of), $( " ", stringify!($each), )? )?
+                    $( ", of the form `", stringify!($form), "`", )?
+                )]
+                #[serde(rename = $wire)]
+                pub $field: $type,
+            )*
         }
 
         impl $name {
@@ -80,10 +105,11 @@ macro_rules! record {
 
             fn decode(
                 cursor: &mut $crate::cursor::Cursor<'_>,
-                _: &$crate::cursor::Element<'_>,
+                element: &$crate::cursor::Element<'_>,
             ) -> Result<Self, $crate::DecodeError> {
                 const NAMES: &[&str] = &[$( $wire ),*];
                 let mut last = 0;
+                cursor.saw_blank = false;
                 $( let mut $field: Option<$type> = None; )*
                 let mut wrappers = 0;
                 loop {
@@ -96,10 +122,14 @@ macro_rules! record {
                     };
                     $crate::record::check_child(cursor, &child, NAMES, &mut last);
                     match child.local() {
-                        $( $wire => $crate::record::hear(&mut $field, cursor, &child)?, )*
+                        $( $wire => {
+                            const RULE: $crate::rule::Rule =
+                                $crate::rule::Rule::NONE$(.$of($most))?$(.like($crate::rule::$form))?;
+                            $crate::record::hear(&mut $field, cursor, &child, &RULE)?;
+                        } )*
                         $( odd if odd.eq_ignore_ascii_case($wire) => {
                             cursor.forgive($crate::Leniency::Misspelt);
-                            $crate::record::hear(&mut $field, cursor, &child)?;
+                            $crate::record::hear(&mut $field, cursor, &child, &$crate::rule::Rule::NONE)?;
                         } )*
                         // Seen in the field: the type's name around its own elements.
                         wrapper if wrapper.ends_with("Struct") => {
@@ -113,10 +143,10 @@ macro_rules! record {
                     }
                 }
                 let _ = last;
-                Ok(Self { $( $field: {
-                    let is_optional = stringify!($type).starts_with("Option");
-                    $crate::record::settle(cursor, $field, $wire, is_optional)?
-                }, )* })
+                if NAMES.is_empty() {
+                    $crate::record::check_blank(cursor, element);
+                }
+                Ok(Self { $( $field: $crate::record::settle(cursor, $field, $wire, element.offset)?, )* })
             }
 
             #[cfg(test)]
@@ -184,6 +214,10 @@ macro_rules! numbered {
                     cursor.forgive($crate::Leniency::UnknownNumber);
                 }
                 Ok(value)
+            }
+
+            fn may_be(_kind: &str, _rule: &$crate::rule::Rule) -> bool {
+                false
             }
 
             #[cfg(test)]

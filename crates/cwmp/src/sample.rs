@@ -60,6 +60,10 @@ pub(crate) fn text(seed: &mut Seed, name: &str) -> String {
         "URL" | "TransferURL" | "AnnounceURL" | "SuccessURL" | "FailureURL" | "NextURL" => {
             &["https://hems.example/file?a=1&b=2", "https://hems.example/"]
         }
+        // Names, around which white space is padding.
+        "Name" | "ParameterNames" | "MethodList" | "ParameterPath" | "EventCode" => {
+            return any_text(seed).trim_ascii().to_owned();
+        }
         _ => return any_text(seed),
     };
     seed.pick(list).to_owned()

@@ -15,31 +15,31 @@ use crate::{
 record! {
     /// Installs a deployment unit. (TR-069 A.4.1.10)
     InstallOpStruct {
-        "URL"             url: Text,
-        "UUID"            uuid: Option<Text>,
-        "Username"        username: Option<Text>,
-        "Password"        password: Option<Text>,
-        "ExecutionEnvRef" execution_env_ref: Option<Text>,
+        "URL"             url: Text [1024 characters],
+        "UUID"            uuid: Option<Text> where uuid,
+        "Username"        username: Option<Text> [256 characters],
+        "Password"        password: Option<Text> [256 characters],
+        "ExecutionEnvRef" execution_env_ref: Option<Text> [256 characters],
     }
 }
 
 record! {
     /// Updates a deployment unit. (TR-069 A.4.1.10)
     UpdateOpStruct {
-        "UUID"     uuid: Option<Text>,
-        "Version"  version: Option<Text>,
-        "URL"      url: Option<Text>,
-        "Username" username: Option<Text>,
-        "Password" password: Option<Text>,
+        "UUID"     uuid: Option<Text> where uuid,
+        "Version"  version: Option<Text> [32 characters],
+        "URL"      url: Option<Text> [1024 characters],
+        "Username" username: Option<Text> [256 characters],
+        "Password" password: Option<Text> [256 characters],
     }
 }
 
 record! {
     /// Removes a deployment unit. (TR-069 A.4.1.10)
     UninstallOpStruct {
-        "UUID"            uuid: Text,
-        "Version"         version: Option<Text>,
-        "ExecutionEnvRef" execution_env_ref: Option<Text>,
+        "UUID"            uuid: Text where uuid,
+        "Version"         version: Option<Text> [32 characters],
+        "ExecutionEnvRef" execution_env_ref: Option<Text> [256 characters],
     }
 }
 
@@ -54,10 +54,10 @@ record! {
 record! {
     /// What became of one deployment unit. (TR-069 A.4.2.3)
     OpResultStruct {
-        "UUID"                 uuid: Text,
+        "UUID"                 uuid: Text where uuid,
         "DeploymentUnitRef"    deployment_unit_ref: Text,
-        "Version"              version: Text,
-        "CurrentState"         current_state: Text,
+        "Version"              version: Text [32 characters],
+        "CurrentState"         current_state: Text where unit_state,
         "Resolved"             resolved: bool,
         "ExecutionUnitRefList" execution_unit_ref_list: Text,
         "StartTime"            start_time: DateTime,
@@ -69,10 +69,10 @@ record! {
 record! {
     /// What became of one deployment unit that the ACS did not ask about. (TR-069 A.4.2.4)
     AutonOpResultStruct {
-        "UUID"                 uuid: Text,
+        "UUID"                 uuid: Text where uuid,
         "DeploymentUnitRef"    deployment_unit_ref: Text,
-        "Version"              version: Text,
-        "CurrentState"         current_state: Text,
+        "Version"              version: Text [32 characters],
+        "CurrentState"         current_state: Text where unit_state,
         "Resolved"             resolved: bool,
         "ExecutionUnitRefList" execution_unit_ref_list: Text,
         "StartTime"            start_time: DateTime,

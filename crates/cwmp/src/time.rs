@@ -46,11 +46,35 @@ impl DateTime {
         is_relative.then(|| at.duration_since(first).unsigned_abs())
     }
 
-    /// Whether XML Schema knows this form.
+    /// Whether XML Schema knows this form. (XML Schema 3.2.7)
     pub(crate) fn is_well_formed(&self) -> bool {
-        let bare = self.0.strip_suffix('Z').unwrap_or(&self.0);
-        bare.parse::<civil::DateTime>().is_ok() || parse(&self.0).is_some()
+        let Some((date_and_time, rest)) = self.0.split_at_checked("0000-00-00T00:00:00".len()) else {
+            return false;
+        };
+        let has_shape = date_and_time.bytes().zip(*b"0000-00-00T00:00:00").all(is_like);
+        has_shape && date_and_time.parse::<civil::DateTime>().is_ok_and(|at| at.year() > 0) && is_end(rest)
     }
+}
+
+/// Whether a byte is a digit where the pattern has one, or the pattern's own.
+fn is_like((byte, pattern): (u8, u8)) -> bool {
+    if pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
+}
+
+/// A fraction, if there is one, and a zone, if there is one.
+fn is_end(text: &str) -> bool {
+    let zone = match text.strip_prefix('.') {
+        None => text,
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            if zone.len() == fraction.len() {
+                return false;
+            }
+            zone
+        }
+    };
+    let has_offset = || zone.len() == 6 && zone.bytes().zip(*b"+00:00").skip(1).all(is_like);
+    zone.is_empty() || zone == "Z" || (zone.starts_with(['+', '-']) && has_offset())
 }
 
 fn parse(text: &str) -> Option<Timestamp> {

@@ -8,25 +8,25 @@ use crate::{
 record! {
     /// Who the CPE says it is: never who it is, which its certificate says. (TR-069 A.3.3.1; P-20)
     DeviceId {
-        "Manufacturer" manufacturer: Text,
-        "OUI"          oui: Text,
-        "ProductClass" product_class: Text,
-        "SerialNumber" serial_number: Text,
+        "Manufacturer" manufacturer: Text [64 characters],
+        "OUI"          oui: Text where oui,
+        "ProductClass" product_class: Text [64 characters],
+        "SerialNumber" serial_number: Text [64 characters],
     }
 }
 
 record! {
     /// One reason why the CPE calls. (TR-069 A.3.3.1)
     EventStruct {
-        "EventCode"  event_code: EventCode,
-        "CommandKey" command_key: Text,
+        "EventCode"  event_code: EventCode [64 characters] where event,
+        "CommandKey" command_key: Text [32 characters],
     }
 }
 
 record! {
     /// What there is below a path, and whether it can be written. (TR-069 A.3.2.3)
     ParameterInfoStruct {
-        "Name"     name: Text,
+        "Name"     name: Text [256 characters] where path,
         "Writable" writable: bool,
     }
 }
@@ -35,34 +35,34 @@ record! {
     /// How a transfer ended: code 0 is success. (TR-069 A.3.3.2, C-24)
     FaultStruct {
         "FaultCode"   fault_code: FaultCode,
-        "FaultString" fault_string: Text,
+        "FaultString" fault_string: Text [256 characters],
     }
 }
 
 record! {
     /// What to change of a parameter's attributes. (TR-069 A.3.2.4)
     SetParameterAttributesStruct {
-        "Name"               name: Text,
+        "Name"               name: Text [256 characters] where path,
         "NotificationChange" notification_change: bool,
         "Notification"       notification: u32,
         "AccessListChange"   access_list_change: bool,
-        "AccessList"         access_list: Vec<Text>,
+        "AccessList"         access_list: Vec<Text> [64 characters each] where subscriber,
     }
 }
 
 record! {
     /// A parameter's attributes: 0 off, 1 passive, 2 active, 3 to 6 lightweight. (TR-069 A.3.2.5, C-17)
     ParameterAttributeStruct {
-        "Name"         name: Text,
+        "Name"         name: Text [256 characters] where path,
         "Notification" notification: u32,
-        "AccessList"   access_list: Vec<Text>,
+        "AccessList"   access_list: Vec<Text> [64 characters each] where subscriber,
     }
 }
 
 record! {
     /// A transfer that is not done. (TR-069 A.4.1.1)
     QueuedTransferStruct {
-        "CommandKey" command_key: Text,
+        "CommandKey" command_key: Text [32 characters],
         "State"      state: TransferState,
     }
 }
@@ -70,12 +70,12 @@ record! {
 record! {
     /// A transfer that is not done, with what it is. (TR-069 A.4.1.7)
     AllQueuedTransferStruct {
-        "CommandKey"     command_key: Text,
+        "CommandKey"     command_key: Text [32 characters],
         "State"          state: TransferState,
         "IsDownload"     is_download: bool,
-        "FileType"       file_type: Text,
+        "FileType"       file_type: Text [64 characters] where file_to_fetch,
         "FileSize"       file_size: u32,
-        "TargetFileName" target_file_name: Text,
+        "TargetFileName" target_file_name: Text [256 characters],
     }
 }
 
@@ -84,8 +84,8 @@ record! {
     TimeWindowStruct {
         "WindowStart" window_start: u32,
         "WindowEnd"   window_end: u32,
-        "WindowMode"  window_mode: Text,
-        "UserMessage" user_message: Text,
+        "WindowMode"  window_mode: Text [64 characters] where window_mode,
+        "UserMessage" user_message: Text [256 characters],
         "MaxRetries"  max_retries: i32,
     }
 }
@@ -93,7 +93,7 @@ record! {
 record! {
     /// An option with its voucher. (TR-069 A.4.1.4)
     OptionStruct {
-        "OptionName"     option_name: Text,
+        "OptionName"     option_name: Text [64 characters],
         "VoucherSN"      voucher_sn: u32,
         "State"          state: u32,
         "Mode"           mode: u32,
@@ -106,8 +106,8 @@ record! {
 record! {
     /// One argument of a RequestDownload. (TR-069 A.4.2.2)
     ArgStruct {
-        "Name"  name: Text,
-        "Value" value: Text,
+        "Name"  name: Text [64 characters],
+        "Value" value: Text [256 characters],
     }
 }
 

@@ -35,6 +35,11 @@ fn s12_the_corpus_of_the_codec_breaks_no_promise() {
 }
 
 #[test]
+fn s12_the_corpus_of_the_cursor_breaks_no_promise() {
+    replay("cursor", targets::cursor);
+}
+
+#[test]
 fn s12_the_corpus_of_the_acs_session_breaks_no_promise() {
     replay("acs_session", targets::acs_session);
 }

@@ -7,8 +7,8 @@ use std::{
 
 use clap::Subcommand;
 use cwmp::{
-    AcsMethod, AcsResponse, AnyBody, CpeMethod, CpeResponse, Decoded, Envelope, Fault, FromAcs, FromCpe,
-    Header, Leniency, Limits, Version,
+    AcsMethod, AcsResponse, AnyBody, CpeMethod, CpeResponse, Decoded, Envelope, Fault, Finding, FromAcs,
+    FromCpe, Header, Leniency, Limits, Version,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -37,6 +37,8 @@ pub(crate) enum Command {
         files: Vec<PathBuf>,
     },
     /// Judge strictly: every tolerance that `decode` needed is a finding, and any finding is exit code 1.
+    ///
+    /// One line a finding: FILE:LINE:COLUMN: name: what the sender did (clause).
     Validate {
         /// Files, each with the body of one HTTP message.
         #[arg(required = true, value_name = "FILE")]
@@ -108,18 +110,25 @@ fn print_decoded(file: &Path) -> bool {
 }
 
 fn print_findings(file: &Path) -> bool {
-    let (file_name, outcome) = (file.display(), decode(file));
-    match outcome {
-        Err((error, offset)) => println!("{file_name}: {error}, at byte {offset}"),
-        Ok(decoded) if decoded.leniencies.is_empty() => {
-            println!("{file_name}: as the standard wants it");
+    let name = file.display();
+    let bytes = fs::read(file).map_err(|error| format!("cannot read it: {error}"));
+    match bytes.and_then(judge) {
+        Ok(findings) if findings.is_empty() => {
+            println!("{name}: as the standard wants it");
             return true;
         }
-        Ok(decoded) => decoded.leniencies.iter().for_each(|leniency| {
-            println!("{file_name}: {}: {}", leniency.name(), leniency.meaning());
-        }),
+        Ok(findings) => findings.iter().for_each(|finding| println!("{name}:{finding}")),
+        Err(error) => println!("{name}: {error}"),
     }
     false
+}
+
+fn judge(bytes: Vec<u8>) -> Result<Vec<Finding>, String> {
+    match Envelope::<AnyBody>::decode_strict(bytes, &Limits::default()) {
+        Ok(envelope) if envelope.body.element().is_none() => Err("it is empty".to_owned()),
+        Ok(_) => Ok(Vec::new()),
+        Err(findings) => Ok(findings),
+    }
 }
 
 fn decode(file: &Path) -> Result<Decoded<AnyBody>, (String, usize)> {
@@ -215,6 +224,19 @@ mod tests {
             let written = encode(serde_json::from_str(&line).unwrap()).unwrap();
             assert_eq!(written, decoded.envelope.encode(), "{}", file.display());
         }
+    }
+
+    #[test]
+    fn a_finding_is_printed_with_its_place() {
+        let message = "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' \
+            xmlns:c='urn:dslforum-org:cwmp-1-0'>\n<s:Body><c:Reboot/></s:Body></s:Envelope>";
+        let findings: Vec<_> = judge(message.into()).unwrap().iter().map(ToString::to_string).collect();
+        let expected = [
+            "1:1: missing_id: A CWMP envelope without `cwmp:ID`. (TR-069 3.5)",
+            "2:9: missing_element: An element that the schema demands is absent: its neutral value was taken. (TR-069 Annex A)",
+        ];
+        assert_eq!(findings, expected);
+        assert_eq!(judge(Vec::new()), Err("it is empty".to_owned()));
     }
 
     #[test]
