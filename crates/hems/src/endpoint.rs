@@ -106,7 +106,8 @@ impl Endpoint {
         // Envelopes are written whole; waiting for more to send only costs a round trip.
         let _ = tcp.set_nodelay(true);
         match self.shake(tcp).await {
-            Ok((stream, peer)) => {
+            Ok(None) => {}
+            Ok(Some((stream, peer))) => {
                 // Only who has shown a certificate of ours counts among the connections.
                 let Ok(_permit) = self.connections.try_acquire() else {
                     tracing::warn!(%address, "too many connections");
@@ -120,13 +121,16 @@ impl Endpoint {
         }
     }
 
-    async fn shake(&self, tcp: TcpStream) -> Result<(Stream, Peer), Refusal> {
+    /// Nothing where the peer leaves before its first byte: some cells try the line first, and hang when an alert
+    /// answers that. It is nobody's fault and no refusal.
+    async fn shake(&self, tcp: TcpStream) -> Result<Option<(Stream, Peer)>, Refusal> {
         let mut place = self.handshakes.enter();
         let first = Duration::from_secs(self.limits.header_seconds.into());
         let handshake = async {
-            match tokio::time::timeout(first, tcp.readable()).await {
-                Ok(Ok(())) => self.acceptor.accept(tcp).await,
-                Ok(Err(_)) | Err(_) => Err(Refusal::new(Reason::HandshakeTimeout, "nothing was sent")),
+            match tokio::time::timeout(first, tcp.peek(&mut [0])).await {
+                Ok(Ok(0) | Err(_)) => Ok(None),
+                Ok(Ok(_)) => self.acceptor.accept(tcp).await.map(Some),
+                Err(_) => Err(Refusal::new(Reason::HandshakeTimeout, "nothing was sent")),
             }
         };
         tokio::select! {
@@ -139,9 +143,9 @@ impl Endpoint {
         let has_spoken = Arc::new(AtomicBool::new(false));
         let spoken = Arc::clone(&has_spoken);
         let service = service_fn(move |request| {
-            spoken.store(true, Ordering::Relaxed);
+            let is_first = !spoken.swap(true, Ordering::Relaxed);
             let (hems, caller, limits) = (Arc::clone(&self.hems), caller.clone(), self.limits);
-            async move { Ok::<_, Infallible>(post::answer(&hems, &caller, &limits, request).await) }
+            async move { Ok::<_, Infallible>(post::answer(&hems, caller, is_first, &limits, request).await) }
         });
         let connection = self.http().serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);

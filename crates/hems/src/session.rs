@@ -70,6 +70,7 @@ pub(crate) enum Outcome {
     DeviceIdMismatch,
     Violation,
     Malformed,
+    Interrupted,
     Replaced,
     TimedOut,
     Shutdown,
@@ -84,6 +85,7 @@ impl Outcome {
             Self::DeviceIdMismatch => "device_id_mismatch",
             Self::Violation => "violation",
             Self::Malformed => "malformed",
+            Self::Interrupted => "interrupted",
             Self::Replaced => "replaced",
             Self::TimedOut => "timed_out",
             Self::Shutdown => "shutdown",
@@ -216,11 +218,6 @@ impl Session {
             self.caller.connection = connection;
         }
         is_mine
-    }
-
-    /// Whether it lives on this connection.
-    pub(crate) fn is_on(&self, connection: u64) -> bool {
-        self.caller.connection == connection
     }
 
     /// Writes the outcome. A session that never had a durable Inform leaves only its misbehaviour.
