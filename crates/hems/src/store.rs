@@ -26,6 +26,7 @@ mod known;
 mod misbehaviour;
 mod pool;
 mod refusal;
+mod report;
 mod session;
 mod template;
 mod writer;
@@ -35,6 +36,7 @@ pub(crate) use device::{Admission, Binding, DeviceRow, Summary};
 pub(crate) use known::{FaultRow, Remembered};
 pub(crate) use pool::DrawError;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
+pub(crate) use report::ReportRow;
 pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow};
 use writer::Writer;
 

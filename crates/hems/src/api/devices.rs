@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Api, Page, Paging, Problem, calls::CallView, json, time};
 use crate::{
     admission, desire, plan,
-    store::{Admission, DeviceRow, FaultRow, Remembered},
+    store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
 };
 
@@ -53,6 +53,7 @@ pub(super) struct DeviceDetail {
     faults: Vec<FaultView>,
     misbehaviour: Vec<MisbehaviourView>,
     calls: Vec<CallView>,
+    reports: Vec<ReportView>,
     /// What the plan would do next; absent where it has nothing to do.
     next_step: Option<serde_json::Value>,
 }
@@ -75,6 +76,15 @@ struct FaultView {
     parameters: serde_json::Value,
     count: i64,
     last_at: String,
+}
+
+/// What the device told of its own accord.
+#[derive(Serialize)]
+struct ReportView {
+    call: serde_json::Value,
+    first_at: String,
+    last_at: String,
+    count: i64,
 }
 
 #[derive(Serialize)]
@@ -162,6 +172,7 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
     let remembered = store.remembered(&row.identity).await?;
     let misbehaviour = store.misbehaviour(&row.identity).await?;
     let calls = store.calls(&row.identity).await?;
+    let reports = store.reports(&row.identity).await?;
     let detail = DeviceDetail {
         next_step: next_step(&api, &row, &remembered).await?,
         values: values(&api, &remembered),
@@ -173,6 +184,7 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
             .map(|row| MisbehaviourView { kind: row.kind, count: row.count, last_at: time(row.last_at) })
             .collect(),
         calls: calls.into_iter().map(CallView::from).collect(),
+        reports: reports.into_iter().map(ReportView::from).collect(),
         device: row.into(),
     };
     Ok(Json(detail))
@@ -209,6 +221,17 @@ async fn next_step(
     let Some(step) = plan::next(&desired, &remembered.known) else { return Ok(None) };
     let call = step.method().and_then(|method| serde_json::to_value(method).ok());
     Ok(Some(serde_json::json!({"step": step.name(), "call": call})))
+}
+
+impl From<ReportRow> for ReportView {
+    fn from(row: ReportRow) -> Self {
+        Self {
+            call: json(&row.body),
+            first_at: time(row.first_at),
+            last_at: time(row.last_at),
+            count: row.count,
+        }
+    }
 }
 
 impl From<FaultRow> for FaultView {

@@ -13,6 +13,7 @@ mod hostile;
 mod pools;
 mod raw;
 mod refusals;
+mod reports;
 mod sessions;
 mod templates;
 mod world;
