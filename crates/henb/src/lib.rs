@@ -17,15 +17,17 @@ pub mod config;
 pub mod device;
 mod execute;
 mod link;
+mod queue;
 mod record;
 mod session;
 mod state;
 mod transfer;
 
 pub use agent::{Agent, DaemonError, Status, run};
+pub use cell::Schedule;
 pub use config::{Config, ConfigError};
 pub use link::{LinkError, RESPONSE_WAIT};
 pub use record::{RecordError, Recorder};
 pub use session::SessionError;
 pub use state::{STATE_FILE, State, StateError};
-pub use transfer::Transfer;
+pub use transfer::{Order, Transfer, Window};

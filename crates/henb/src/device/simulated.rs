@@ -8,13 +8,16 @@
 //! The delay has a part drawn from the seed, so that a fleet does not come up in one moment, and the same seed gives
 //! the same run.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
+use cwmp::{
+    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
+    SetParameterAttributesStruct,
+};
 use datamodel::Path;
 use jiff::Timestamp;
 
-use super::{Device, Factory, Memory, Snapshot, path};
+use super::{Device, Factory, Memory, Notify, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,7 +164,15 @@ impl Device for Simulated {
         self.memory.put(path, value);
     }
 
-    fn changes(&mut self) -> Vec<Path> {
+    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
+        self.memory.attributes(path)
+    }
+
+    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault> {
+        self.memory.set_attributes(list)
+    }
+
+    fn changes(&mut self) -> BTreeMap<Path, Notify> {
         self.memory.changes()
     }
 
@@ -194,6 +205,11 @@ impl Device for Simulated {
         self.memory.reboot(now);
     }
 
+    fn factory_reset(&mut self, now: Timestamp) {
+        self.next = Next::Nothing;
+        self.memory.factory_reset(now);
+    }
+
     fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
         if self.has(RadioFault::InstallFails) {
             return Err(Fault::new(FaultCode::DOWNLOAD_FAILURE, "the simulated flash is broken"));
@@ -203,6 +219,14 @@ impl Device for Simulated {
 
     fn file_types(&self) -> &'static [&'static str] {
         self.memory.file_types()
+    }
+
+    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
+        self.memory.upload(file_type)
+    }
+
+    fn upload_types(&self) -> &'static [&'static str] {
+        self.memory.upload_types()
     }
 
     fn snapshot(&self) -> Snapshot {
