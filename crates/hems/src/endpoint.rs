@@ -124,7 +124,8 @@ impl Endpoint {
         let mut source = address;
         let arrival = self.in_a_place(async { self.arrive(tcp, acceptor, &mut source).await }).await;
         match arrival {
-            Ok((stream, peer)) => {
+            Ok(None) => {}
+            Ok(Some((stream, peer))) => {
                 // Only who has an identity counts among the connections.
                 let Ok(_permit) = self.connections.try_acquire() else {
                     tracing::warn!(address = %source, "too many connections");
@@ -162,13 +163,15 @@ impl Endpoint {
         self.hems.cut(&peer.identity, Outcome::Blocked).await;
     }
 
-    /// From a TCP connection to a stream and who is at its end; `source` becomes what a balancer says.
+    /// From a TCP connection to a stream and who is at its end; `source` becomes what a balancer says. Nothing where
+    /// the peer leaves before its first byte: some cells try the line first, and hang when an alert answers that. It
+    /// is nobody's fault and no refusal.
     async fn arrive(
         &self,
         mut tcp: TcpStream,
         acceptor: Option<Acceptor>,
         source: &mut SocketAddr,
-    ) -> Result<(Box<dyn Wire>, Peer), Refusal> {
+    ) -> Result<Option<(Box<dyn Wire>, Peer)>, Refusal> {
         let patience = Duration::from_secs(self.limits.header_seconds.into());
         if !self.transport.proxy_from.is_empty() {
             let header = proxy::source(&mut tcp, *source, &self.transport.proxy_from);
@@ -177,15 +180,18 @@ impl Endpoint {
         }
         let (stream, tls): (Box<dyn Wire>, _) = match acceptor {
             Some(acceptor) => {
-                let silent = || Refusal::new(Reason::HandshakeTimeout, "nothing was sent");
-                let first = tokio::time::timeout(patience, tcp.readable()).await;
-                first.map_err(|_| silent())?.map_err(|_| silent())?;
+                let silent = |_| Refusal::new(Reason::HandshakeTimeout, "nothing was sent");
+                if let Ok(0) | Err(_) =
+                    tokio::time::timeout(patience, tcp.peek(&mut [0])).await.map_err(silent)?
+                {
+                    return Ok(None);
+                }
                 let (stream, peer) = acceptor.accept(tcp).await?;
                 (Box::new(stream), Some(peer))
             }
             None => (Box::new(tcp), None),
         };
-        Ok((stream, self.identify(tls, source.ip()).await?))
+        Ok(Some((stream, self.identify(tls, source.ip()).await?)))
     }
 
     /// The certificate says who it is, and the tunnel must agree; without TLS the tunnel alone says it. (P-20, X-03)
@@ -225,11 +231,11 @@ impl Endpoint {
         let has_spoken = Arc::new(AtomicBool::new(false));
         let spoken = Arc::clone(&has_spoken);
         let service = service_fn(move |request| {
-            spoken.store(true, Ordering::Relaxed);
+            let is_first = !spoken.swap(true, Ordering::Relaxed);
             let caller = caller.clone();
             async move {
                 self.confirm(&caller).await?;
-                Ok::<_, Gone>(post::answer(&self.hems, &caller, &self.limits, request).await)
+                Ok::<_, Gone>(post::answer(&self.hems, caller, is_first, &self.limits, request).await)
             }
         });
         let connection = self.http().serve_connection(TokioIo::new(stream), service);

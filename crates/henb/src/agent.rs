@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cwmp::{FaultStruct, Witness};
+use cwmp::{Fault, FaultCode, FaultStruct, Witness};
 use profile::{Connector, HemsUrl, RestoredClock, Terms};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -140,10 +140,8 @@ impl Agent {
         if self.cell.is_due() {
             return self.session().await;
         }
-        let due =
-            self.cell.transfers.first().filter(|transfer| transfer.not_before <= self.cell.now()).cloned();
-        if let Some(transfer) = due {
-            return self.transfer(&transfer).await;
+        if self.cell.transfers.first().is_some_and(|transfer| transfer.not_before <= self.cell.now()) {
+            return self.transfer().await;
         }
         tokio::time::sleep(self.cell.idle(CLOCK_SAVE)).await;
         Ok(())
@@ -174,8 +172,8 @@ impl Agent {
                 return Ok(());
             }
         }
-        if self.cell.reboot_as_promised() {
-            tracing::info!("rebooted as the H(e)MS asked");
+        if self.cell.restart_as_promised() {
+            tracing::info!("restarted as the H(e)MS asked");
         }
         self.save().await?;
         let in_service = self.cell.is_on_air() && !self.cell.has_news();
@@ -197,25 +195,46 @@ impl Agent {
         Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await
     }
 
-    async fn transfer(&mut self, transfer: &Transfer) -> Result<(), DaemonError> {
+    /// Tries the first transfer, which stays in the queue until its end is known: nothing is saved in between.
+    async fn transfer(&mut self) -> Result<(), DaemonError> {
+        let Some(mut transfer) = self.cell.transfers.first().cloned() else { return Ok(()) };
         let started = self.cell.now();
-        let outcome = match self.fetch(transfer).await {
-            Ok(()) => FaultStruct::success(),
-            Err(fault) => fault,
+        let outcome = match transfer.may_begin(started) {
+            Ok(true) => Some(self.carry(&transfer).await),
+            Ok(false) => None,
+            Err(fault) => Some(Err(fault)),
         };
-        tracing::info!(fault = outcome.fault_code.0, "a transfer ended");
-        self.cell.end_transfer(transfer, started, outcome);
+        self.cell.transfers.remove(0);
+        let ended = match outcome {
+            None => None,
+            Some(Err(_)) if transfer.may_retry(self.cell.now()) => None,
+            Some(Err(fault)) => Some(fault),
+            Some(Ok(())) => Some(FaultStruct::success()),
+        };
+        match ended {
+            None => self.cell.queue_transfer(transfer),
+            Some(outcome) => {
+                tracing::info!(fault = outcome.fault_code.0, "a transfer ended");
+                self.cell.end_transfer(&transfer, started, outcome);
+            }
+        }
         self.save().await
     }
 
-    async fn fetch(&mut self, transfer: &Transfer) -> Result<(), FaultStruct> {
-        let url = HemsUrl::parse(&transfer.download.url, self.way.mode)
-            .map_err(|error| transfer::fault(cwmp::FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
+    /// Moves the file and takes it in, over a connection of its own. (C-25)
+    async fn carry(&mut self, transfer: &Transfer) -> Result<(), FaultStruct> {
+        let as_told = |fault: Fault| FaultStruct { fault_code: fault.code, fault_string: fault.text };
+        let url = HemsUrl::parse(transfer.url(), self.way.mode)
+            .map_err(|error| transfer::fault(FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
         let mut link = Link::new(&self.way, url);
-        let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer::fetch_fault(&error))?;
+        let file_type = transfer.summary().file_type;
+        if !transfer.is_download() {
+            let content = self.cell.device.upload(&file_type).map_err(as_told)?;
+            return link.upload(content.into()).await.map_err(|error| transfer.link_fault(&error));
+        }
+        let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer.link_fault(&error))?;
         transfer.check(&content)?;
-        let installed = self.cell.device.install(&transfer.download.file_type, &content);
-        installed.map_err(|fault| FaultStruct { fault_code: fault.code, fault_string: fault.text })
+        self.cell.device.install(&file_type, &content).map_err(as_told)
     }
 
     async fn save(&mut self) -> Result<(), DaemonError> {

@@ -11,19 +11,32 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
 use cwmp::{
     AcsMethod, Agenda, DateTime, DeviceId, EventCode, EventStruct, FaultStruct, Inform, ParameterValueStruct,
-    Text, TransferComplete,
+    ScheduleInform, Text, TransferComplete,
 };
 use datamodel::Path;
 use jiff::Timestamp;
 use profile::{Clock, HemsUrl, RestoredClock, TransportMode, UrlError};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     air::Air,
-    device::{Device, FIRMWARE, path},
+    device::{Device, FIRMWARE, Notify, path},
     reach::{Places, Reach},
     state::State,
     transfer::Transfer,
 };
+
+/// Most scheduled Informs that wait at a time.
+pub(crate) const MOST_SCHEDULES: usize = 16;
+
+/// A session that an ACS asked for. (TR-069 A.4.1.2)
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// When, by the cell's clock.
+    pub at: Timestamp,
+    /// What the Inform repeats.
+    pub command_key: Text,
+}
 
 /// A cell in memory.
 pub(crate) struct Cell {
@@ -34,6 +47,9 @@ pub(crate) struct Cell {
     pub(crate) reboot: Option<Text>,
     pub(crate) reach: Reach,
     air: Air,
+    /// A FactoryReset was answered and is still to be done. (C-21)
+    pub(crate) reset: bool,
+    schedules: Vec<Schedule>,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -60,6 +76,8 @@ impl Cell {
             reboot: None,
             reach: Reach::default(),
             air: Air::default(),
+            reset: false,
+            schedules: Vec::new(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,
@@ -69,6 +87,7 @@ impl Cell {
         if let Some(state) = state {
             (cell.agenda, cell.changed, cell.contacted) = (state.agenda, state.changed, state.contacted);
             (cell.reboot, cell.transfers, cell.reach) = (state.reboot, state.transfers, state.reach);
+            (cell.reset, cell.schedules) = (state.reset, state.schedules);
         }
         if is_new {
             // Whoever configures the cell by hand means it: there is no way back to what an ACS once set.
@@ -79,10 +98,12 @@ impl Cell {
         cell
     }
 
-    /// Starts the device and notes why the next session opens: a promised reboot happens here at the latest. (C-20)
+    /// Starts the device and notes why the next session opens: what was promised happens here at the latest. (C-20)
     fn boot(&mut self) {
         self.booted = Instant::now();
-        if let Some(command_key) = self.reboot.take() {
+        if std::mem::take(&mut self.reset) {
+            self.forget();
+        } else if let Some(command_key) = self.reboot.take() {
             self.device.reboot(self.now());
             self.agenda.raise(EventCode::M_REBOOT, command_key);
         } else {
@@ -90,6 +111,16 @@ impl Cell {
         }
         self.agenda.raise(EventCode::BOOT, "");
         self.apply_settings();
+    }
+
+    /// Goes back to what the factory set: no ACS is known, and nobody is owed anything. (C-21, D-10)
+    fn forget(&mut self) {
+        self.device.factory_reset(self.now());
+        self.device.put(path::URL, &self.configured);
+        (self.agenda, self.contacted, self.reboot) = (Agenda::default(), None, None);
+        self.changed.clear();
+        self.schedules.clear();
+        self.transfers.clear();
     }
 
     /// An ACS that never took our BOOTSTRAP is owed one. (C-02, D-06)
@@ -101,9 +132,9 @@ impl Cell {
         }
     }
 
-    /// Does a promised reboot; true when there was one.
-    pub(crate) fn reboot_as_promised(&mut self) -> bool {
-        let promised = self.reboot.is_some();
+    /// Does a promised reboot or reset; true when there was one.
+    pub(crate) fn restart_as_promised(&mut self) -> bool {
+        let promised = self.reboot.is_some() || self.reset;
         if promised {
             self.boot();
         }
@@ -126,23 +157,64 @@ impl Cell {
             agenda: self.agenda.clone(),
             changed: self.changed.clone(),
             reboot: self.reboot.clone(),
+            reset: self.reset,
+            schedules: self.schedules.clone(),
             transfers: self.transfers.clone(),
             reach: self.reach.clone(),
             device: self.device.snapshot(),
         }
     }
 
-    /// Lets the device act; true when something changed that the ACS wants to know. (C-02)
+    /// Lets the device act, and time pass; true when something is to be told, at once or with the next Inform. (C-02)
     pub(crate) fn tick(&mut self) -> bool {
         self.device.tick(self.now());
         self.mind_the_air();
         let changes = self.device.changes();
-        let has_news = !changes.is_empty();
-        if has_news {
-            self.changed.extend(changes);
+        if changes.values().any(|notify| *notify == Notify::Active) {
             self.agenda.raise(EventCode::VALUE_CHANGE, "");
         }
-        has_news
+        let has_news = !changes.is_empty();
+        self.changed.extend(changes.into_keys());
+        self.raise_schedules() || has_news
+    }
+
+    fn raise_schedules(&mut self) -> bool {
+        let now = self.now();
+        let (due, left) =
+            std::mem::take(&mut self.schedules).into_iter().partition(|schedule| schedule.at <= now);
+        self.schedules = left;
+        let due: Vec<Schedule> = due;
+        for schedule in &due {
+            self.agenda.raise(EventCode::SCHEDULED, "");
+            self.agenda.raise(EventCode::M_SCHEDULE_INFORM, schedule.command_key.clone());
+        }
+        !due.is_empty()
+    }
+
+    /// Notes a session for later; false where too many are noted already.
+    pub(crate) fn schedule_inform(&mut self, call: ScheduleInform) -> bool {
+        let wait = Duration::from_secs(call.delay_seconds.into());
+        let at = self.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        let has_room = self.schedules.len() < MOST_SCHEDULES;
+        if has_room {
+            self.schedules.push(Schedule { at, command_key: call.command_key });
+        }
+        has_room
+    }
+
+    /// Queues a transfer by its time.
+    pub(crate) fn queue_transfer(&mut self, transfer: Transfer) {
+        let place = self.transfers.partition_point(|pending| pending.not_before <= transfer.not_before);
+        self.transfers.insert(place, transfer);
+    }
+
+    /// The clock was moved forward by so much: what is waited for stays as far away as it was. (K-09)
+    pub(crate) fn clock_moved(&mut self, by: Duration) {
+        self.agenda.clock_moved(by);
+        for schedule in &mut self.schedules {
+            schedule.at = schedule.at.checked_add(by).unwrap_or(Timestamp::MAX);
+        }
+        self.transfers.iter_mut().for_each(|transfer| transfer.clock_moved(by));
     }
 
     /// Switches the air interface off, or lets it be on, by what the device says of its link.
@@ -191,7 +263,8 @@ impl Cell {
     pub(crate) fn idle(&self, longest: Duration) -> Duration {
         let agenda = self.agenda.deadline().filter(|_| self.device.value(path::ENABLE_CWMP) == "true");
         let transfer = self.transfers.first().map(|transfer| transfer.not_before);
-        let next = [agenda, transfer, self.device.deadline()].into_iter().flatten().min();
+        let schedule = self.schedules.iter().map(|schedule| schedule.at).min();
+        let next = [agenda, transfer, schedule, self.device.deadline()].into_iter().flatten().min();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
         let silence = self.air.wait(self.allowed_link_loss(), Instant::now());
         wait.into_iter().chain(silence).min().unwrap_or(longest).min(longest)
@@ -213,12 +286,21 @@ impl Cell {
                 product_class: fact("ProductClass"),
                 serial_number: fact("SerialNumber"),
             },
-            event: self.agenda.events(),
+            event: self.events(),
             max_envelopes: 1,
             current_time: self.current_time(),
             retry_count: self.agenda.retry_count(),
             parameter_list: self.inform_parameters(),
         }
+    }
+
+    /// A change that is told passively goes along with whatever asks for a session. (TR-069 A.3.2.4)
+    fn events(&self) -> Vec<EventStruct> {
+        let mut events = self.agenda.events();
+        if !self.changed.is_empty() && !self.has_news() {
+            events.push(EventCode::VALUE_CHANGE.into());
+        }
+        events
     }
 
     fn inform_parameters(&self) -> Vec<ParameterValueStruct> {
@@ -293,8 +375,8 @@ impl Cell {
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)
     pub(crate) fn end_transfer(&mut self, transfer: &Transfer, started: Timestamp, outcome: FaultStruct) {
         let is_success = outcome.fault_code.0 == 0;
-        let command_key = transfer.download.command_key.clone();
-        self.transfers.retain(|pending| pending != transfer);
+        let summary = transfer.summary();
+        let command_key = summary.command_key;
         self.agenda.queue(AcsMethod::TransferComplete(TransferComplete {
             command_key: command_key.clone(),
             fault_struct: outcome,
@@ -302,17 +384,17 @@ impl Cell {
             complete_time: self.now().into(),
         }));
         self.agenda.raise(EventCode::TRANSFER_COMPLETE, "");
-        self.agenda.raise(EventCode::M_DOWNLOAD, command_key);
-        if is_success && transfer.download.file_type == FIRMWARE {
+        self.agenda.raise(transfer.event(), command_key);
+        if is_success && summary.is_download && summary.file_type == FIRMWARE {
             self.device.reboot(self.now());
             self.booted = Instant::now();
             self.agenda.raise(EventCode::BOOT, "");
         }
     }
 
-    /// Whether a change by the device waits to be told.
+    /// Whether a change by the device asks for a session.
     pub(crate) fn has_news(&self) -> bool {
-        !self.changed.is_empty()
+        self.agenda.events().iter().any(|event| event.event_code == EventCode::VALUE_CHANGE)
     }
 
     /// AdminState, OpState and RFTxStatus are all true. (decision 23)

@@ -8,15 +8,21 @@
 //!   execute ──get, names, check, set, add, delete──▶ Device ◀──tick, deadline, changes, reboot, install── agent
 //! ```
 
+mod attributes;
 mod factory;
 mod memory;
 mod simulated;
 
-use cwmp::{Fault, ParameterInfoStruct, ParameterValueStruct};
+use std::collections::BTreeMap;
+
+use cwmp::{
+    Fault, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, SetParameterAttributesStruct,
+};
 use datamodel::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use attributes::{Attributes, Notify};
 pub use factory::Factory;
 pub use memory::Memory;
 pub use simulated::{Radio, RadioFault, Simulated};
@@ -68,8 +74,20 @@ pub trait Device: Send {
     /// The agent's own hand, for what the agent knows and the device does not: keys, clock, addresses.
     fn put(&mut self, path: &str, value: &str);
 
-    /// Parameters with active notification that changed by themselves since the last question. (C-02, C-03)
-    fn changes(&mut self) -> Vec<Path>;
+    /// The attributes at or below a path. (TR-069 A.3.2.5)
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault>;
+
+    /// Changes attributes, all or none. (TR-069 A.3.2.4)
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault>;
+
+    /// Parameters that changed by themselves since the last question and are to be told, and how. (C-02, C-03)
+    fn changes(&mut self) -> BTreeMap<Path, Notify>;
 
     /// Lets the device act on the time that has come.
     fn tick(&mut self, now: Timestamp);
@@ -89,6 +107,9 @@ pub trait Device: Send {
     /// Restarts at the ACS's wish or after an installation; ends as [`Device::power_on`].
     fn reboot(&mut self, now: Timestamp);
 
+    /// Goes back to what the factory set, and ends as [`Device::power_on`]; the firmware stays. (C-21, D-10)
+    fn factory_reset(&mut self, now: Timestamp);
+
     /// Takes a file of one of the types of [`Device::file_types`].
     ///
     /// # Errors
@@ -97,6 +118,15 @@ pub trait Device: Send {
 
     /// The file types that can be installed. (TR-069 A.3.2.8, C-23)
     fn file_types(&self) -> &'static [&'static str];
+
+    /// The content of a file of one of the types of [`Device::upload_types`].
+    ///
+    /// # Errors
+    /// The fault that TransferComplete shall carry. (C-24)
+    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault>;
+
+    /// The file types that can be read. (TR-069 A.4.1.5, C-23)
+    fn upload_types(&self) -> &'static [&'static str];
 
     /// What must outlive a power cut.
     fn snapshot(&self) -> Snapshot;
@@ -118,6 +148,9 @@ pub struct Snapshot {
     pub tree: datamodel::Snapshot,
     /// What was done to the device.
     pub journal: Journal,
+    /// What an ACS changed of parameters' attributes.
+    #[serde(default)]
+    pub attributes: BTreeMap<Path, Attributes>,
 }
 
 /// Counts effects that nobody wants twice: whoever kills and restarts things compares it.
@@ -134,10 +167,15 @@ pub struct Journal {
     pub reboots: u64,
     /// Files installed.
     pub installs: u64,
+    /// Returns to the factory's values.
+    pub factory_resets: u64,
 }
 
 /// A firmware image. (TR-069 A.3.2.8)
 pub const FIRMWARE: &str = "1 Firmware Upgrade Image";
+
+/// What an ACS may read back of a configuration. (TR-069 A.4.1.5)
+pub const CONFIGURATION: &str = "1 Vendor Configuration File";
 
 /// Paths that agent and devices speak of by name.
 pub mod path {
@@ -186,6 +224,10 @@ pub mod path {
         "Device.Services.FAPService.1.FAPControl.LTE.Gateway.SecGWServer2",
         "Device.Services.FAPService.1.FAPControl.LTE.Gateway.SecGWServer3",
     ];
+    /// Whether somebody opened the box. (TR-196, M-09)
+    pub const TAMPERED: &str = "Device.Services.FAPService.1.FAPControl.EnclosureTamperingDetected";
+    /// The image that runs.
+    pub const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
     /// The broadcast networks.
     pub const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";
 }

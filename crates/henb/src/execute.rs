@@ -5,22 +5,23 @@
 //! checked beside what the device says, and the ACS gets one fault that names everything.
 
 use cwmp::{
-    AddObject, AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DateTime, DeleteObject,
-    DeleteObjectResponse, Download, DownloadResponse, Fault, FaultCode, GetParameterNames,
-    GetParameterNamesResponse, GetParameterValues, GetParameterValuesResponse, GetRPCMethodsResponse,
-    ParameterValueStruct, Reboot, RebootResponse, SetParameterValues, SetParameterValuesFault,
-    SetParameterValuesResponse, Text, TransferStatus,
+    AddObject, AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DeleteObject, DeleteObjectResponse,
+    FactoryResetResponse, Fault, FaultCode, GetParameterAttributes, GetParameterAttributesResponse,
+    GetParameterNames, GetParameterNamesResponse, GetParameterValues, GetParameterValuesResponse,
+    GetRPCMethodsResponse, ParameterValueStruct, Reboot, RebootResponse, ScheduleInform,
+    ScheduleInformResponse, SetParameterAttributes, SetParameterAttributesResponse, SetParameterValues,
+    SetParameterValuesFault, SetParameterValuesResponse, Text,
 };
 use datamodel::Path;
 use profile::HemsUrl;
 
 use crate::{
-    cell::Cell,
+    cell::{Cell, MOST_SCHEDULES},
     device::path,
-    transfer::{MOST_BYTES, MOST_TRANSFERS, Transfer},
+    queue,
 };
 
-/// Most values in one response: thirty times what the cell has, so that repeated names cannot grow it without bound.
+/// Most parameters in one response: thirty times what the cell has, so that repeated names cannot grow it without bound.
 const MOST_VALUES: usize = 5_000;
 
 /// Longest key of a command or a change. (TR-069 A.3.2, H-27)
@@ -36,6 +37,15 @@ pub(crate) const OFFERED: &[&str] = &[
     "DeleteObject",
     "Reboot",
     "Download",
+    "SetParameterAttributes",
+    "GetParameterAttributes",
+    "FactoryReset",
+    "ScheduleInform",
+    "Upload",
+    "ScheduleDownload",
+    "GetQueuedTransfers",
+    "GetAllQueuedTransfers",
+    "CancelTransfer",
 ];
 
 /// Carries out one call.
@@ -55,7 +65,20 @@ pub(crate) fn execute(cell: &mut Cell, call: CpeMethod) -> Result<CpeResponse, F
         CpeMethod::AddObject(call) => add(cell, &call).map(CpeResponse::AddObject),
         CpeMethod::DeleteObject(call) => delete(cell, &call).map(CpeResponse::DeleteObject),
         CpeMethod::Reboot(call) => reboot(cell, call).map(CpeResponse::Reboot),
-        CpeMethod::Download(call) => download(cell, call).map(CpeResponse::Download),
+        CpeMethod::Download(call) => queue::download(cell, call).map(CpeResponse::Download),
+        CpeMethod::SetParameterAttributes(call) => {
+            set_attributes(cell, &call).map(CpeResponse::SetParameterAttributes)
+        }
+        CpeMethod::GetParameterAttributes(call) => {
+            attributes(cell, &call).map(CpeResponse::GetParameterAttributes)
+        }
+        CpeMethod::FactoryReset(_) => Ok(factory_reset(cell).into()),
+        CpeMethod::ScheduleInform(call) => schedule_inform(cell, call).map(CpeResponse::ScheduleInform),
+        CpeMethod::Upload(call) => queue::upload(cell, call).map(CpeResponse::Upload),
+        CpeMethod::ScheduleDownload(call) => queue::schedule(cell, call).map(CpeResponse::ScheduleDownload),
+        CpeMethod::GetQueuedTransfers(_) => Ok(queue::queued(cell).into()),
+        CpeMethod::GetAllQueuedTransfers(_) => Ok(queue::all_queued(cell).into()),
+        CpeMethod::CancelTransfer(call) => queue::cancel(cell, &call).map(CpeResponse::CancelTransfer),
         other => {
             let text = format!("this cell does not offer {}", other.name());
             Err(Fault::new(FaultCode::METHOD_NOT_SUPPORTED, text))
@@ -65,8 +88,7 @@ pub(crate) fn execute(cell: &mut Cell, call: CpeMethod) -> Result<CpeResponse, F
 
 /// Whether a call leaves the cell as it was, so that nothing must be saved before its response.
 pub(crate) fn only_reads(call: &CpeMethod) -> bool {
-    let reads = ["GetRPCMethods", "GetParameterNames", "GetParameterValues"];
-    reads.contains(&call.name())
+    call.name().starts_with("Get")
 }
 
 fn names(cell: &Cell, call: &GetParameterNames) -> Result<GetParameterNamesResponse, Fault> {
@@ -79,10 +101,7 @@ fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValu
     let mut parameter_list = Vec::new();
     for name in &call.parameter_names {
         parameter_list.extend(cell.device.get(&parse(name)?)?);
-        if parameter_list.len() > MOST_VALUES {
-            let text = format!("more than {MOST_VALUES} values in one response");
-            return Err(Fault::new(FaultCode::RESOURCES_EXCEEDED, text));
-        }
+        check_count(parameter_list.len())?;
     }
     Ok(GetParameterValuesResponse { parameter_list })
 }
@@ -138,48 +157,56 @@ fn reboot(cell: &mut Cell, call: Reboot) -> Result<RebootResponse, Fault> {
     Ok(RebootResponse {})
 }
 
-/// The response says "later"; the file is fetched after the session. (C-22, decision 10)
-fn download(cell: &mut Cell, call: Download) -> Result<DownloadResponse, Fault> {
-    check_key("CommandKey", &call.command_key)?;
-    check_download(cell, &call)?;
-    let wait = std::time::Duration::from_secs(call.delay_seconds.into());
-    let not_before = cell.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
-    let transfer = Transfer { download: call, not_before };
-    let place = cell.transfers.partition_point(|pending| pending.not_before <= not_before);
-    cell.transfers.insert(place, transfer);
-    Ok(DownloadResponse {
-        status: TransferStatus::Later,
-        start_time: DateTime::UNKNOWN,
-        complete_time: DateTime::UNKNOWN,
-    })
+/// The response comes first; the cell is as from the factory after the session. (C-21)
+fn factory_reset(cell: &mut Cell) -> FactoryResetResponse {
+    cell.reset = true;
+    FactoryResetResponse {}
 }
 
-fn check_download(cell: &Cell, call: &Download) -> Result<(), Fault> {
-    let types = cell.device.file_types();
-    if !types.contains(&&*call.file_type) {
-        let text = format!("the file type is none of: {}", types.join(", "));
-        return Err(Fault::new(FaultCode::INVALID_ARGUMENTS, text));
+/// A session of its own after the delay. (TR-069 A.4.1.2, C-02)
+fn schedule_inform(cell: &mut Cell, call: ScheduleInform) -> Result<ScheduleInformResponse, Fault> {
+    check_key("CommandKey", &call.command_key)?;
+    if call.delay_seconds == 0 {
+        return Err(Fault::new(FaultCode::INVALID_ARGUMENTS, "DelaySeconds is 1 or more"));
     }
-    if !call.username.is_empty() || !call.password.is_empty() {
-        let text = "Username and Password must be empty: certificates alone authenticate a transfer";
-        return Err(Fault::new(FaultCode::INVALID_ARGUMENTS, text));
+    if cell.schedule_inform(call) {
+        return Ok(ScheduleInformResponse {});
     }
-    HemsUrl::parse(&call.url, cell.mode).map_err(|error| {
-        Fault::new(FaultCode::UNSUPPORTED_PROTOCOL, format!("cannot use the URL: {error}"))
-    })?;
-    let is_too_large = usize::try_from(call.file_size).is_ok_and(|size| size > MOST_BYTES);
-    if is_too_large || cell.transfers.len() >= MOST_TRANSFERS {
-        let text = format!("at most {MOST_TRANSFERS} transfers wait here, of {MOST_BYTES} bytes each");
-        return Err(Fault::new(FaultCode::RESOURCES_EXCEEDED, text));
+    let text = format!("at most {MOST_SCHEDULES} scheduled Informs wait here");
+    Err(Fault::new(FaultCode::RESOURCES_EXCEEDED, text))
+}
+
+fn set_attributes(
+    cell: &mut Cell,
+    call: &SetParameterAttributes,
+) -> Result<SetParameterAttributesResponse, Fault> {
+    cell.device.set_attributes(&call.parameter_list)?;
+    Ok(SetParameterAttributesResponse {})
+}
+
+fn attributes(cell: &Cell, call: &GetParameterAttributes) -> Result<GetParameterAttributesResponse, Fault> {
+    let mut parameter_list = Vec::new();
+    for name in &call.parameter_names {
+        parameter_list.extend(cell.device.attributes(&parse(name)?)?);
+        check_count(parameter_list.len())?;
     }
-    Ok(())
+    Ok(GetParameterAttributesResponse { parameter_list })
+}
+
+/// Names may be repeated, and each stands for all that is below it.
+fn check_count(count: usize) -> Result<(), Fault> {
+    if count <= MOST_VALUES {
+        return Ok(());
+    }
+    let text = format!("more than {MOST_VALUES} parameters in one response");
+    Err(Fault::new(FaultCode::RESOURCES_EXCEEDED, text))
 }
 
 fn parse(name: &str) -> Result<Path, Fault> {
     Path::parse(name).map_err(|error| Fault::new(FaultCode::INVALID_PARAMETER_NAME, error.to_string()))
 }
 
-fn check_key(name: &str, key: &str) -> Result<(), Fault> {
+pub(crate) fn check_key(name: &str, key: &str) -> Result<(), Fault> {
     if key.chars().count() <= KEY_CHARACTERS {
         return Ok(());
     }

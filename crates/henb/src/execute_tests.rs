@@ -2,13 +2,18 @@
 
 use std::{sync::Arc, time::Instant};
 
-use cwmp::{AcsMethod, Envelope, EventCode, FromAcs, GetRPCMethods, Limits, Value};
+use cwmp::{
+    AcsMethod, CancelTransfer, DateTime, Download, Envelope, EventCode, FactoryReset, FromAcs,
+    GetAllQueuedTransfers, GetQueuedTransfers, GetRPCMethods, Limits, ScheduleDownload,
+    SetParameterAttributesStruct, TimeWindowStruct, TransferStatus, Upload, Value,
+};
 use profile::{RestoredClock, TransportMode};
 
 use super::*;
 use crate::{
-    device::{FIRMWARE, Factory, Memory},
+    device::{CONFIGURATION, FIRMWARE, Factory, Memory, Radio, Simulated},
     state::State,
+    transfer::MOST_TRANSFERS,
 };
 
 fn factory() -> Factory {
@@ -185,8 +190,8 @@ fn x07_who_configures_the_cell_by_hand_is_not_overruled() {
 
 fn simulated(faults: &[crate::device::RadioFault]) -> Cell {
     let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
-    let radio = crate::device::Radio { faults: faults.to_vec(), ..crate::device::Radio::default() };
-    let device = crate::device::Simulated::new(&factory(), radio, None);
+    let radio = Radio { faults: faults.to_vec(), ..Radio::default() };
+    let device = Simulated::new(&factory(), radio, None);
     Cell::power_on(Box::new(device), None, &url("https://hems.example/"), TransportMode::Public, clock)
 }
 
@@ -262,14 +267,14 @@ fn c20_a_reboot_waits_for_the_end_of_the_session_and_happens_once() {
     assert!(codes(&cell).is_empty());
     // A power cut before the reboot is a reboot: the promise is kept, and not twice.
     let mut restarted = power_on(Some(cell.state()));
-    assert!(cell.reboot_as_promised());
+    assert!(cell.restart_as_promised());
     for mut cell in [cell, power_on(Some(restarted.state()))] {
         assert_eq!(codes(&cell), ["M Reboot", "1 BOOT"]);
         assert_eq!(cell.agenda.events()[0].command_key, "again");
         assert_eq!(cell.device.snapshot().journal.reboots, 1);
-        assert!(!cell.reboot_as_promised());
+        assert!(!cell.restart_as_promised());
     }
-    assert!(!restarted.reboot_as_promised());
+    assert!(!restarted.restart_as_promised());
 }
 
 #[test]
@@ -318,7 +323,7 @@ fn d14_the_end_of_a_firmware_transfer_is_told_and_reboots() {
     let events = cell.inform().event;
     cell.informed(&events, &url("https://hems.example/"));
     execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
-    let transfer = cell.transfers[0].clone();
+    let transfer = cell.transfers.remove(0);
     cell.device.install(FIRMWARE, b"HEARTH-IMAGE 2.0.0").unwrap();
     let started = cell.now();
     cell.end_transfer(&transfer, started, cwmp::FaultStruct::success());
@@ -366,4 +371,213 @@ fn c31_a_cell_with_cwmp_disabled_does_not_call() {
     let mut cell = cell();
     set_to(&mut cell, &[(path::ENABLE_CWMP, Value::boolean(false))]).unwrap();
     assert!(!cell.is_due());
+}
+
+fn delivered(cell: &mut Cell) {
+    let events = cell.inform().event;
+    cell.informed(&events, &url("https://hems.example/"));
+}
+
+#[test]
+fn c21_d10_a_factory_reset_waits_for_the_end_of_the_session_and_knows_no_acs() {
+    let mut cell = cell();
+    delivered(&mut cell);
+    let code = "Device.DeviceInfo.ProvisioningCode";
+    set_to(&mut cell, &[(code, Value::string("A")), (path::URL, Value::string("https://other.example/"))])
+        .unwrap();
+    cell.device.install(FIRMWARE, b"HEARTH-IMAGE 2.0.0").unwrap();
+    cell.device.put(path::TAMPERED, "true");
+    execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
+    execute(&mut cell, FactoryReset {}.into()).unwrap();
+    assert_eq!(cell.device.value(code), "A", "the response comes first");
+    // A power cut before it is no way around it.
+    let restarted = power_on(Some(cell.state()));
+    assert!(cell.restart_as_promised());
+    for cell in [cell, restarted] {
+        assert_eq!(codes(&cell), ["0 BOOTSTRAP", "1 BOOT"]);
+        let value = |name: &str| cell.device.value(name);
+        assert_eq!((value(code), value(path::PARAMETER_KEY)), (String::new(), String::new()));
+        assert_eq!(value(path::URL), "https://hems.example/");
+        assert_eq!((value(path::SOFTWARE), value(path::TAMPERED)), ("2.0.0".to_owned(), "true".to_owned()));
+        assert!(cell.transfers.is_empty() && !cell.reset);
+        assert_eq!(cell.device.snapshot().journal.factory_resets, 1);
+    }
+}
+
+#[test]
+fn c02_a_scheduled_inform_comes_due_once_and_survives_a_power_cut() {
+    let mut cell = cell();
+    delivered(&mut cell);
+    let call =
+        |seconds, key: &str| ScheduleInform { delay_seconds: seconds, command_key: key.to_owned().into() };
+    let fault = execute(&mut cell, call(0, "k").into()).unwrap_err();
+    assert_eq!(fault.code, FaultCode::INVALID_ARGUMENTS);
+    execute(&mut cell, call(30, "soon").into()).unwrap();
+    execute(&mut cell, call(3600, "late").into()).unwrap();
+    assert!(!cell.tick());
+    let mut state = cell.state();
+    assert_eq!(state.schedules.len(), 2);
+    state.schedules[0].at = state.clock;
+    let mut cell = power_on(Some(state));
+    assert!(cell.tick(), "what came due is saved");
+    assert_eq!(codes(&cell), ["1 BOOT", "3 SCHEDULED", "M ScheduleInform"]);
+    assert_eq!(cell.agenda.events()[2].command_key, "soon");
+    assert!(!cell.tick());
+    let before = cell.state().schedules[0].at;
+    cell.clock_moved(std::time::Duration::from_secs(7200));
+    assert_eq!(cell.state().schedules[0].at.duration_since(before).as_secs(), 7200);
+    for _ in 1..MOST_SCHEDULES {
+        execute(&mut cell, call(1000, "more").into()).unwrap();
+    }
+    let fault = execute(&mut cell, call(1000, "more").into()).unwrap_err();
+    assert_eq!(fault.code, FaultCode::RESOURCES_EXCEEDED);
+}
+
+fn notify(name: &str, notification: u32) -> CpeMethod {
+    let entry = SetParameterAttributesStruct {
+        name: name.to_owned().into(),
+        notification_change: true,
+        notification,
+        access_list_change: false,
+        access_list: vec!["ignored".into()],
+    };
+    SetParameterAttributes { parameter_list: vec![entry] }.into()
+}
+
+fn notification(cell: &mut Cell, name: &str) -> u32 {
+    let call = GetParameterAttributes { parameter_names: vec![name.to_owned().into()] };
+    let Ok(CpeResponse::GetParameterAttributes(response)) = execute(cell, call.into()) else {
+        panic!("{name}")
+    };
+    assert_eq!(response.parameter_list[0].access_list, ["Subscriber"]);
+    response.parameter_list[0].notification
+}
+
+#[test]
+fn c17_attributes_are_kept_all_or_none_and_what_is_not_offered_is_refused() {
+    let mut cell = cell();
+    assert_eq!((notification(&mut cell, path::OP_STATE), notification(&mut cell, path::S1_SERVERS)), (2, 0));
+    execute(&mut cell, notify(path::OP_STATE, 0)).unwrap();
+    execute(&mut cell, notify("Device.FAP.GPS.", 1)).unwrap();
+    let mut cell = power_on(Some(cell.state()));
+    assert_eq!(notification(&mut cell, path::OP_STATE), 0);
+    assert_eq!(notification(&mut cell, "Device.FAP.GPS.LockedLatitude"), 1);
+    for (name, number, code) in [
+        (path::OP_STATE, 3, FaultCode::INVALID_ARGUMENTS),
+        ("Device.None", 1, FaultCode::INVALID_PARAMETER_NAME),
+    ] {
+        let CpeMethod::SetParameterAttributes(mut call) = notify(path::S1_SERVERS, 2) else {
+            panic!("{name}")
+        };
+        let CpeMethod::SetParameterAttributes(bad) = notify(name, number) else { panic!("{name}") };
+        call.parameter_list.extend(bad.parameter_list);
+        assert_eq!(execute(&mut cell, call.into()).unwrap_err().code, code);
+        assert_eq!(notification(&mut cell, path::S1_SERVERS), 0, "all or none");
+    }
+    let CpeMethod::SetParameterAttributes(mut call) = notify(path::S1_SERVERS, 0) else { panic!("no call") };
+    call.parameter_list[0].access_list_change = true;
+    assert_eq!(execute(&mut cell, call.into()).unwrap_err().code, FaultCode::INVALID_ARGUMENTS);
+}
+
+#[test]
+fn c18_what_is_always_told_stays_so() {
+    let mut cell = cell();
+    execute(&mut cell, notify(path::SOFTWARE, 0)).unwrap();
+    assert_eq!(notification(&mut cell, path::SOFTWARE), 2);
+}
+
+#[test]
+fn c17_a_passive_change_asks_for_no_session_and_goes_along_with_the_next() {
+    let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
+    let device = Box::new(Simulated::new(&factory(), Radio::default(), None));
+    let mut cell = Cell::power_on(device, None, &url("https://hems.example/"), TransportMode::Public, clock);
+    delivered(&mut cell);
+    execute(&mut cell, notify(path::OP_STATE, 1)).unwrap();
+    execute(&mut cell, notify(path::RF_TX_STATUS, 0)).unwrap();
+    let unlock = [(path::S1_SERVERS, Value::string("192.0.2.1")), (path::ADMIN_STATE, Value::boolean(true))];
+    set_to(&mut cell, &unlock).unwrap();
+    assert!(cell.tick() && cell.is_on_air());
+    assert!(!cell.is_due() && !cell.has_news());
+    let said = cell.inform().event;
+    assert_eq!(said, [EventCode::VALUE_CHANGE.into()]);
+    cell.informed(&said, &url("https://hems.example/"));
+    assert!(cell.inform().event.is_empty(), "once");
+}
+
+fn a_schedule(windows: &[(u32, u32, &str)]) -> ScheduleDownload {
+    let window = |(start, end, mode): &(u32, u32, &str)| TimeWindowStruct {
+        window_start: *start,
+        window_end: *end,
+        window_mode: (*mode).to_owned().into(),
+        user_message: Text::new(),
+        max_retries: 0,
+    };
+    ScheduleDownload {
+        command_key: "night".into(),
+        file_type: FIRMWARE.into(),
+        url: "https://hems.example/image".into(),
+        username: Text::new(),
+        password: Text::new(),
+        file_size: 0,
+        target_file_name: Text::new(),
+        time_window_list: windows.iter().map(window).collect(),
+    }
+}
+
+#[test]
+fn c26_a_scheduled_download_waits_for_its_window_and_bad_windows_are_refused() {
+    let mut cell = cell();
+    let any = "1 At Any Time";
+    for bad in [
+        &[][..],
+        &[(0, 0, any)],
+        &[(0, 10, any), (5, 20, any)],
+        &[(0, 10, "4 Confirmation Needed")],
+        &[(0, 1, any), (2, 3, any), (4, 5, any)],
+    ] {
+        let fault = execute(&mut cell, a_schedule(bad).into()).unwrap_err();
+        assert_eq!(fault.code, FaultCode::INVALID_ARGUMENTS, "{bad:?}");
+    }
+    let now = cell.now();
+    execute(&mut cell, a_schedule(&[(3600, 7200, any), (86_400, 90_000, "3 When Idle")]).into()).unwrap();
+    let wait = cell.transfers[0].not_before.duration_since(now).as_secs();
+    assert!((3600..3660).contains(&wait), "{wait}");
+    assert_eq!(power_on(Some(cell.state())).transfers, cell.transfers);
+}
+
+#[test]
+fn c27_queued_transfers_are_listed_and_given_up_by_their_key() {
+    let mut cell = cell();
+    let upload = Upload {
+        command_key: "keep".into(),
+        file_type: CONFIGURATION.into(),
+        url: "https://hems.example/put".into(),
+        username: Text::new(),
+        password: Text::new(),
+        delay_seconds: 0,
+    };
+    execute(&mut cell, a_schedule(&[(3600, 7200, "2 Immediately")]).into()).unwrap();
+    execute(&mut cell, upload.clone().into()).unwrap();
+    let refused = Upload { file_type: "9 Other".into(), ..upload };
+    assert_eq!(execute(&mut cell, refused.into()).unwrap_err().code, FaultCode::INVALID_ARGUMENTS);
+    let Ok(CpeResponse::GetQueuedTransfers(short)) = execute(&mut cell, GetQueuedTransfers {}.into()) else {
+        panic!("no list")
+    };
+    let Ok(CpeResponse::GetAllQueuedTransfers(long)) = execute(&mut cell, GetAllQueuedTransfers {}.into())
+    else {
+        panic!("no list")
+    };
+    let seen: Vec<_> = long.transfer_list.iter().map(|one| (&*one.command_key, one.is_download)).collect();
+    assert_eq!((seen, short.transfer_list.len()), (vec![("keep", false), ("night", true)], 2));
+    let cancel = |cell: &mut Cell| execute(cell, CancelTransfer { command_key: "night".into() }.into());
+    cancel(&mut cell).unwrap();
+    assert_eq!(cell.transfers.len(), 1);
+    assert_eq!(cancel(&mut cell).unwrap_err().code, FaultCode::CANCEL_NOT_PERMITTED);
+}
+
+#[test]
+fn p07_an_uploaded_configuration_holds_what_the_acs_may_write_and_no_secret() {
+    let text = String::from_utf8(cell().device.upload(CONFIGURATION).unwrap()).unwrap();
+    assert!(text.contains("Device.ManagementServer.PeriodicInformInterval=3600\n"), "{text}");
+    assert!(!text.contains("Password") && !text.contains("DeviceInfo.SerialNumber"), "{text}");
 }

@@ -5,7 +5,7 @@
 //! body (H-03), cookies returned, and never an Authorization header: no function here can write one. (P-07)
 //!
 //! ```text
-//!   TCP, by the tunnel where there is one ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 3xx: HemsUrl, again · 401: the end
+//!   TCP, by the tunnel where there is one ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 302, 307: HemsUrl, again · else: the end
 //! ```
 
 use std::{io, net::IpAddr, time::Duration};
@@ -37,6 +37,9 @@ pub const RESPONSE_WAIT: Duration = Duration::from_secs(60);
 
 /// How long a file may take.
 const FILE_WAIT: Duration = Duration::from_secs(600);
+
+/// Most bytes that a server may say about a file that it took.
+const MOST_ANSWER: usize = 64 * 1024;
 
 /// Most redirects of one session. (TR-069 3.4.2, H-11)
 const MOST_REDIRECTS: u32 = 5;
@@ -155,12 +158,18 @@ impl<'a> Link<'a> {
         Ok(reply.body)
     }
 
+    /// Sends a file. (TR-069 A.4.1.5)
+    pub(crate) async fn upload(&mut self, content: Bytes) -> Result<(), LinkError> {
+        let ask = self.ask(&Method::PUT, &content, MOST_ANSWER);
+        timeout(FILE_WAIT, ask).await.map_err(|_| LinkError::ResponseWait)?.map(drop)
+    }
+
     async fn ask(&mut self, method: &Method, body: &Bytes, most_bytes: usize) -> Result<Reply, LinkError> {
         loop {
             let response = self.send(method, body).await?;
             self.keep_cookies(response.headers());
             let status = response.status();
-            if status.is_redirection() {
+            if [StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT].contains(&status) {
                 self.follow(response.headers())?;
                 continue;
             }
@@ -230,10 +239,12 @@ impl<'a> Link<'a> {
         if let Ok(host) = HeaderValue::from_str(&self.url.authority()) {
             headers.insert(header::HOST, host);
         }
-        if method == Method::POST {
+        if method != Method::GET {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        if !body.is_empty() {
+        if method == Method::PUT {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        } else if !body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=\"utf-8\""));
             headers.insert("soapaction", HeaderValue::from_static(""));
         }

@@ -129,7 +129,7 @@ impl Desk<'_> {
         match self.clock.advance(date, Source::HemsSession { not_after }) {
             Ok(()) => {
                 let moved = Duration::try_from(self.cell.now().duration_since(before));
-                self.cell.agenda.clock_moved(moved.unwrap_or_default());
+                self.cell.clock_moved(moved.unwrap_or_default());
             }
             Err(
                 error @ (ClockError::Backwards

@@ -22,7 +22,7 @@ use cwmp::{Agenda, Text, Witness};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{device, reach::Reach, transfer::Transfer};
+use crate::{cell::Schedule, device, reach::Reach, transfer::Transfer};
 
 /// The file's layout; another number is another program's.
 const FORMAT: u32 = 1;
@@ -49,7 +49,13 @@ pub struct State {
     pub changed: BTreeSet<datamodel::Path>,
     /// The command key of a reboot that was promised and not yet done. (C-20)
     pub reboot: Option<Text>,
-    /// Downloads that were promised and not yet done. (C-22)
+    /// A return to the factory's values that was promised and not yet done. (C-21)
+    #[serde(default)]
+    pub reset: bool,
+    /// Sessions that an ACS asked for and whose time has not come. (TR-069 A.4.1.2)
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
+    /// Transfers that were promised and not yet done. (C-22)
     pub transfers: Vec<Transfer>,
     /// How the cell reaches its operator, and what worked last.
     #[serde(default)]
@@ -199,6 +205,8 @@ mod tests {
             agenda: Agenda::default(),
             changed: BTreeSet::new(),
             reboot: None,
+            reset: false,
+            schedules: Vec::new(),
             transfers: Vec::new(),
             reach: Reach::default(),
             device: device::Snapshot::default(),

@@ -10,10 +10,10 @@ use std::{
 };
 
 use cwmp::{
-    CpeMethod, CpeResponse, Download, FaultCode, FromCpe, GetParameterValues, ParameterValueStruct, Reboot,
-    SetParameterValues, Text, Value, Witness,
+    CpeMethod, CpeResponse, Download, FactoryReset, FaultCode, FromCpe, GetParameterValues,
+    ParameterValueStruct, Reboot, SetParameterValues, Text, Upload, Value, Witness,
 };
-use henb::device::{FIRMWARE, path};
+use henb::device::{CONFIGURATION, FIRMWARE, path};
 use hyper::{Method, header};
 use jiff::{Timestamp, ToSpan};
 use profile::{FixedClock, pki};
@@ -63,62 +63,6 @@ async fn p19_the_cell_shows_its_certificate() {
     let mut cell = world.start();
     cell.until(|status| status.sessions == 1).await;
     assert!(world.acs.posts().iter().all(|post| post.identity == IDENTITY));
-}
-
-#[tokio::test]
-async fn p07_a17_a_401_ends_the_session_and_is_never_answered() {
-    for status in [401, 403, 407] {
-        let world = World::new().await;
-        world.acs.next_is(Oddity::Status(
-            status,
-            "www-authenticate",
-            "Digest realm=\"x\", nonce=\"y\"".to_owned(),
-        ));
-        let mut cell = world.start();
-        let failed = cell.until(|status| status.failures == 1).await;
-        assert!(failed.last_failure.unwrap().contains("shared secret"));
-        cell.stop().await;
-        let posts = world.acs.posts();
-        assert_eq!(posts.len(), 1);
-        assert!(posts.iter().all(|post| post.header("authorization").is_none()));
-        assert_eq!(world.state().agenda.retry_count(), 1);
-    }
-}
-
-#[tokio::test]
-async fn p11_h11_a_redirect_to_plain_http_is_not_followed() {
-    for target in ["http://localhost:1/", "//localhost/", "ftp://localhost/", "https://u:p@localhost/"] {
-        let world = World::new().await;
-        world.acs.next_is(Oddity::Status(302, "location", target.to_owned()));
-        let mut cell = world.start();
-        let failed = cell.until(|status| status.failures == 1).await;
-        assert!(failed.last_failure.unwrap().contains("redirect"), "{target}");
-        assert_eq!(world.acs.posts().len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn h11_a_redirect_to_https_is_followed_five_times() {
-    let world = World::new().await;
-    for _ in 0..4 {
-        world.acs.next_is(Oddity::Status(307, "location", format!("{}there?x", world.acs.url())));
-    }
-    world.acs.next_is(Oddity::Status(302, "location", "/here".to_owned()));
-    let mut cell = world.start();
-    cell.until(|status| status.sessions == 1).await;
-    let posts = world.acs.posts();
-    let targets: Vec<&str> = posts.iter().map(|post| post.target.as_str()).collect();
-    assert_eq!(targets, ["/", "/there?x", "/there?x", "/there?x", "/there?x", "/here", "/here"]);
-    assert!(posts[..6].iter().all(|post| post.inform().is_some()));
-}
-
-#[tokio::test]
-async fn h11_six_redirects_are_one_too_many() {
-    let world = World::new().await;
-    (0..6).for_each(|_| world.acs.next_is(Oddity::Status(302, "location", "/again".to_owned())));
-    let mut cell = world.start();
-    let failed = cell.until(|status| status.failures == 1).await;
-    assert!(failed.last_failure.unwrap().contains("five redirects"));
 }
 
 #[tokio::test]
@@ -311,6 +255,43 @@ async fn d14_c22_c24_a_download_by_certificate_is_installed_once_and_told() {
 }
 
 #[tokio::test]
+async fn c22_c24_c25_an_upload_by_certificate_is_put_once_and_told() {
+    let world = World::new().await;
+    let upload = Upload {
+        command_key: "read".into(),
+        file_type: CONFIGURATION.into(),
+        url: format!("{}put", world.acs.url()).into(),
+        username: Text::new(),
+        password: Text::new(),
+        delay_seconds: 0,
+    };
+    world.acs.script_once(vec![upload.into()]);
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 2).await;
+    cell.stop().await;
+    let posts = world.acs.posts();
+    let puts: Vec<_> = posts.iter().filter(|post| post.method == Method::PUT).collect();
+    assert_eq!((puts.len(), puts[0].target.as_str(), puts[0].identity.as_str()), (1, "/put", IDENTITY));
+    assert_eq!((puts[0].header("authorization"), puts[0].header("soapaction")), (None, None));
+    assert!(String::from_utf8_lossy(&puts[0].body).contains("Device.ManagementServer."));
+    assert_eq!(events(&world.acs.informs()[1]), ["7 TRANSFER COMPLETE", "M Upload"]);
+    assert_eq!(world.state().agenda.calls(), Vec::new());
+}
+
+#[tokio::test]
+async fn c21_a_factory_reset_comes_after_the_session_and_is_told() {
+    let world = World::new().await;
+    world.acs.script_once(vec![unlock(), FactoryReset {}.into()]);
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 2).await;
+    cell.stop().await;
+    let informs = world.acs.informs();
+    assert_eq!(events(&informs[1]), ["0 BOOTSTRAP", "1 BOOT"]);
+    assert_eq!(informed(&informs[1], path::PARAMETER_KEY), "");
+    assert_eq!(world.state().device.journal.factory_resets, 1);
+}
+
+#[tokio::test]
 async fn c24_a_download_that_fails_is_told_with_its_fault() {
     let world = World::new().await;
     world.acs.file(b"not an image");
@@ -328,34 +309,6 @@ async fn c24_a_download_that_fails_is_told_with_its_fault() {
         })
         .collect();
     assert_eq!(codes, [FaultCode::FILE_CORRUPTED.0]);
-}
-
-#[tokio::test]
-async fn h07_a_server_that_closes_after_each_reply_gets_a_new_connection() {
-    let world = World::new().await;
-    world.acs.header(header::CONNECTION, "close");
-    world.acs.script(vec![unlock()]);
-    let mut cell = world.start();
-    cell.until(|status| status.sessions == 1).await;
-    let posts = world.acs.posts();
-    let connections: Vec<usize> = posts.iter().take(3).map(|post| post.connection).collect();
-    assert_eq!(connections, [1, 2, 3]);
-    assert_eq!(cell.status.borrow().failures, 0);
-}
-
-#[tokio::test]
-async fn h10_cookies_come_back_in_the_session() {
-    let world = World::new().await;
-    world.acs.header(header::SET_COOKIE, "session=abc; Path=/; Secure");
-    let mut cell = world.start();
-    cell.until(|status| status.sessions == 1).await;
-    let posts = world.acs.posts();
-    assert_eq!((posts[0].header("cookie"), posts[1].header("cookie")), (None, Some("session=abc")));
-}
-
-#[test]
-fn h09_a_reply_may_take_half_a_minute() {
-    assert!(henb::RESPONSE_WAIT >= Duration::from_secs(30));
 }
 
 #[tokio::test]

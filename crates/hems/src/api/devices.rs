@@ -12,7 +12,7 @@ use super::{Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evide
 use crate::{
     admission, desire, plan,
     session::Outcome,
-    store::{Admission, DeviceRow, FaultRow, Remembered},
+    store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
 };
 
@@ -65,6 +65,7 @@ pub(super) struct DeviceDetail {
     faults: Vec<FaultView>,
     misbehaviour: Vec<MisbehaviourView>,
     calls: Vec<CallView>,
+    reports: Vec<ReportView>,
     /// What the plan would do next; absent where it has nothing to do.
     next_step: Option<serde_json::Value>,
 }
@@ -87,6 +88,15 @@ struct FaultView {
     parameters: serde_json::Value,
     count: i64,
     last_at: String,
+}
+
+/// What the device told of its own accord.
+#[derive(Serialize)]
+struct ReportView {
+    call: serde_json::Value,
+    first_at: String,
+    last_at: String,
+    count: i64,
 }
 
 #[derive(Serialize)]
@@ -183,6 +193,7 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
     let remembered = store.remembered(&row.identity).await?;
     let misbehaviour = store.misbehaviour(&row.identity).await?;
     let calls = store.calls(&row.identity).await?;
+    let reports = store.reports(&row.identity).await?;
     let detail = DeviceDetail {
         next_step: next_step(&api, &row, &remembered).await?,
         values: values(&api, &remembered),
@@ -195,6 +206,7 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
             .collect(),
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
+        reports: reports.into_iter().map(ReportView::from).collect(),
         device: DeviceView::of(&api, row),
     };
     Ok(Json(detail))
@@ -231,6 +243,17 @@ async fn next_step(
     let Some(step) = plan::next(&desired, &remembered.known) else { return Ok(None) };
     let call = step.method().and_then(|method| serde_json::to_value(method).ok());
     Ok(Some(serde_json::json!({"step": step.name(), "call": call})))
+}
+
+impl From<ReportRow> for ReportView {
+    fn from(row: ReportRow) -> Self {
+        Self {
+            call: json(&row.body),
+            first_at: time(row.first_at),
+            last_at: time(row.last_at),
+            count: row.count,
+        }
+    }
 }
 
 impl From<FaultRow> for FaultView {

@@ -1,8 +1,17 @@
 //! One HTTP request of a cell, and its answer.
 //!
 //! What is no POST of an envelope to our path is refused by HTTP. What is one goes to the session of the caller's
-//! identity: the connection or the cookie finds it, an Inform on another connection replaces it. An Authorization
-//! header is never read: that it is there is counted, and that is all. (P-07, A-15)
+//! identity: the connection or the cookie finds it, and an Inform ends it and opens the next. An Authorization header
+//! is never read: that it is there is counted, and that is all. (P-07, A-15)
+//!
+//! ```text
+//!   Inform  ─┬─ in a session ──────────▶ it was interrupted (counted) ─┐
+//!            ├─ beside a session ──────▶ it is replaced ───────────────┼─▶ a new session
+//!            └─ no session ────────────────────────────────────────────┘
+//!   other   ─┬─ in a session ──────────▶ its turn
+//!            └─ no session ─┬─ empty, first of its connection ─▶ empty (counted)
+//!                           └─ else ──────────────────────────▶ 400
+//! ```
 
 use std::time::Duration;
 
@@ -12,7 +21,7 @@ use cwmp::{
 };
 use hyper::{
     Method, Request, StatusCode,
-    body::Incoming,
+    body::{Body, Incoming},
     header::{AUTHORIZATION, CONTENT_TYPE, COOKIE as COOKIE_HEADER, HeaderMap},
 };
 use profile::Identity;
@@ -27,14 +36,36 @@ use crate::{
     session::{Caller, Outcome, Session, SessionError},
 };
 
-/// Answers one request.
+/// Where a message came from.
+struct Origin {
+    caller: Caller,
+    /// The value of our cookie, where it came back.
+    cookie: Option<String>,
+    /// Whether nothing came on this connection before.
+    is_first: bool,
+}
+
+impl Origin {
+    fn identity(&self) -> &Identity {
+        &self.caller.peer.identity
+    }
+
+    /// Whether a message belongs to this session; it then lives on this connection.
+    fn continues(&self, session: &mut Session) -> bool {
+        session.continues(self.caller.connection, self.cookie.as_deref())
+    }
+}
+
+/// Answers one request; `is_first` on its connection.
 pub(super) async fn answer(
     hems: &Hems,
-    caller: &Caller,
+    caller: Caller,
+    is_first: bool,
     limits: &Limits,
     request: Request<Incoming>,
 ) -> Reply {
-    let identity = &caller.peer.identity;
+    let origin = Origin { caller, cookie: cookie(request.headers()), is_first };
+    let identity = origin.identity();
     if request.headers().contains_key(AUTHORIZATION) {
         count(hems, identity, "authorization").await;
     }
@@ -42,8 +73,7 @@ pub(super) async fn answer(
         count(hems, identity, "no_cwmp_request").await;
         return reply::refused(status, why);
     }
-    let cookie = cookie(request.headers());
-    if cookie.as_ref().is_some_and(|token| hems.registry.is_of_another(token, identity)) {
+    if origin.cookie.as_ref().is_some_and(|token| hems.registry.is_of_another(token, identity)) {
         count(hems, identity, "cookie_of_another").await;
         return reply::refused(StatusCode::FORBIDDEN, "this cookie belongs to another device\n");
     }
@@ -58,7 +88,7 @@ pub(super) async fn answer(
             hems.witness.message(Role::Cpe, &taken.bytes);
             let limits = EnvelopeLimits { bytes: bytes_max, ..EnvelopeLimits::default() };
             let decoded = Envelope::<FromCpe>::decode(taken.bytes, &limits);
-            enter(hems, caller, cookie.as_deref(), decoded).await
+            enter(hems, &origin, decoded).await
         }
         Err(error) => {
             let (status, kind, why) = failure(error);
@@ -77,7 +107,9 @@ fn objection(hems: &Hems, request: &Request<Incoming>) -> Option<(StatusCode, &'
     if request.method() != Method::POST {
         return Some((StatusCode::METHOD_NOT_ALLOWED, "CWMP is spoken by POST\n"));
     }
-    let kind = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+    // Some libraries name a type beside every POST, an empty one too.
+    let kind = request.headers().get(CONTENT_TYPE).filter(|_| !request.body().is_end_stream());
+    let kind = kind.map(|value| value.as_bytes().to_ascii_lowercase());
     let is_xml = |kind: &[u8]| {
         [b"text/xml".as_slice(), b"application/xml", b"application/soap+xml"]
             .iter()
@@ -100,12 +132,12 @@ fn failure(error: BodyError) -> (StatusCode, &'static str, &'static str) {
     }
 }
 
-/// The value of our cookie among those that the cell sent.
+/// The value of our cookie among those that the cell sent; older clients put it between quotes. (RFC 2109)
 fn cookie(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(COOKIE_HEADER).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = values.flat_map(|value| value.split(';'));
     let ours = |pair: &str| pair.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned);
-    pairs.find_map(ours)
+    pairs.find_map(ours).map(|value| value.trim_matches('"').to_owned())
 }
 
 async fn count(hems: &Hems, identity: &Identity, kind: &'static str) {
@@ -116,18 +148,13 @@ async fn count(hems: &Hems, identity: &Identity, kind: &'static str) {
 }
 
 /// Takes a message to the session of its identity, one at a time.
-async fn enter(
-    hems: &Hems,
-    caller: &Caller,
-    cookie: Option<&str>,
-    decoded: Result<Decoded<FromCpe>, DecodeError>,
-) -> Reply {
-    let identity = &caller.peer.identity;
+async fn enter(hems: &Hems, origin: &Origin, decoded: Result<Decoded<FromCpe>, DecodeError>) -> Reply {
+    let identity = origin.identity();
     let slot = hems.registry.slot(identity);
     let mut session = slot.lock().await;
     let reply = match decoded {
-        Ok(decoded) => converse(hems, caller, cookie, &mut session, decoded).await,
-        Err(error) => undecodable(hems, caller, cookie, &mut session, &error).await,
+        Ok(decoded) => converse(hems, origin, &mut session, decoded).await,
+        Err(error) => undecodable(hems, origin, &mut session, &error).await,
     };
     let is_empty = session.is_none();
     drop(session);
@@ -137,26 +164,20 @@ async fn enter(
 
 async fn converse(
     hems: &Hems,
-    caller: &Caller,
-    cookie: Option<&str>,
+    origin: &Origin,
     slot: &mut Option<Session>,
     decoded: Decoded<FromCpe>,
 ) -> Reply {
-    let is_inform = matches!(decoded.envelope.body, FromCpe::Call(AcsMethod::Inform(_)));
-    if is_inform && slot.as_ref().is_some_and(|session| !session.is_on(caller.connection)) {
-        end(hems, slot, Outcome::Replaced).await;
-    }
-    let continues = slot.as_mut().is_some_and(|session| session.continues(caller.connection, cookie));
-    if !continues && !is_inform {
-        count(hems, &caller.peer.identity, "no_session").await;
-        return reply::refused(StatusCode::BAD_REQUEST, "a session begins with Inform\n");
-    }
-    let is_new = !continues;
+    let body = &decoded.envelope.body;
+    let is_new = matches!(body, FromCpe::Call(AcsMethod::Inform(_)));
     if is_new {
-        let Some(token) = hems.registry.issue(&caller.peer.identity) else {
+        make_way(hems, origin, slot).await;
+        let Some(token) = hems.registry.issue(origin.identity()) else {
             return reply::refused(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
         };
-        *slot = Some(Session::new(hems, caller.clone(), token));
+        *slot = Some(Session::new(hems, origin.caller.clone(), token));
+    } else if !slot.as_mut().is_some_and(|session| origin.continues(session)) {
+        return sessionless(hems, origin, slot.is_some(), *body == FromCpe::Empty).await;
     }
     let Some(session) = slot.as_mut() else {
         return reply::refused(StatusCode::BAD_REQUEST, "a session begins with Inform\n");
@@ -190,6 +211,29 @@ pub(super) async fn part(hems: &Hems, caller: &Caller) {
     hems.registry.leave(identity, slot, is_empty);
 }
 
+/// An Inform opens a session whatever was before it: a cell restarts in the middle of one, or gives one up. What the
+/// old session had reported is kept, and its open call is as lost as by a connection that broke.
+async fn make_way(hems: &Hems, origin: &Origin, slot: &mut Option<Session>) {
+    let Some(session) = slot else { return };
+    if origin.continues(session) {
+        session.misbehaved("second_inform");
+        end(hems, slot, Outcome::Interrupted).await;
+    } else {
+        end(hems, slot, Outcome::Replaced).await;
+    }
+}
+
+/// A message without a session. Who knocks with an empty one gets the empty answer, as there is nothing to say to it;
+/// where a session is or was, that would close it as if all were done, and the cell would not come back soon.
+async fn sessionless(hems: &Hems, origin: &Origin, has_session: bool, is_empty: bool) -> Reply {
+    if is_empty && origin.is_first && origin.cookie.is_none() && !has_session {
+        count(hems, origin.identity(), "empty_first").await;
+        return reply::envelope(String::new());
+    }
+    count(hems, origin.identity(), "no_session").await;
+    reply::refused(StatusCode::BAD_REQUEST, "a session begins with Inform\n")
+}
+
 /// Sends an envelope.
 fn speak(hems: &Hems, envelope: &Envelope<FromAcs>) -> Reply {
     let text = reply::text(envelope);
@@ -217,23 +261,17 @@ async fn give_up(hems: &Hems, slot: &mut Option<Session>, error: &SessionError) 
 }
 
 /// Bytes that are no message: a fault where the standard has one, else the end of the session.
-async fn undecodable(
-    hems: &Hems,
-    caller: &Caller,
-    cookie: Option<&str>,
-    slot: &mut Option<Session>,
-    error: &DecodeError,
-) -> Reply {
+async fn undecodable(hems: &Hems, origin: &Origin, slot: &mut Option<Session>, error: &DecodeError) -> Reply {
     let kind = kind_of(error);
-    tracing::warn!(device = %caller.peer.identity, %error, "not a message");
-    let continues = slot.as_mut().is_some_and(|session| session.continues(caller.connection, cookie));
+    tracing::warn!(device = %origin.identity(), %error, "not a message");
+    let continues = slot.as_mut().is_some_and(|session| origin.continues(session));
     let is_end = match slot.as_mut().filter(|_| continues) {
         Some(session) => {
             session.misbehaved(kind);
             session.is_calling() || session.is_hopeless()
         }
         None => {
-            count(hems, &caller.peer.identity, kind).await;
+            count(hems, origin.identity(), kind).await;
             return fault(hems, error).map_or_else(no_message, reply::closing);
         }
     };
@@ -269,7 +307,6 @@ fn fault(hems: &Hems, error: &DecodeError) -> Option<Reply> {
 /// A stable name for what came out of turn.
 fn kind_of_violation(violation: &Violation) -> &'static str {
     match violation.message {
-        "an Inform" => "second_inform",
         "a call" => "call_out_of_turn",
         "an empty message" => "empty_out_of_turn",
         "a fault to no call of ours" => "fault_to_no_call",

@@ -1,4 +1,4 @@
-//! What a device calls: Inform, TransferComplete, GetRPCMethods. What must be durable is, before the answer leaves.
+//! What a device calls: see [`OFFERED`]. What must be durable is, before the answer leaves.
 //!
 //! An Inform says who calls (its DeviceId must be the one bound to the TLS identity), why (events), and some values.
 //! Events make known things unknown: what a boot may have changed, or everything.
@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use cwmp::{
-    AcsMethod, AcsResponse, EventCode, Fault, FaultCode, GetRPCMethodsResponse, Inform, InformResponse,
-    TransferComplete, TransferCompleteResponse,
+    AcsMethod, AcsResponse, AutonomousTransferCompleteResponse, EventCode, Fault, FaultCode,
+    GetRPCMethodsResponse, Inform, InformResponse, RequestDownloadResponse, TransferComplete,
+    TransferCompleteResponse,
 };
 use profile::Reason;
 
@@ -30,8 +31,12 @@ const TEXT_MAX: usize = 64;
 /// Sessions in which a step may fault before it is left alone until the device restarts or something else is desired.
 const FAULTY_SESSIONS_MAX: i64 = 3;
 
-/// The methods that this ACS offers, as GetRPCMethods names them.
-const OFFERED: &[&str] = &["Inform", "GetRPCMethods", "TransferComplete"];
+/// Characters kept of one report as JSON: eight times what the schema's lengths allow. (H-27)
+const REPORT_CHARS_MAX: usize = 32 * 1024;
+
+/// The methods that this ACS offers, as GetRPCMethods names them. (S-01)
+const OFFERED: &[&str] =
+    &["Inform", "GetRPCMethods", "TransferComplete", "AutonomousTransferComplete", "RequestDownload"];
 
 type Answer = Result<AcsResponse, Fault>;
 
@@ -47,6 +52,14 @@ impl Session {
                 Ok(Ok(AcsResponse::GetRPCMethods(GetRPCMethodsResponse { method_list })))
             }
             AcsMethod::GetRPCMethods(_) => Ok(Err(denied())),
+            AcsMethod::AutonomousTransferComplete(_) => {
+                let response = AutonomousTransferCompleteResponse {};
+                self.hear_report(hems, &call, AcsResponse::AutonomousTransferComplete(response)).await
+            }
+            AcsMethod::RequestDownload(_) => {
+                let response = RequestDownloadResponse {};
+                self.hear_report(hems, &call, AcsResponse::RequestDownload(response)).await
+            }
             other => {
                 let text = format!("this ACS does not offer {}", other.name());
                 Ok(Err(Fault::new(FaultCode::ACS_METHOD_NOT_SUPPORTED, text)))
@@ -97,6 +110,23 @@ impl Session {
             hems.store.advance_calls(progress, hems.now()).await?;
         }
         Ok(Ok(AcsResponse::TransferComplete(TransferCompleteResponse {})))
+    }
+
+    /// What a device tells of its own accord is for the operator; whether a Download follows is not its to decide.
+    async fn hear_report(
+        &self,
+        hems: &Hems,
+        call: &AcsMethod,
+        response: AcsResponse,
+    ) -> Result<Answer, SessionError> {
+        if self.device.is_none() {
+            return Ok(Err(denied()));
+        }
+        if serde_json::to_string(call).unwrap_or_default().len() > REPORT_CHARS_MAX {
+            return Ok(Err(Fault::from(FaultCode::ACS_RESOURCES_EXCEEDED)));
+        }
+        hems.store.report(self.caller.peer.identity.to_string(), call, hems.now()).await?;
+        Ok(Ok(response))
     }
 
     fn opening(&self, hems: &Hems, inform: &Inform, device: Option<&Informed>) -> Opening {

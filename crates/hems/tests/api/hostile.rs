@@ -66,19 +66,6 @@ async fn what_is_no_post_of_xml_to_our_path_is_refused_by_http() {
 }
 
 #[tokio::test]
-async fn a_second_inform_in_a_session_ends_it() {
-    let world = World::new().await;
-    configure(&world).await;
-    let mut cell = Cell::connect(&world, 1).await;
-    cell.inform(&[EventCode::BOOTSTRAP]).await;
-    let reply = cell.inform(&[EventCode::BOOTSTRAP]).await;
-    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    assert!(cell.try_post("").await.is_err());
-    assert_eq!(world.get("/api/v1/sessions").await["items"][0]["outcome"], "violation");
-    assert_eq!(world.misbehaviour(1, "second_inform").await, 1);
-}
-
-#[tokio::test]
 async fn a_response_to_a_call_that_was_not_made_ends_the_session() {
     let world = World::new().await;
     let response = || FromCpe::Response(RebootResponse {}.into());
@@ -93,13 +80,6 @@ async fn a_response_to_a_call_that_was_not_made_ends_the_session() {
     assert_eq!(cell.post("1", response()).await.status, StatusCode::BAD_REQUEST, "to another method");
     assert_eq!(world.misbehaviour(1, "response_to_no_call").await, 2);
     assert_eq!(world.misbehaviour(1, "no_session").await, 1);
-}
-
-#[tokio::test]
-async fn an_empty_post_without_a_session_opens_none() {
-    let world = World::new().await;
-    assert_eq!(Cell::connect(&world, 1).await.empty().await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(world.get("/api/v1/sessions").await["items"].as_array().unwrap().len(), 0);
 }
 
 #[tokio::test]

@@ -2,13 +2,19 @@
 //!
 //! It separates the two hands: what the ACS sets is no change "by itself", what the device changes is. (C-03)
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, fmt::Write};
 
-use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
-use datamodel::{Model, Notification, Path, Tree};
+use cwmp::{
+    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
+    SetParameterAttributesStruct,
+};
+use datamodel::{Access, Model, Path, Tree};
 use jiff::Timestamp;
 
-use super::{Conditions, Device, FIRMWARE, Factory, Journal, Snapshot, path};
+use super::{
+    Attributes, CONFIGURATION, Conditions, Device, FIRMWARE, Factory, Journal, Notify, Snapshot, attributes,
+    path,
+};
 
 /// The first line of an image that [`Memory`] and [`Simulated`](super::Simulated) take, before its version.
 pub(crate) const IMAGE_MARK: &str = "HEARTH-IMAGE ";
@@ -16,9 +22,11 @@ pub(crate) const IMAGE_MARK: &str = "HEARTH-IMAGE ";
 /// Values under the model, and nothing behind them.
 #[derive(Debug, Clone)]
 pub struct Memory {
+    factory: Factory,
     tree: Tree,
     journal: Journal,
-    changed: BTreeSet<Path>,
+    attributes: BTreeMap<Path, Attributes>,
+    changed: BTreeMap<Path, Notify>,
 }
 
 impl Memory {
@@ -28,17 +36,16 @@ impl Memory {
         let mut tree = kept.map_or_else(|| factory.tree(), |kept| Tree::restore(Model::cell(), &kept.tree));
         factory.name(&mut tree);
         let journal = kept.map(|kept| kept.journal).unwrap_or_default();
-        Self { tree, journal, changed: BTreeSet::new() }
+        let attributes = kept.map(|kept| kept.attributes.clone()).unwrap_or_default();
+        Self { factory: factory.clone(), tree, journal, attributes, changed: BTreeMap::new() }
     }
 
-    /// A change by the device itself: the ACS hears of it where the model says so.
+    /// A change by the device itself: the ACS hears of it where it or the model wants so.
     pub(super) fn change(&mut self, place: &str, value: &str) {
         let Ok(path) = Path::parse(place) else { return };
-        let is_active = |tree: &Tree| {
-            tree.parameter(&path).is_some_and(|parameter| parameter.notification == Notification::Active)
-        };
-        if self.tree.put(&path, value) && is_active(&self.tree) {
-            self.changed.insert(path);
+        let notify = attributes::notify(&self.tree, &self.attributes, &path);
+        if self.tree.put(&path, value) && notify != Notify::Off {
+            self.changed.insert(path, notify);
         }
     }
 
@@ -77,6 +84,7 @@ impl Device for Memory {
 
     fn delete(&mut self, row: &Path) -> Result<(), Fault> {
         self.tree.delete(row)?;
+        self.attributes.retain(|path, _| !row.contains(path));
         self.journal.rows_deleted += 1;
         Ok(())
     }
@@ -100,8 +108,16 @@ impl Device for Memory {
         }
     }
 
-    fn changes(&mut self) -> Vec<Path> {
-        std::mem::take(&mut self.changed).into_iter().collect()
+    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
+        attributes::get(&self.tree, &self.attributes, path)
+    }
+
+    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault> {
+        attributes::set(&self.tree, &mut self.attributes, list)
+    }
+
+    fn changes(&mut self) -> BTreeMap<Path, Notify> {
+        std::mem::take(&mut self.changed)
     }
 
     fn tick(&mut self, _now: Timestamp) {}
@@ -132,12 +148,26 @@ impl Device for Memory {
         self.power_on(now);
     }
 
+    fn factory_reset(&mut self, now: Timestamp) {
+        let mut tree = self.factory.tree();
+        // Neither a new image nor a broken seal is undone by it. (M-09)
+        for place in [path::SOFTWARE, path::TAMPERED] {
+            if let Ok(path) = Path::parse(place) {
+                tree.put(&path, &self.value(place));
+            }
+        }
+        self.tree = tree;
+        self.attributes.clear();
+        self.journal.factory_resets += 1;
+        self.power_on(now);
+    }
+
     fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
         let version = read_version(content);
         if file_type == FIRMWARE {
             let text = "the file does not begin with HEARTH-IMAGE and a version of 1 to 64 characters";
             let version = version.ok_or_else(|| Fault::new(FaultCode::FILE_CORRUPTED, text))?;
-            self.change("Device.DeviceInfo.SoftwareVersion", &version);
+            self.change(path::SOFTWARE, &version);
         }
         self.journal.installs += 1;
         Ok(())
@@ -147,8 +177,26 @@ impl Device for Memory {
         &[FIRMWARE, "3 Vendor Configuration File"]
     }
 
+    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
+        if file_type != CONFIGURATION {
+            return Err(Fault::new(FaultCode::UPLOAD_FAILURE, format!("there is no {file_type}")));
+        }
+        let mut text = String::new();
+        for path in
+            self.tree.parameters(|parameter| parameter.access == Access::ReadWrite && !parameter.is_hidden)
+        {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{path}={}", self.value(path.as_str()));
+        }
+        Ok(text.into_bytes())
+    }
+
+    fn upload_types(&self) -> &'static [&'static str] {
+        &[CONFIGURATION]
+    }
+
     fn snapshot(&self) -> Snapshot {
-        Snapshot { tree: self.tree.snapshot(), journal: self.journal }
+        Snapshot { tree: self.tree.snapshot(), journal: self.journal, attributes: self.attributes.clone() }
     }
 }
 
@@ -175,7 +223,8 @@ mod tests {
         assert!(memory.changes().is_empty());
         memory.change(path::OP_STATE, "true");
         memory.change("Device.DeviceInfo.UpTime", "7");
-        assert_eq!(memory.changes(), [Path::parse(path::OP_STATE).unwrap()]);
+        let expected = BTreeMap::from([(Path::parse(path::OP_STATE).unwrap(), Notify::Active)]);
+        assert_eq!(memory.changes(), expected);
         assert!(memory.changes().is_empty());
     }
 

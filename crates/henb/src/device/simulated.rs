@@ -9,13 +9,16 @@
 //! The delay has a part drawn from the seed, so that a fleet does not come up in one moment, and the same seed gives
 //! the same run.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
+use cwmp::{
+    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
+    SetParameterAttributesStruct,
+};
 use datamodel::Path;
 use jiff::Timestamp;
 
-use super::{Conditions, Device, Factory, Memory, Snapshot, path};
+use super::{Conditions, Device, Factory, Memory, Notify, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -202,7 +205,15 @@ impl Device for Simulated {
         self.memory.put(path, value);
     }
 
-    fn changes(&mut self) -> Vec<Path> {
+    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
+        self.memory.attributes(path)
+    }
+
+    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault> {
+        self.memory.set_attributes(list)
+    }
+
+    fn changes(&mut self) -> BTreeMap<Path, Notify> {
         self.memory.changes()
     }
 
@@ -242,6 +253,11 @@ impl Device for Simulated {
         self.memory.reboot(now);
     }
 
+    fn factory_reset(&mut self, now: Timestamp) {
+        self.next = Next::Nothing;
+        self.memory.factory_reset(now);
+    }
+
     fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
         if self.has(RadioFault::InstallFails) {
             return Err(Fault::new(FaultCode::DOWNLOAD_FAILURE, "the simulated flash is broken"));
@@ -251,6 +267,14 @@ impl Device for Simulated {
 
     fn file_types(&self) -> &'static [&'static str] {
         self.memory.file_types()
+    }
+
+    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
+        self.memory.upload(file_type)
+    }
+
+    fn upload_types(&self) -> &'static [&'static str] {
+        self.memory.upload_types()
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -330,7 +354,7 @@ mod tests {
         assert!(!cell.conditions().has_link && !is_up(&cell) && transmits(&cell));
         cell.silence(true);
         assert!(!transmits(&cell));
-        assert!(cell.changes().contains(&Path::parse(path::RF_TX_STATUS).unwrap()));
+        assert!(cell.changes().contains_key(&Path::parse(path::RF_TX_STATUS).unwrap()));
         cell.tick(cell.deadline().unwrap());
         assert!(cell.conditions().has_link && !transmits(&cell), "it is silenced still");
         cell.silence(false);

@@ -35,7 +35,7 @@ use hyper_util::rt::TokioIo;
 use profile::{Acceptor, Clock, HemsUrl, KeyPair, SystemClock, Terms, TransportMode, TrustAnchor, pki};
 use tokio::{
     net::TcpListener,
-    sync::{oneshot, watch},
+    sync::{Notify, oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -97,6 +97,10 @@ struct Shared {
     headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     file: Mutex<Bytes>,
     watcher: Mutex<Option<Watcher>>,
+    /// Ends the connection that is open; it must be at rest.
+    close: Notify,
+    /// How many connections have ended.
+    closed: watch::Sender<usize>,
     count: watch::Sender<usize>,
 }
 
@@ -163,6 +167,12 @@ impl Acs {
         self.shared.oddities.lock().unwrap().push_back(oddity);
     }
 
+    /// The same from within a watcher: what comes instead of the reply to the post that it looks at.
+    pub fn oddities(&self) -> impl Fn(Oddity) + use<> {
+        let shared = Arc::downgrade(&self.shared);
+        move |oddity| shared.upgrade().unwrap().oddities.lock().unwrap().push_back(oddity)
+    }
+
     /// A header of every reply from now on.
     pub fn header(&self, name: HeaderName, value: &str) {
         self.shared.headers.lock().unwrap().push((name, HeaderValue::from_str(value).unwrap()));
@@ -191,6 +201,13 @@ impl Acs {
         self.shared.outcomes.lock().unwrap().clone()
     }
 
+    /// Ends the open connection in order and without a word in HTTP; gives how many have ended.
+    pub fn close(&self) -> watch::Receiver<usize> {
+        let closed = self.shared.closed.subscribe();
+        self.shared.close.notify_one();
+        closed
+    }
+
     /// Waits until so many requests arrived that `wanted` holds.
     pub async fn until(&self, wanted: impl Fn(&Self) -> bool) {
         let mut count = self.shared.count.subscribe();
@@ -209,7 +226,16 @@ async fn serve(listener: TcpListener, acceptor: Acceptor, shared: Arc<Shared>) {
             let Ok((stream, peer)) = acceptor.accept(tcp).await else { return };
             let identity = peer.identity.to_string();
             let service = service_fn(|request| answer(request, &identity, connection, &shared));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = shared.close.notified() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+            shared.closed.send_modify(|count| *count += 1);
         });
     }
 }
@@ -237,6 +263,7 @@ async fn answer(
             response
         }
         Some(Oddity::Body(body)) => Response::new(Full::from(body)),
+        None if post.method == Method::PUT => Response::new(Full::default()),
         None if post.method == Method::GET => Response::new(Full::new(shared.file.lock().unwrap().clone())),
         None => by_script(&post, shared),
     };

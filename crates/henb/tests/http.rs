@@ -1,0 +1,166 @@
+//! The agent's HTTP against a scripted H(e)MS: redirects, cookies, connections that end, and no shared secret.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as expected")]
+
+#[expect(dead_code, reason = "the agent's tests need the rest of it")]
+mod scripted;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cwmp::{FromCpe, GetRPCMethods, Witness};
+use hyper::header;
+use scripted::{Oddity, World};
+
+#[tokio::test]
+async fn p07_a17_a_401_ends_the_session_and_is_never_answered() {
+    for status in [401, 403, 407] {
+        let world = World::new().await;
+        world.acs.next_is(Oddity::Status(
+            status,
+            "www-authenticate",
+            "Digest realm=\"x\", nonce=\"y\"".to_owned(),
+        ));
+        let mut cell = world.start();
+        let failed = cell.until(|status| status.failures == 1).await;
+        assert!(failed.last_failure.unwrap().contains("shared secret"));
+        cell.stop().await;
+        let posts = world.acs.posts();
+        assert_eq!(posts.len(), 1);
+        assert!(posts.iter().all(|post| post.header("authorization").is_none()));
+        assert_eq!(world.state().agenda.retry_count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn p11_h11_a_redirect_to_plain_http_is_not_followed() {
+    for target in ["http://localhost:1/", "//localhost/", "ftp://localhost/", "https://u:p@localhost/"] {
+        let world = World::new().await;
+        world.acs.next_is(Oddity::Status(302, "location", target.to_owned()));
+        let mut cell = world.start();
+        let failed = cell.until(|status| status.failures == 1).await;
+        assert!(failed.last_failure.unwrap().contains("redirect"), "{target}");
+        assert_eq!(world.acs.posts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn h11_a_redirect_to_https_is_followed_five_times() {
+    let world = World::new().await;
+    for _ in 0..4 {
+        world.acs.next_is(Oddity::Status(307, "location", format!("{}there?x", world.acs.url())));
+    }
+    world.acs.next_is(Oddity::Status(302, "location", "/here".to_owned()));
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    let posts = world.acs.posts();
+    let targets: Vec<&str> = posts.iter().map(|post| post.target.as_str()).collect();
+    assert_eq!(targets, ["/", "/there?x", "/there?x", "/there?x", "/there?x", "/here", "/here"]);
+    assert!(posts[..6].iter().all(|post| post.inform().is_some()));
+}
+
+#[tokio::test]
+async fn h11_h07_a_redirect_in_a_session_moves_its_rest_and_a_307_repeats_the_post() {
+    for status in [302, 307] {
+        let world = World::new().await;
+        world.acs.script(vec![GetRPCMethods {}.into()]);
+        let mut cell = world.start();
+        world.acs.watch({
+            let moved = AtomicBool::new(false);
+            let oddities = world.acs.oddities();
+            move |post| {
+                let is_empty = post.body.is_empty() && !moved.swap(true, Ordering::SeqCst);
+                if is_empty {
+                    oddities(Oddity::Status(status, "location", "/there".to_owned()));
+                }
+            }
+        });
+        cell.until(|status| status.sessions == 1).await;
+        let posts = world.acs.posts();
+        let targets: Vec<&str> = posts.iter().take(4).map(|post| post.target.as_str()).collect();
+        assert_eq!(targets, ["/", "/", "/there", "/there"]);
+        assert_eq!((posts[1].message(), posts[2].message()), (FromCpe::Empty, FromCpe::Empty));
+    }
+}
+
+#[tokio::test]
+async fn h11_no_other_status_is_a_redirect() {
+    for status in [300, 301, 303, 304, 308] {
+        let world = World::new().await;
+        world.acs.next_is(Oddity::Status(status, "location", "/there".to_owned()));
+        let mut cell = world.start();
+        let failed = cell.until(|status| status.failures == 1).await;
+        assert_eq!(failed.last_failure, Some(format!("the server answered with HTTP {status}")));
+        assert_eq!(world.acs.posts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn h11_six_redirects_are_one_too_many() {
+    let world = World::new().await;
+    (0..6).for_each(|_| world.acs.next_is(Oddity::Status(302, "location", "/again".to_owned())));
+    let mut cell = world.start();
+    let failed = cell.until(|status| status.failures == 1).await;
+    assert!(failed.last_failure.unwrap().contains("five redirects"));
+}
+
+#[tokio::test]
+async fn h07_a_server_that_closes_after_each_reply_gets_a_new_connection() {
+    let world = World::new().await;
+    world.acs.header(header::CONNECTION, "close");
+    world.acs.script(vec![GetRPCMethods {}.into()]);
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    let posts = world.acs.posts();
+    let connections: Vec<usize> = posts.iter().take(3).map(|post| post.connection).collect();
+    assert_eq!(connections, [1, 2, 3]);
+    assert_eq!(cell.status.borrow().failures, 0);
+}
+
+/// Lets the server end its connection once the first reply has arrived, and waits until it has.
+struct CloseAfterFirst(Arc<World>, Mutex<bool>);
+
+impl Witness for CloseAfterFirst {
+    fn message(&self, from: cwmp::Role, _body: &[u8]) {
+        let is_first = from == cwmp::Role::Acs && !std::mem::replace(&mut *self.1.lock().unwrap(), true);
+        if is_first {
+            let mut closed = self.0.acs.close();
+            let wait = async { closed.wait_for(|count| *count == 1).await.map(|_| ()) };
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(wait)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h07_h10_a_server_that_closes_in_order_after_inform_gets_the_rest_on_a_new_connection() {
+    let world = Arc::new(World::new().await);
+    world.acs.header(header::SET_COOKIE, "session=abc; Path=/; Secure");
+    world.acs.script(vec![GetRPCMethods {}.into()]);
+    let mut cell = world.start_with(Arc::new(CloseAfterFirst(Arc::clone(&world), Mutex::new(false))));
+    let status = cell.until(|status| status.sessions + status.failures == 1).await;
+    assert_eq!((status.sessions, status.last_failure), (1, None));
+    cell.stop().await;
+    let posts = world.acs.posts();
+    let seen: Vec<_> = posts.iter().take(3).map(|post| (post.connection, post.header("cookie"))).collect();
+    assert_eq!(seen, [(1, None), (2, Some("session=abc")), (2, Some("session=abc"))]);
+    assert_eq!(posts[1].message(), FromCpe::Empty);
+}
+
+#[tokio::test]
+async fn h10_cookies_come_back_in_the_session() {
+    let world = World::new().await;
+    world.acs.header(header::SET_COOKIE, "session=abc; Path=/; Secure");
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    let posts = world.acs.posts();
+    assert_eq!((posts[0].header("cookie"), posts[1].header("cookie")), (None, Some("session=abc")));
+}
+
+#[test]
+fn h09_a_reply_may_take_half_a_minute() {
+    assert!(henb::RESPONSE_WAIT >= Duration::from_secs(30));
+}
