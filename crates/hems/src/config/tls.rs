@@ -1,4 +1,4 @@
-//! The TLS part of the file: which listeners have which certificate, profile and anchors. (TS 33.320 8.3.4, decision 1)
+//! The TLS part of the file: which listeners have which certificate, profile and anchors. (TS 33.320 8.3.4)
 //!
 //! Everything is loaded once here, so that what is wrong is said before the first socket opens; the server loads
 //! it again when it starts, and whenever a file changes.

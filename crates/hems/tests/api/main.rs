@@ -19,6 +19,7 @@ mod refusals;
 mod reports;
 mod sessions;
 mod templates;
+mod tls;
 mod trust;
 mod tunnel;
 mod world;

@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) cwmp: SocketAddr,
+    /// The addresses of further listeners.
+    pub(crate) more: Vec<SocketAddr>,
+    /// Has the files of the listeners read again, as SIGHUP does.
+    pub(crate) reload: Box<dyn Fn() + Send + Sync>,
     api: SocketAddr,
     token: String,
     stop: Option<oneshot::Sender<()>>,
@@ -71,6 +75,18 @@ impl World {
         Self::run(folder, &text).await
     }
 
+    /// A H(e)MS with a second listener for `later.localhost`, of the later profile.
+    pub(crate) async fn with_later() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        for host in ["localhost", "later.localhost"] {
+            pki::issue_hems(&folder.path().join("pki"), host).unwrap();
+        }
+        let more = "[[cwmp.also]]\nname = \"newer cells\"\nprofile = \"ts33210\"\nlisten = [\"127.0.0.1:0\"]\n\
+                    certificate = \"pki/hems/later.localhost.pem\"\nkey = \"pki/hems/later.localhost.key\"\n";
+        Self::start(folder, more).await
+    }
+
     async fn start(folder: tempfile::TempDir, more: &str) -> Self {
         let policies = std::fs::read_to_string(folder.path().join("policies")).unwrap_or_default();
         let text = format!(
@@ -89,11 +105,12 @@ impl World {
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
         let (cwmp, api) = (server.cwmp_addresses()[0], server.api_address());
+        let (more, reload) = (server.cwmp_addresses()[1..].to_vec(), Box::new(server.reloader()));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server.run_until(async {
             let _ = stopped.await;
         }));
-        Self { folder, cwmp, api, token, stop: Some(stop), server }
+        Self { folder, cwmp, more, reload, api, token, stop: Some(stop), server }
     }
 
     /// Stops the H(e)MS in order and starts it again on the same folder.

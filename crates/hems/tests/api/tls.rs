@@ -1,0 +1,88 @@
+//! The TLS listeners of a running H(e)MS: profiles side by side, files that change, sessions that resume.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use profile::{Connector, KeyPair, Profile, Reason, SystemClock, Terms, pki};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::world::World;
+
+fn terms(profile: &'static Profile) -> Terms {
+    Terms { profile, lab: true, ..Terms::new(Arc::new(SystemClock)) }
+}
+
+fn connector(world: &World, profile: &'static Profile, own: &KeyPair) -> Connector {
+    Connector::new(&terms(profile), own, &world.pki().join("operator.pem")).unwrap()
+}
+
+async fn call(connector: &Connector, address: SocketAddr) -> Result<profile::Evidence, Reason> {
+    ask(connector, address, "localhost").await
+}
+
+async fn ask(connector: &Connector, address: SocketAddr, host: &str) -> Result<profile::Evidence, Reason> {
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let connected = connector.connect(tcp, host).await;
+    connected.map(|(_, peer)| peer.evidence).map_err(|refusal| refusal.reason)
+}
+
+#[tokio::test]
+async fn t01_t12_both_profiles_stand_side_by_side_and_never_mix() {
+    let world = World::with_later().await;
+    let own = world.certificate(1);
+    let [clause, later] =
+        [&Profile::TS33320, &Profile::TS33210].map(|profile| connector(&world, profile, &own));
+    let newer = world.more[0];
+    assert_eq!(call(&clause, world.cwmp).await.unwrap().tls_version, "TLSv1.2");
+    assert_eq!(ask(&later, newer, "later.localhost").await.unwrap().tls_version, "TLSv1.3");
+    assert!(ask(&clause, newer, "later.localhost").await.is_err());
+    assert!(call(&later, world.cwmp).await.is_err());
+}
+
+#[tokio::test]
+async fn t08_a_cell_resumes_and_a_restarted_node_goes_on_with_its_keys() {
+    let world = World::new().await;
+    let own = world.certificate(1);
+    let connector = connector(&world, &Profile::TS33320, &own);
+    let mut resumed = Vec::new();
+    for _ in 0..2 {
+        resumed.push(call(&connector, world.cwmp).await.unwrap().resumed);
+    }
+    let world = world.restart().await;
+    // The new process has not verified this chain yet, and makes one full handshake; the keys are the same.
+    for _ in 0..2 {
+        resumed.push(call(&connector, world.cwmp).await.unwrap().resumed);
+    }
+    assert_eq!(resumed, [false, true, false, true]);
+}
+
+#[tokio::test]
+async fn a_changed_file_counts_within_seconds_and_a_bad_one_changes_nothing() {
+    let world = World::new().await;
+    let own = world.certificate(1);
+    let before = call(&connector(&world, &Profile::TS33320, &own), world.cwmp).await.unwrap().certificate;
+    let mut held = world.connect(&own).await;
+    std::fs::write(world.pki().join("hems/localhost.pem"), "no certificate").unwrap();
+    (world.reload)();
+    let same = call(&connector(&world, &Profile::TS33320, &own), world.cwmp).await.unwrap().certificate;
+    assert_eq!(same, before);
+    for file in ["hems/localhost.pem", "hems/localhost.key"] {
+        std::fs::remove_file(world.pki().join(file)).unwrap();
+    }
+    pki::issue_hems(&world.pki(), "localhost").unwrap();
+    // Nobody says that it changed: the files are watched, and looked at each second.
+    let changed = async {
+        while call(&connector(&world, &Profile::TS33320, &own), world.cwmp).await.unwrap().certificate
+            == before
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), changed).await.expect("a new certificate in time");
+    held.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut first = [0; 8];
+    held.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1", "what was open before goes on");
+}
