@@ -36,10 +36,10 @@ impl<'b> Cursor<'b> {
         for (count, attribute) in start.attributes().enumerate() {
             self.within("attributes of an element", count + 1, self.limits.attributes)?;
             let attribute = attribute.map_err(|error| self.malformed(&error.to_string()))?;
-            let (prefix, local) = attribute.key.0.split_once(':').unwrap_or(("", attribute.key.0));
             if declared(attribute.key.0).is_some() {
                 continue;
             }
+            let (prefix, local) = attribute.key.0.split_once(':').unwrap_or(("", attribute.key.0));
             let namespace = self.resolve_attribute(prefix)?;
             self.read_attribute(&mut element, namespace, local, &attribute);
         }

@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c13_every_method_has_its_clause_and_its_faults() {
+    fn every_method_has_its_clause_and_its_faults() {
         let check = |facts: &[MethodFacts], names: &[&str], faults: std::ops::Range<u32>| {
             let listed: Vec<_> = facts.iter().map(|method| method.name).collect();
             assert_eq!(listed, names);

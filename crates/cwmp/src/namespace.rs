@@ -99,6 +99,8 @@ impl Namespace {
 #[derive(Debug, Default)]
 pub(crate) struct Scopes {
     bindings: Vec<(usize, Box<str>, Namespace)>,
+    /// How many of them bind the default: mostly none, and most names have no prefix.
+    defaults: usize,
 }
 
 impl Scopes {
@@ -110,18 +112,22 @@ impl Scopes {
     pub(crate) fn bind(&mut self, depth: usize, prefix: &str, uri: &str) -> Option<Option<Leniency>> {
         let (namespace, forgiven) = Namespace::of(uri);
         self.bindings.push((depth, prefix.into(), namespace));
+        self.defaults += usize::from(prefix.is_empty());
         (self.bindings.len() <= Self::MOST).then_some(forgiven)
     }
 
     /// Forgets what was bound at `depth` or deeper.
     pub(crate) fn leave(&mut self, depth: usize) {
-        while self.bindings.last().is_some_and(|(at, _, _)| *at >= depth) {
-            self.bindings.pop();
+        while let Some((_, prefix, _)) = self.bindings.pop_if(|(at, _, _)| *at >= depth) {
+            self.defaults -= usize::from(prefix.is_empty());
         }
     }
 
     /// The namespace of `prefix`, or nothing when it is undeclared.
     pub(crate) fn resolve(&self, prefix: &str) -> Option<Namespace> {
+        if prefix.is_empty() && self.defaults == 0 {
+            return Some(Namespace::None);
+        }
         let bound = self.bindings.iter().rev().find(|(_, known, _)| **known == *prefix);
         match bound {
             Some((_, _, namespace)) => Some(*namespace),
