@@ -22,6 +22,7 @@ mod leniency;
 pub mod methods;
 mod namespace;
 mod parameter;
+pub mod quirk;
 mod record;
 #[cfg(test)]
 mod sample;
@@ -45,6 +46,7 @@ pub use leniency::Leniency;
 pub use methods::*;
 pub use namespace::Version;
 pub use parameter::{ParameterValueStruct, Value, ValueKind};
+pub use quirk::{Effect, Product, Quirk, Quirks};
 pub use software::*;
 pub use time::DateTime;
 pub use types::*;
