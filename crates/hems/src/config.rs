@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use cwmp::Quirk;
 use profile::{Acceptor, Clock, HemsUrl, KeyPair, SystemClock, Terms, TransportMode, TrustAnchor};
 
 pub use file::{Admission, Anchor, Api, Cwmp, File, Gate, Limits};
@@ -80,6 +81,8 @@ pub struct Config {
     pub identities: Option<PathBuf>,
     /// Whether a cell may transmit where it stands.
     pub gate: GatePolicy,
+    /// Every quirk that a cell may have: the known ones, and the operator's.
+    pub quirks: Vec<Quirk>,
     /// Bounds.
     pub limits: Limits,
     /// Accepts cells; its certificates and anchors are loaded and checked.
@@ -129,6 +132,7 @@ impl Check {
         let api_listen = self.api(&file.api.listen);
         let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
         let gate = self.gate(file);
+        let quirks = self.quirks(file.quirks.as_ref());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let acceptor = self.acceptor(file, &clock);
         Some(Config {
@@ -140,6 +144,7 @@ impl Check {
             api_listen: api_listen?,
             identities: identities.transpose().ok()?,
             gate: gate?,
+            quirks: quirks?,
             limits: file.limits,
             acceptor: acceptor?,
             clock,
@@ -208,6 +213,25 @@ impl Check {
                 at.line,
                 format!("`gate.policy` is \"closed\" or \"accept-declared\", not \"{other}\""),
             ),
+        }
+    }
+
+    /// The known quirks, with those of the operator's file.
+    fn quirks(&mut self, at: Option<&At<String>>) -> Option<Vec<Quirk>> {
+        let known = datamodel::quirks::known().to_vec();
+        let Some(at) = at else { return Some(known) };
+        let path = self.file(at)?;
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return self.complain(at.line, format!("cannot read {}: {error}", path.display())),
+        };
+        match datamodel::quirks::read(&text, &known) {
+            Ok(more) => Some(known.into_iter().chain(more).collect()),
+            Err(errors) => {
+                let said = errors.iter().map(|error| format!("`quirks`: {}:{error}", path.display()));
+                self.errors.extend(said.map(|message| ConfigError { line: at.line, message }));
+                None
+            }
         }
     }
 

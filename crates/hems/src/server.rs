@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cwmp::Witness;
+use cwmp::{Quirk, Witness};
 use jiff::Timestamp;
 use profile::{Clock, TransportMode};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -44,6 +44,8 @@ pub(crate) struct Hems {
     pub(crate) witness: Arc<dyn Witness>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) gate: GatePolicy,
+    /// Every quirk that a device may have.
+    pub(crate) quirks: Vec<Quirk>,
     pub(crate) mode: TransportMode,
     /// The path of the URL that cells are given.
     pub(crate) path: String,
@@ -194,6 +196,7 @@ fn hems(config: &Config, store: Store, witness: Arc<dyn Witness>) -> Hems {
         witness,
         clock: Arc::clone(&config.clock),
         gate: config.gate,
+        quirks: config.quirks.clone(),
         mode: config.mode,
         path: config.url.path().to_owned(),
         patience: Duration::from_secs(config.limits.session_seconds.into()),

@@ -19,6 +19,7 @@ impl Hems {
             witness: Arc::new(()),
             clock,
             gate: GatePolicy::Closed,
+            quirks: Vec::new(),
             mode: TransportMode::Public,
             path: "/".to_owned(),
             patience,
