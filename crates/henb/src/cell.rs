@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
 use cwmp::{
     AcsMethod, Agenda, DateTime, DeviceId, EventCode, EventStruct, FaultStruct, Inform, ParameterValueStruct,
-    Text, TransferComplete,
+    Quirks, Text, TransferComplete,
 };
 use datamodel::Path;
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub(crate) struct Cell {
     pub(crate) mode: TransportMode,
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) reboot: Option<Text>,
+    /// What the product does wrong that this cell plays.
+    pub(crate) quirks: Quirks,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -54,6 +56,7 @@ impl Cell {
             mode,
             transfers: Vec::new(),
             reboot: None,
+            quirks: Quirks::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,

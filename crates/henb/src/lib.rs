@@ -17,6 +17,7 @@ pub mod config;
 pub mod device;
 mod execute;
 mod link;
+pub mod quirk;
 mod record;
 mod session;
 mod state;
