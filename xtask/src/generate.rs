@@ -3,6 +3,7 @@
 //! A page is a path and a function of the project; `./x gen` writes them all, tidy compares them all.
 
 mod configuration;
+mod quirks;
 mod refusals;
 
 use std::error::Error;
@@ -18,9 +19,10 @@ type Page = Result<String, Box<dyn Error>>;
 type Render = fn(&Project) -> Page;
 
 /// Every generated page.
-pub(crate) const PAGES: [(&str, Render); 3] = [
+pub(crate) const PAGES: [(&str, Render); 4] = [
     ("docs/requirements.md", |project| Ok(requirements::render(project)?)),
     ("docs/operate/configuration.md", |project| Ok(configuration::render(project))),
+    ("docs/operate/quirks.md", quirks::render),
     ("docs/operate/refusals.md", |project| Ok(refusals::render(project))),
 ];
 

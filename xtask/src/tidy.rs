@@ -106,6 +106,7 @@ fn findings(project: &Project, rules: &Rules, metadata: &cargo::Metadata) -> Vec
         words::functions(project, &rules.words),
         golden::pairs(project),
         golden::orphans(project),
+        golden::quirks(project),
         clauses::references(project),
         clauses::rows(project),
         docs::indexed(project),

@@ -25,6 +25,7 @@ mod leniency;
 pub mod methods;
 mod namespace;
 mod parameter;
+pub mod quirk;
 mod record;
 mod rule;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub use leniency::Leniency;
 pub use methods::*;
 pub use namespace::Version;
 pub use parameter::{ParameterValueStruct, Value, ValueKind};
+pub use quirk::{Effect, Product, Quirk, Quirks};
 pub use software::*;
 pub use strict::Finding;
 pub use time::DateTime;

@@ -9,11 +9,14 @@
 //!              Path (schema, {i})        Path (concrete, instance numbers)
 //! ```
 //!
+//! Tables of quirks are read here too, because whether their paths exist is a question to the model: [`quirks`].
+//!
 //! What a value *does* to a radio is no business of this crate: `henb::device` knows that. Start with [`Tree`].
 
 mod definition;
 mod model;
 mod path;
+pub mod quirks;
 mod tree;
 
 pub use definition::{Access, Definition, Kind, Notification, Object, Parameter, ValueError};

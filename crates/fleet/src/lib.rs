@@ -16,11 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use henb::{
-    Agent, Config, DaemonError, Status,
-    config::{DeviceKind, Names},
-    device::Radio,
-};
+use cwmp::Quirk;
+use henb::{Agent, Config, DaemonError, Status, config::DeviceKind, device::Radio};
 use profile::{HemsUrl, KeyPair, TransportMode, pki::PkiError};
 use serde::Serialize;
 use tokio::{
@@ -55,6 +52,8 @@ pub struct Options {
     pub once: bool,
     /// From unlocking to S1 up.
     pub radio_delay: Duration,
+    /// What all the cells do wrong, if anything.
+    pub quirk: Option<Quirk>,
 }
 
 /// What became of a fleet.
@@ -168,7 +167,8 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         anchors: anchors(&options.pki),
         identity: (&identity).into(),
         device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, faults: Vec::new() }),
-        names: Names::default(),
+        names: options.quirk.as_ref().map(henb::quirk::names).unwrap_or_default(),
+        quirk: options.quirk.clone(),
     }
 }
 

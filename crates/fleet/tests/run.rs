@@ -7,7 +7,7 @@ mod scripted;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use cwmp::{ParameterValueStruct, SetParameterValues, Value};
+use cwmp::{Effect, FaultCode, ParameterValueStruct, SetParameterValues, Value};
 use fleet::{Options, run};
 use henb::device::path;
 use profile::{HemsUrl, TransportMode};
@@ -21,6 +21,7 @@ fn options(world: &World) -> Options {
         cells: 5,
         once: true,
         radio_delay: Duration::from_millis(10),
+        quirk: None,
     }
 }
 
@@ -49,6 +50,30 @@ async fn a_fleet_ends_when_all_are_in_service_each_with_its_own_identity_and_sta
     }
     let list = std::fs::read_to_string(world.pki().join("identities.csv")).unwrap();
     assert!(list.contains("020000000005.hnb.example,020000,SimulatedCell,020000000005"));
+}
+
+#[tokio::test]
+async fn a_quirky_fleet_is_in_service_only_by_calls_that_respect_the_quirk() {
+    let world = World::new().await;
+    let quirk = henb::quirk::find("lab-small-memory", None).unwrap();
+    assert_eq!(quirk.effects, [Effect::AtMost(4)]);
+    let value = |name: &'static str, value| ParameterValueStruct::new(name, value);
+    let numbers = [path::PERIODIC_INTERVAL, path::RETRY_MINIMUM, path::RETRY_MULTIPLIER, path::THROTTLE];
+    let mut list: Vec<_> = numbers.map(|path| value(path, Value::unsigned_int(1000))).into();
+    list.push(value(path::S1_SERVERS, Value::string("192.0.2.1")));
+    let set = |parameter_list| SetParameterValues { parameter_list, parameter_key: "plan".into() }.into();
+    let on = || vec![value(path::ADMIN_STATE, Value::boolean(true))];
+    world.acs.script(vec![set(list.clone()), set(on())]);
+    let options = Options { quirk: Some(quirk), cells: 1, once: false, ..options(&world) };
+    let report = run(options.clone(), world.acs.until(|acs| acs.outcomes().len() >= 2)).await.unwrap();
+    assert!(!report.is_complete(), "{report:?}");
+    assert_eq!(world.acs.outcomes()[0].as_ref().unwrap_err().code, FaultCode::RESOURCES_EXCEEDED);
+
+    world.acs.script(vec![set(list.split_off(1)), set(on())]);
+    let informed = world.acs.informs().last().cloned().unwrap();
+    assert_eq!(informed.parameter_list.last().unwrap().value.text, "Small memory");
+    let options = Options { once: true, state: world.room("again"), ..options };
+    assert!(run(options, std::future::pending()).await.unwrap().is_complete());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use std::{
     sync::Arc,
 };
 
+use cwmp::Quirk;
 use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode};
 
 pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Tunnel};
@@ -95,6 +96,8 @@ pub struct Config {
     pub policies: Policies,
     /// Whether a cell may transmit where it stands.
     pub gate: GatePolicy,
+    /// Every quirk that a cell may have: the known ones, and the operator's.
+    pub quirks: Vec<Quirk>,
     /// Bounds.
     pub limits: Limits,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
@@ -145,6 +148,7 @@ impl Check {
         let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
         let policies = self.policies(&file.admission);
         let gate = self.gate(file);
+        let quirks = self.quirks(file.quirks.as_ref());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
         let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
@@ -158,6 +162,7 @@ impl Check {
             identities: identities.transpose().ok()?,
             policies: policies?,
             gate: gate?,
+            quirks: quirks?,
             limits: file.limits,
             transport: transport?,
             clock,
@@ -235,6 +240,25 @@ impl Check {
                 at.line,
                 format!("`admission.{key}` is \"alarm\" or \"{strict}\", not \"{other}\""),
             ),
+        }
+    }
+
+    /// The known quirks, with those of the operator's file.
+    fn quirks(&mut self, at: Option<&At<String>>) -> Option<Vec<Quirk>> {
+        let known = datamodel::quirks::known().to_vec();
+        let Some(at) = at else { return Some(known) };
+        let path = self.file(at)?;
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return self.complain(at.line, format!("cannot read {}: {error}", path.display())),
+        };
+        match datamodel::quirks::read(&text, &known) {
+            Ok(more) => Some(known.into_iter().chain(more).collect()),
+            Err(errors) => {
+                let said = errors.iter().map(|error| format!("`quirks`: {}:{error}", path.display()));
+                self.errors.extend(said.map(|message| ConfigError { line: at.line, message }));
+                None
+            }
         }
     }
 

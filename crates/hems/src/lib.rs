@@ -25,6 +25,7 @@ mod endpoint;
 mod gate;
 mod plan;
 mod pool;
+mod quirk;
 mod radio;
 mod refusal;
 mod server;

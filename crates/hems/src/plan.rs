@@ -3,7 +3,7 @@
 //! What is desired but unknown is read first; then rows; then values; then the gate; the transmitter last. Each
 //! rule below is one function, and [`next`] is their order. Repeating `next` against a device that answers reaches
 //! `None` within a bounded number of steps, and then desired equals known. A row just added is ours whatever the
-//! factory wrote into it.
+//! factory wrote into it. A device's quirks change which step is taken, and never what is desired in the end.
 //!
 //! ```text
 //!  methods ─▶ names ─▶ values ─▶ lock ─▶ surplus row ─▶ missing row ─▶ differing values ─▶ gate ─▶ AdminState
@@ -19,6 +19,8 @@ pub(crate) use known::{Chunk, Known, Verdict};
 pub(crate) use learn::learn;
 pub(crate) use step::{Setting, Step, table_of};
 
+use cwmp::Quirks;
+
 use crate::radio;
 
 /// Parameters read by one call: about 8 KB of names, well below the 32 KB that every device takes. (H-17)
@@ -28,14 +30,14 @@ const READ_BATCH: usize = 64;
 const REPEATS_MAX: usize = 16;
 
 /// The next step towards what is desired.
-pub(crate) fn next(desired: &Desired, known: &Known) -> Option<Step> {
+pub(crate) fn next(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
     methods(known)
-        .or_else(|| unknown_table(desired, known))
-        .or_else(|| unknown_values(desired, known))
+        .or_else(|| unknown_table(desired, known, quirks))
+        .or_else(|| unknown_values(desired, known, quirks))
         .or_else(|| lock(desired, known))
         .or_else(|| surplus_row(desired, known))
         .or_else(|| missing_row(desired, known))
-        .or_else(|| differing_values(desired, known))
+        .or_else(|| differing_values(desired, known, quirks))
         .or_else(|| gate(desired, known))
         .or_else(|| admin_state(desired, known))
 }
@@ -48,22 +50,23 @@ pub(crate) fn repeats(desired: &Desired, step: &Step) -> usize {
 }
 
 /// Whether the cell serves as desired. (decision 23)
-pub(crate) fn is_in_service(desired: &Desired, known: &Known) -> bool {
+pub(crate) fn is_in_service(desired: &Desired, known: &Known, quirks: &Quirks) -> bool {
     desired.admin_state == Some(true)
         && radio::SERVICE_STATES.iter().all(|path| known.is_true(path))
-        && next(desired, known).is_none()
+        && next(desired, known, quirks).is_none()
 }
 
 fn methods(known: &Known) -> Option<Step> {
     known.methods.is_none().then_some(Step::Methods)
 }
 
-fn unknown_table(desired: &Desired, known: &Known) -> Option<Step> {
+fn unknown_table(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
     let object = desired.objects.iter().find(|object| known.instances(&object.object).is_none())?;
-    Some(Step::Names { object: object.object.clone() })
+    let object = object.object.clone();
+    Some(if quirks.has_unlisted_rows() { Step::Rows { object } } else { Step::Names { object } })
 }
 
-fn unknown_values(desired: &Desired, known: &Known) -> Option<Step> {
+fn unknown_values(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
     let rows = desired.objects.iter().flat_map(|object| {
         let instances = known.instances(&object.object).into_iter().flatten();
         instances.flat_map(move |instance| object.columns().map(move |column| object.path(*instance, column)))
@@ -74,8 +77,8 @@ fn unknown_values(desired: &Desired, known: &Known) -> Option<Step> {
         .cloned()
         .chain(rows)
         .chain(conditions(desired).map(str::to_owned))
-        .filter(|path| known.value(path).is_none())
-        .take(READ_BATCH)
+        .filter(|path| known.value(path).is_none() && !quirks.lacks(path))
+        .take(quirks.at_most().unwrap_or(READ_BATCH))
         .collect();
     (!paths.is_empty()).then_some(Step::Read { paths })
 }
@@ -114,11 +117,12 @@ fn missing_row(desired: &Desired, known: &Known) -> Option<Step> {
     Some(Step::Add { object: object.object.clone() })
 }
 
-fn differing_values(desired: &Desired, known: &Known) -> Option<Step> {
+fn differing_values(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
     let settings: Vec<Setting> = desired
         .differing(known)
         .into_iter()
         .filter_map(|(path, value)| Some(Setting { kind: known.value(&path)?.kind, path, value }))
+        .take(quirks.at_most().unwrap_or(usize::MAX))
         .collect();
     (!settings.is_empty()).then_some(Step::Set { settings })
 }

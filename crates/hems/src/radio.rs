@@ -19,6 +19,10 @@ pub(crate) const RF_TX_STATUS: &str = "Device.Services.FAPService.1.FAPControl.L
 pub(crate) const LATITUDE: &str = "Device.FAP.GPS.LockedLatitude";
 /// The declared longitude, in millionths of a degree.
 pub(crate) const LONGITUDE: &str = "Device.FAP.GPS.LockedLongitude";
+/// Who made it, as DeviceId says it too.
+pub(crate) const MANUFACTURER: &str = "Device.DeviceInfo.Manufacturer";
+/// The name on the box.
+pub(crate) const MODEL_NAME: &str = "Device.DeviceInfo.ModelName";
 /// The running software.
 pub(crate) const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 /// The tracking area.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cwmp::Witness;
+use cwmp::{Quirk, Witness};
 use jiff::Timestamp;
 use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -54,6 +54,8 @@ pub(crate) struct Hems {
     pub(crate) witness: Arc<dyn Witness>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) gate: GatePolicy,
+    /// Every quirk that a device may have.
+    pub(crate) quirks: Vec<Quirk>,
     pub(crate) mode: TransportMode,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
@@ -314,6 +316,7 @@ fn hems(
         witness,
         clock: Arc::clone(&config.clock),
         gate: config.gate,
+        quirks: config.quirks.clone(),
         mode: config.mode,
         patience: Duration::from_secs(config.limits.session_seconds.into()),
     }

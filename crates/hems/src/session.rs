@@ -21,7 +21,7 @@ use std::{
 };
 
 use cwmp::{
-    Envelope, FromAcs, FromCpe,
+    Envelope, FromAcs, FromCpe, Quirks,
     session::{
         Violation,
         acs::{Demand, Session as Protocol},
@@ -143,6 +143,7 @@ struct Device {
     subject: Subject,
     known: Known,
     desired: Resolved,
+    quirks: Quirks,
     /// Steps that are not tried (again) in this session.
     blocked: BTreeSet<String>,
     /// How often each step was taken in this session.
@@ -212,7 +213,8 @@ impl Session {
         }
     }
 
-    /// Notes a tolerance of the decoder, once; it is counted like a misbehaviour and ends nothing.
+    /// Notes a tolerance of the decoder, once; it is counted like a misbehaviour and ends nothing. One that is a known
+    /// quirk of the device is not counted: its quirk is shown.
     pub(crate) fn forgave(&mut self, name: &'static str) {
         self.leniencies.insert(name);
     }
@@ -299,6 +301,9 @@ impl Session {
     }
 
     fn closing(&mut self, hems: &Hems, session: i64, outcome: Outcome) -> Closing {
+        if let Some(device) = &self.device {
+            self.leniencies.retain(|name| !device.quirks.expects(name));
+        }
         let mut closing = Closing {
             identity: self.caller.peer.identity.to_string(),
             session,
@@ -347,12 +352,12 @@ impl Device {
 
     fn summary(&self) -> Summary {
         let nothing = Desired::default();
-        summarise(self.desired.as_ref().unwrap_or(&nothing), &self.known)
+        summarise(self.desired.as_ref().unwrap_or(&nothing), &self.known, &self.quirks)
     }
 }
 
 /// What the list of devices shows of what is known.
-pub(crate) fn summarise(desired: &Desired, known: &Known) -> Summary {
+pub(crate) fn summarise(desired: &Desired, known: &Known, quirks: &Quirks) -> Summary {
     let text = |path: &str| known.text(path).map(str::to_owned);
     let rows = known.instances(radio::PLMN_LIST).into_iter().flatten();
     let plmns: Vec<&str> =
@@ -365,6 +370,6 @@ pub(crate) fn summarise(desired: &Desired, known: &Known) -> Summary {
         admin_state: text(radio::ADMIN_STATE),
         op_state: text(radio::OP_STATE),
         rf_tx_status: text(radio::RF_TX_STATUS),
-        is_in_service: plan::is_in_service(desired, known),
+        is_in_service: plan::is_in_service(desired, known, quirks),
     }
 }

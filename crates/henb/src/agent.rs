@@ -26,6 +26,7 @@ use crate::{
     config::{Config, DeviceKind},
     device::{Device, Memory, Simulated},
     link::{Link, Way},
+    quirk,
     session::{Desk, SessionError},
     state::{STATE_FILE, State, StateError, StateFile},
     transfer::{self, MOST_BYTES, Transfer},
@@ -84,7 +85,11 @@ impl Agent {
         let clock = Arc::new(RestoredClock::restore(saved, profile::build_time(), Instant::now()));
         let connector = connector(config, Arc::clone(&clock))?;
         let device = device(config, &connector, state.as_ref());
-        let cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
+        let mut cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
+        cell.quirks = config.quirk.iter().cloned().collect();
+        for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
+            tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");
+        }
         Ok(Self {
             cell,
             file,

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
 use cwmp::{
     AcsMethod, Agenda, DateTime, DeviceId, EventCode, EventStruct, FaultStruct, Inform, ParameterValueStruct,
-    ScheduleInform, Text, TransferComplete,
+    Quirks, ScheduleInform, Text, TransferComplete,
 };
 use datamodel::Path;
 use jiff::Timestamp;
@@ -50,6 +50,8 @@ pub(crate) struct Cell {
     /// A FactoryReset was answered and is still to be done. (C-21)
     pub(crate) reset: bool,
     schedules: Vec<Schedule>,
+    /// What the product does wrong that this cell plays.
+    pub(crate) quirks: Quirks,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -78,6 +80,7 @@ impl Cell {
             air: Air::default(),
             reset: false,
             schedules: Vec::new(),
+            quirks: Quirks::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,

@@ -16,11 +16,13 @@ use std::{
     time::Duration,
 };
 
+use cwmp::Quirk;
 use profile::{Credentials, HemsUrl, Identity, KeySource, TransportMode};
 use reader::{Reader, Typed};
 
 use crate::{
     device::{Factory, Radio, RadioFault},
+    quirk,
     tunnel::TunnelEnd,
 };
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub device: DeviceKind,
     /// Who it says it is.
     pub names: Names,
+    /// What it does wrong, to try a H(e)MS with.
+    pub quirk: Option<Quirk>,
 }
 
 /// Which implementation of the device trait.
@@ -137,6 +141,9 @@ pub struct File {
     key: Option<Typed<String>>,
     /// `device.kind`: "simulated" or "memory". Default "simulated".
     kind: Option<Typed<String>>,
+    /// `device.quirk`: the name of a known quirk, which the cell plays; its manufacturer, model and software are then the
+    /// product's where they are not said. Default: none.
+    quirk: Option<Typed<String>>,
     /// `device.oui`: six upper-case hex digits. Default: from the certificate.
     oui: Option<Typed<String>>,
     /// `device.manufacturer`, `product_class`, `serial`, `model_name`, `hardware_version`, `software_version`: 1 to 64
@@ -240,6 +247,7 @@ impl File {
             certificate: reader.text("identity", "certificate"),
             key: reader.text("identity", "key"),
             kind: reader.text("device", "kind"),
+            quirk: reader.text("device", "quirk"),
             oui: reader.text("device", "oui"),
             latitude: reader.integer("device", "latitude"),
             longitude: reader.integer("device", "longitude"),
@@ -266,7 +274,12 @@ impl File {
         let anchors = existing(reader, base, "hems.anchors", self.anchors.as_ref());
         let chain = existing(reader, base, "identity.certificate", self.certificate.as_ref());
         let key = key(reader, base, self.key.as_ref());
-        let names = self.names(reader);
+        let quirk = self.quirk.as_ref().and_then(|name| {
+            name.parse(reader, |name| {
+                quirk::find(name, None).map_err(|error| format!("device.quirk: {error}"))
+            })
+        });
+        let names = self.names(reader, quirk.as_ref());
         let device = self.device(reader);
         Some(Config {
             lab: self.lab.as_ref().is_some_and(|lab| lab.value),
@@ -278,6 +291,7 @@ impl File {
             identity: Credentials { chain: chain?, key: key? },
             device,
             names,
+            quirk,
         })
     }
 
@@ -306,8 +320,8 @@ impl File {
         Some(TunnelEnd { address, interface: interface.flatten() })
     }
 
-    fn names(&self, reader: &mut Reader<'_>) -> Names {
-        let mut names = Names::default();
+    fn names(&self, reader: &mut Reader<'_>, quirk: Option<&Quirk>) -> Names {
+        let mut names = quirk.map(quirk::names).unwrap_or_default();
         for (name, text) in &self.texts {
             let Some(value) = text.parse(reader, |text| check_length(name, text)) else { continue };
             match *name {

@@ -157,3 +157,19 @@ fn the_sample_of_the_documentation_is_right() {
     let config = Config::parse(sample, folder.path()).unwrap();
     assert_eq!((config.lab, config.state_dir), (true, folder.path().join("cell")));
 }
+
+#[test]
+fn a_cell_that_plays_a_quirk_has_the_products_names_unless_others_are_typed() {
+    let folder = folder();
+    let with = |line: &str| WHOLE.replace("[device]", &format!("[device]\n{line}"));
+    let config = Config::parse(&with("quirk = \"lab-small-memory\""), folder.path()).unwrap();
+    assert_eq!(config.quirk.map(|quirk| quirk.name).as_deref(), Some("lab-small-memory"));
+    assert_eq!(config.names.model_name, "Small memory");
+    let typed = with("quirk = \"lab-small-memory\"\nmodel_name = \"Mine\"");
+    assert_eq!(Config::parse(&typed, folder.path()).unwrap().names.model_name, "Mine");
+    let problems = Config::parse(&with("quirk = \"nobody\""), folder.path()).unwrap_err();
+    assert!(
+        problems[0].text.starts_with("device.quirk: there is no quirk \"nobody\": one of "),
+        "{problems:?}"
+    );
+}

@@ -213,6 +213,8 @@ pub mod path {
     pub const OP_STATE: &str = "Device.Services.FAPService.1.FAPControl.LTE.OpState";
     /// Whether the transmitter is on.
     pub const RF_TX_STATUS: &str = "Device.Services.FAPService.1.FAPControl.LTE.RFTxStatus";
+    /// The name on the box.
+    pub const MODEL_NAME: &str = "Device.DeviceInfo.ModelName";
     /// Where S1 goes.
     pub const S1_SERVERS: &str = "Device.Services.FAPService.1.FAPControl.LTE.Gateway.S1SigLinkServerList";
     /// Seconds that the air interface may stay on without a link to the operator's network.

@@ -19,6 +19,7 @@ pub mod device;
 mod execute;
 mod link;
 mod queue;
+pub mod quirk;
 mod reach;
 mod record;
 mod session;

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cwmp::{
-    AcsMethod, DecodeError, Envelope, Fault, FromAcs, FromCpe, Limits, Role, Witness,
+    AcsMethod, DecodeError, Envelope, Fault, FromAcs, FromCpe, Limits, Role, Version, Witness,
     session::{
         Violation,
         cpe::{Answered, Demand, Session},
@@ -23,6 +23,7 @@ use crate::{
     cell::Cell,
     execute,
     link::{Link, LinkError, Reply},
+    quirk,
     state::{StateError, StateFile},
 };
 
@@ -52,6 +53,9 @@ pub enum SessionError {
         /// What it said.
         fault: Fault,
     },
+    /// A reply in a namespace that the product which this cell plays does not know.
+    #[error("the reply speaks {}, which this product cannot read", .0.urn())]
+    Namespace(Version),
     /// A session without end.
     #[error("the session has more than {MOST_POSTS} posts")]
     Endless,
@@ -73,11 +77,14 @@ pub(crate) struct Desk<'a> {
 impl Desk<'_> {
     /// Holds one session; the agenda hears of its end from the caller.
     pub(crate) async fn hold(&mut self, link: &mut Link<'_>) -> Result<(), SessionError> {
-        let inform = self.cell.inform();
+        let inform = quirk::inform(self.cell);
         let (mut session, mut post) = Session::open(inform, self.cell.agenda.calls());
         for _ in 0..MOST_POSTS {
             let reply = self.post(link, &post).await?;
             let demand = match Envelope::<FromAcs>::decode(reply.body, &limits()) {
+                Ok(decoded) if !quirk::can_read(&self.cell.quirks, &decoded.envelope) => {
+                    return Err(SessionError::Namespace(decoded.envelope.version));
+                }
                 Ok(decoded) => {
                     let turn = session.receive(decoded.envelope)?;
                     self.take(turn.answered).await?;
@@ -97,7 +104,7 @@ impl Desk<'_> {
                 Demand::Execute(call) => {
                     let reads = execute::only_reads(&call);
                     tracing::debug!(method = call.name(), "the H(e)MS calls");
-                    let outcome = execute::execute(self.cell, call);
+                    let outcome = quirk::execute(self.cell, call);
                     if !reads && outcome.is_ok() {
                         self.save().await?;
                     }
@@ -114,7 +121,7 @@ impl Desk<'_> {
         link: &mut Link<'_>,
         envelope: &Envelope<FromCpe>,
     ) -> Result<Reply, SessionError> {
-        let body = Bytes::from(envelope.encode());
+        let body = Bytes::from(quirk::sent(&self.cell.quirks, envelope).encode());
         self.witness.message(Role::Cpe, &body);
         let reply = link.post(&body, REPLY_BYTES).await?;
         self.witness.message(Role::Acs, &reply.body);

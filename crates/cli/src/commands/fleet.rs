@@ -29,6 +29,12 @@ pub(crate) struct Run {
     /// End when all are in service: exit code 0; or 1 when not within two minutes.
     #[arg(long)]
     once: bool,
+    /// What all the cells do wrong: the name of a quirk.
+    #[arg(long, value_name = "NAME")]
+    quirk: Option<String>,
+    /// A file with more quirks than the known ones.
+    #[arg(long, value_name = "FILE", requires = "quirk")]
+    quirks: Option<PathBuf>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     output: Form,
@@ -37,6 +43,8 @@ pub(crate) struct Run {
 pub(crate) async fn run(command: Command) -> Answer {
     let Command::Run(run) = command;
     let url = profile::HemsUrl::parse(&run.url, profile::TransportMode::Public)?;
+    let find = |name: String| henb::quirk::find(&name, run.quirks.as_deref());
+    let quirk = run.quirk.map(find).transpose()?;
     let options = fleet::Options {
         url,
         pki: run.pki,
@@ -44,6 +52,7 @@ pub(crate) async fn run(command: Command) -> Answer {
         cells: run.cells,
         once: run.once,
         radio_delay: Duration::from_millis(500),
+        quirk,
     };
     eprintln!("hearth: {} cells start; Ctrl-C ends them", run.cells);
     let report = fleet::run(options, interrupted()).await?;

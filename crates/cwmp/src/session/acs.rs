@@ -57,6 +57,8 @@ pub enum Demand {
 pub struct Session {
     state: State,
     version: Version,
+    /// The namespace that the device wants whatever it speaks itself: see [`Session::speak`].
+    wanted: Option<Version>,
     /// The ID of the call that waits for our response, which repeats it. (H-20)
     asked: Option<Text>,
     /// The version that we chose of those that the CPE offers, or that there is none, until it is said. (H-24)
@@ -71,7 +73,8 @@ impl Session {
     #[must_use]
     pub fn new(patience: Duration, now: Instant) -> Self {
         let (state, version) = (State::AwaitInform, Version::default());
-        Self { state, version, asked: None, chosen: None, calls: 0, patience, deadline: now + patience }
+        let deadline = now + patience;
+        Self { state, version, wanted: None, asked: None, chosen: None, calls: 0, patience, deadline }
     }
 
     /// Takes one message of the CPE in.
@@ -86,7 +89,7 @@ impl Session {
         self.deadline = now + self.patience;
         let id = post.header.id.clone();
         if post.body != FromCpe::Empty {
-            self.version = post.version;
+            self.version = self.wanted.unwrap_or(post.version);
         }
         let state = mem::replace(&mut self.state, State::Over);
         let (state, demand) = match (state, post.body) {
@@ -126,6 +129,11 @@ impl Session {
             Err(fault) => FromAcs::Fault(fault),
         };
         Envelope { version: self.version, header, body }
+    }
+
+    /// Speaks in this namespace from now on, instead of the one of each message: a quirk of the device.
+    pub fn speak(&mut self, version: Version) {
+        (self.version, self.wanted) = (version, Some(version));
     }
 
     /// Makes a call: there is one outstanding at most. (S-03)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, json, time};
 use crate::{
-    admission, desire, plan,
+    admission, desire, plan, quirk,
     session::Outcome,
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
@@ -64,6 +64,10 @@ pub(super) struct DeviceDetail {
     gate: Option<serde_json::Value>,
     faults: Vec<FaultView>,
     misbehaviour: Vec<MisbehaviourView>,
+    /// The quirks of this product, by name.
+    quirks: Vec<String>,
+    /// What is desired, and left out because the product lacks it.
+    left_out: Vec<String>,
     calls: Vec<CallView>,
     reports: Vec<ReportView>,
     /// What the plan would do next; absent where it has nothing to do.
@@ -194,8 +198,11 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
     let misbehaviour = store.misbehaviour(&row.identity).await?;
     let calls = store.calls(&row.identity).await?;
     let reports = store.reports(&row.identity).await?;
+    let outlook = outlook(&api, &row, &remembered).await?;
     let detail = DeviceDetail {
-        next_step: next_step(&api, &row, &remembered).await?,
+        quirks: outlook.quirks,
+        left_out: outlook.left_out,
+        next_step: outlook.next_step,
         values: values(&api, &remembered),
         methods: row.methods.as_deref().map(json),
         gate: remembered.known.gate.as_ref().and_then(|verdict| serde_json::to_value(verdict).ok()),
@@ -227,22 +234,32 @@ fn values(api: &Api, remembered: &Remembered) -> Vec<ValueView> {
         .collect()
 }
 
+/// What the next session would make of a device.
+#[derive(Default)]
+struct Outlook {
+    quirks: Vec<String>,
+    left_out: Vec<String>,
+    next_step: Option<serde_json::Value>,
+}
+
 /// Runs the plan on what is known, as the next session would, without drawing anything.
-async fn next_step(
-    api: &Api,
-    row: &DeviceRow,
-    remembered: &Remembered,
-) -> Result<Option<serde_json::Value>, Problem> {
+async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<Outlook, Problem> {
     let (Some(binding), Ok(identity)) = (row.binding(), Identity::parse(&row.identity)) else {
-        return Ok(None);
+        return Ok(Outlook::default());
     };
+    let quirks = quirk::of(&api.hems.quirks, &binding, &remembered.known);
+    let names = quirks.names().map(str::to_owned).collect();
     let subject = Subject { identity, binding };
     let Some(desired) = desire::preview(&api.hems.store, &subject).await? else {
-        return Ok(Some(serde_json::json!({"step": "Draw"})));
+        let next_step = Some(serde_json::json!({"step": "Draw"}));
+        return Ok(Outlook { quirks: names, next_step, ..Outlook::default() });
     };
-    let Some(step) = plan::next(&desired, &remembered.known) else { return Ok(None) };
-    let call = step.method().and_then(|method| serde_json::to_value(method).ok());
-    Ok(Some(serde_json::json!({"step": step.name(), "call": call})))
+    let (desired, left_out) = quirk::fit(desired, &quirks);
+    let next_step = plan::next(&desired, &remembered.known, &quirks).map(|step| {
+        let call = step.method(&quirks).and_then(|method| serde_json::to_value(method).ok());
+        serde_json::json!({"step": step.name(), "call": call})
+    });
+    Ok(Outlook { quirks: names, left_out, next_step })
 }
 
 impl From<ReportRow> for ReportView {

@@ -13,6 +13,8 @@ pub struct File {
     pub state_dir: At<String>,
     /// How cells reach every node of this deployment: `public`, `ipsec-tls` or `ipsec`. Default: `public`.
     pub mode: At<String>,
+    /// A file with more quirks of products than the known ones. Default: none.
+    pub quirks: Option<At<String>>,
     /// The listeners for cells.
     pub cwmp: Cwmp,
     /// Who vouches for what comes out of the tunnel.
@@ -170,6 +172,7 @@ impl File {
             lab: reader.boolean(&mut root, "lab"),
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
             mode: reader.text(&mut root, "mode").unwrap_or_else(|| At::default("public".to_owned())),
+            quirks: reader.text(&mut root, "quirks"),
             cwmp: Cwmp::read(&mut reader, &mut root),
             tunnel: Tunnel::read(&mut reader, &mut root),
             api: Api::read(&mut reader, &mut root),

@@ -135,3 +135,29 @@ fn an_empty_list_is_said_to_be_empty_at_its_line_and_a_kind_has_its_article() {
     assert!(found.iter().any(|text| text.starts_with("3: `cwmp.listen` is empty")), "{found:#?}");
     assert!(found.iter().any(|text| text.starts_with("7: `anchors.realms` is empty")), "{found:#?}");
 }
+
+#[test]
+fn quirks_of_the_operators_are_read_and_each_mistake_in_them_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let parse = |quirks: &str| {
+        std::fs::write(folder.path().join("quirks.toml"), quirks).unwrap();
+        let text = "lab = true\nquirks = \"quirks.toml\"\n";
+        Config::parse(text, &folder.path().join("hems.toml")).err().unwrap().to_string()
+    };
+    let entry = "[[quirk]]\nname = \"a\"\nmanufacturer = \"A\"\nproduct = \"*\"\nwhat = \"Errs.\"\n";
+    assert!(!parse(&format!("{entry}effects = [\"untyped_values\"]\n")).contains("quirks"));
+    let found =
+        parse(&format!("{entry}effects = [\"x\"]\n{}effects = []\n", entry.replace("\"a\"", "\"b\"")));
+    for (line, right) in [("6: ", "unknown variant `x`"), ("7: ", "`effects`: one at least")] {
+        let is_said = |said: &str| {
+            said.starts_with(&folder.path().join("hems.toml:2:").display().to_string())
+                && said.contains(&format!("quirks.toml:{line}"))
+                && said.contains(right)
+        };
+        assert!(found.lines().any(is_said), "{found}");
+    }
+    std::fs::remove_file(folder.path().join("quirks.toml")).unwrap();
+    let text = "quirks = \"quirks.toml\"\n";
+    let errors = Config::parse(text, &folder.path().join("hems.toml")).err().unwrap().to_string();
+    assert!(errors.contains("cannot read"), "{errors}");
+}

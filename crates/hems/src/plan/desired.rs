@@ -45,6 +45,11 @@ impl DesiredObject {
         format!("{}{instance}.{column}", self.object)
     }
 
+    /// The path of a column in any row, with `{i}` for the row.
+    pub(crate) fn column(&self, name: &str) -> String {
+        format!("{}{{i}}.{name}", self.object)
+    }
+
     /// Finds an instance for each row: by key first, then one that was added and never filled in. Its key is empty,
     /// or what the factory puts into each new row.
     pub(crate) fn matching(&self, known: &Known) -> Matching {
@@ -105,13 +110,16 @@ impl Desired {
             || self.objects.iter().any(|object| object.object.starts_with(radio::SERVICE))
     }
 
-    /// The values, rows included, that are known to be other than desired: path and desired text.
+    /// The values, rows included, that are known to be other than desired: path and desired text. A row's key comes
+    /// first, so that a row which is written in several calls is ours after the first of them.
     pub(crate) fn differing(&self, known: &Known) -> Vec<(String, String)> {
         let plain = self.values.iter().map(|(path, text)| (path.clone(), text.clone()));
         let rows = self.objects.iter().flat_map(|object| {
             object.matching(known).pairs.into_iter().flat_map(move |(instance, row)| {
-                let columns = object.rows.get(row).into_iter().flatten();
-                columns.map(move |(column, text)| (object.path(instance, column), text.clone()))
+                let is_key = |column: &(&String, &String)| *column.0 == object.key;
+                let columns = || object.rows.get(row).into_iter().flatten();
+                let ordered = columns().filter(is_key).chain(columns().filter(move |column| !is_key(column)));
+                ordered.map(move |(column, text)| (object.path(instance, column), text.clone()))
             })
         });
         plain

@@ -1,13 +1,14 @@
 //! What a response teaches. Only what was asked for is believed.
 //!
 //! A response that leaves the plan where it was would make it ask for ever: that is a [`Contradiction`], recorded
-//! like a fault, and what the step touched becomes unknown.
+//! like a fault, and what the step touched becomes unknown. What the device's quirks make of paths and types is undone
+//! here.
 
-use cwmp::{AddObjectResponse, CpeResponse, GetParameterNamesResponse, GetParameterValuesResponse};
+use cwmp::{AddObjectResponse, CpeResponse, GetParameterValuesResponse, Quirks};
 use jiff::Timestamp;
 
 use super::{Known, Setting, Step, step::table_of};
-use crate::radio;
+use crate::{quirk, radio};
 
 /// A response that cannot be true, or does not answer the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,7 @@ pub(crate) fn learn(
     known: &mut Known,
     step: &Step,
     response: &CpeResponse,
+    quirks: &Quirks,
     at: Timestamp,
 ) -> Result<(), Contradiction> {
     match (step, response) {
@@ -39,10 +41,18 @@ pub(crate) fn learn(
             Ok(())
         }
         (Step::Names { object }, CpeResponse::GetParameterNames(response)) => {
-            known.learn_instances(object, numbers(object, response));
+            let names = response.parameter_list.iter().map(|info| &*info.name);
+            known.learn_instances(object, numbers(object, names, quirks));
             Ok(())
         }
-        (Step::Read { paths }, CpeResponse::GetParameterValues(response)) => read(known, paths, response, at),
+        (Step::Rows { object }, CpeResponse::GetParameterValues(response)) => {
+            let names = response.parameter_list.iter().map(|parameter| &*parameter.name);
+            known.learn_instances(object, numbers(object, names, quirks));
+            Ok(())
+        }
+        (Step::Read { paths }, CpeResponse::GetParameterValues(response)) => {
+            read(known, paths, response, quirks, at)
+        }
         (Step::Set { settings }, CpeResponse::SetParameterValues(_)) => {
             set(known, settings, at);
             Ok(())
@@ -65,21 +75,23 @@ fn bounded(name: &cwmp::Text) -> String {
     name.chars().take(METHOD_CHARS).collect()
 }
 
-fn numbers(object: &str, response: &GetParameterNamesResponse) -> Vec<u32> {
-    let number = |name: &str| name.strip_prefix(object)?.split('.').next()?.parse().ok();
-    response.parameter_list.iter().filter_map(|info| number(&info.name)).collect()
+fn numbers<'n>(object: &str, names: impl Iterator<Item = &'n str>, quirks: &Quirks) -> Vec<u32> {
+    let number = |name: &str| quirks.model_path(name).strip_prefix(object)?.split('.').next()?.parse().ok();
+    names.filter_map(number).collect()
 }
 
 fn read(
     known: &mut Known,
     paths: &[String],
     response: &GetParameterValuesResponse,
+    quirks: &Quirks,
     at: Timestamp,
 ) -> Result<(), Contradiction> {
     let mut is_kept = true;
     for parameter in &response.parameter_list {
-        if paths.iter().any(|path| **path == *parameter.name) {
-            is_kept &= known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, at);
+        let (name, kind) = quirk::heard(quirks, parameter);
+        if paths.iter().any(|path| **path == *name) {
+            is_kept &= known.learn(&name, &parameter.value.text, kind, at);
         }
     }
     match paths.iter().all(|path| known.value(path).is_some()) {

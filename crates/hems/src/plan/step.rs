@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use cwmp::{
     AddObject, CpeMethod, DeleteObject, GetParameterNames, GetParameterValues, GetRPCMethods,
-    ParameterValueStruct, SetParameterValues, Value, ValueKind,
+    ParameterValueStruct, Quirks, SetParameterValues, Text, Value, ValueKind,
 };
 
 use crate::radio;
@@ -29,6 +29,8 @@ pub(crate) enum Step {
     Methods,
     /// Ask which instances a table has.
     Names { object: String },
+    /// Read a whole table, to see which instances it has.
+    Rows { object: String },
     /// Read parameters.
     Read { paths: Vec<String> },
     /// Set parameters, all of them or none.
@@ -42,29 +44,32 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The call to make, or none for the gate.
-    pub(crate) fn method(&self) -> Option<CpeMethod> {
+    /// The call to make, with the paths that the device has, or none for the gate.
+    pub(crate) fn method(&self, quirks: &Quirks) -> Option<CpeMethod> {
         let key = || PARAMETER_KEY.into();
+        let wire = |path: &str| Text::from(quirks.wire_path(path).into_owned());
         Some(match self {
             Self::Methods => CpeMethod::GetRPCMethods(GetRPCMethods {}),
             Self::Names { object } => CpeMethod::GetParameterNames(GetParameterNames {
-                parameter_path: object.clone().into(),
+                parameter_path: wire(object),
                 next_level: true,
             }),
+            Self::Rows { object } => {
+                CpeMethod::GetParameterValues(GetParameterValues { parameter_names: vec![wire(object)] })
+            }
             Self::Read { paths } => CpeMethod::GetParameterValues(GetParameterValues {
-                parameter_names: paths.iter().map(|path| path.clone().into()).collect(),
+                parameter_names: paths.iter().map(|path| wire(path)).collect(),
             }),
             Self::Set { settings } => CpeMethod::SetParameterValues(SetParameterValues {
-                parameter_list: settings.iter().map(Setting::wire).collect(),
+                parameter_list: settings.iter().map(|setting| setting.wire(wire(&setting.path))).collect(),
                 parameter_key: key(),
             }),
             Self::Add { object } => {
-                CpeMethod::AddObject(AddObject { object_name: object.clone().into(), parameter_key: key() })
+                CpeMethod::AddObject(AddObject { object_name: wire(object), parameter_key: key() })
             }
-            Self::Delete { instance } => CpeMethod::DeleteObject(DeleteObject {
-                object_name: instance.clone().into(),
-                parameter_key: key(),
-            }),
+            Self::Delete { instance } => {
+                CpeMethod::DeleteObject(DeleteObject { object_name: wire(instance), parameter_key: key() })
+            }
             Self::Gate { .. } => return None,
         })
     }
@@ -74,7 +79,7 @@ impl Step {
         match self {
             Self::Methods => "GetRPCMethods",
             Self::Names { .. } => "GetParameterNames",
-            Self::Read { .. } => "GetParameterValues",
+            Self::Rows { .. } | Self::Read { .. } => "GetParameterValues",
             Self::Set { .. } => "SetParameterValues",
             Self::Add { .. } => "AddObject",
             Self::Delete { .. } => "DeleteObject",
@@ -94,7 +99,11 @@ impl Step {
             Self::Set { settings } => {
                 settings.iter().any(|setting| setting.path == radio::ADMIN_STATE).then_some(radio::CONTROL)
             }
-            Self::Methods | Self::Names { .. } | Self::Read { .. } | Self::Gate { .. } => None,
+            Self::Methods
+            | Self::Names { .. }
+            | Self::Rows { .. }
+            | Self::Read { .. }
+            | Self::Gate { .. } => None,
         }
     }
 
@@ -102,7 +111,7 @@ impl Step {
     pub(crate) fn touches(&self) -> Vec<&str> {
         match self {
             Self::Methods | Self::Gate { .. } => Vec::new(),
-            Self::Names { object } | Self::Add { object } => vec![object],
+            Self::Names { object } | Self::Rows { object } | Self::Add { object } => vec![object],
             Self::Read { paths } => paths.iter().map(String::as_str).collect(),
             Self::Set { settings } => settings.iter().map(|setting| setting.path.as_str()).collect(),
             Self::Delete { instance } => table_of(instance).into_iter().collect(),
@@ -124,9 +133,9 @@ impl Step {
 }
 
 impl Setting {
-    fn wire(&self) -> ParameterValueStruct {
+    fn wire(&self, name: Text) -> ParameterValueStruct {
         let value = Value { kind: self.kind, text: self.value.clone().into() };
-        ParameterValueStruct { name: self.path.clone().into(), value }
+        ParameterValueStruct { name, value }
     }
 }
 

@@ -2,24 +2,26 @@
 //!
 //! The device refuses radio changes while it is on the air and refuses to be unlocked before all is as desired, so
 //! that the order of the rules is proved too. A crash loses the answer of the last step, or with it all that the
-//! session learned, as a kill of the H(e)MS does; open intents are then unknown again.
+//! session learned, as a kill of the H(e)MS does; open intents are then unknown again. A device with quirks insists on
+//! them, so that a plan which ignored one would stop the test.
 
 use std::collections::BTreeMap;
 
 use cwmp::{
-    AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DeleteObjectResponse, GetParameterNamesResponse,
-    GetParameterValuesResponse, GetRPCMethodsResponse, ParameterInfoStruct, ParameterValueStruct,
-    SetParameterValuesResponse, Value, ValueKind,
+    AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DeleteObjectResponse, Effect,
+    GetParameterNamesResponse, GetParameterValuesResponse, GetRPCMethodsResponse, ParameterInfoStruct,
+    ParameterValueStruct, Quirk, SetParameterValuesResponse, Text, Value, ValueKind, quirk::Move,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{learn::Contradiction, *};
+use crate::quirk;
 
 const PLMN: &str = radio::PLMN_LIST;
 const EARFCN: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.RF.EARFCNDL";
-/// Reads, two locks, every row out and in, two settings, a gate: with 6 rows at most, far below this.
-const STEPS_MAX: usize = 60;
+/// Reads, two locks, every row out and in, settings one by one, a gate: with 6 rows at most, far below this.
+const STEPS_MAX: usize = 120;
 
 /// A cell that obeys, in memory.
 struct Cell {
@@ -28,11 +30,19 @@ struct Cell {
     next_row: u32,
     /// What the factory puts into the key of each new row.
     factory_key: &'static str,
+    /// What it insists on.
+    quirks: Quirks,
 }
 
 impl Cell {
     fn new(plmns: &[String], on_air: bool, tac: u32) -> Self {
-        let mut cell = Self { values: BTreeMap::new(), rows: Vec::new(), next_row: 1, factory_key: "" };
+        let mut cell = Self {
+            values: BTreeMap::new(),
+            rows: Vec::new(),
+            next_row: 1,
+            factory_key: "",
+            quirks: Quirks::default(),
+        };
         cell.put(radio::TAC, &tac.to_string(), ValueKind::UnsignedInt);
         cell.put(radio::PCI, "0", ValueKind::String);
         cell.put(EARFCN, "100", ValueKind::String);
@@ -72,25 +82,34 @@ impl Cell {
                 CpeResponse::GetRPCMethods(GetRPCMethodsResponse { method_list: vec!["Inform".into()] })
             }
             CpeMethod::GetParameterNames(_) => {
-                let info =
-                    |row: &u32| ParameterInfoStruct { name: format!("{PLMN}{row}.").into(), writable: true };
+                assert!(!self.quirks.has_unlisted_rows(), "the names of rows say nothing");
+                let name = |row: &u32| self.wire(&format!("{PLMN}{row}."));
+                let info = |row: &u32| ParameterInfoStruct { name: name(row), writable: true };
                 let parameter_list = self.rows.iter().map(info).collect();
                 CpeResponse::GetParameterNames(GetParameterNamesResponse { parameter_list })
             }
             CpeMethod::GetParameterValues(call) => {
-                let value = |name: &cwmp::Text| {
-                    let (text, kind) = self.values.get(&**name)?.clone();
-                    Some(ParameterValueStruct {
-                        name: name.clone(),
-                        value: Value { kind, text: text.into() },
-                    })
+                self.check_count(call.parameter_names.len());
+                let paths: Vec<String> = call.parameter_names.iter().map(|name| self.heard(name)).collect();
+                let is_asked = |path: &String| {
+                    paths
+                        .iter()
+                        .any(|asked| asked == path || path.starts_with(&**asked) && asked.ends_with('.'))
                 };
-                let parameter_list = call.parameter_names.iter().filter_map(value).collect();
+                let value = |(path, (text, kind)): (&String, &(String, ValueKind))| ParameterValueStruct {
+                    name: self.wire(path),
+                    value: Value { kind: self.said(*kind), text: text.clone().into() },
+                };
+                let asked = self.values.iter().filter(|(path, _)| is_asked(path));
+                let parameter_list = asked.map(value).collect();
                 CpeResponse::GetParameterValues(GetParameterValuesResponse { parameter_list })
             }
             CpeMethod::SetParameterValues(call) => {
+                self.check_count(call.parameter_list.len());
                 for parameter in &call.parameter_list {
-                    self.set(&parameter.name, &parameter.value.text);
+                    let path = self.heard(&parameter.name);
+                    assert_eq!(parameter.value.kind, self.values[&path].1, "{path} has another type");
+                    self.set(&path, &parameter.value.text);
                 }
                 CpeResponse::SetParameterValues(SetParameterValuesResponse { status: ApplyStatus::Applied })
             }
@@ -101,15 +120,35 @@ impl Cell {
             }
             CpeMethod::DeleteObject(call) => {
                 assert!(!self.is_on_air(), "rows change only while locked");
-                let row: u32 =
-                    call.object_name.strip_prefix(PLMN).unwrap().trim_end_matches('.').parse().unwrap();
+                let name = self.heard(&call.object_name);
+                let row: u32 = name.strip_prefix(PLMN).unwrap().trim_end_matches('.').parse().unwrap();
                 assert!(self.rows.contains(&row), "a row is deleted once");
                 self.rows.retain(|kept| *kept != row);
-                self.values.retain(|path, _| !path.starts_with(&*call.object_name));
+                self.values.retain(|path, _| !path.starts_with(&*name));
                 CpeResponse::DeleteObject(DeleteObjectResponse { status: ApplyStatus::Applied })
             }
             other => panic!("the plan never calls {}", other.name()),
         }
+    }
+
+    fn check_count(&self, count: usize) {
+        assert!(self.quirks.at_most().is_none_or(|most| count <= most), "{count} parameters are too many");
+    }
+
+    /// The model's path of what a call names; it must be named where this product has it.
+    fn heard(&self, name: &str) -> String {
+        let path = self.quirks.model_path(name).into_owned();
+        assert_eq!(self.wire(&path), name, "it lies elsewhere");
+        assert!(!self.quirks.lacks(&path), "{path} is asked for");
+        path
+    }
+
+    fn wire(&self, path: &str) -> Text {
+        self.quirks.wire_path(path).into_owned().into()
+    }
+
+    fn said(&self, kind: ValueKind) -> ValueKind {
+        if self.quirks.has_untyped_values() { ValueKind::String } else { kind }
     }
 
     fn set(&mut self, path: &str, text: &str) {
@@ -159,14 +198,15 @@ enum Fate {
 
 /// Runs sessions until the plan has nothing to do; gives the number of steps.
 fn converge(cell: &mut Cell, desired: &Desired, stored: &mut Known, fates: &[Fate]) -> usize {
+    let (desired, quirks) = (&quirk::fit(desired.clone(), &cell.quirks).0, cell.quirks.clone());
     let mut known = stored.clone();
     let mut intents: Vec<String> = Vec::new();
     let mut fates = fates.iter();
     let mut steps = 0;
-    while let Some(step) = next(desired, &known) {
+    while let Some(step) = next(desired, &known, &quirks) {
         steps += 1;
         assert!(steps < STEPS_MAX + fates.len(), "no end: {step:?}");
-        let Some(method) = step.method() else {
+        let Some(method) = step.method(&quirks) else {
             if let Step::Gate { latitude, longitude } = step {
                 judge(&mut known, latitude, longitude);
             }
@@ -175,7 +215,7 @@ fn converge(cell: &mut Cell, desired: &Desired, stored: &mut Known, fates: &[Fat
         intents.extend(step.intent().map(str::to_owned));
         let response = cell.execute(&method);
         match fates.next().copied().unwrap_or(Fate::Fine) {
-            Fate::Fine => learn(&mut known, &step, &response, Timestamp::UNIX_EPOCH).unwrap(),
+            Fate::Fine => learn(&mut known, &step, &response, &quirks, Timestamp::UNIX_EPOCH).unwrap(),
             Fate::AnswerLost => step.intent().into_iter().for_each(|object| known.forget(object)),
             Fate::Killed => {
                 known = stored.clone();
@@ -185,6 +225,27 @@ fn converge(cell: &mut Cell, desired: &Desired, stored: &mut Known, fates: &[Fat
     }
     *stored = known;
     steps
+}
+
+/// One of each effect that a plan reads.
+fn effects() -> Vec<Effect> {
+    let moved = |path: &str, to: &str| Effect::Moved(Move { path: path.to_owned(), to: to.to_owned() });
+    vec![
+        Effect::AtMost(1),
+        Effect::AtMost(2),
+        moved(radio::TAC, "Device.X_00005E_TAC"),
+        moved(PLMN, "Device.X_00005E_Networks."),
+        moved("Device.FAP.", "InternetGatewayDevice.FAP."),
+        Effect::Lacks(radio::TAC.to_owned()),
+        Effect::Lacks(format!("{PLMN}{{i}}.Enable")),
+        Effect::UnlistedRows,
+        Effect::UntypedValues,
+    ]
+}
+
+fn quirks(effects: Vec<Effect>) -> Quirks {
+    let known = datamodel::quirks::known().first().cloned().unwrap();
+    Quirks::from_iter([Quirk { effects, ..known }])
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -209,8 +270,27 @@ proptest! {
         let rows: Vec<&String> = cell.rows.iter().map(|row| &cell.values[&format!("{PLMN}{row}.PLMNID")].0).collect();
         prop_assert_eq!(rows.len(), wanted.len(), "{:?}", rows);
         prop_assert!(wanted.iter().all(|plmn| rows.iter().any(|row| row == plmn)));
-        prop_assert!(cell.is_on_air() && is_in_service(&desired, &known));
+        prop_assert!(cell.is_on_air() && is_in_service(&desired, &known, &Quirks::default()));
         prop_assert_eq!(&cell.values[radio::PCI].0, "42");
+    }
+
+    #[test]
+    fn a_device_with_any_quirks_converges_too(
+        effects in prop::sample::subsequence(effects(), 0..=effects().len()),
+        there in prop::collection::vec("(|00101|99970|99971)", 0..4),
+        factory_key in prop::sample::select(vec!["", "00101", "99971"]),
+        fates in prop::collection::vec(fate(), 0..20),
+    ) {
+        let mut cell = Cell::new(&there, false, 1);
+        (cell.factory_key, cell.quirks) = (factory_key, quirks(effects));
+        let (quirks, desired) = (cell.quirks.clone(), desired(&["99970", "99972"]));
+        let mut known = Known::default();
+        converge(&mut cell, &desired, &mut known, &fates);
+        let desired = quirk::fit(desired, &quirks).0;
+        prop_assert!(cell.is_on_air() && is_in_service(&desired, &known, &quirks));
+        prop_assert_eq!(cell.rows.len(), 2);
+        let tac = if quirks.lacks(radio::TAC) { "1" } else { "7" };
+        prop_assert_eq!(&cell.values[radio::TAC].0, tac);
     }
 
     #[test]
@@ -220,17 +300,21 @@ proptest! {
         converge(&mut cell, &desired(&["99970"]), &mut known, &[]);
         let changed = desired(&["99971", "99972"]);
         converge(&mut cell, &changed, &mut known, &fates);
-        prop_assert!(cell.is_on_air() && is_in_service(&changed, &known));
+        prop_assert!(cell.is_on_air() && is_in_service(&changed, &known, &Quirks::default()));
     }
 }
 
 /// The steps of a whole plan, by name.
 fn story(cell: &mut Cell, desired: &Desired, known: &mut Known, passes: bool) -> Vec<String> {
     let mut names = Vec::new();
-    while let Some(step) = next(desired, known) {
+    let quirks = cell.quirks.clone();
+    while let Some(step) = next(desired, known, &quirks) {
         names.push(step.label().split(" #").next().unwrap().to_owned());
-        match (step.method(), &step) {
-            (Some(method), _) => learn(known, &step, &cell.execute(&method), Timestamp::UNIX_EPOCH).unwrap(),
+        match (step.method(&quirks), &step) {
+            (Some(method), _) => {
+                let response = cell.execute(&method);
+                learn(known, &step, &response, &quirks, Timestamp::UNIX_EPOCH).unwrap();
+            }
             (None, Step::Gate { latitude, longitude }) => {
                 judge(known, latitude.clone(), longitude.clone());
                 known.gate.as_mut().unwrap().passed = passes;
@@ -266,7 +350,7 @@ fn a_cell_on_the_air_is_locked_before_its_radio_changes() {
     let steps = story(&mut cell, &desired(&["99970"]), &mut known, true);
     let admin: Vec<_> = steps.iter().filter(|step| step.contains("AdminState")).collect();
     assert_eq!(admin.len(), 2, "{steps:#?}");
-    assert!(is_in_service(&desired(&["99970"]), &known));
+    assert!(is_in_service(&desired(&["99970"]), &known, &Quirks::default()));
 }
 
 #[test]
@@ -275,7 +359,7 @@ fn a_place_that_the_gate_refuses_stays_dark() {
     let mut known = Known::default();
     story(&mut cell, &desired(&["99970"]), &mut known, false);
     assert!(!cell.is_on_air());
-    assert!(!is_in_service(&desired(&["99970"]), &known));
+    assert!(!is_in_service(&desired(&["99970"]), &known, &Quirks::default()));
 }
 
 #[test]
@@ -288,7 +372,7 @@ fn s09_a_boot_asks_again_and_a_bootstrap_forgets_everything() {
     assert_eq!(steps, [format!("GetParameterValues {} and 2 more", radio::ADMIN_STATE), "Gate ".to_owned()]);
     known.forget_all();
     assert_eq!(known.values().count(), 0);
-    assert_eq!(next(&desired(&["99970"]), &known), Some(Step::Methods));
+    assert_eq!(next(&desired(&["99970"]), &known, &Quirks::default()), Some(Step::Methods));
 }
 
 #[test]
@@ -297,14 +381,14 @@ fn a_verdict_counts_for_its_place_only() {
     let mut known = Known::default();
     story(&mut cell, &desired(&["99970"]), &mut known, true);
     known.learn(radio::LATITUDE, "48137000", ValueKind::Int, Timestamp::UNIX_EPOCH);
-    assert!(matches!(next(&desired(&["99970"]), &known), Some(Step::Gate { .. })));
+    assert!(matches!(next(&desired(&["99970"]), &known, &Quirks::default()), Some(Step::Gate { .. })));
 }
 
 #[test]
 fn a_response_that_answers_nothing_is_a_contradiction() {
     let step = Step::Read { paths: vec!["Device.A".to_owned()] };
     let response = CpeResponse::GetParameterValues(GetParameterValuesResponse { parameter_list: Vec::new() });
-    let learned = learn(&mut Known::default(), &step, &response, Timestamp::UNIX_EPOCH);
+    let learned = learn(&mut Known::default(), &step, &response, &Quirks::default(), Timestamp::UNIX_EPOCH);
     assert_eq!(learned, Err(Contradiction::LeavesOut));
 
     let mut known = Known::default();
@@ -312,11 +396,14 @@ fn a_response_that_answers_nothing_is_a_contradiction() {
     let step = Step::Add { object: PLMN.to_owned() };
     let response =
         CpeResponse::AddObject(AddObjectResponse { instance_number: 1, status: ApplyStatus::Applied });
-    assert_eq!(learn(&mut known, &step, &response, Timestamp::UNIX_EPOCH), Err(Contradiction::SameNumber));
+    assert_eq!(
+        learn(&mut known, &step, &response, &Quirks::default(), Timestamp::UNIX_EPOCH),
+        Err(Contradiction::SameNumber)
+    );
 }
 
 #[test]
 fn nothing_desired_means_nothing_touched() {
     let known = Known::restore(BTreeMap::new(), None, Some(Vec::new()));
-    assert_eq!(next(&Desired::default(), &known), None);
+    assert_eq!(next(&Desired::default(), &known, &Quirks::default()), None);
 }

@@ -23,6 +23,7 @@ impl Hems {
             witness: Arc::new(()),
             clock,
             gate: GatePolicy::Closed,
+            quirks: Vec::new(),
             mode: TransportMode::Public,
             patience,
         }

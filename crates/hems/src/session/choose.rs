@@ -9,6 +9,7 @@ use super::{Device, Outstanding, Session, SessionError};
 use crate::{
     Hems, call, gate,
     plan::{self, Step},
+    quirk,
     store::{self, FaultRow, Intent, Progress},
 };
 
@@ -65,7 +66,9 @@ impl Device {
     fn take_step(&mut self, hems: &Hems, step: &Step, answer: Result<CpeResponse, Fault>) {
         match answer {
             Ok(response) => {
-                if let Err(contradiction) = plan::learn(&mut self.known, step, &response, hems.now()) {
+                if let Err(contradiction) =
+                    plan::learn(&mut self.known, step, &response, &self.quirks, hems.now())
+                {
                     let fault = Fault::new(FaultCode(0), contradiction.to_string());
                     self.stumble(hems, step, &fault);
                 }
@@ -78,13 +81,9 @@ impl Device {
     fn take_call(&mut self, hems: &Hems, object: Option<&str>, answer: &Result<CpeResponse, Fault>) {
         if let Ok(CpeResponse::GetParameterValues(response)) = answer {
             for parameter in &response.parameter_list {
-                if parameter.name.starts_with("Device.") {
-                    self.known.learn(
-                        &parameter.name,
-                        &parameter.value.text,
-                        parameter.value.kind,
-                        hems.now(),
-                    );
+                let (name, kind) = quirk::heard(&self.quirks, parameter);
+                if name.starts_with("Device.") {
+                    self.known.learn(&name, &parameter.value.text, kind, hems.now());
                 }
             }
         }
@@ -128,7 +127,7 @@ impl Device {
     fn next_step(&mut self, hems: &Hems) -> Option<Step> {
         let desired = self.desired.clone().ok()?;
         loop {
-            let step = plan::next(&desired, &self.known)?;
+            let step = plan::next(&desired, &self.known, &self.quirks)?;
             let label = step.label();
             if self.blocked.contains(PLAN) || self.blocked.contains(&label) {
                 return None;
@@ -156,7 +155,7 @@ impl Device {
             let intent = self.intent(hems, session, step.label(), Some(object.to_owned()));
             hems.store.intend(intent).await?;
         }
-        let method = step.method();
+        let method = step.method(&self.quirks);
         self.outstanding = Some(Outstanding::Step(step));
         Ok(method)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use cwmp::{
     AcsMethod, AcsResponse, AutonomousTransferCompleteResponse, EventCode, Fault, FaultCode,
-    GetRPCMethodsResponse, Inform, InformResponse, RequestDownloadResponse, TransferComplete,
+    GetRPCMethodsResponse, Inform, InformResponse, Quirks, RequestDownloadResponse, TransferComplete,
     TransferCompleteResponse,
 };
 use profile::Reason;
@@ -19,8 +19,8 @@ use super::{
 use crate::{
     Hems, call, desire,
     plan::Known,
-    radio,
-    store::{CallRow, FaultRow, Lesson, Opening, Remembered, StoreError, TlsFacts},
+    quirk, radio,
+    store::{Binding, CallRow, FaultRow, Lesson, Opening, Remembered, StoreError, TlsFacts},
     template::Subject,
 };
 
@@ -79,6 +79,9 @@ impl Session {
         }
         let subject = Subject { identity, binding };
         let device = Device::informed(hems, subject, &inform).await?;
+        if let Some(version) = device.device.quirks.speaks() {
+            self.protocol.speak(version);
+        }
         let number = hems.store.open_session(self.opening(hems, &inform, Some(&device))).await?;
         self.number = Some(number);
         self.device = Some(device.opened());
@@ -177,8 +180,9 @@ impl Device {
         let remembered = hems.store.remembered(identity).await?;
         let blocked = if is_boot { BTreeSet::new() } else { blocked(&remembered) };
         let mut known = recall(remembered, is_bootstrap, is_boot);
-        learn(&mut known, inform, hems);
+        let quirks = learn(&mut known, inform, &subject.binding, hems);
         let desired = desire::draw(&hems.store, &subject, hems.now()).await?;
+        let desired = desired.map(|desired| quirk::fit(desired, &quirks).0);
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
         let calls = hems.store.open_calls(identity).await?;
@@ -188,6 +192,7 @@ impl Device {
             subject,
             known,
             desired,
+            quirks,
             blocked,
             taken: std::collections::BTreeMap::new(),
             calls: queued.into(),
@@ -260,12 +265,17 @@ fn forget_hopes(known: &mut Known) {
     }
 }
 
-fn learn(known: &mut Known, inform: &Inform, hems: &Hems) {
+/// Takes up what an Inform tells, and finds the quirks of who tells it.
+fn learn(known: &mut Known, inform: &Inform, binding: &Binding, hems: &Hems) -> Quirks {
+    quirk::learn_product(known, inform, hems.now());
+    let quirks = quirk::of(&hems.quirks, binding, known);
     for parameter in &inform.parameter_list {
-        if parameter.name.starts_with("Device.") {
-            known.learn(&parameter.name, &parameter.value.text, parameter.value.kind, hems.now());
+        let (name, kind) = quirk::heard(&quirks, parameter);
+        if name.starts_with("Device.") {
+            known.learn(&name, &parameter.value.text, kind, hems.now());
         }
     }
+    quirks
 }
 
 fn events(inform: &Inform) -> String {

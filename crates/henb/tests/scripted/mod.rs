@@ -359,6 +359,7 @@ impl World {
             url: HemsUrl::parse(&acs.url(), TransportMode::Public).unwrap(),
             anchors: pki.join("operator.pem"),
             identity: (&identity).into(),
+            quirk: None,
             device: DeviceKind::Simulated(Radio {
                 delay: Duration::from_millis(20),
                 seed: 1,
