@@ -86,6 +86,38 @@ async fn p07_a17_a_401_ends_the_session_and_is_never_answered() {
 }
 
 #[tokio::test]
+async fn p07_a16_no_request_of_a_session_carries_a_secret() {
+    let world = World::new().await;
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    cell.stop().await;
+    let posts = world.acs.posts();
+    assert!(posts.len() > 1, "a whole session");
+    for name in posts.iter().flat_map(|post| post.headers.keys()) {
+        let name = name.as_str();
+        assert!(!name.contains("auth") && !name.contains("token") && !name.contains("secret"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn t13_an_offer_to_upgrade_the_connection_is_not_taken() {
+    let world = World::new().await;
+    world.acs.header(header::UPGRADE, "TLS/1.2, HTTP/1.1");
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    cell.stop().await;
+    let posts = world.acs.posts();
+    assert!(posts.iter().all(|post| post.header("upgrade").is_none() && post.header("connection").is_none()));
+
+    let world = World::new().await;
+    world.acs.next_is(Oddity::Status(426, "upgrade", "TLS/1.2, HTTP/1.1".to_owned()));
+    let mut cell = world.start();
+    cell.until(|status| status.failures == 1).await;
+    cell.stop().await;
+    assert_eq!(world.acs.posts().len(), 1, "the session has failed, and nobody upgrades");
+}
+
+#[tokio::test]
 async fn p11_h11_a_redirect_to_plain_http_is_not_followed() {
     for target in ["http://localhost:1/", "//localhost/", "ftp://localhost/", "https://u:p@localhost/"] {
         let world = World::new().await;
