@@ -15,12 +15,15 @@
 mod authority;
 mod der;
 mod files;
+mod order;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use authority::{Authority, AuthorityOrder, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity};
+pub use authority::{
+    Authority, AuthorityOrder, Defect, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity,
+};
 
 use crate::context::KeyPair;
 use crate::identity::{Identity, IdentityError, is_label};
