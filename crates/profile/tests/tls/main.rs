@@ -11,12 +11,16 @@
 #![expect(clippy::indexing_slicing, reason = "the tests read hellos that they have checked the length of")]
 
 mod alerts;
+mod certificates;
 mod clients;
 mod clock;
+mod handshakes;
 mod hello;
+mod judges;
 mod load;
+mod mirror;
+mod probes;
 mod servers;
 mod suites;
 mod versions;
-mod wire;
 mod world;
