@@ -11,6 +11,7 @@ mod files;
 mod fresh;
 mod golden;
 mod licences;
+mod secrets;
 mod sizes;
 mod thresholds;
 mod words;
@@ -60,6 +61,7 @@ struct Rules {
     dependencies: BTreeMap<String, usize>,
     sizes: Sizes,
     words: Words,
+    secrets: Reasons,
 }
 
 /// The longest that a function and a file may be.
@@ -104,6 +106,7 @@ fn findings(project: &Project, rules: &Rules, metadata: &cargo::Metadata) -> Vec
         sizes::sizes(project, &rules.sizes),
         words::types(project, &rules.words),
         words::functions(project, &rules.words),
+        secrets::secrets(project, &rules.secrets),
         golden::pairs(project),
         golden::orphans(project),
         golden::quirks(project),

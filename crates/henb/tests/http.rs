@@ -164,3 +164,35 @@ async fn h10_cookies_come_back_in_the_session() {
 fn h09_a_reply_may_take_half_a_minute() {
     assert!(henb::RESPONSE_WAIT >= Duration::from_secs(30));
 }
+
+#[tokio::test]
+async fn p07_a16_no_request_of_a_session_carries_a_secret() {
+    let world = World::new().await;
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    cell.stop().await;
+    let posts = world.acs.posts();
+    assert!(posts.len() > 1, "a whole session");
+    for name in posts.iter().flat_map(|post| post.headers.keys()) {
+        let name = name.as_str();
+        assert!(!name.contains("auth") && !name.contains("token") && !name.contains("secret"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn t13_an_offer_to_upgrade_the_connection_is_not_taken() {
+    let world = World::new().await;
+    world.acs.header(header::UPGRADE, "TLS/1.2, HTTP/1.1");
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    cell.stop().await;
+    let posts = world.acs.posts();
+    assert!(posts.iter().all(|post| post.header("upgrade").is_none() && post.header("connection").is_none()));
+
+    let world = World::new().await;
+    world.acs.next_is(Oddity::Status(426, "upgrade", "TLS/1.2, HTTP/1.1".to_owned()));
+    let mut cell = world.start();
+    cell.until(|status| status.failures == 1).await;
+    cell.stop().await;
+    assert_eq!(world.acs.posts().len(), 1, "the session has failed, and nobody upgrades");
+}

@@ -1,7 +1,7 @@
 //! Where tests find what nobody here wrote: schemas, data models, messages from the field, judges.
 //!
 //! One rule: a test that cannot ask its oracle says so in the list that ends a run, and passes; where the
-//! folder is there, nothing is skipped. For tests alone: no shipped crate depends on this one.
+//! oracle is there, nothing is skipped. For tests alone: no shipped crate depends on this one.
 
 use std::{env, fs, io::Write, path::PathBuf};
 
@@ -14,11 +14,27 @@ pub fn folder(test: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    if let Some(skips) = env::var_os("HEARTH_SKIPS") {
-        let list = fs::OpenOptions::new().append(true).create(true).open(skips);
-        // A list that cannot be written is xtask's to notice: it counts the lines.
-        let _ = list
-            .and_then(|mut list| writeln!(list, "{test}: no folder of oracles; $HEARTH_ORACLES names it"));
-    }
+    skip(test, "no folder of oracles; $HEARTH_ORACLES names it");
     None
+}
+
+/// A judge that `./x test` installs: on the path, or in `target/judges`. Nothing where it is missing: then the
+/// skip of `test` is noted in the same list.
+#[must_use]
+pub fn tool(test: &str, program: &str) -> Option<PathBuf> {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/judges/bin");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found =
+        env::split_paths(&path).chain([own]).map(|folder| folder.join(program)).find(|file| file.is_file());
+    if found.is_none() {
+        skip(test, &format!("no {program}; ./x test installs it"));
+    }
+    found
+}
+
+fn skip(test: &str, why: &str) {
+    let Some(skips) = env::var_os("HEARTH_SKIPS") else { return };
+    let list = fs::OpenOptions::new().append(true).create(true).open(skips);
+    // A list that cannot be written is xtask's to notice: it counts the lines.
+    let _ = list.and_then(|mut list| writeln!(list, "{test}: {why}"));
 }

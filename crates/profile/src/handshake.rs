@@ -141,6 +141,7 @@ pub(crate) fn engine_refusal(
         EXPIRED => Reason::CertificateExpired,
         13 | 14 => Reason::MalformedCertificate,
         26 if depth == 0 => return purpose_refusal(chain, role, profile),
+        34 => Reason::CriticalExtension,
         62 | 64 => Reason::WrongName,
         66 | 67 => Reason::WeakKey,
         68 => Reason::WeakSignature,

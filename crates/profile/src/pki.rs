@@ -16,6 +16,7 @@
 mod authority;
 mod der;
 mod files;
+mod order;
 mod revoked;
 mod status;
 
@@ -23,7 +24,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use authority::{Authority, AuthorityOrder, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity};
+pub use authority::{
+    Authority, AuthorityOrder, Defect, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity,
+};
 pub use revoked::{revoke, write_crls};
 pub use status::{CrlOrder, OcspAnswer, OcspOrder, RevocationReason, RevokedCertificate};
 

@@ -83,6 +83,9 @@ reasons! {
     /// The certificate is no well-formed X.509 v3.
     MalformedCertificate "malformed_certificate" "TS 33.310 6.1.1, A-09"
         "replace the certificate; its encoding is broken"
+    /// A critical extension that this product does not know.
+    CriticalExtension "critical_extension" "RFC 5280 4.2, A-09"
+        "issue the certificate without the extension, or with it not critical"
     /// No dNSName of the form `<EUI>.<realm>`.
     NotAnIdentity "not_an_identity" "TS 23.003 4.10, A-02"
         "issue the certificate with the dNSName <EUI>.<realm>; a common name does not count"

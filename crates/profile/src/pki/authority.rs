@@ -1,6 +1,5 @@
 //! A CA that issues what it is ordered to, also what no honest CA would: tests need the odd ones.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use jiff::{Timestamp, ToSpan};
@@ -18,13 +17,15 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameRef};
 
-use super::{LAB_BITS, LAB_MARKER, PkiError, der, files};
+pub use super::order::{AuthorityOrder, Defect, LeafOrder};
+use super::{LAB_MARKER, PkiError, der, files};
 use crate::clock::build_time;
 use crate::context::KeyPair;
-use crate::identity::Identity;
 
 /// The longest common name that X.520 has.
 const MAX_COMMON_NAME: usize = 64;
+/// An extension that no reader knows, under the number that RFC 5612 keeps for examples.
+const NOBODYS_EXTENSION: &str = "1.3.6.1.4.1.32473.1";
 /// How far lab certificates are dated back: cells with restored clocks shall accept them. (K-06)
 const DATED_BACK_HOURS: i64 = 30 * 24;
 
@@ -116,172 +117,6 @@ pub enum Purpose {
     CodeSigning,
     /// An OCSP responder that the issuer trusts.
     OcspSigning,
-}
-
-/// What a new CA shall be.
-#[derive(Debug, Clone)]
-pub struct AuthorityOrder {
-    common_name: String,
-    domain: Option<String>,
-    is_lab: bool,
-    bits: u32,
-    digest: Digest,
-    validity: Validity,
-    path_length: u32,
-}
-
-impl AuthorityOrder {
-    /// A lab CA for names below `domain` only.
-    pub fn lab(common_name: &str, domain: &str) -> Self {
-        Self {
-            common_name: common_name.to_owned(),
-            domain: Some(domain.to_owned()),
-            is_lab: true,
-            bits: LAB_BITS,
-            digest: Digest::Sha256,
-            validity: Validity::lab(Timestamp::now(), 1),
-            path_length: 0,
-        }
-    }
-
-    /// Without name constraints.
-    #[must_use]
-    pub fn unconstrained(self) -> Self {
-        Self { domain: None, ..self }
-    }
-
-    /// Without the lab marker: for tests of what a product accepts.
-    #[must_use]
-    pub fn unmarked(self) -> Self {
-        Self { is_lab: false, ..self }
-    }
-
-    /// Another RSA size.
-    #[must_use]
-    pub fn bits(self, bits: u32) -> Self {
-        Self { bits, ..self }
-    }
-
-    /// Another digest.
-    #[must_use]
-    pub fn digest(self, digest: Digest) -> Self {
-        Self { digest, ..self }
-    }
-
-    /// Another validity.
-    #[must_use]
-    pub fn valid(self, validity: Validity) -> Self {
-        Self { validity, ..self }
-    }
-
-    /// How many CAs may stand below it.
-    #[must_use]
-    pub fn path_length(self, path_length: u32) -> Self {
-        Self { path_length, ..self }
-    }
-}
-
-/// What a new end-entity certificate shall be, honest or not.
-#[derive(Debug, Clone)]
-pub struct LeafOrder {
-    common_name: String,
-    dns_names: Vec<Vec<u8>>,
-    addresses: Vec<IpAddr>,
-    digest: Digest,
-    validity: Validity,
-    usages: Vec<Usage>,
-    is_usage_critical: bool,
-    purposes: Vec<Purpose>,
-    is_ca: bool,
-    key_period: Option<Validity>,
-}
-
-impl LeafOrder {
-    /// The certificate of a H(e)MS.
-    pub fn hems(fqdn: &str) -> Self {
-        let usages = vec![Usage::DigitalSignature, Usage::KeyEncipherment];
-        Self::new(fqdn, usages, vec![Purpose::ServerAuth])
-    }
-
-    /// The certificate of a H(e)NB.
-    pub fn henb(identity: &Identity) -> Self {
-        Self::new(identity.as_str(), vec![Usage::DigitalSignature], vec![Purpose::ClientAuth])
-    }
-
-    fn new(name: &str, usages: Vec<Usage>, purposes: Vec<Purpose>) -> Self {
-        Self {
-            common_name: name.to_owned(),
-            dns_names: vec![name.as_bytes().to_vec()],
-            addresses: Vec::new(),
-            digest: Digest::Sha256,
-            validity: Validity::lab(Timestamp::now(), 1),
-            usages,
-            is_usage_critical: true,
-            purposes,
-            is_ca: false,
-            key_period: None,
-        }
-    }
-
-    /// Another subject common name.
-    #[must_use]
-    pub fn common_name(self, name: &str) -> Self {
-        Self { common_name: name.to_owned(), ..self }
-    }
-
-    /// Other dNSNames, byte for byte; none leaves the extension out.
-    #[must_use]
-    pub fn dns_names<N: AsRef<[u8]>>(self, names: &[N]) -> Self {
-        Self { dns_names: names.iter().map(|name| name.as_ref().to_vec()).collect(), ..self }
-    }
-
-    /// iPAddresses.
-    #[must_use]
-    pub fn addresses(self, addresses: &[IpAddr]) -> Self {
-        Self { addresses: addresses.to_vec(), ..self }
-    }
-
-    /// Another digest.
-    #[must_use]
-    pub fn digest(self, digest: Digest) -> Self {
-        Self { digest, ..self }
-    }
-
-    /// Another validity.
-    #[must_use]
-    pub fn valid(self, validity: Validity) -> Self {
-        Self { validity, ..self }
-    }
-
-    /// Other key usage; none leaves the extension out.
-    #[must_use]
-    pub fn usages(self, usages: &[Usage]) -> Self {
-        Self { usages: usages.to_vec(), ..self }
-    }
-
-    /// With key usage that a reader may skip.
-    #[must_use]
-    pub fn uncritical_usage(self) -> Self {
-        Self { is_usage_critical: false, ..self }
-    }
-
-    /// Other extended key usage; none leaves the extension out.
-    #[must_use]
-    pub fn purposes(self, purposes: &[Purpose]) -> Self {
-        Self { purposes: purposes.to_vec(), ..self }
-    }
-
-    /// With the CA flag, where no CA flag belongs.
-    #[must_use]
-    pub fn as_ca(self) -> Self {
-        Self { is_ca: true, ..self }
-    }
-
-    /// With a private key usage period.
-    #[must_use]
-    pub fn key_period(self, period: Validity) -> Self {
-        Self { key_period: Some(period), ..self }
-    }
 }
 
 /// A certificate with the CAs that belong to its chain.
@@ -383,7 +218,8 @@ fn name(common_name: &str, unit: Option<&str>) -> Result<X509Name, ErrorStack> {
     Ok(name.build())
 }
 
-fn start(
+/// What every certificate has, without extensions.
+fn bare(
     subject: &X509NameRef,
     issuer: Option<&X509>,
     key: &Key,
@@ -404,6 +240,16 @@ fn start(
     builder.set_not_before(Asn1Time::from_unix(validity.not_before.as_second())?.as_ref())?;
     builder.set_not_after(Asn1Time::from_unix(validity.not_after.as_second())?.as_ref())?;
     builder.set_pubkey(&key.0)?;
+    Ok(builder)
+}
+
+fn start(
+    subject: &X509NameRef,
+    issuer: Option<&X509>,
+    key: &Key,
+    validity: Validity,
+) -> Result<X509Builder, ErrorStack> {
+    let mut builder = bare(subject, issuer, key, validity)?;
     let extension = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
     builder.append_extension(extension)?;
     if let Some(issuer) = issuer {
@@ -435,8 +281,18 @@ fn sign_authority(
     signer: &Key,
 ) -> Result<X509, ErrorStack> {
     let mut builder = start(subject, issuer, key, order.validity)?;
-    builder.append_extension(BasicConstraints::new().critical().ca().pathlen(order.path_length).build()?)?;
-    builder.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build()?)?;
+    match order.defect {
+        Some(Defect::NoConstraints) => {}
+        Some(Defect::NotCa) => builder.append_extension(BasicConstraints::new().critical().build()?)?,
+        _ => builder
+            .append_extension(BasicConstraints::new().critical().ca().pathlen(order.path_length).build()?)?,
+    }
+    let mut usage = KeyUsage::new();
+    usage.critical().crl_sign();
+    if order.defect != Some(Defect::NoCertSign) {
+        usage.key_cert_sign();
+    }
+    builder.append_extension(usage.build()?)?;
     if let Some(domain) = &order.domain {
         builder.append_extension(extension("2.5.29.30", true, &der::name_constraints(domain))?)?;
     }
@@ -444,7 +300,16 @@ fn sign_authority(
 }
 
 fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) -> Result<X509, ErrorStack> {
-    let mut builder = start(name(&order.common_name, None)?.as_ref(), issuer, key, order.validity)?;
+    let subject = name(&order.common_name, None)?;
+    let mut builder = start(subject.as_ref(), issuer, key, order.validity)?;
+    if order.defect == Some(Defect::Version1) {
+        let mut old = bare(subject.as_ref(), issuer, key, order.validity)?;
+        old.set_version(0)?;
+        return finish(old, order.digest, signer);
+    }
+    if order.defect == Some(Defect::UnknownCritical) {
+        builder.append_extension(extension(NOBODYS_EXTENSION, true, &[5, 0])?)?;
+    }
     let mut constraints = BasicConstraints::new();
     constraints.critical();
     if order.is_ca {

@@ -6,6 +6,9 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use profile::{Reason, RestoredClock, Source};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use crate::world::{HOST, World, call};
 
 fn restored(saved: Timestamp, floor: Timestamp) -> Arc<RestoredClock> {
@@ -50,4 +53,25 @@ async fn k10_after_the_clock_moved_the_next_session_is_judged_again() {
     clock.advance(far, Source::TunnelNtp).unwrap();
     let refusal = call(&connector, server.address, HOST).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::CertificateExpired);
+}
+
+#[tokio::test]
+async fn k10_p18_a_clock_that_is_set_in_a_session_leaves_it_alone_and_judges_the_next() {
+    let world = World::new();
+    let server = world.server().await;
+    let connector = world.connector_at(world.clock.clone());
+    for (to, reason) in [
+        ("2040-01-01T00:00:00Z", Reason::CertificateExpired),
+        ("1970-01-01T00:00:00Z", Reason::CertificateNotYetValid),
+    ] {
+        world.clock.set(Timestamp::now());
+        let tcp = TcpStream::connect(server.address).await.unwrap();
+        let (mut stream, _) = connector.connect(tcp, HOST).await.unwrap();
+        world.clock.set(to.parse().unwrap());
+        stream.write_all(b"hello\n").await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        assert!(reply.starts_with("00005e005301.hnb.example"), "{reply}");
+        assert_eq!(call(&connector, server.address, HOST).await.unwrap_err().reason, reason, "{to}");
+    }
 }

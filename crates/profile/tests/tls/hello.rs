@@ -1,19 +1,23 @@
 //! What our cell offers, byte for byte, and how it leaves. (P-13, P-14, T-06, T-07, T-10, T-11, T-15)
 
+use audit::ClientHello;
+use openssl::bn::BigNum;
+use openssl::dh::Dh;
+use openssl::pkey::Params;
+use openssl::ssl::{Ssl, SslContext, SslFiletype, SslMethod, SslVersion};
 use profile::{Profile, Reason, SuiteOrder, Terms};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::wire::{Offer, read_offer};
 use crate::world::{CELL, HOST, World, s_server};
 
-async fn offer(world: &World, host: &'static str) -> Offer {
+async fn offer(world: &World, host: &'static str) -> ClientHello {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let connector = world.connector();
     let client = tokio::spawn(async move { connector.connect(tcp, host).await.map(|_| ()) });
     let (mut tcp, _) = listener.accept().await.unwrap();
-    let offer = read_offer(&mut tcp).await;
+    let offer = ClientHello::read(&mut tcp).await.unwrap().0;
     drop(tcp);
     assert_eq!(client.await.unwrap().unwrap_err().reason, Reason::HandshakeBroken);
     offer
@@ -75,19 +79,54 @@ async fn t11_a_stranger_that_signs_with_sha_1_gets_nothing() {
 }
 
 #[tokio::test]
+async fn p07_our_cell_offers_nothing_that_rests_on_a_shared_secret() {
+    let offer = offer(&World::new(), HOST).await;
+    // SRP has extension 12; a pre-shared key 41 and 45; suites with either end in the hundreds and in C0xx.
+    for number in [12, 41, 45] {
+        assert_eq!(offer.extension(number), None, "extension {number}");
+    }
+    let by_secret =
+        |code: &u16| matches!(code, 0x008A..=0x0095 | 0x00A8..=0x00B9 | 0xC01A..=0xC022 | 0xC033..=0xC03B);
+    assert!(!offer.suites.iter().any(by_secret), "{:x?}", offer.suites);
+}
+
+/// A server of the engine with any group that it would still use; smaller ones are in `mirror.rs`.
+async fn with_group(world: &World, group: &Dh<Params>) -> std::net::SocketAddr {
+    let mut builder = SslContext::builder(SslMethod::tls_server()).unwrap();
+    builder.set_security_level(0);
+    builder.set_cipher_list("DHE-RSA-AES128-SHA256").unwrap();
+    builder.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+    builder.set_tmp_dh(group).unwrap();
+    builder.set_certificate_chain_file(&world.hems.chain).unwrap();
+    builder.set_private_key_file(&world.hems.key, SslFiletype::PEM).unwrap();
+    let ssl = Ssl::new(&builder.build()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut stream = tokio_openssl::SslStream::new(ssl, tcp).unwrap();
+        // Whether it comes so far is the cell's to say.
+        std::pin::Pin::new(&mut stream).accept().await.ok();
+    });
+    address
+}
+
+#[tokio::test]
 async fn t05_a_small_dh_group_is_refused_by_our_cell() {
     let world = World::new();
-    let prime = openssl::bn::BigNum::get_rfc2409_prime_1024().unwrap();
-    let group = openssl::dh::Dh::from_pqg(prime, None, openssl::bn::BigNum::from_u32(2).unwrap()).unwrap();
-    let path = world.file("dh.pem");
-    std::fs::write(&path, group.params_to_pem().unwrap()).unwrap();
-    let list = "DHE-RSA-AES128-SHA256:@SECLEVEL=0";
-    let stranger =
-        s_server(&world.hems, &["-tls1_2", "-cipher", list, "-dhparam", path.to_str().unwrap()]).await;
-    let tcp = TcpStream::connect(stranger.address).await.unwrap();
-    let refusal = world.connector().connect(tcp, HOST).await.map(|_| ()).unwrap_err();
-    assert_eq!(refusal.reason, Reason::WeakDhGroup);
-    assert!(refusal.detail.contains("1024"), "{refusal}");
+    let known = |prime: BigNum| Dh::from_pqg(prime, None, BigNum::from_u32(2).unwrap()).unwrap();
+    for (bits, group) in [
+        (1024, known(BigNum::get_rfc2409_prime_1024().unwrap())),
+        (1536, known(BigNum::get_rfc3526_prime_1536().unwrap())),
+    ] {
+        let address = with_group(&world, &group).await;
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let refusal = world.connector().connect(tcp, HOST).await.map(|_| ()).unwrap_err();
+        assert_eq!(refusal.reason, Reason::WeakDhGroup, "{bits}: {refusal}");
+    }
+    let address = with_group(&world, &known(BigNum::get_rfc3526_prime_2048().unwrap())).await;
+    let tcp = TcpStream::connect(address).await.unwrap();
+    world.connector().connect(tcp, HOST).await.unwrap();
 }
 
 #[tokio::test]
@@ -136,7 +175,7 @@ async fn a_silent_peer_is_cut_off_in_time_on_both_sides() {
 async fn garbage_ends_the_handshake_and_nothing_else() {
     let world = World::new();
     let mut server = world.server().await;
-    let hello = crate::wire::client_hello(0x0303, &[0x002F], &[0], &[]);
+    let hello = ClientHello::new(0x0303, &[0x002F]).bytes();
     let long = [&[22, 3, 1, 0xFF, 0xFF][..], &[0; 70_000]].concat();
     let cut = &hello[..hello.len() / 2];
     for bytes in

@@ -1,45 +1,27 @@
 //! Which suites a listener accepts: all 65,534 code points are asked, at every version. (P-12 to P-16, T-04, T-06)
 
-use std::net::SocketAddr;
-
+use audit::{Accepted, Answer, ClientHello, TLS11, TLS12, ask, scan};
 use profile::{Acceptor, Profile, SuiteOrder, Terms, Version};
 
-use crate::wire::{Answer, ask, client_hello};
 use crate::world::{PATIENCE, Server, World, pinned, s_client};
 
-/// Signalling values are no suites: renegotiation information and fallback.
-const SIGNALLING: [u16; 2] = [0x00FF, 0x5600];
-const BLOCK: usize = 2000;
-
-/// Every suite that the server picks at one version, by striking off what it picked and asking again.
-async fn accepted(address: SocketAddr, version: u16) -> Vec<u16> {
-    let mut found = Vec::new();
-    let all: Vec<u16> = (0..=u16::MAX).filter(|code| !SIGNALLING.contains(code)).collect();
-    assert_eq!(all.len(), 65_534);
-    for block in all.chunks(BLOCK) {
-        let mut block = block.to_vec();
-        while let Answer::Hello { version: chosen, suite, .. } =
-            ask(address, &client_hello(version, &block, &[0], &[])).await
-        {
-            assert_eq!(chosen, version);
-            assert!(block.contains(&suite), "{suite:04x} was not offered");
-            block.retain(|code| *code != suite);
-            found.push(suite);
-        }
-    }
-    found.sort_unstable();
-    found
+/// What a listener of a profile accepts: nothing at a version that it does not have.
+fn table(profile: &Profile) -> Accepted {
+    let suites = profile.suites.iter().filter(|suite| suite.is_offered);
+    let versions = [Version::Tls11, Version::Tls12];
+    let pairs = suites.flat_map(|suite| versions.map(|version| (version, suite.code)));
+    let pairs = pairs.filter(|(version, code)| profile.permitted(*code, *version).is_some());
+    Accepted::expect(pairs.map(|(version, code)| (version.code(), code)))
 }
 
 #[tokio::test]
-async fn p13_p14_p15_p16_only_listed_suites_of_all_code_points() {
+async fn p13_p14_p15_p16_t02_t12_only_listed_suites_of_all_code_points_at_all_versions() {
     let server = World::new().server().await;
-    let sha1 = [0x002F, 0x0033, 0x0035, 0x0039];
-    let all = [0x002F, 0x0033, 0x0035, 0x0039, 0x003C, 0x003D, 0x0067, 0x006B];
-    assert_eq!(accepted(server.address, 0x0300).await, [], "SSL 3.0");
-    assert_eq!(accepted(server.address, 0x0301).await, [], "TLS 1.0");
-    assert_eq!(accepted(server.address, 0x0302).await, sha1, "TLS 1.1");
-    assert_eq!(accepted(server.address, 0x0303).await, all, "TLS 1.2");
+    let sha1 = vec![0x002F, 0x0033, 0x0035, 0x0039];
+    let all = vec![0x002F, 0x0033, 0x0035, 0x0039, 0x003C, 0x003D, 0x0067, 0x006B];
+    let expected = Accepted([(TLS11, sha1), (TLS12, all)].into());
+    assert_eq!(table(&Profile::TS33320), expected);
+    assert_eq!(scan(server.address).await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -116,7 +98,7 @@ async fn t03_the_server_picks_dhe_first_unless_said_otherwise() {
         let terms = Terms { order, ..world.terms() };
         let server = Server::start(Acceptor::new(&terms, &world.hems, &[world.anchor()]).unwrap()).await;
         for (version, expected) in [(0x0302, at_11), (0x0303, at_12)] {
-            let answer = ask(server.address, &client_hello(version, &everything, &[0], &[])).await;
+            let answer = ask(server.address, &ClientHello::new(version, &everything).bytes()).await.unwrap();
             assert_eq!(answer, Answer::Hello { version, suite: expected, compression: 0 });
         }
     }
@@ -125,6 +107,7 @@ async fn t03_the_server_picks_dhe_first_unless_said_otherwise() {
 #[tokio::test]
 async fn t06_compression_is_never_chosen() {
     let server = World::new().server().await;
-    let answer = ask(server.address, &client_hello(0x0303, &[0x002F], &[1, 0], &[])).await;
+    let answer =
+        ask(server.address, &ClientHello::new(TLS12, &[0x002F]).compression(&[1, 0]).bytes()).await.unwrap();
     assert_eq!(answer, Answer::Hello { version: 0x0303, suite: 0x002F, compression: 0 });
 }

@@ -1,10 +1,10 @@
 //! Which versions are negotiated, and what a middlebox cannot change. (P-02 to P-06, T-07 to T-09, T-12)
 
+use audit::{Answer, ClientHello, ask, sslv2_hello, tls13_hello};
 use profile::Reason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::wire::{Answer, ask, client_hello, read_offer, sslv2_hello, tls13_hello};
 use crate::world::{HOST, World, call, pinned, renegotiate, s_client, s_server, text};
 
 #[tokio::test]
@@ -101,11 +101,12 @@ async fn p05_a_middlebox_cannot_roll_the_version_back() {
 async fn p02_p06_ssl_30_tls_10_and_tls_13_are_refused() {
     let mut server = World::new().server().await;
     for version in [0x0300, 0x0301] {
-        let answer = ask(server.address, &client_hello(version, &[0x002F, 0x0035, 0x000A], &[0], &[])).await;
+        let answer =
+            ask(server.address, &ClientHello::new(version, &[0x002F, 0x0035, 0x000A]).bytes()).await.unwrap();
         assert!(matches!(answer, Answer::Alert(40 | 70) | Answer::Closed), "{version:04x}: {answer:?}");
         assert_eq!(server.outcome().await.unwrap_err().reason, Reason::ProtocolVersion);
     }
-    let answer = ask(server.address, &tls13_hello()).await;
+    let answer = ask(server.address, &tls13_hello(&[0x1301, 0x1302, 0x1303]).bytes()).await.unwrap();
     assert!(matches!(answer, Answer::Alert(70) | Answer::Closed), "{answer:?}");
     assert_eq!(server.outcome().await.unwrap_err().reason, Reason::ProtocolVersion);
 }
@@ -113,7 +114,7 @@ async fn p02_p06_ssl_30_tls_10_and_tls_13_are_refused() {
 #[tokio::test]
 async fn p02_an_sslv2_hello_is_refused_with_a_reason_of_its_own() {
     let mut server = World::new().server().await;
-    let answer = ask(server.address, &sslv2_hello()).await;
+    let answer = ask(server.address, &sslv2_hello()).await.unwrap();
     assert!(matches!(answer, Answer::Alert(_) | Answer::Closed), "{answer:?}");
     let refusal = server.outcome().await.unwrap_err();
     assert_eq!(refusal.to_string(), "sslv2_hello: the first bytes are a hello of SSL 2.0");
@@ -140,7 +141,7 @@ async fn p02_p06_our_cell_refuses_a_server_with_an_old_version_and_does_not_come
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {
             let (mut tcp, _) = listener.accept().await.unwrap();
-            let offer = read_offer(&mut tcp).await;
+            let (offer, _) = ClientHello::read(&mut tcp).await.unwrap();
             let [high, low] = version.to_be_bytes();
             let hello = [&[2, 0, 0, 38, high, low][..], &[6; 32], &[0, 0, 0x2F, 0]].concat();
             tcp.write_all(&[&[22, high, low, 0, 42][..], &hello].concat()).await.unwrap();
@@ -169,7 +170,8 @@ async fn p04_t12_our_cell_gets_nothing_from_a_stranger_with_another_version() {
 #[tokio::test]
 async fn t09_a_fallback_is_refused() {
     let mut server = World::new().server().await;
-    let answer = ask(server.address, &client_hello(0x0302, &[0x002F, 0x0033, 0x5600], &[0], &[])).await;
+    let answer =
+        ask(server.address, &ClientHello::new(0x0302, &[0x002F, 0x0033, 0x5600]).bytes()).await.unwrap();
     assert_eq!(answer, Answer::Alert(86));
     assert_eq!(server.outcome().await.unwrap_err().reason, Reason::Fallback);
 }

@@ -6,8 +6,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use profile::pki::{Authority, AuthorityOrder, Key, LeafOrder};
+use audit::Credentials;
+use jiff::{SignedDuration, Timestamp};
+use profile::pki::{Authority, AuthorityOrder, Key, LeafOrder, Validity};
 use profile::{
     Acceptor, Blocklist, Clock, Connector, FixedClock, Identity, KeyPair, Materials, Peer, Refusal,
     ServerPeer, Terms, TrustAnchor,
@@ -15,7 +16,7 @@ use profile::{
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -36,6 +37,22 @@ pub(crate) struct World {
 
 pub(crate) fn identity() -> Identity {
     Identity::parse(CELL).unwrap()
+}
+
+pub(crate) fn past() -> Validity {
+    let now = Timestamp::now();
+    Validity {
+        not_before: now - SignedDuration::from_hours(48),
+        not_after: now - SignedDuration::from_hours(24),
+    }
+}
+
+pub(crate) fn future() -> Validity {
+    let now = Timestamp::now();
+    Validity {
+        not_before: now + SignedDuration::from_hours(24),
+        not_after: now + SignedDuration::from_hours(48),
+    }
 }
 
 impl World {
@@ -98,6 +115,13 @@ impl World {
     pub(crate) fn cell(&self, name: &str, authority: &Authority, order: &LeafOrder) -> KeyPair {
         authority.issue(order, &self.key).unwrap().write(self.dir.path(), name, &self.key).unwrap()
     }
+}
+
+/// What the prober shows and signs with; a key that it cannot use is one that it does not hold.
+pub(crate) fn credentials(pair: &KeyPair) -> Credentials {
+    let read = |path: &Path| std::fs::read(path).unwrap();
+    let chain = read(&pair.chain);
+    Credentials::new(&chain, &read(&pair.key)).or_else(|_| Credentials::without_key(&chain)).unwrap()
 }
 
 /// A listener of the product that answers one line with who called and how.
@@ -182,6 +206,26 @@ pub(crate) async fn s_client(address: SocketAddr, pair: Option<&KeyPair>, argume
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Lets a client say one line, and gives what it printed up to our greeting or, without one, up to its end.
+pub(crate) async fn greeted(command: &mut Command) -> String {
+    let mut child = spawn(command);
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // A client that was refused may be gone before it reads this.
+    input.write_all(b"hello\n").await.ok();
+    let mut heard = String::new();
+    let session = async {
+        // Some clients stay although the server has left: what counts is heard by then.
+        while !heard.contains(CELL)
+            && let Some(line) = lines.next_line().await.unwrap()
+        {
+            heard.push_str(&line);
+        }
+    };
+    timeout(PATIENCE, session).await.expect("the client speaks or ends");
+    heard
+}
+
 /// Has Debian's client renegotiate at once, and then speak: everything it prints.
 pub(crate) async fn renegotiate(address: SocketAddr, world: &World) -> String {
     let mut command = Command::new("openssl");
@@ -232,10 +276,20 @@ pub(crate) struct Foreign {
 }
 
 pub(crate) async fn s_server(pair: &KeyPair, arguments: &[&str]) -> Foreign {
+    serve(pair, &[&["-rev"], arguments].concat()).await.0
+}
+
+/// Debian's server that takes orders, one letter a line: `R` renegotiates and asks for the certificate.
+pub(crate) async fn asking_server(pair: &KeyPair, arguments: &[&str]) -> (Foreign, ChildStdin) {
+    serve(pair, arguments).await
+}
+
+async fn serve(pair: &KeyPair, arguments: &[&str]) -> (Foreign, ChildStdin) {
     let mut command = Command::new("openssl");
-    command.args(["s_server", "-rev", "-accept", "127.0.0.1:0"]).args(arguments);
+    command.args(["s_server", "-accept", "127.0.0.1:0"]).args(arguments);
     command.arg("-cert").arg(&pair.chain).arg("-key").arg(&pair.key);
     let mut child = spawn(&mut command);
+    let orders = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = timeout(PATIENCE, async {
         loop {
@@ -250,7 +304,7 @@ pub(crate) async fn s_server(pair: &KeyPair, arguments: &[&str]) -> Foreign {
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let mut errors = child.stderr.take().unwrap();
     tokio::spawn(async move { errors.read_to_end(&mut Vec::new()).await });
-    Foreign { address, _child: child }
+    (Foreign { address, _child: child }, orders)
 }
 
 /// The arguments that pin a stranger to one version and one list of suites.
