@@ -61,7 +61,7 @@ fn c13_a_set_is_all_or_nothing_and_names_each_bad_parameter() {
 }
 
 #[test]
-fn p07_credentials_read_empty_and_refuse_writes_by_name() {
+fn p07_a16_credentials_read_empty_and_refuse_writes_by_name() {
     let mut tree = cell();
     for name in crate::CREDENTIALS {
         assert_eq!(text(&tree, name), "");
