@@ -65,10 +65,15 @@ impl Demo {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Queues a call, and gives its number.
+    fn queue(&self, identity: &str, call: &Value) -> Value {
+        self.device(&["call", identity, &call.to_string()]).get("id").cloned().unwrap()
+    }
+
     /// Queues a call and waits until it has ended, well or not.
     fn call(&self, identity: &str, call: &Value) -> String {
         let text = call.to_string();
-        let id = self.device(&["call", identity, &text]).get("id").cloned().unwrap();
+        let id = self.queue(identity, call);
         wait_for(&format!("the end of {text}"), PATIENCE, || {
             let device = self.device(&["show", identity]);
             let calls = device.get("calls").and_then(Value::as_array)?;
@@ -77,6 +82,15 @@ impl Demo {
             matches!(state.as_str(), "done" | "failed").then_some(state)
         })
     }
+}
+
+/// A call for a file that is not there.
+fn transfer(method: &str, key: &str, url: &str, more: &Value) -> Value {
+    let mut call = json!({
+        "CommandKey": key, "FileType": "1 Firmware Upgrade Image", "URL": url, "Username": "", "Password": "",
+    });
+    call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ method: call })
 }
 
 #[test]
@@ -161,13 +175,34 @@ fn p01_h18_h20_every_message_of_a_demo_run_is_valid_and_of_every_kind() {
         .to_owned();
     let unknown = json!({"GetParameterValues": {"ParameterNames": ["Device.NoSuchThing"]}});
     assert_eq!(demo.call(&identity, &unknown), "failed");
-    let download = json!({"Download": {
-        "CommandKey": "image", "FileType": "1 Firmware Upgrade Image",
-        "URL": format!("{}no-such-file", demo.text("/hems/cwmp_url")), "Username": "", "Password": "", "FileSize": 0,
-        "TargetFileName": "", "DelaySeconds": 0, "SuccessURL": "", "FailureURL": "",
-    }});
-    assert_eq!(demo.call(&identity, &download), "failed");
-    assert_eq!(demo.call(&identity, &json!({"Reboot": {"CommandKey": "again"}})), "done");
+    let url = format!("{}no-such-file", demo.text("/hems/cwmp_url"));
+    let download = json!({
+        "FileSize": 0, "TargetFileName": "", "DelaySeconds": 0, "SuccessURL": "", "FailureURL": "",
+    });
+    assert_eq!(demo.call(&identity, &transfer("Download", "image", &url, &download)), "failed");
+    let upload = json!({"FileType": "1 Vendor Configuration File", "DelaySeconds": 0});
+    assert_eq!(demo.call(&identity, &transfer("Upload", "config", &url, &upload)), "failed");
+    let window = json!({
+        "WindowStart": 80_000, "WindowEnd": 86_400, "WindowMode": "1 At Any Time", "UserMessage": "", "MaxRetries": 0,
+    });
+    let later = json!({"FileSize": 0, "TargetFileName": "", "TimeWindowList": [window]});
+    demo.queue(&identity, &transfer("ScheduleDownload", "later", &url, &later));
+    let attributes = json!({
+        "Name": "Device.DeviceInfo.SoftwareVersion", "NotificationChange": false, "Notification": 0,
+        "AccessListChange": false, "AccessList": [],
+    });
+    for call in [
+        json!({"GetQueuedTransfers": {}}),
+        json!({"GetAllQueuedTransfers": {}}),
+        json!({"CancelTransfer": {"CommandKey": "later"}}),
+        json!({"SetParameterAttributes": {"ParameterList": [attributes]}}),
+        json!({"GetParameterAttributes": {"ParameterNames": ["Device.DeviceInfo.SoftwareVersion"]}}),
+        json!({"ScheduleInform": {"DelaySeconds": 1, "CommandKey": "soon"}}),
+        json!({"Reboot": {"CommandKey": "again"}}),
+        json!({"FactoryReset": {}}),
+    ] {
+        assert_eq!(demo.call(&identity, &call), "done", "{call}");
+    }
     assert!(demo.process.terminate().success());
     let record = demo.dir.path().join("record");
     let hems = messages(&record.join("hems"));

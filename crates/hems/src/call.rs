@@ -1,11 +1,9 @@
 //! Calls that an operator queues: which are allowed, and what becomes of one whose answer is missing.
 //!
-//! Reads may be repeated; Reboot, Download and DeleteObject never are. After a crash such a call is resolved by what
+//! Reads may be repeated; what changes something never is. After a crash such a call is resolved by what
 //! the device itself reports (`M Reboot`, TransferComplete, each with the CommandKey), or shown as unknown.
 
-use cwmp::{
-    CpeMethod, CpeResponse, Download, EventCode, EventStruct, Fault, Text, TransferComplete, TransferStatus,
-};
+use cwmp::{CpeMethod, CpeResponse, EventCode, EventStruct, Fault, Text, TransferComplete, TransferStatus};
 use profile::{HemsUrl, TransportMode, UrlError};
 
 use crate::store::{CallRow, Progress};
@@ -50,17 +48,44 @@ pub(crate) enum CallError {
 )]
 pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallError> {
     match method {
-        CpeMethod::GetRPCMethods(_) => Ok(()),
+        CpeMethod::GetRPCMethods(_)
+        | CpeMethod::GetQueuedTransfers(_)
+        | CpeMethod::GetAllQueuedTransfers(_)
+        | CpeMethod::FactoryReset(_) => Ok(()),
         CpeMethod::GetParameterNames(call) => fits(call.parameter_path.len() <= PATH_MAX, CallError::Names),
-        CpeMethod::GetParameterValues(call) => {
-            let names = &call.parameter_names;
-            let is_fine =
-                names.iter().all(|name| name.len() <= PATH_MAX) && (1..=NAMES_MAX).contains(&names.len());
-            fits(is_fine, CallError::Names)
+        CpeMethod::GetParameterValues(call) => check_names(call.parameter_names.iter().map(|name| &**name)),
+        CpeMethod::GetParameterAttributes(call) => {
+            check_names(call.parameter_names.iter().map(|name| &**name))
+        }
+        CpeMethod::SetParameterAttributes(call) => {
+            check_names(call.parameter_list.iter().map(|one| &*one.name))
         }
         CpeMethod::DeleteObject(call) => fits(is_row(&call.object_name), CallError::Row),
-        CpeMethod::Reboot(call) => fits(call.command_key.len() <= KEY_MAX, CallError::CommandKey),
-        CpeMethod::Download(call) => check_download(call, mode),
+        CpeMethod::Reboot(call) => check_key(&call.command_key),
+        CpeMethod::ScheduleInform(call) => check_key(&call.command_key),
+        CpeMethod::CancelTransfer(call) => check_key(&call.command_key),
+        CpeMethod::Download(call) => {
+            let others = [&call.target_file_name, &call.success_url, &call.failure_url];
+            fits(others.iter().all(|text| text.len() <= PATH_MAX), CallError::Length)?;
+            File {
+                call: [&call.command_key, &call.file_type, &call.url],
+                secrets: [&call.username, &call.password],
+            }
+            .check(mode)
+        }
+        CpeMethod::Upload(call) => File {
+            call: [&call.command_key, &call.file_type, &call.url],
+            secrets: [&call.username, &call.password],
+        }
+        .check(mode),
+        CpeMethod::ScheduleDownload(call) => {
+            fits(call.target_file_name.len() <= PATH_MAX, CallError::Length)?;
+            File {
+                call: [&call.command_key, &call.file_type, &call.url],
+                secrets: [&call.username, &call.password],
+            }
+            .check(mode)
+        }
         other => Err(CallError::NotAllowed(other.name())),
     }
 }
@@ -74,24 +99,42 @@ fn is_row(path: &str) -> bool {
     path.len() <= PATH_MAX && number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
-fn check_download(call: &Download, mode: TransportMode) -> Result<(), CallError> {
-    fits(call.command_key.len() <= KEY_MAX, CallError::CommandKey)?;
-    fits(call.username.is_empty() && call.password.is_empty(), CallError::Credentials)?;
-    let others = [&call.target_file_name, &call.success_url, &call.failure_url];
-    let are_short = others.iter().all(|text| text.len() <= PATH_MAX);
-    fits(are_short && (1..=64).contains(&call.file_type.len()), CallError::Length)?;
-    HemsUrl::parse(&call.url, mode)?;
-    Ok(())
+fn check_key(key: &str) -> Result<(), CallError> {
+    fits(key.len() <= KEY_MAX, CallError::CommandKey)
 }
 
-/// The CommandKey of a method that has one.
+fn check_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), CallError> {
+    let is_count_fine = (1..=NAMES_MAX).contains(&names.len());
+    fits(is_count_fine && names.into_iter().all(|name| name.len() <= PATH_MAX), CallError::Names)
+}
+
+/// What every call for a file says: its key, the kind of file and where it is; and what it must not say.
+struct File<'a> {
+    call: [&'a Text; 3],
+    secrets: [&'a Text; 2],
+}
+
+impl File<'_> {
+    fn check(&self, mode: TransportMode) -> Result<(), CallError> {
+        let [key, file_type, url] = self.call;
+        check_key(key)?;
+        fits(self.secrets.iter().all(|secret| secret.is_empty()), CallError::Credentials)?;
+        fits((1..=64).contains(&file_type.len()), CallError::Length)?;
+        HemsUrl::parse(url, mode)?;
+        Ok(())
+    }
+}
+
+/// The CommandKey of a call that later reports carry, so that they find it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "other calls end with their response")]
 pub(crate) fn command_key(method: &mut CpeMethod) -> Option<&mut Text> {
-    if let CpeMethod::Reboot(call) = method {
-        Some(&mut call.command_key)
-    } else if let CpeMethod::Download(call) = method {
-        Some(&mut call.command_key)
-    } else {
-        None
+    match method {
+        CpeMethod::Reboot(call) => Some(&mut call.command_key),
+        CpeMethod::ScheduleInform(call) => Some(&mut call.command_key),
+        CpeMethod::Download(call) => Some(&mut call.command_key),
+        CpeMethod::Upload(call) => Some(&mut call.command_key),
+        CpeMethod::ScheduleDownload(call) => Some(&mut call.command_key),
+        _ => None,
     }
 }
 
@@ -108,8 +151,14 @@ pub(crate) fn outcome(answer: &Result<CpeResponse, Fault>) -> Progress {
 }
 
 /// A transfer that is not done yet reports by TransferComplete. (TR-069 A.3.2.8)
+#[expect(clippy::wildcard_enum_match_arm, reason = "other calls end with their response")]
 fn is_pending(response: &CpeResponse) -> bool {
-    matches!(response, CpeResponse::Download(download) if download.status == TransferStatus::Later)
+    match response {
+        CpeResponse::Download(download) => download.status == TransferStatus::Later,
+        CpeResponse::Upload(upload) => upload.status == TransferStatus::Later,
+        CpeResponse::ScheduleDownload(_) => true,
+        _ => false,
+    }
 }
 
 /// What an Inform says about calls that were sent and never answered.
@@ -129,13 +178,13 @@ pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct]) -> Vec<(i64, Pr
     calls.iter().filter_map(|call| Some((call.id, progress(call)?))).collect()
 }
 
-/// What a TransferComplete says about the Download with its CommandKey. (TR-069 A.3.3.2)
+/// What a TransferComplete says about the transfer with its CommandKey. (TR-069 A.3.3.2)
 pub(crate) fn transferred(calls: &[CallRow], complete: &TransferComplete) -> Vec<(i64, Progress)> {
     let text = serde_json::to_string(complete).unwrap_or_default();
     let is_fine = complete.fault_struct.fault_code.0 == 0;
     let progress = if is_fine { Progress::Done(text) } else { Progress::Failed(text) };
     let waits = |call: &&CallRow| {
-        call.method == "Download"
+        matches!(call.method.as_str(), "Download" | "Upload" | "ScheduleDownload")
             && call.command_key == *complete.command_key
             && matches!(call.state.as_str(), "sent" | "accepted" | "unknown")
     };
@@ -190,6 +239,22 @@ mod tests {
         assert_eq!(checked(r#"{"DeleteObject": {"ObjectName": "Device.T.3.", "ParameterKey": ""}}"#), Ok(()));
         let set = r#"{"SetParameterValues": {"ParameterList": [], "ParameterKey": ""}}"#;
         assert_eq!(checked(set), Err(CallError::NotAllowed("SetParameterValues")));
+    }
+
+    #[test]
+    fn p07_p11_every_call_for_a_file_is_held_to_the_same_rules() {
+        let upload = |url: &str, password: &str| {
+            checked(&format!(
+                r#"{{"Upload": {{"CommandKey": "k", "FileType": "1 Vendor Configuration File", "URL": "{url}",
+                    "Username": "", "Password": "{password}", "DelaySeconds": 0}}}}"#
+            ))
+        };
+        assert_eq!(upload("https://files.example/x", ""), Ok(()));
+        assert!(matches!(upload("http://files.example/x", ""), Err(CallError::Url(_))));
+        assert_eq!(upload("https://files.example/x", "p"), Err(CallError::Credentials));
+        let names = vec!["\"Device.X\""; NAMES_MAX + 1].join(",");
+        let attributes = format!(r#"{{"GetParameterAttributes": {{"ParameterNames": [{names}]}}}}"#);
+        assert_eq!(checked(&attributes), Err(CallError::Names));
     }
 
     #[test]

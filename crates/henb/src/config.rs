@@ -17,7 +17,7 @@ use std::{
 };
 
 use cwmp::Quirk;
-use profile::{Credentials, HemsUrl, Identity, KeySource, TransportMode};
+use profile::{HemsUrl, Identity, KeySource, OwnCertificate, TransportMode};
 use reader::{Reader, Typed};
 
 use crate::{
@@ -45,7 +45,7 @@ pub struct Config {
     /// The operator's CAs.
     pub anchors: PathBuf,
     /// The cell's certificate and key.
-    pub identity: Credentials,
+    pub identity: OwnCertificate,
     /// What it drives.
     pub device: DeviceKind,
     /// Who it says it is.
@@ -288,7 +288,7 @@ impl File {
             tunnel,
             url: url?,
             anchors: anchors?,
-            identity: Credentials { chain: chain?, key: key? },
+            identity: OwnCertificate { chain: chain?, key: key? },
             device,
             names,
             quirk,

@@ -17,7 +17,7 @@ use crate::certificate::CertificateFacts;
 use crate::context::{self, ContextError, Own, Terms};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
-use crate::key::Credentials;
+use crate::key::OwnCertificate;
 use crate::profile::{Exchange, Suite};
 use crate::refusal::{Reason, Refusal};
 use crate::revocation::ocsp;
@@ -60,7 +60,7 @@ pub enum StaplePolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provision {
     /// The cell's certificate and key.
-    pub own: Credentials,
+    pub own: OwnCertificate,
     /// A PEM bundle of operator CAs.
     pub anchors: PathBuf,
     /// Revocation lists of the operator, which then have to cover every chain.
@@ -73,7 +73,7 @@ pub struct Provision {
 
 impl Provision {
     /// The cell's certificate and its anchors, without revocation lists.
-    pub fn new(own: impl Into<Credentials>, anchors: &Path) -> Self {
+    pub fn new(own: impl Into<OwnCertificate>, anchors: &Path) -> Self {
         let (own, anchors, staple) = (own.into(), anchors.to_owned(), StaplePolicy::default());
         Self { own, anchors, crls: Vec::new(), kept_lists: None, staple }
     }
@@ -88,7 +88,7 @@ pub struct ServerPeer {
 
 impl Connector {
     /// Checks everything that does not need a peer; `anchors` is a PEM bundle of operator CAs.
-    pub fn new(terms: &Terms, own: impl Into<Credentials>, anchors: &Path) -> Result<Self, ContextError> {
+    pub fn new(terms: &Terms, own: impl Into<OwnCertificate>, anchors: &Path) -> Result<Self, ContextError> {
         Self::with(terms, &Provision::new(own, anchors))
     }
 

@@ -24,7 +24,7 @@ use x509_parser::prelude::X509Certificate;
 use crate::certificate::CertificateFacts;
 use crate::clock::Clock;
 use crate::identity::{Identity, IdentityError};
-use crate::key::{Credentials, KeySource};
+use crate::key::{KeySource, OwnCertificate};
 use crate::pki::LAB_MARKER;
 use crate::profile::{Exchange, Profile, SuiteOrder, Version};
 use crate::refusal::{Reason, Refusal};
@@ -285,7 +285,7 @@ pub fn is_lab(pem: &Path) -> Result<bool, ContextError> {
 
 impl Own {
     /// Loads and judges our own certificate by the rules that a peer would apply. (Decision 9)
-    pub(crate) fn load(pair: &Credentials, role: Role, terms: &Terms) -> Result<Self, ContextError> {
+    pub(crate) fn load(pair: &OwnCertificate, role: Role, terms: &Terms) -> Result<Self, ContextError> {
         let chain = certificates(&pair.chain)?;
         let issuer = chain.get(1).cloned();
         let mut chain = chain.into_iter();

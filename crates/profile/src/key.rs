@@ -81,20 +81,20 @@ impl KeySource {
 
 /// Our own certificate chain and where its key is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
+pub struct OwnCertificate {
     /// A PEM file: the leaf first, then the CAs below the root.
     pub chain: PathBuf,
     /// The private key.
     pub key: KeySource,
 }
 
-impl From<&KeyPair> for Credentials {
+impl From<&KeyPair> for OwnCertificate {
     fn from(pair: &KeyPair) -> Self {
         Self { chain: pair.chain.clone(), key: KeySource::File(pair.key.clone()) }
     }
 }
 
-impl From<&Self> for Credentials {
+impl From<&Self> for OwnCertificate {
     fn from(this: &Self) -> Self {
         this.clone()
     }

@@ -40,7 +40,7 @@ pub use clock::{
 };
 pub use context::{ContextError, KeyPair, Terms, is_lab};
 pub use identity::{Identity, IdentityError};
-pub use key::{Credentials, KeySource};
+pub use key::{KeySource, OwnCertificate};
 pub use mode::{ModeError, TransportMode};
 pub use profile::{
     Exchange, KeyKind, MANDATORY_SUITE, Profile, ProfileError, Rules, Suite, SuiteOrder, Version,

@@ -23,7 +23,7 @@ use crate::ffi;
 use crate::ffi::ticket::{Keeper, Sealing};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
-use crate::key::Credentials;
+use crate::key::OwnCertificate;
 use crate::refusal::{Reason, Refusal};
 use crate::resume::KnownChains;
 use crate::revocation::ocsp::StapleFile;
@@ -52,7 +52,7 @@ struct Present {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Materials {
     /// Our certificate and key.
-    pub own: Credentials,
+    pub own: OwnCertificate,
     /// Whom we trust, and for what.
     pub anchors: Vec<TrustAnchor>,
     /// Where accepted revocation lists are kept, so that neither a restart nor an older file takes one back.
@@ -63,7 +63,7 @@ pub struct Materials {
 
 impl Materials {
     /// Our certificate and whom we trust, with nothing kept and nothing stapled.
-    pub fn new(own: impl Into<Credentials>, anchors: &[TrustAnchor]) -> Self {
+    pub fn new(own: impl Into<OwnCertificate>, anchors: &[TrustAnchor]) -> Self {
         Self { own: own.into(), anchors: anchors.to_vec(), kept_lists: None, staple: None }
     }
 
@@ -98,7 +98,7 @@ impl Acceptor {
     /// session is resumed.
     pub fn new(
         terms: &Terms,
-        own: impl Into<Credentials>,
+        own: impl Into<OwnCertificate>,
         anchors: &[TrustAnchor],
     ) -> Result<Self, ContextError> {
         Self::with(terms, &Materials::new(own, anchors), Arc::new(()), None)

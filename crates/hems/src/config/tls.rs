@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use profile::{
-    Acceptor, CertificateFacts, Clock, Credentials, Exception, KeyKind, Materials, Profile, Reason, Terms,
+    Acceptor, CertificateFacts, Clock, Exception, KeyKind, Materials, OwnCertificate, Profile, Reason, Terms,
     TrustAnchor, revocation::CrlPolicy,
 };
 
@@ -130,7 +130,7 @@ impl Check {
             self.complain(typed.profile.line, wrong)
         });
         let addresses: Vec<_> = typed.listen.iter().map(|at| self.address(at, "7547")).collect();
-        let own = Credentials { chain: typed.certificate, key: typed.key };
+        let own = OwnCertificate { chain: typed.certificate, key: typed.key };
         let materials = Materials {
             staple: typed.staple,
             kept_lists: Some(kept.to_owned()),
