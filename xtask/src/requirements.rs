@@ -16,7 +16,7 @@ use crate::{Answer, rust};
 pub(crate) const ROWS: &str = "docs/requirements.toml";
 
 /// The sections of the catalogue in reading order: the letter of its rows, and what it is about.
-const SECTIONS: [(char, &str); 13] = [
+const SECTIONS: [(char, &str); 14] = [
     ('P', "The profile clause itself (TS 33.320 8.3.4)"),
     ('T', "TLS beyond the clause"),
     ('A', "Certificates, authentication, revocation"),
@@ -29,6 +29,7 @@ const SECTIONS: [(char, &str); 13] = [
     ('S', "The H(e)MS as ACS"),
     ('D', "From discovery to service"),
     ('M', "Data model"),
+    ('F', "Faults and alarms"),
     ('G', "Where the texts leave a gap or contradict"),
 ];
 

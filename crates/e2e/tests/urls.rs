@@ -9,7 +9,7 @@ use std::{
 };
 
 /// File, and how often it calls [`profile::HemsUrl::parse`] outside of tests.
-const CALLERS: [(&str, usize); 10] = [
+const CALLERS: [(&str, usize); 11] = [
     // A fleet's command line.
     ("cli/src/commands/fleet.rs", 1),
     // A transfer that is about to begin: it may have been stored in another mode.
@@ -18,11 +18,13 @@ const CALLERS: [(&str, usize); 10] = [
     ("henb/src/cell.rs", 1),
     // The cell's configuration.
     ("henb/src/config.rs", 1),
-    // SetParameterValues, and Download.
-    ("henb/src/execute.rs", 2),
+    // SetParameterValues.
+    ("henb/src/execute.rs", 1),
     // A redirect.
     ("henb/src/link.rs", 1),
-    // An operator's Download.
+    // Download, ScheduleDownload and Upload.
+    ("henb/src/queue.rs", 1),
+    // An operator's calls for files.
     ("hems/src/call.rs", 1),
     // The URL that cells are given.
     ("hems/src/config.rs", 1),

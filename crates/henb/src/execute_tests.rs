@@ -288,7 +288,7 @@ fn c02_a_scheduled_inform_comes_due_once_and_survives_a_power_cut() {
     assert!(!cell.tick());
     let mut state = cell.state();
     assert_eq!(state.schedules.len(), 2);
-    state.schedules[0].at = state.clock;
+    state.schedules[0].at = profile::build_time();
     let mut cell = power_on(Some(state));
     assert!(cell.tick(), "what came due is saved");
     assert_eq!(codes(&cell), ["1 BOOT", "3 SCHEDULED", "M ScheduleInform"]);
