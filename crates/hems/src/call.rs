@@ -21,6 +21,9 @@ pub(crate) enum CallError {
     /// Templates are for this.
     #[error("{0} cannot be called by hand: write a template instead")]
     NotAllowed(&'static str),
+    /// Sessions are held in CWMP 1.1, as the H(e)NB specifications ask. (TS 32.593)
+    #[error("{0} came with CWMP 1.2, and cells are spoken to in 1.1")]
+    TooNew(&'static str),
     /// Too many or too few names.
     #[error("between 1 and {NAMES_MAX} parameter names of at most {PATH_MAX} characters")]
     Names,
@@ -63,7 +66,6 @@ pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallE
         CpeMethod::DeleteObject(call) => fits(is_row(&call.object_name), CallError::Row),
         CpeMethod::Reboot(call) => check_key(&call.command_key),
         CpeMethod::ScheduleInform(call) => check_key(&call.command_key),
-        CpeMethod::CancelTransfer(call) => check_key(&call.command_key),
         CpeMethod::Download(call) => {
             let others = [&call.target_file_name, &call.success_url, &call.failure_url];
             fits(others.iter().all(|text| text.len() <= PATH_MAX), CallError::Length)?;
@@ -78,13 +80,8 @@ pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallE
             secrets: [&call.username, &call.password],
         }
         .check(mode),
-        CpeMethod::ScheduleDownload(call) => {
-            fits(call.target_file_name.len() <= PATH_MAX, CallError::Length)?;
-            File {
-                call: [&call.command_key, &call.file_type, &call.url],
-                secrets: [&call.username, &call.password],
-            }
-            .check(mode)
+        CpeMethod::ScheduleDownload(_) | CpeMethod::CancelTransfer(_) | CpeMethod::ChangeDUState(_) => {
+            Err(CallError::TooNew(method.name()))
         }
         other => Err(CallError::NotAllowed(other.name())),
     }
@@ -133,7 +130,6 @@ pub(crate) fn command_key(method: &mut CpeMethod) -> Option<&mut Text> {
         CpeMethod::ScheduleInform(call) => Some(&mut call.command_key),
         CpeMethod::Download(call) => Some(&mut call.command_key),
         CpeMethod::Upload(call) => Some(&mut call.command_key),
-        CpeMethod::ScheduleDownload(call) => Some(&mut call.command_key),
         _ => None,
     }
 }
@@ -156,7 +152,6 @@ fn is_pending(response: &CpeResponse) -> bool {
     match response {
         CpeResponse::Download(download) => download.status == TransferStatus::Later,
         CpeResponse::Upload(upload) => upload.status == TransferStatus::Later,
-        CpeResponse::ScheduleDownload(_) => true,
         _ => false,
     }
 }
@@ -184,7 +179,7 @@ pub(crate) fn transferred(calls: &[CallRow], complete: &TransferComplete) -> Vec
     let is_fine = complete.fault_struct.fault_code.0 == 0;
     let progress = if is_fine { Progress::Done(text) } else { Progress::Failed(text) };
     let waits = |call: &&CallRow| {
-        matches!(call.method.as_str(), "Download" | "Upload" | "ScheduleDownload")
+        matches!(call.method.as_str(), "Download" | "Upload")
             && call.command_key == *complete.command_key
             && matches!(call.state.as_str(), "sent" | "accepted" | "unknown")
     };
