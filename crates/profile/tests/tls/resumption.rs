@@ -16,7 +16,7 @@ use crate::world::{HOST, Server, World, call, identity};
 fn keys(now: Timestamp) -> Arc<TicketKeys> {
     let keys = TicketKeys::default();
     let present = TicketKey::period_at(now);
-    keys.replace((present - 1..present + 3).map(|period| TicketKey::generate(period).unwrap()).collect());
+    keys.replace((present - 1..present + 6).map(|period| TicketKey::generate(period).unwrap()).collect());
     Arc::new(keys)
 }
 
