@@ -12,6 +12,7 @@ use openssl::x509::verify::X509CheckFlags;
 use tokio::net::TcpStream;
 
 use crate::certificate::CertificateFacts;
+use crate::chain::ChainDates;
 use crate::context::{self, ContextError, KeyPair, Own, Terms};
 use crate::handshake::{self, Rules, Side};
 use crate::identity::Identity;
@@ -35,6 +36,8 @@ pub struct Connector {
 pub struct ServerPeer {
     /// What was negotiated.
     pub evidence: Evidence,
+    /// The verified chain's dates, for when the clock moves. (K-10)
+    pub dates: ChainDates,
 }
 
 impl Connector {
@@ -107,8 +110,14 @@ impl Connector {
             resumed: ssl.session_reused(),
             certificate: facts,
         };
-        Ok(ServerPeer { evidence })
+        Ok(ServerPeer { evidence, dates: ChainDates::of(verified_chain(ssl)) })
     }
+}
+
+/// The chain that the engine built, in DER, leaf first.
+fn verified_chain(ssl: &SslRef) -> Vec<Vec<u8>> {
+    let chain = ssl.verified_chain().into_iter().flatten();
+    chain.filter_map(|certificate| certificate.to_der().ok()).collect()
 }
 
 /// At security level 0 the engine takes a small DH group: this is who refuses it. (T-05)

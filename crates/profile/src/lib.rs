@@ -8,7 +8,9 @@
 //! What it does not do: HTTP, admission of identities (that is the H(e)MS's), revocation lists (a later slice),
 //! and resumption, which is off. Start at [`Profile::TS33320`].
 
+mod bundle;
 mod certificate;
+mod chain;
 mod client;
 mod clock;
 mod context;
@@ -19,14 +21,18 @@ pub mod pki;
 mod profile;
 mod refusal;
 mod server;
+mod statement;
 mod stream;
 mod url;
 mod verify;
 
+pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
+pub use chain::ChainDates;
 pub use client::{Connector, ServerPeer};
 pub use clock::{
-    AGREEMENT, Clock, ClockError, FixedClock, MAX_SINGLE_JUMP, RestoredClock, Source, SystemClock, build_time,
+    AGREEMENT, Clock, ClockError, FixedClock, KeptTime, MAX_SINGLE_JUMP, RestoredClock, Source, Standing, SystemClock,
+    build_time,
 };
 pub use context::{ContextError, KeyPair, Terms, TrustAnchor, is_lab};
 pub use identity::{Identity, IdentityError};
@@ -34,6 +40,7 @@ pub use mode::{ModeError, TransportMode};
 pub use profile::{MANDATORY_SUITE, Profile, ProfileError, Suite, SuiteOrder, Version};
 pub use refusal::{Reason, Refusal, RefusalError};
 pub use server::{Acceptor, Peer};
+pub use statement::{MOST_STATEMENT_BYTES, STATEMENT_PURPOSE, StatementError};
 pub use stream::{Evidence, HANDSHAKE_BOUND, Stream};
 pub use url::{HemsUrl, UrlError};
 

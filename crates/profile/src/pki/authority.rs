@@ -1,5 +1,7 @@
 //! A CA that issues what it is ordered to, also what no honest CA would: tests need the odd ones.
 
+mod request;
+
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -22,6 +24,7 @@ use super::{LAB_BITS, LAB_MARKER, PkiError, der, files};
 use crate::clock::build_time;
 use crate::context::KeyPair;
 use crate::identity::Identity;
+use crate::statement::STATEMENT_PURPOSE;
 
 /// The longest common name that X.520 has.
 const MAX_COMMON_NAME: usize = 64;
@@ -104,6 +107,8 @@ pub enum Purpose {
     ClientAuth,
     /// Neither.
     CodeSigning,
+    /// Signs statements for cells. (Decision 28)
+    Statements,
 }
 
 /// What a new CA shall be.
@@ -484,6 +489,7 @@ fn extended_key_usage(purposes: &[Purpose]) -> Result<X509Extension, ErrorStack>
             Purpose::ServerAuth => extension.server_auth(),
             Purpose::ClientAuth => extension.client_auth(),
             Purpose::CodeSigning => extension.code_signing(),
+            Purpose::Statements => extension.other(STATEMENT_PURPOSE),
         };
     }
     extension.build()
