@@ -18,7 +18,7 @@ use std::{
 
 use henb::{
     Agent, Config, DaemonError, Status,
-    config::{DeviceKind, Names},
+    config::{Care, DeviceKind, Names},
     device::Radio,
 };
 use profile::{HemsUrl, KeyPair, TransportMode, pki::PkiError};
@@ -166,8 +166,10 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         url: options.url.clone(),
         anchors: anchors(&options.pki),
         identity,
-        device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, faults: Vec::new() }),
+        device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, ..Radio::default() }),
         names: Names::default(),
+        tunnel_address: None,
+        trust: Care::default(),
     }
 }
 

@@ -7,6 +7,9 @@
 //! It never waits for the time of day: the cell's clock is the restored one, from the first moment (P-17, P-18). A
 //! session that fails waits by the retry table; a state that cannot be saved ends the agent.
 
+mod time;
+mod trust;
+
 use std::{
     error::Error,
     fmt::Write,
@@ -17,15 +20,17 @@ use std::{
 };
 
 use cwmp::{FaultStruct, Witness};
-use profile::{Connector, HemsUrl, RestoredClock, Terms, TransportMode};
+use profile::{ChainDates, Connector, HemsUrl, RestoredClock, TransportMode};
 use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::{
+    alarms::Alarm,
     cell::Cell,
     config::{Config, DeviceKind},
-    device::{Device, Memory, Simulated},
+    device::{CLOCK_CORRECTION, Device, Memory, Simulated, TRUST_BUNDLE},
     link::Link,
+    recovery::Target,
     session::{Desk, SessionError},
     state::{STATE_FILE, State, StateError, StateFile},
     transfer::{self, MOST_BYTES, Transfer},
@@ -68,8 +73,11 @@ pub struct Agent {
     connector: Connector,
     clock: Arc<RestoredClock>,
     witness: Arc<dyn Witness>,
-    configured: HemsUrl,
-    mode: TransportMode,
+    config: Config,
+    recovery: Option<Connector>,
+    servers: time::Servers,
+    /// The dates of a H(e)MS that was trusted by a clock nobody had confirmed. (K-10)
+    unsure: Option<ChainDates>,
     status: watch::Sender<Status>,
     saved: Instant,
 }
@@ -81,22 +89,31 @@ impl Agent {
     /// Something that it cannot work without is missing or wrong.
     pub fn start(config: &Config, witness: Arc<dyn Witness>) -> Result<Self, DaemonError> {
         let (file, state) = StateFile::open(&config.state_dir, Arc::clone(&witness))?;
-        let saved = state.as_ref().map(|state| state.clock);
-        let clock = Arc::new(RestoredClock::restore(saved, profile::build_time(), Instant::now()));
-        let connector = connector(config, Arc::clone(&clock))?;
+        let clock = Arc::new(RestoredClock::resume(file.kept_time(), profile::build_time(), Instant::now()));
+        let kept = state.as_ref().map(|state| state.trust.clone()).unwrap_or_default();
+        let (trust, connector) = trust::start(config, &clock, kept)?;
+        let recovery = trust::recovery(config, &clock)?;
         let device = device(config, &connector, state.as_ref());
-        let cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
-        Ok(Self {
+        let mut cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
+        cell.trust = trust;
+        for note in file.clock_notes() {
+            cell.raise(Alarm::ClockFile, note);
+        }
+        let mut agent = Self {
             cell,
             file,
             connector,
             clock,
             witness,
-            configured: config.url.clone(),
-            mode: config.mode,
+            config: config.clone(),
+            recovery,
+            servers: time::Servers::default(),
+            unsure: None,
             status: watch::Sender::default(),
             saved: Instant::now(),
-        })
+        };
+        agent.show_certificates();
+        Ok(agent)
     }
 
     /// Says whether a cell could start with this configuration, and touches no state.
@@ -104,8 +121,9 @@ impl Agent {
     /// # Errors
     /// The certificate, its key or the anchors.
     pub fn check(config: &Config) -> Result<(), DaemonError> {
-        let clock = RestoredClock::restore(None, profile::build_time(), Instant::now());
-        connector(config, Arc::new(clock)).map(drop)
+        let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
+        trust::recovery(config, &clock)?;
+        trust::connector(config, &clock, &config.anchors).map(drop)
     }
 
     /// Watches the agent from outside.
@@ -136,7 +154,9 @@ impl Agent {
     }
 
     async fn step(&mut self) -> Result<(), DaemonError> {
-        if self.cell.tick() || self.saved.elapsed() >= CLOCK_SAVE {
+        let has_news = self.cell.tick();
+        self.look_at_certificates();
+        if has_news || self.saved.elapsed() >= CLOCK_SAVE {
             self.save().await?;
         }
         if self.cell.is_due() {
@@ -147,12 +167,18 @@ impl Agent {
         if let Some(transfer) = due {
             return self.transfer(&transfer).await;
         }
-        tokio::time::sleep(self.cell.idle(CLOCK_SAVE)).await;
+        // Last of all: nothing waits for the time. (P-17)
+        if self.ask_the_time().await {
+            return Ok(());
+        }
+        tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))).await;
         Ok(())
     }
 
     async fn session(&mut self) -> Result<(), DaemonError> {
-        let outcome = self.hold().await;
+        let target = if self.recovery.is_some() { self.cell.recovery.target() } else { Target::Serving };
+        let outcome = self.hold(target).await;
+        self.count(target, &outcome);
         let now = self.cell.now();
         match outcome {
             Ok(()) => {
@@ -185,15 +211,29 @@ impl Agent {
         Ok(())
     }
 
-    async fn hold(&mut self) -> Result<(), SessionError> {
-        // What was stored may come from an older configuration: it passes the same rules, or the configured URL stands in.
-        let url = self.cell.url().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the stored URL is refused, the configured one is used");
-            self.configured.clone()
-        });
-        let mut link = Link::new(&self.connector, url.clone(), self.mode);
+    async fn hold(&mut self, target: Target) -> Result<(), SessionError> {
+        let (connector, url, mode) = match (target, &self.recovery, &self.config.trust.recovery) {
+            (Target::Recovery, Some(connector), Some(endpoint)) => {
+                tracing::warn!(url = %endpoint.url, "the cell turns to the recovery endpoint");
+                (connector, endpoint.url.clone(), TransportMode::Public)
+            }
+            _ => (&self.connector, self.serving(), self.config.mode),
+        };
+        let mut link = Link::new(connector, url.clone(), mode);
         let (cell, file) = (&mut self.cell, &mut self.file);
-        Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await
+        let outcome =
+            Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await;
+        let dates = link.dates().cloned().filter(|_| outcome.is_ok());
+        self.learn(target, dates);
+        outcome
+    }
+
+    /// What was stored may come from an older configuration: it passes the same rules, or the configured URL stands in.
+    fn serving(&self) -> HemsUrl {
+        self.cell.url().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the stored URL is refused, the configured one is used");
+            self.config.url.clone()
+        })
     }
 
     async fn transfer(&mut self, transfer: &Transfer) -> Result<(), DaemonError> {
@@ -208,11 +248,18 @@ impl Agent {
     }
 
     async fn fetch(&mut self, transfer: &Transfer) -> Result<(), FaultStruct> {
-        let url = HemsUrl::parse(&transfer.download.url, self.mode)
+        let mode = self.config.mode;
+        let url = HemsUrl::parse(&transfer.download.url, mode)
             .map_err(|error| transfer::fault(cwmp::FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
-        let mut link = Link::new(&self.connector, url, self.mode);
+        // A file of the recovery endpoint is fetched where it is, under that endpoint's anchors.
+        let mut link = Link::new(self.connector_for(&url), url, mode);
         let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer::fetch_fault(&error))?;
         transfer.check(&content)?;
+        match &*transfer.download.file_type {
+            TRUST_BUNDLE => return self.take_bundle(&content),
+            CLOCK_CORRECTION => return self.take_correction(&content),
+            _ => {}
+        }
         let installed = self.cell.device.install(&transfer.download.file_type, &content);
         installed.map_err(|fault| FaultStruct { fault_code: fault.code, fault_string: fault.text })
     }
@@ -242,11 +289,6 @@ pub async fn run(
         "the cell is on"
     );
     agent.run(shutdown).await
-}
-
-fn connector(config: &Config, clock: Arc<RestoredClock>) -> Result<Connector, DaemonError> {
-    let terms = Terms { lab: config.lab, ..Terms::new(clock) };
-    Ok(Connector::new(&terms, &config.identity, &config.anchors)?)
 }
 
 fn device(config: &Config, connector: &Connector, state: Option<&State>) -> Box<dyn Device> {

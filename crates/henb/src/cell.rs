@@ -15,12 +15,17 @@ use cwmp::{
 };
 use datamodel::Path;
 use jiff::Timestamp;
-use profile::{Clock, HemsUrl, RestoredClock, TransportMode, UrlError};
+use profile::{
+    Clock, ClockCorrection, ClockError, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError,
+};
 
 use crate::{
+    alarms::{Alarm, Alarms},
     device::{Device, FIRMWARE, path},
+    recovery::Recovery,
     state::State,
     transfer::Transfer,
+    trust::Trust,
 };
 
 /// A cell in memory.
@@ -30,6 +35,9 @@ pub(crate) struct Cell {
     pub(crate) mode: TransportMode,
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) reboot: Option<Text>,
+    pub(crate) trust: Trust,
+    pub(crate) recovery: Recovery,
+    alarms: Alarms,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -54,6 +62,9 @@ impl Cell {
             mode,
             transfers: Vec::new(),
             reboot: None,
+            trust: Trust::default(),
+            recovery: Recovery::default(),
+            alarms: Alarms::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,
@@ -63,6 +74,7 @@ impl Cell {
         if let Some(state) = state {
             (cell.agenda, cell.changed, cell.contacted) = (state.agenda, state.changed, state.contacted);
             (cell.reboot, cell.transfers) = (state.reboot, state.transfers);
+            (cell.trust, cell.recovery, cell.alarms) = (state.trust, state.recovery, state.alarms);
         }
         if is_new {
             cell.device.put(path::URL, &cell.configured);
@@ -109,10 +121,16 @@ impl Cell {
 
     /// What a save keeps.
     pub(crate) fn state(&self) -> State {
+        let kept = self.clock.kept();
         State {
             format: State::format(),
             number: 0,
-            clock: self.now(),
+            clock: kept.at,
+            corrections: kept.corrections,
+            leapt: kept.leapt,
+            trust: self.trust.clone(),
+            recovery: self.recovery,
+            alarms: self.alarms.clone(),
             configured: self.configured.clone(),
             contacted: self.contacted.clone(),
             agenda: self.agenda.clone(),
@@ -125,6 +143,9 @@ impl Cell {
 
     /// Lets the device act; true when something changed that the ACS wants to know. (C-02)
     pub(crate) fn tick(&mut self) -> bool {
+        if let Some(time) = self.device.gps_time(self.now()) {
+            self.hear_time(time, Source::Gps);
+        }
         self.device.tick(self.now());
         let changes = self.device.changes();
         let has_news = !changes.is_empty();
@@ -194,7 +215,12 @@ impl Cell {
 
     /// Writes down what only the agent knows.
     pub(crate) fn refresh(&mut self) {
-        let status = if self.clock.synchronised() { "Synchronized" } else { "Unsynchronized" };
+        let status = match self.clock.standing() {
+            _ if self.device.value(path::TIME_ENABLE) == "false" => "Disabled",
+            Standing::Unsynchronised => "Unsynchronized",
+            Standing::Synchronised => "Synchronized",
+            Standing::Failed => "Error_FailedToSynchronize",
+        };
         let current = self.current_time();
         self.device.put(path::TIME_STATUS, status);
         self.device.put(path::LOCAL_TIME, &current.0);
@@ -235,11 +261,77 @@ impl Cell {
         self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
     }
 
+    /// A trusted source named a time: the clock takes it or does not, and what is waited for stays as far away. (K-02)
+    pub(crate) fn hear_time(&mut self, time: Timestamp, source: Source) {
+        let (before, was_synchronised) = (self.now(), self.clock.synchronised());
+        match self.clock.advance(time, source) {
+            Ok(()) => self.follow_clock(before),
+            Err(error) => tracing::debug!(%error, ?source, "a time that the clock does not take"),
+        }
+        // Only now do phases count. (K-09)
+        if self.clock.synchronised() && !was_synchronised {
+            tracing::info!(?source, "the clock is synchronised");
+            self.apply_settings();
+        }
+    }
+
+    /// Sets the clock by the operator's signed word. (K-02)
+    pub(crate) fn correct_clock(&mut self, correction: &ClockCorrection) -> Result<(), ClockError> {
+        let before = self.now();
+        if self.clock.correct(correction.time, correction.sequence)? {
+            self.follow_clock(before);
+            let text = format!("from {before} to {}, by correction {}", correction.time, correction.sequence);
+            self.raise(Alarm::ClockCorrected, &text);
+        }
+        Ok(())
+    }
+
+    fn follow_clock(&mut self, before: Timestamp) {
+        let moved = self.now().duration_since(before);
+        self.agenda.clock_moved(moved);
+        for transfer in &mut self.transfers {
+            transfer.not_before = transfer.not_before.checked_add(moved).unwrap_or(Timestamp::MAX);
+        }
+    }
+
+    /// Raises an alarm and tells of it, once.
+    pub(crate) fn raise(&mut self, alarm: Alarm, text: &str) {
+        if self.alarms.raise(alarm, text, self.now()) {
+            tracing::warn!(alarm = alarm.identifier(), "{text}");
+            self.tell_alarms();
+        }
+    }
+
+    /// Clears an alarm and tells of it.
+    pub(crate) fn clear(&mut self, alarm: Alarm) {
+        if self.alarms.clear(alarm) {
+            tracing::info!(alarm = alarm.identifier(), "an alarm is cleared");
+            self.tell_alarms();
+        }
+    }
+
+    /// Somebody else heard what was pending: the serving H(e)MS is owed a session. (G-03)
+    pub(crate) fn call_back(&mut self) {
+        self.note_url();
+        self.tell_alarms();
+    }
+
+    /// The next Inform carries the count and every alarm that stands.
+    fn tell_alarms(&mut self) {
+        self.device.put_rows(path::ALARMS, &self.alarms.rows());
+        self.changed
+            .extend([path::ALARM_COUNT, path::ALARMS].into_iter().filter_map(|path| Path::parse(path).ok()));
+        self.agenda.raise(EventCode::VALUE_CHANGE, "");
+    }
+
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)
     pub(crate) fn end_transfer(&mut self, transfer: &Transfer, started: Timestamp, outcome: FaultStruct) {
         let is_success = outcome.fault_code.0 == 0;
         let command_key = transfer.download.command_key.clone();
-        self.transfers.retain(|pending| pending != transfer);
+        // By what was asked for: a correction of the clock moves the times of those that wait.
+        if let Some(at) = self.transfers.iter().position(|pending| pending.download == transfer.download) {
+            self.transfers.remove(at);
+        }
         self.agenda.queue(AcsMethod::TransferComplete(TransferComplete {
             command_key: command_key.clone(),
             fault_struct: outcome,
@@ -267,3 +359,7 @@ impl Cell {
             .all(|place| self.device.value(place) == "true")
     }
 }
+
+#[cfg(test)]
+#[path = "cell_tests.rs"]
+mod tests;

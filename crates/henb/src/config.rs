@@ -11,10 +11,12 @@ mod reader;
 
 use std::{
     fmt, fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use profile::{HemsUrl, Identity, KeyPair, TransportMode};
 use reader::{Reader, Typed};
 
@@ -42,7 +44,39 @@ pub struct Config {
     pub device: DeviceKind,
     /// Who it says it is.
     pub names: Names,
+    /// The cell's address inside the tunnel: NTP is asked from there, or not at all. (K-03)
+    pub tunnel_address: Option<IpAddr>,
+    /// How it watches over certificates.
+    pub trust: Care,
 }
+
+/// How a cell watches over certificates, its own and the H(e)MS's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Care {
+    /// How long before the end of its own certificate it raises an alarm.
+    pub warn: Duration,
+    /// Where it turns to when it refuses its H(e)MS. (G-03)
+    pub recovery: Option<RecoveryEndpoint>,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Self { warn: DAY * 30, recovery: None }
+    }
+}
+
+/// An endpoint with a long-lived certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveryEndpoint {
+    /// Where.
+    pub url: HemsUrl,
+    /// The CAs of that endpoint alone.
+    pub anchors: PathBuf,
+    /// After how many refusals of the serving H(e)MS in a row.
+    pub after: u32,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Which implementation of the device trait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +157,16 @@ pub struct File {
     certificate: Option<Typed<String>>,
     /// `identity.key`: PEM file, readable by its owner only. Required.
     key: Option<Typed<String>>,
+    /// `tunnel_address`: the cell's address inside the tunnel. Default none: then no NTP server is asked.
+    tunnel_address: Option<Typed<String>>,
+    /// `trust.warn_days`: how long before the end of the cell's certificate an alarm is raised, 1 to 365. Default 30.
+    warn_days: Option<Typed<i64>>,
+    /// `trust.recovery_url`: an https URL that the cell calls when it refuses its H(e)MS. Default none.
+    recovery_url: Option<Typed<String>>,
+    /// `trust.recovery_anchors`: PEM file with the CAs of that endpoint alone. Required with `trust.recovery_url`.
+    recovery_anchors: Option<Typed<String>>,
+    /// `trust.recovery_after`: refusals of the H(e)MS's certificate in a row, 1 to 100. Default 5.
+    recovery_after: Option<Typed<i64>>,
     /// `device.kind`: "simulated" or "memory". Default "simulated".
     kind: Option<Typed<String>>,
     /// `device.oui`: six upper-case hex digits. Default: from the certificate.
@@ -139,6 +183,9 @@ pub struct File {
     delay_ms: Option<Typed<i64>>,
     /// `device.radio.seed`: 0 or more. Default 0.
     seed: Option<Typed<i64>>,
+    /// `device.radio.gps_ahead_s`: at power-on the played receiver finds a time so many seconds ahead of the cell's clock,
+    /// -1000000000 to 1000000000. Default none: it finds no time.
+    gps_ahead_s: Option<Typed<i64>>,
     /// `device.radio.faults`: a list of "s1-never-up", "s1-lost-once", "install-fails". Default none.
     faults: Vec<Typed<String>>,
 }
@@ -224,12 +271,18 @@ impl File {
             anchors: reader.text("hems", "anchors"),
             certificate: reader.text("identity", "certificate"),
             key: reader.text("identity", "key"),
+            tunnel_address: reader.text("", "tunnel_address"),
+            warn_days: reader.integer("trust", "warn_days"),
+            recovery_url: reader.text("trust", "recovery_url"),
+            recovery_anchors: reader.text("trust", "recovery_anchors"),
+            recovery_after: reader.integer("trust", "recovery_after"),
             kind: reader.text("device", "kind"),
             oui: reader.text("device", "oui"),
             latitude: reader.integer("device", "latitude"),
             longitude: reader.integer("device", "longitude"),
             delay_ms: reader.integer("device.radio", "delay_ms"),
             seed: reader.integer("device.radio", "seed"),
+            gps_ahead_s: reader.integer("device.radio", "gps_ahead_s"),
             faults: reader.texts("device.radio", "faults"),
             texts: Vec::new(),
         };
@@ -252,6 +305,11 @@ impl File {
         let key = existing(reader, base, "identity.key", self.key.as_ref());
         let names = self.names(reader);
         let device = self.device(reader);
+        let tunnel_address = self.tunnel_address.as_ref().and_then(|typed| {
+            let right = "tunnel_address: an address such as \"10.1.0.7\" is right";
+            typed.parse(reader, |text| text.parse().map_err(|_| right.to_owned()))
+        });
+        let trust = self.care(reader, base);
         Some(Config {
             lab: self.lab.as_ref().is_some_and(|lab| lab.value),
             state_dir: base.join(&state_dir?.value),
@@ -261,7 +319,23 @@ impl File {
             identity: KeyPair { chain: chain?, key: key? },
             device,
             names,
+            tunnel_address,
+            trust,
         })
+    }
+
+    fn care(&self, reader: &mut Reader<'_>, base: &Path) -> Care {
+        let days = bounded(reader, self.warn_days.as_ref(), "trust.warn_days", (1, 365), 30);
+        let after = bounded(reader, self.recovery_after.as_ref(), "trust.recovery_after", (1, 100), 5);
+        let url = self.recovery_url.as_ref().and_then(|url| {
+            let read = |text: &str| HemsUrl::parse(text, TransportMode::Public);
+            url.parse(reader, |text| read(text).map_err(|error| format!("trust.recovery_url: {error}")))
+        });
+        let recovery = url.and_then(|url| {
+            let anchors = existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref())?;
+            Some(RecoveryEndpoint { url, anchors, after })
+        });
+        Care { warn: DAY * days, recovery }
     }
 
     fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {
@@ -333,6 +407,14 @@ impl File {
                 Err(_) => reader.complain(seed.line, "device.radio.seed: 0 or more is right".to_owned()),
             }
         }
+        if let Some(ahead) = &self.gps_ahead_s {
+            let most = 1_000_000_000;
+            if (-most..=most).contains(&ahead.value) {
+                radio.gps_ahead = Some(SignedDuration::from_secs(ahead.value));
+            } else {
+                reader.complain(ahead.line, format!("device.radio.gps_ahead_s: -{most} to {most} is right"));
+            }
+        }
         for fault in &self.faults {
             radio.faults.extend(fault.parse(reader, read_fault));
         }
@@ -353,6 +435,22 @@ fn existing(
         return None;
     }
     Some(path)
+}
+
+/// A number within bounds, or a complaint and the default.
+fn bounded(
+    reader: &mut Reader<'_>,
+    typed: Option<&Typed<i64>>,
+    name: &str,
+    (least, most): (u32, u32),
+    default: u32,
+) -> u32 {
+    let Some(typed) = typed else { return default };
+    let found = u32::try_from(typed.value).ok().filter(|number| (least..=most).contains(number));
+    if found.is_none() {
+        reader.complain(typed.line, format!("{name}: {least} to {most} is right"));
+    }
+    found.unwrap_or(default)
 }
 
 fn check_length(name: &str, text: &str) -> Result<String, String> {

@@ -16,7 +16,7 @@ use profile::HemsUrl;
 
 use crate::{
     cell::Cell,
-    device::path,
+    device::{CLOCK_CORRECTION, TRUST_BUNDLE, path},
     transfer::{MOST_BYTES, MOST_TRANSFERS, Transfer},
 };
 
@@ -155,7 +155,7 @@ fn download(cell: &mut Cell, call: Download) -> Result<DownloadResponse, Fault> 
 }
 
 fn check_download(cell: &Cell, call: &Download) -> Result<(), Fault> {
-    let types = cell.device.file_types();
+    let types = [cell.device.file_types(), &[TRUST_BUNDLE, CLOCK_CORRECTION]].concat();
     if !types.contains(&&*call.file_type) {
         let text = format!("the file type is none of: {}", types.join(", "));
         return Err(Fault::new(FaultCode::INVALID_ARGUMENTS, text));

@@ -12,20 +12,28 @@
 //! anybody shares. Where to start: [`Agent`], then `session.rs`.
 
 mod agent;
+mod alarms;
 mod cell;
+mod clock_file;
 pub mod config;
 pub mod device;
 mod execute;
 mod link;
+mod ntp;
 mod record;
+mod recovery;
 mod session;
 mod state;
 mod transfer;
+mod trust;
 
 pub use agent::{Agent, DaemonError, Status, run};
+pub use alarms::{Alarm, Alarms};
 pub use config::{Config, ConfigError};
 pub use link::{LinkError, RESPONSE_WAIT};
 pub use record::{RecordError, Recorder};
+pub use recovery::Recovery;
 pub use session::SessionError;
 pub use state::{STATE_FILE, State, StateError};
 pub use transfer::Transfer;
+pub use trust::Trust;

@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use profile::{Connector, HemsUrl, Refusal, TransportMode, UrlError};
+use profile::{ChainDates, Connector, HemsUrl, Refusal, TransportMode, UrlError};
 use tokio::{net::TcpStream, time::timeout};
 
 /// How long a TCP connection may take: a cell on a slow line needs a few seconds.
@@ -100,6 +100,7 @@ pub(crate) struct Link<'a> {
     mode: TransportMode,
     url: HemsUrl,
     sender: Option<SendRequest<Full<Bytes>>>,
+    dates: Option<ChainDates>,
     not_after: Option<Timestamp>,
     cookies: Vec<(String, String)>,
     redirects: u32,
@@ -107,12 +108,26 @@ pub(crate) struct Link<'a> {
 
 impl<'a> Link<'a> {
     pub(crate) fn new(connector: &'a Connector, url: HemsUrl, mode: TransportMode) -> Self {
-        Self { connector, mode, url, sender: None, not_after: None, cookies: Vec::new(), redirects: 0 }
+        Self {
+            connector,
+            mode,
+            url,
+            sender: None,
+            dates: None,
+            not_after: None,
+            cookies: Vec::new(),
+            redirects: 0,
+        }
     }
 
     /// The end of validity of the certificate that the peer showed.
     pub(crate) fn not_after(&self) -> Option<Timestamp> {
         self.not_after
+    }
+
+    /// The dates of the chain that the peer showed last. (K-10)
+    pub(crate) fn dates(&self) -> Option<&ChainDates> {
+        self.dates.as_ref()
     }
 
     /// Posts one message of a session; an empty body is the empty message. (H-01)
@@ -181,6 +196,7 @@ impl<'a> Link<'a> {
             .map_err(|_| LinkError::ConnectWait)??;
         let (stream, peer) = self.connector.connect(tcp, &host).await.map_err(Box::new)?;
         self.not_after = Some(peer.evidence.certificate.not_after);
+        self.dates = Some(peer.dates);
         tracing::debug!(
             tls.version = peer.evidence.tls_version,
             tls.suite = peer.evidence.suite,

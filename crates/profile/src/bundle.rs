@@ -42,7 +42,9 @@ impl RootCertificate {
     /// There is none, too many, or one that cannot be read.
     pub fn read_all(pem: &[u8]) -> Result<Vec<Self>, StatementError> {
         let mut roots: Vec<Self> = Vec::new();
-        for certificate in X509::stack_from_pem(pem).map_err(|_| malformed("a root is no certificate in PEM"))? {
+        for certificate in
+            X509::stack_from_pem(pem).map_err(|_| malformed("a root is no certificate in PEM"))?
+        {
             let facts = certificate.to_der().ok().and_then(|der| CertificateFacts::read(&der));
             let facts = facts.ok_or_else(|| malformed("a root cannot be read"))?;
             let text = certificate.to_pem().ok().and_then(|pem| String::from_utf8(pem).ok());
@@ -158,7 +160,9 @@ impl ClockCorrection {
         let content = statement::open(file, anchors, now)?;
         let signed: SignedCorrection = serde_json::from_slice(&content).map_err(malformed)?;
         if signed.kind != Kind::ClockCorrection || signed.sequence == 0 {
-            return Err(malformed("it is signed as something else than a clock correction with a number above 0"));
+            return Err(malformed(
+                "it is signed as something else than a clock correction with a number above 0",
+            ));
         }
         statement::open(file, anchors, signed.time)?;
         let SignedCorrection { sequence, clock_after, time, cells, .. } = signed;

@@ -172,7 +172,8 @@ fn openssl(arguments: &[&str], folder: &Path) -> (bool, String) {
 fn a06_openssl_reads_a_bundle_and_agrees() {
     let world = world();
     let folder = world.folder.path();
-    std::fs::write(folder.join("bundle.pem"), bundle(7, &world.anchors).seal(&world.signer).unwrap()).unwrap();
+    std::fs::write(folder.join("bundle.pem"), bundle(7, &world.anchors).seal(&world.signer).unwrap())
+        .unwrap();
     let verify = ["cms", "-verify", "-binary", "-inform", "PEM", "-in", "bundle.pem", "-purpose", "any"];
     let (is_good, content) = openssl(&[verify.as_slice(), &["-CAfile", "operator.pem"]].concat(), folder);
     assert!(is_good && content.contains("\"sequence\": 7"), "{content}");
@@ -187,9 +188,15 @@ fn a01_a05_openssl_reads_a_request_and_what_it_asks_for() {
     let show = ["req", "-verify", "-noout", "-text", "-in", "x.csr"];
     let identity = Identity::new("00005e005301", "hnb.example").unwrap();
     for (order, wanted) in [
-        (LeafOrder::hems("hems.example"), ["DNS:hems.example", "Digital Signature, Key Encipherment", "TLS Web Server"]),
+        (
+            LeafOrder::hems("hems.example"),
+            ["DNS:hems.example", "Digital Signature, Key Encipherment", "TLS Web Server"],
+        ),
         (LeafOrder::henb(&identity), ["DNS:00005e005301.hnb.example", "Digital Signature", "TLS Web Client"]),
-        (LeafOrder::signer("example"), ["CN = \"statements for cells, example\"", "Digital Signature", "2.25.1476957667"]),
+        (
+            LeafOrder::signer("example"),
+            ["CN = \"statements for cells, example\"", "Digital Signature", "2.25.1476957667"],
+        ),
     ] {
         pki::request(&order, &key, &request).unwrap();
         let (is_good, text) = openssl(&show, folder.path());

@@ -78,7 +78,8 @@ mod tests {
         assert_eq!(reason("2025-01-01T00:00:00Z"), None);
         assert_eq!(reason("2029-01-01T00:00:00Z"), Some(Reason::KeyPeriod));
         assert_eq!(reason("2021-06-01T00:00:00Z"), Some(Reason::KeyPeriod));
-        let reason = |chain: &ChainDates, time: &str| chain.check(at(time)).err().map(|refusal| refusal.reason);
+        let reason =
+            |chain: &ChainDates, time: &str| chain.check(at(time)).err().map(|refusal| refusal.reason);
         let root_only = ChainDates::of(vec![root]);
         assert_eq!(reason(&root_only, "2031-01-01T00:00:00Z"), Some(Reason::CertificateExpired));
         assert_eq!(reason(&root_only, "2020-06-01T00:00:00Z"), Some(Reason::CertificateNotYetValid));

@@ -88,7 +88,7 @@ pub enum Source {
     },
 }
 
-/// What the cell knows of the time. (TR-181 Device.Time.Status, K-04)
+/// What the cell knows of the time. (K-04)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Nobody has said what time it is since power-up.
@@ -150,7 +150,7 @@ impl RestoredClock {
 
     /// [`restore`](Self::restore) with everything that was kept.
     pub fn resume(kept: Option<KeptTime>, floor: Timestamp, started: Instant) -> Self {
-        let kept = kept.unwrap_or(KeptTime { at: floor, ..KeptTime::default() });
+        let kept = kept.unwrap_or_else(|| KeptTime { at: floor, ..KeptTime::default() });
         let face = Face {
             base: kept.at.max(floor),
             since: started,
@@ -241,7 +241,9 @@ impl Face {
             return self.hear_the_past(now, to, source);
         };
         let leapt = match source {
-            Source::HemsSession { not_after } if to > not_after => return Err(ClockError::OutsideCertificate),
+            Source::HemsSession { not_after } if to > not_after => {
+                return Err(ClockError::OutsideCertificate);
+            }
             Source::HemsSession { .. } => Duration::ZERO,
             Source::TunnelNtp | Source::Gps if self.is_confirmed(source, ahead) => Duration::ZERO,
             Source::TunnelNtp | Source::Gps => self.leapt.saturating_add(ahead),

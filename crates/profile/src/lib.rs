@@ -31,8 +31,8 @@ pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
 pub use chain::ChainDates;
 pub use client::{Connector, ServerPeer};
 pub use clock::{
-    AGREEMENT, Clock, ClockError, FixedClock, KeptTime, MAX_SINGLE_JUMP, RestoredClock, Source, Standing, SystemClock,
-    build_time,
+    AGREEMENT, Clock, ClockError, FixedClock, KeptTime, MAX_SINGLE_JUMP, RestoredClock, Source, Standing,
+    SystemClock, build_time,
 };
 pub use context::{ContextError, KeyPair, Terms, TrustAnchor, is_lab};
 pub use identity::{Identity, IdentityError};

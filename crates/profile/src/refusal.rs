@@ -160,6 +160,32 @@ reasons! {
         "admit the identity, or leave it in quarantine"
 }
 
+impl Reason {
+    /// Whether it is what the peer's certificate says: another attempt ends the same way until a certificate, a set of
+    /// roots or a clock has changed.
+    #[must_use]
+    pub const fn is_by_certificate(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownIssuer
+                | Self::SelfSigned
+                | Self::CertificateExpired
+                | Self::CertificateNotYetValid
+                | Self::KeyPeriod
+                | Self::KeyUsage
+                | Self::ExtendedKeyUsage
+                | Self::WeakKey
+                | Self::KeyType
+                | Self::WeakSignature
+                | Self::CaCertificate
+                | Self::BadChain
+                | Self::MalformedCertificate
+                | Self::HostileName
+                | Self::WrongName
+        )
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

@@ -71,7 +71,7 @@ pub enum StatementError {
 }
 
 impl StatementError {
-    /// Whether the file itself is broken, rather than not authentic. (TR-069 A.5.1: 9018 and 9019)
+    /// Whether the file itself is broken, rather than not authentic. The faults are 9018 and 9019. (TR-069 A.5.1)
     #[must_use]
     pub const fn is_corrupted(&self) -> bool {
         matches!(self, Self::Malformed(_))
@@ -91,8 +91,10 @@ pub(crate) fn open(file: &[u8], anchors: &[u8], now: Timestamp) -> Result<Vec<u8
     if file.len() > MOST_STATEMENT_BYTES {
         return Err(malformed(format!("it has more than {MOST_STATEMENT_BYTES} bytes")));
     }
-    let signer = X509::from_pem(file).map_err(|_| malformed("there is no certificate of the signer in PEM"))?;
-    let mut cms = CmsContentInfo::from_pem(file).map_err(|_| malformed("it does not begin with a CMS in PEM"))?;
+    let signer =
+        X509::from_pem(file).map_err(|_| malformed("there is no certificate of the signer in PEM"))?;
+    let mut cms =
+        CmsContentInfo::from_pem(file).map_err(|_| malformed("it does not begin with a CMS in PEM"))?;
     let der = signer.to_der().map_err(malformed)?;
     may_sign(&verify::read(&der).map_err(malformed)?)?;
     let mut signers = Stack::new().map_err(unsigned)?;

@@ -151,4 +151,4 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 4] = ["hems", "identity", "device", "device.radio"];
+const SECTIONS: [&str; 5] = ["hems", "identity", "trust", "device", "device.radio"];

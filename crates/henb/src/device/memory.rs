@@ -8,7 +8,7 @@ use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
 use datamodel::{Model, Notification, Path, Tree};
 use jiff::Timestamp;
 
-use super::{Device, FIRMWARE, Factory, Journal, Snapshot, path};
+use super::{Device, FIRMWARE, Factory, Journal, Row, Snapshot, path};
 
 /// The first line of an image that [`Memory`] and [`Simulated`](super::Simulated) take, before its version.
 pub(crate) const IMAGE_MARK: &str = "HEARTH-IMAGE ";
@@ -97,6 +97,32 @@ impl Device for Memory {
     fn put(&mut self, path: &str, value: &str) {
         if let Ok(path) = Path::parse(path) {
             self.tree.put(&path, value);
+        }
+    }
+
+    fn put_rows(&mut self, table: &str, rows: &[Row]) {
+        let Ok(table) = Path::parse(table) else { return };
+        let column =
+            |row: &Path, name: &str| Path::parse(&format!("{row}{name}")).unwrap_or_else(|_| Path::root());
+        let mut left: Vec<Path> =
+            self.tree.rows(&table).into_iter().map(|number| table.row(number)).collect();
+        let mut placed = Vec::new();
+        for row in rows {
+            let Some((key, value)) = row.first() else { continue };
+            let known = left.iter().position(|path| self.tree.value(&column(path, key)) == Some(value));
+            placed.push((row, known.map(|at| left.remove(at))));
+        }
+        left.iter().for_each(|path| {
+            self.tree.drop_row(path);
+        });
+        for (row, known) in placed {
+            let Some(path) = known.or_else(|| self.tree.put_row(&table).map(|number| table.row(number)))
+            else {
+                return;
+            };
+            for (name, value) in row {
+                self.tree.put(&column(&path, name), value);
+            }
         }
     }
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct};
 use datamodel::Path;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Device, Factory, Memory, Snapshot, path};
+use super::{Device, Factory, Memory, Row, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Radio {
     pub seed: u64,
     /// What goes wrong.
     pub faults: Vec<RadioFault>,
+    /// How far ahead of the cell's clock the time is that the receiver finds at power-on; nothing finds none.
+    pub gps_ahead: Option<SignedDuration>,
 }
 
 /// What a simulated radio can be told to do wrong.
@@ -63,13 +65,21 @@ pub struct Simulated {
     next: Next,
     draws: u64,
     has_lost_s1: bool,
+    has_fix: bool,
 }
 
 impl Simulated {
     /// A device as it left the factory, or as it was when `kept` was taken.
     #[must_use]
     pub fn new(factory: &Factory, radio: Radio, kept: Option<&Snapshot>) -> Self {
-        Self { memory: Memory::new(factory, kept), radio, next: Next::Nothing, draws: 0, has_lost_s1: false }
+        Self {
+            memory: Memory::new(factory, kept),
+            radio,
+            next: Next::Nothing,
+            draws: 0,
+            has_lost_s1: false,
+            has_fix: false,
+        }
     }
 
     /// Brings the radio into line with AdminState and the configuration.
@@ -161,6 +171,16 @@ impl Device for Simulated {
         self.memory.put(path, value);
     }
 
+    fn put_rows(&mut self, table: &str, rows: &[Row]) {
+        self.memory.put_rows(table, rows);
+    }
+
+    fn gps_time(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let ahead = self.radio.gps_ahead.filter(|_| !self.has_fix)?;
+        self.has_fix = true;
+        now.checked_add(ahead).ok()
+    }
+
     fn changes(&mut self) -> Vec<Path> {
         self.memory.changes()
     }
@@ -185,7 +205,7 @@ impl Device for Simulated {
     }
 
     fn power_on(&mut self, now: Timestamp) {
-        self.next = Next::Nothing;
+        (self.next, self.has_fix) = (Next::Nothing, false);
         self.memory.power_on(now);
     }
 
@@ -218,7 +238,7 @@ mod tests {
     const DELAY: Duration = Duration::from_secs(10);
 
     fn cell(faults: &[RadioFault]) -> Simulated {
-        let radio = Radio { delay: DELAY, seed: 7, faults: faults.to_vec() };
+        let radio = Radio { delay: DELAY, seed: 7, faults: faults.to_vec(), gps_ahead: None };
         Simulated::new(&sample(), radio, None)
     }
 

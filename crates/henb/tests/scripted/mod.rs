@@ -20,7 +20,7 @@ use cwmp::{
 };
 use henb::{
     Agent, Config, DaemonError, State, Status,
-    config::{DeviceKind, Names},
+    config::{Care, DeviceKind, Names},
     device::Radio,
 };
 use http_body_util::{BodyExt, Full};
@@ -114,7 +114,7 @@ impl Drop for Acs {
 }
 
 impl Acs {
-    async fn start(own: &KeyPair, manufacturer: &Path, clock: Arc<dyn Clock>) -> Self {
+    pub async fn start(own: &KeyPair, manufacturer: &Path, clock: Arc<dyn Clock>) -> Self {
         let anchors = [TrustAnchor {
             name: "manufacturer".to_owned(),
             certificates: manufacturer.to_owned(),
@@ -154,8 +154,8 @@ impl Acs {
     }
 
     /// What a GET gets.
-    pub fn file(&self, content: &'static [u8]) {
-        *self.shared.file.lock().unwrap() = Bytes::from_static(content);
+    pub fn file(&self, content: &[u8]) {
+        *self.shared.file.lock().unwrap() = Bytes::copy_from_slice(content);
     }
 
     /// Looks at each post before it is answered.
@@ -319,9 +319,11 @@ impl World {
             device: DeviceKind::Simulated(Radio {
                 delay: Duration::from_millis(20),
                 seed: 1,
-                faults: Vec::new(),
+                ..Radio::default()
             }),
             names: Names::default(),
+            tunnel_address: None,
+            trust: Care::default(),
         };
         Self { folder, acs, config }
     }
