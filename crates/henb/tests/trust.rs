@@ -240,10 +240,17 @@ async fn k03_k10_ntp_in_the_tunnel_sets_the_clock_and_the_last_peer_is_judged_ag
 async fn k03_without_a_tunnel_nobody_is_asked() {
     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let world = in_a_tunnel(TransportMode::Public, &server).await;
+    let entry = |name: &str, value| ParameterValueStruct::new(name.to_owned(), value);
+    let parameter_list = vec![
+        entry(&format!("{}1", path::NTP_SERVER), Value::string(server.local_addr().unwrap().to_string())),
+        entry(path::S1_SERVERS, Value::string("192.0.2.1")),
+        entry(path::ADMIN_STATE, Value::boolean(true)),
+    ];
+    world.acs.script(vec![SetParameterValues { parameter_list, parameter_key: Text::new() }.into()]);
     let mut cell = world.start();
-    cell.until(|status| status.sessions >= 1).await;
+    // Between the two sessions, while its radio comes up, the cell has time to ask.
+    cell.until(|status| status.sessions >= 2).await;
     cell.stop().await;
-    // The end is orderly: whatever the cell wanted to ask was asked before.
     let mut question = [0; 48];
     assert!(server.try_recv(&mut question).is_err());
 }
