@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{AcsMethod, EventCode, EventStruct, Text};
@@ -187,8 +187,8 @@ impl Agenda {
         }
     }
 
-    /// The CPE's clock was moved forward by so much: what is waited for stays as far away as it was. (K-09)
-    pub fn clock_moved(&mut self, by: Duration) {
+    /// The CPE's clock was moved by so much, back or forth: what is waited for stays as far away as it was. (K-09)
+    pub fn clock_moved(&mut self, by: SignedDuration) {
         for at in [&mut self.retry_at, &mut self.periodic_at, &mut self.changes_at] {
             *at = at.map(|at| at.checked_add(by).unwrap_or(Timestamp::MAX));
         }
@@ -326,9 +326,11 @@ mod tests {
     fn k09_a_clock_that_is_set_leaves_the_waits_as_long_as_they_were() {
         let mut agenda = Agenda::default();
         agenda.set_periodic(Some(Duration::from_secs(60)), None, at(0));
-        agenda.clock_moved(Duration::from_secs(7200));
+        agenda.clock_moved(SignedDuration::from_secs(7200));
         assert!(!agenda.is_due(at(7200)));
         assert_eq!(agenda.deadline(), Some(at(7260)));
+        agenda.clock_moved(SignedDuration::from_secs(-7000));
+        assert_eq!(agenda.deadline(), Some(at(260)));
     }
 
     #[test]

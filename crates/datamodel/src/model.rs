@@ -1,7 +1,7 @@
 //! The table of definitions, read once.
 //!
 //! `fap.txt` carries facts of the standard's data models only. What the product narrows stands here, with its clause:
-//! credentials can hold nothing, and the tampering latch belongs to the device.
+//! credentials can hold nothing, and the tampering latch and the certificates belong to the device.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -17,6 +17,9 @@ pub const CREDENTIALS: [&str; 4] = [
 
 /// Latches for ever, by the device alone, although the model calls it writable. (TR-196, M-09, G-13)
 const TAMPER_LATCH: &str = "Device.Services.FAPService.{i}.FAPControl.EnclosureTamperingDetected";
+
+/// A cell's trust changes by a signed bundle alone, whatever the model says.
+const CERTIFICATE_SWITCH: &str = "Device.Security.Certificate.{i}.Enable";
 
 static CELL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("fap.txt")));
 
@@ -191,7 +194,8 @@ fn read_kind(text: &str) -> Option<Kind> {
 }
 
 fn narrowed(path: &Path, access: Access) -> Access {
-    let is_narrowed = CREDENTIALS.contains(&path.as_str()) || path.as_str() == TAMPER_LATCH;
+    let is_narrowed =
+        CREDENTIALS.contains(&path.as_str()) || [TAMPER_LATCH, CERTIFICATE_SWITCH].contains(&path.as_str());
     if is_narrowed { Access::ReadOnly } else { access }
 }
 

@@ -165,13 +165,15 @@ impl Tree {
             return Err(Fault::new(FaultCode::INVALID_PARAMETER_NAME, format!("{row} is no row of a table")));
         };
         self.writable_table(&row.parent())?;
-        self.values.retain(|path, _| !row.contains(path));
-        self.tables.retain(|table, _| !row.contains(table));
-        if let Some(rows) = self.tables.get_mut(&row.parent()) {
-            rows.numbers.remove(&number);
-        }
-        self.count_rows();
+        self.close_row(row, number);
         Ok(())
+    }
+
+    /// The device's own hand: removes a row whoever may delete rows; tells whether there was one.
+    pub fn drop_row(&mut self, row: &Path) -> bool {
+        let Some(number) = row.instance().filter(|_| self.exists(row)) else { return false };
+        self.close_row(row, number);
+        true
     }
 
     /// The device's own hand: stores a value whoever may write it, and tells whether it is another one now.
@@ -265,6 +267,15 @@ impl Tree {
         self.open_row(table, number);
         self.count_rows();
         Some(number)
+    }
+
+    fn close_row(&mut self, row: &Path, number: u32) {
+        self.values.retain(|path, _| !row.contains(path));
+        self.tables.retain(|table, _| !row.contains(table));
+        if let Some(rows) = self.tables.get_mut(&row.parent()) {
+            rows.numbers.remove(&number);
+        }
+        self.count_rows();
     }
 
     fn open_row(&mut self, table: &Path, number: u32) {

@@ -190,3 +190,18 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a20_the_certificates_belong_to_the_device() {
+    let table = Path::parse("Device.Security.Certificate.").unwrap();
+    let mut tree = Tree::new(Model::cell());
+    let row = table.row(tree.put_row(&table).unwrap());
+    let switch = Path::parse(&format!("{row}Enable")).unwrap();
+    assert_eq!(tree.value(&switch), Some("true"));
+    let off = ParameterValueStruct::new(switch.to_string(), Value::boolean(false));
+    assert_eq!(tree.set(&[off]).unwrap_err().details[0].fault_code, FaultCode::NOT_WRITABLE);
+    assert_eq!(tree.delete(&row).unwrap_err().code, FaultCode::REQUEST_DENIED);
+    assert!(tree.drop_row(&row) && !tree.drop_row(&row));
+    let count = Path::parse("Device.Security.CertificateNumberOfEntries").unwrap();
+    assert_eq!(tree.value(&count), Some("0"));
+}

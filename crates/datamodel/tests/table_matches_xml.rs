@@ -7,7 +7,8 @@ use datamodel::{Access, CREDENTIALS, Definition, Kind, Model};
 
 /// Vendor parameters and what policy narrows further than the model.
 fn is_our_own(path: &str) -> bool {
-    path.contains(".X_") || CREDENTIALS.contains(&path) || path.ends_with(".EnclosureTamperingDetected")
+    let narrowed = [".EnclosureTamperingDetected", ".Security.Certificate.{i}.Enable"];
+    path.contains(".X_") || CREDENTIALS.contains(&path) || narrowed.iter().any(|name| path.ends_with(name))
 }
 
 #[test]

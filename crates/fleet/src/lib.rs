@@ -17,7 +17,11 @@ use std::{
 };
 
 use cwmp::Quirk;
-use henb::{Agent, Config, DaemonError, Status, config::DeviceKind, device::Radio};
+use henb::{
+    Agent, Config, DaemonError, Status,
+    config::{Care, DeviceKind},
+    device::Radio,
+};
 use profile::{HemsUrl, KeyPair, TransportMode, pki::PkiError};
 use serde::Serialize;
 use tokio::{
@@ -166,9 +170,10 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         url: options.url.clone(),
         anchors: anchors(&options.pki),
         identity: (&identity).into(),
-        device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, faults: Vec::new() }),
+        device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, ..Radio::default() }),
         names: options.quirk.as_ref().map(henb::quirk::names).unwrap_or_default(),
         quirk: options.quirk.clone(),
+        trust: Care::default(),
     }
 }
 

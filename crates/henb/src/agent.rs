@@ -7,6 +7,9 @@
 //! It never waits for the time of day: the cell's clock is the restored one, from the first moment (P-17, P-18). A
 //! session that fails waits by the retry table; a state that cannot be saved ends the agent.
 
+mod time;
+mod trust;
+
 use std::{
     error::Error,
     fmt::Write,
@@ -17,16 +20,18 @@ use std::{
 };
 
 use cwmp::{Fault, FaultCode, FaultStruct, Witness};
-use profile::{Connector, HemsUrl, RestoredClock, Terms};
+use profile::{ChainDates, HemsUrl, Identity, RestoredClock};
 use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::{
+    alarms::Alarm,
     cell::Cell,
     config::{Config, DeviceKind},
-    device::{Device, Memory, Simulated},
+    device::{CLOCK_CORRECTION, Device, Memory, Simulated, TRUST_BUNDLE},
     link::{Link, Way},
     quirk,
+    recovery::Target,
     session::{Desk, SessionError},
     state::{STATE_FILE, State, StateError, StateFile},
     transfer::{self, MOST_BYTES, Transfer},
@@ -69,7 +74,11 @@ pub struct Agent {
     way: Way,
     clock: Arc<RestoredClock>,
     witness: Arc<dyn Witness>,
-    configured: HemsUrl,
+    config: Config,
+    recovery: Option<Way>,
+    servers: time::Servers,
+    /// The dates of a H(e)MS that was trusted by a clock nobody had confirmed. (K-10)
+    unsure: Option<ChainDates>,
     status: watch::Sender<Status>,
     saved: Instant,
 }
@@ -81,25 +90,35 @@ impl Agent {
     /// Something that it cannot work without is missing or wrong.
     pub fn start(config: &Config, witness: Arc<dyn Witness>) -> Result<Self, DaemonError> {
         let (file, state) = StateFile::open(&config.state_dir, Arc::clone(&witness))?;
-        let saved = state.as_ref().map(|state| state.clock);
-        let clock = Arc::new(RestoredClock::restore(saved, profile::build_time(), Instant::now()));
-        let connector = connector(config, Arc::clone(&clock))?;
-        let device = device(config, &connector, state.as_ref());
+        let clock = Arc::new(RestoredClock::resume(file.kept_time(), profile::build_time(), Instant::now()));
+        let kept = state.as_ref().map(|state| state.trust.clone()).unwrap_or_default();
+        let (trust, connector) = trust::start(config, &clock, kept)?;
+        let recovery = trust::recovery(config, &clock)?;
+        let device = device(config, connector.identity(), state.as_ref());
         let mut cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
+        cell.trust = trust;
         cell.quirks = config.quirk.iter().cloned().collect();
         for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
             tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");
         }
-        Ok(Self {
+        for note in file.clock_notes() {
+            cell.raise(Alarm::ClockFile, note);
+        }
+        let mut agent = Self {
             cell,
             file,
             way: Way { connector, mode: config.mode, tunnel: config.tunnel.clone() },
             clock,
             witness,
-            configured: config.url.clone(),
+            config: config.clone(),
+            recovery,
+            servers: time::Servers::default(),
+            unsure: None,
             status: watch::Sender::default(),
             saved: Instant::now(),
-        })
+        };
+        agent.show_certificates();
+        Ok(agent)
     }
 
     /// Says whether a cell could start with this configuration, and touches no state.
@@ -107,8 +126,9 @@ impl Agent {
     /// # Errors
     /// The certificate, its key or the anchors.
     pub fn check(config: &Config) -> Result<(), DaemonError> {
-        let clock = RestoredClock::restore(None, profile::build_time(), Instant::now());
-        connector(config, Arc::new(clock)).map(drop)
+        let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
+        trust::recovery(config, &clock)?;
+        trust::connector(config, &clock, &config.anchors).map(drop)
     }
 
     /// Watches the agent from outside.
@@ -139,7 +159,9 @@ impl Agent {
     }
 
     async fn step(&mut self) -> Result<(), DaemonError> {
-        if self.cell.tick() || self.saved.elapsed() >= CLOCK_SAVE {
+        let has_news = self.cell.tick();
+        self.look_at_certificates();
+        if has_news || self.saved.elapsed() >= CLOCK_SAVE {
             self.save().await?;
         }
         if self.cell.is_due() {
@@ -148,25 +170,35 @@ impl Agent {
         if self.cell.transfers.first().is_some_and(|transfer| transfer.not_before <= self.cell.now()) {
             return self.transfer().await;
         }
-        tokio::time::sleep(self.cell.idle(CLOCK_SAVE)).await;
+        // Last of all: nothing waits for the time. (P-17)
+        if self.ask_the_time().await {
+            return Ok(());
+        }
+        tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))).await;
         Ok(())
     }
 
     async fn session(&mut self) -> Result<(), DaemonError> {
         let places = self.cell.places();
-        let outcome = self.hold().await;
+        let target = if self.recovery.is_some() { self.cell.recovery.target() } else { Target::Serving };
+        let outcome = self.hold(target).await;
+        self.count(target, &outcome);
         let now = self.cell.now();
         match outcome {
             Ok(()) => {
                 self.cell.agenda.closed();
-                self.cell.reach.closed(places);
+                if target == Target::Serving {
+                    self.cell.reach.closed(places);
+                }
                 tracing::info!("a session with the H(e)MS closed");
             }
             Err(SessionError::State(error)) => return Err(error.into()),
             Err(error) => {
                 let reason = chain(&error);
                 self.cell.agenda.failed(now, random()?);
-                self.cell.session_failed(&places);
+                if target == Target::Serving {
+                    self.cell.session_failed(&places);
+                }
                 let retries = self.cell.agenda.retry_count();
                 tracing::warn!(retries, "a session with the H(e)MS failed: {reason}");
                 self.save().await?;
@@ -189,15 +221,29 @@ impl Agent {
         Ok(())
     }
 
-    async fn hold(&mut self) -> Result<(), SessionError> {
-        // What was stored may come from an older configuration: it passes the same rules, or the configured URL stands in.
-        let url = self.cell.url().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the stored URL is refused, the configured one is used");
-            self.configured.clone()
-        });
-        let mut link = Link::new(&self.way, url.clone());
+    async fn hold(&mut self, target: Target) -> Result<(), SessionError> {
+        let (way, url) = match (target, &self.recovery, &self.config.trust.recovery) {
+            (Target::Recovery, Some(way), Some(endpoint)) => {
+                tracing::warn!(url = %endpoint.url, "the cell turns to the recovery endpoint");
+                (way, endpoint.url.clone())
+            }
+            _ => (&self.way, self.serving()),
+        };
+        let mut link = Link::new(way, url.clone());
         let (cell, file) = (&mut self.cell, &mut self.file);
-        Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await
+        let outcome =
+            Desk { cell, file, clock: &self.clock, witness: &self.witness, url }.hold(&mut link).await;
+        let dates = link.dates().cloned().filter(|_| outcome.is_ok());
+        self.learn(target, dates);
+        outcome
+    }
+
+    /// What was stored may come from an older configuration: it passes the same rules, or the configured URL stands in.
+    fn serving(&self) -> HemsUrl {
+        self.cell.url().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the stored URL is refused, the configured one is used");
+            self.config.url.clone()
+        })
     }
 
     /// Tries the first transfer, which stays in the queue until its end is known: nothing is saved in between.
@@ -231,7 +277,7 @@ impl Agent {
         let as_told = |fault: Fault| FaultStruct { fault_code: fault.code, fault_string: fault.text };
         let url = HemsUrl::parse(transfer.url(), self.way.mode)
             .map_err(|error| transfer::fault(FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
-        let mut link = Link::new(&self.way, url);
+        let mut link = Link::new(self.way_to(&url), url);
         let file_type = transfer.summary().file_type;
         if !transfer.is_download() {
             let content = self.cell.device.upload(&file_type).map_err(as_told)?;
@@ -239,7 +285,11 @@ impl Agent {
         }
         let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer.link_fault(&error))?;
         transfer.check(&content)?;
-        self.cell.device.install(&file_type, &content).map_err(as_told)
+        match &*file_type {
+            TRUST_BUNDLE => self.take_bundle(&content),
+            CLOCK_CORRECTION => self.take_correction(&content),
+            _ => self.cell.device.install(&file_type, &content).map_err(as_told),
+        }
     }
 
     async fn save(&mut self) -> Result<(), DaemonError> {
@@ -269,14 +319,9 @@ pub async fn run(
     agent.run(shutdown).await
 }
 
-fn connector(config: &Config, clock: Arc<RestoredClock>) -> Result<Connector, DaemonError> {
-    let terms = Terms { lab: config.lab, ..Terms::new(clock) };
-    Ok(Connector::new(&terms, &config.identity, &config.anchors)?)
-}
-
-fn device(config: &Config, connector: &Connector, state: Option<&State>) -> Box<dyn Device> {
+fn device(config: &Config, identity: &Identity, state: Option<&State>) -> Box<dyn Device> {
     let kept = state.map(|state| &state.device);
-    let factory = config.names.factory(connector.identity());
+    let factory = config.names.factory(identity);
     match &config.device {
         DeviceKind::Memory => Box::new(Memory::new(&factory, kept)),
         DeviceKind::Simulated(radio) => Box::new(Simulated::new(&factory, radio.clone(), kept)),

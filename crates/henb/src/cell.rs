@@ -14,16 +14,21 @@ use cwmp::{
     Quirks, ScheduleInform, Text, TransferComplete,
 };
 use datamodel::Path;
-use jiff::Timestamp;
-use profile::{Clock, HemsUrl, RestoredClock, TransportMode, UrlError};
+use jiff::{SignedDuration, Timestamp};
+use profile::{
+    Clock, ClockCorrection, ClockError, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     air::Air,
+    alarms::{Alarm, Alarms},
     device::{Device, FIRMWARE, Notify, path},
     reach::{Places, Reach},
+    recovery::Recovery,
     state::State,
     transfer::Transfer,
+    trust::Trust,
 };
 
 /// Most scheduled Informs that wait at a time.
@@ -52,6 +57,9 @@ pub(crate) struct Cell {
     schedules: Vec<Schedule>,
     /// What the product does wrong that this cell plays.
     pub(crate) quirks: Quirks,
+    pub(crate) trust: Trust,
+    pub(crate) recovery: Recovery,
+    alarms: Alarms,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -81,6 +89,9 @@ impl Cell {
             reset: false,
             schedules: Vec::new(),
             quirks: Quirks::default(),
+            trust: Trust::default(),
+            recovery: Recovery::default(),
+            alarms: Alarms::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,
@@ -91,6 +102,7 @@ impl Cell {
             (cell.agenda, cell.changed, cell.contacted) = (state.agenda, state.changed, state.contacted);
             (cell.reboot, cell.transfers, cell.reach) = (state.reboot, state.transfers, state.reach);
             (cell.reset, cell.schedules) = (state.reset, state.schedules);
+            (cell.trust, cell.recovery, cell.alarms) = (state.trust, state.recovery, state.alarms);
         }
         if is_new {
             // Whoever configures the cell by hand means it: there is no way back to what an ACS once set.
@@ -151,10 +163,16 @@ impl Cell {
 
     /// What a save keeps.
     pub(crate) fn state(&self) -> State {
+        let kept = self.clock.kept();
         State {
             format: State::format(),
             number: 0,
-            clock: self.now(),
+            clock: kept.at,
+            corrections: kept.corrections,
+            leapt: kept.leapt,
+            trust: self.trust.clone(),
+            recovery: self.recovery,
+            alarms: self.alarms.clone(),
             configured: self.configured.clone(),
             contacted: self.contacted.clone(),
             agenda: self.agenda.clone(),
@@ -170,6 +188,9 @@ impl Cell {
 
     /// Lets the device act, and time pass; true when something is to be told, at once or with the next Inform. (C-02)
     pub(crate) fn tick(&mut self) -> bool {
+        if let Some(time) = self.device.gps_time(self.now()) {
+            self.hear_time(time, Source::Gps);
+        }
         self.device.tick(self.now());
         self.mind_the_air();
         let changes = self.device.changes();
@@ -211,8 +232,8 @@ impl Cell {
         self.transfers.insert(place, transfer);
     }
 
-    /// The clock was moved forward by so much: what is waited for stays as far away as it was. (K-09)
-    pub(crate) fn clock_moved(&mut self, by: Duration) {
+    /// The clock was moved by so much: what is waited for stays as far away as it was. (K-09)
+    pub(crate) fn clock_moved(&mut self, by: SignedDuration) {
         self.agenda.clock_moved(by);
         for schedule in &mut self.schedules {
             schedule.at = schedule.at.checked_add(by).unwrap_or(Timestamp::MAX);
@@ -334,7 +355,12 @@ impl Cell {
 
     /// Writes down what only the agent knows.
     pub(crate) fn refresh(&mut self) {
-        let status = if self.clock.synchronised() { "Synchronized" } else { "Unsynchronized" };
+        let status = match self.clock.standing() {
+            _ if self.device.value(path::TIME_ENABLE) == "false" => "Disabled",
+            Standing::Unsynchronised => "Unsynchronized",
+            Standing::Synchronised => "Synchronized",
+            Standing::Failed => "Error_FailedToSynchronize",
+        };
         let current = self.current_time();
         self.device.put(path::TIME_STATUS, status);
         self.device.put(path::LOCAL_TIME, &current.0);
@@ -375,6 +401,65 @@ impl Cell {
         self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
     }
 
+    /// A trusted source named a time: the clock takes it or does not, and what is waited for stays as far away. (K-02)
+    pub(crate) fn hear_time(&mut self, time: Timestamp, source: Source) {
+        let (before, was_synchronised) = (self.now(), self.clock.synchronised());
+        match self.clock.advance(time, source) {
+            Ok(()) => self.follow_clock(before),
+            Err(error) => tracing::debug!(%error, ?source, "a time that the clock does not take"),
+        }
+        // Only now do phases count. (K-09)
+        if self.clock.synchronised() && !was_synchronised {
+            tracing::info!(?source, "the clock is synchronised");
+            self.apply_settings();
+        }
+    }
+
+    /// Sets the clock by the operator's signed word. (K-02)
+    pub(crate) fn correct_clock(&mut self, correction: &ClockCorrection) -> Result<(), ClockError> {
+        let before = self.now();
+        if self.clock.correct(correction.time, correction.sequence)? {
+            self.follow_clock(before);
+            let text = format!("from {before} to {}, by correction {}", correction.time, correction.sequence);
+            self.raise(Alarm::ClockCorrected, &text);
+        }
+        Ok(())
+    }
+
+    fn follow_clock(&mut self, before: Timestamp) {
+        self.clock_moved(self.now().duration_since(before));
+    }
+
+    /// Raises an alarm and tells of it, once.
+    pub(crate) fn raise(&mut self, alarm: Alarm, text: &str) {
+        if self.alarms.raise(alarm, text, self.now()) {
+            tracing::warn!(alarm = alarm.identifier(), "{text}");
+            self.tell_alarms();
+        }
+    }
+
+    /// Clears an alarm and tells of it.
+    pub(crate) fn clear(&mut self, alarm: Alarm) {
+        if self.alarms.clear(alarm) {
+            tracing::info!(alarm = alarm.identifier(), "an alarm is cleared");
+            self.tell_alarms();
+        }
+    }
+
+    /// Somebody else heard what was pending: the serving H(e)MS is owed a session. (G-03)
+    pub(crate) fn call_back(&mut self) {
+        self.note_url();
+        self.tell_alarms();
+    }
+
+    /// The next Inform carries the count and every alarm that stands.
+    fn tell_alarms(&mut self) {
+        self.device.put_rows(path::ALARMS, &self.alarms.rows());
+        self.changed
+            .extend([path::ALARM_COUNT, path::ALARMS].into_iter().filter_map(|path| Path::parse(path).ok()));
+        self.agenda.raise(EventCode::VALUE_CHANGE, "");
+    }
+
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)
     pub(crate) fn end_transfer(&mut self, transfer: &Transfer, started: Timestamp, outcome: FaultStruct) {
         let is_success = outcome.fault_code.0 == 0;
@@ -407,3 +492,7 @@ impl Cell {
             .all(|place| self.device.value(place) == "true")
     }
 }
+
+#[cfg(test)]
+#[path = "cell_tests.rs"]
+mod tests;

@@ -7,7 +7,10 @@
 //!   text ─▶ reader: lines, types, unknown keys ─▶ File ─▶ URLs parsed, files found, bounds kept ─▶ Config
 //! ```
 
+mod meaning;
 mod reader;
+
+pub use meaning::{Care, Config, DeviceKind, Names, RecoveryEndpoint};
 
 use std::{
     fmt, fs, io,
@@ -17,104 +20,18 @@ use std::{
 };
 
 use cwmp::Quirk;
-use profile::{HemsUrl, Identity, KeySource, OwnCertificate, TransportMode};
+use jiff::SignedDuration;
+use profile::{HemsUrl, KeySource, OwnCertificate, TransportMode};
 use reader::{Reader, Typed};
 
 use crate::{
-    device::{Factory, Radio, RadioFault},
+    device::{Radio, RadioFault},
     quirk,
     tunnel::TunnelEnd,
 };
 
 /// Longest simulated delay: a radio that takes longer than ten minutes is `s1-never-up`.
 const MOST_DELAY_MS: u64 = 600_000;
-
-/// What an agent is started with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Config {
-    /// Lab certificates are accepted. (decision 12)
-    pub lab: bool,
-    /// Where the cell keeps its state.
-    pub state_dir: PathBuf,
-    /// How the deployment reaches its H(e)MS.
-    pub mode: TransportMode,
-    /// The cell's end of the tunnel; every connection leaves by it. (X-03)
-    pub tunnel: Option<TunnelEnd>,
-    /// The first H(e)MS. (P-11)
-    pub url: HemsUrl,
-    /// The operator's CAs.
-    pub anchors: PathBuf,
-    /// The cell's certificate and key.
-    pub identity: OwnCertificate,
-    /// What it drives.
-    pub device: DeviceKind,
-    /// Who it says it is.
-    pub names: Names,
-    /// What it does wrong, to try a H(e)MS with.
-    pub quirk: Option<Quirk>,
-}
-
-/// Which implementation of the device trait.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// Values, and nothing behind them.
-    Memory,
-    /// A played radio.
-    Simulated(Radio),
-}
-
-/// The names of a cell; what is absent comes from its certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// Who made it.
-    pub manufacturer: String,
-    /// Six upper-case hex digits; else the first of the EUI. (I-05)
-    pub oui: Option<String>,
-    /// The product.
-    pub product_class: String,
-    /// Else the EUI in upper case.
-    pub serial: Option<String>,
-    /// The name on the box.
-    pub model_name: String,
-    /// The board.
-    pub hardware_version: String,
-    /// The image from the factory.
-    pub software_version: String,
-    /// Where it stands, in millionths of a degree.
-    pub position: Option<(i32, i32)>,
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self {
-            manufacturer: "Hearth".to_owned(),
-            oui: None,
-            product_class: "SimulatedCell".to_owned(),
-            serial: None,
-            model_name: "Hearth simulated cell".to_owned(),
-            hardware_version: "1".to_owned(),
-            software_version: env!("CARGO_PKG_VERSION").to_owned(),
-            position: Some((52_520_008, 13_404_954)),
-        }
-    }
-}
-
-impl Names {
-    /// The factory's facts of the cell with this identity.
-    #[must_use]
-    pub fn factory(&self, identity: &Identity) -> Factory {
-        Factory {
-            manufacturer: self.manufacturer.clone(),
-            oui: self.oui.clone().unwrap_or_else(|| identity.oui()),
-            product_class: self.product_class.clone(),
-            serial: self.serial.clone().unwrap_or_else(|| identity.eui().to_ascii_uppercase()),
-            model_name: self.model_name.clone(),
-            hardware_version: self.hardware_version.clone(),
-            software_version: self.software_version.clone(),
-            position: self.position,
-        }
-    }
-}
 
 /// Everything that was typed, with the line where it stands.
 #[derive(Debug, Default)]
@@ -139,6 +56,14 @@ pub struct File {
     /// `identity.key`: PEM file, readable by its owner only, or a PKCS#11 URI:
     /// `pkcs11:token=T;object=K?module-path=/…/lib.so&pin-source=file:/…`. Required.
     key: Option<Typed<String>>,
+    /// `trust.warn_days`: how long before the end of the cell's certificate an alarm is raised, 1 to 365. Default 30.
+    warn_days: Option<Typed<i64>>,
+    /// `trust.recovery_url`: an https URL that the cell calls when it refuses its H(e)MS. Default none.
+    recovery_url: Option<Typed<String>>,
+    /// `trust.recovery_anchors`: PEM file with the CAs of that endpoint alone. Required with `trust.recovery_url`.
+    recovery_anchors: Option<Typed<String>>,
+    /// `trust.recovery_after`: refusals of the H(e)MS's certificate in a row, 1 to 100. Default 5.
+    recovery_after: Option<Typed<i64>>,
     /// `device.kind`: "simulated" or "memory". Default "simulated".
     kind: Option<Typed<String>>,
     /// `device.quirk`: the name of a known quirk, which the cell plays; its manufacturer, model and software are then the
@@ -158,6 +83,9 @@ pub struct File {
     delay_ms: Option<Typed<i64>>,
     /// `device.radio.seed`: 0 or more. Default 0.
     seed: Option<Typed<i64>>,
+    /// `device.radio.gps_ahead_s`: at power-on the played receiver finds a time so many seconds ahead of the cell's clock,
+    /// -1000000000 to 1000000000. Default none: it finds no time.
+    gps_ahead_s: Option<Typed<i64>>,
     /// `device.radio.faults`: a list of "s1-never-up", "s1-lost-once", "s1-lost", "no-hosting-party",
     /// "install-fails". Default none.
     faults: Vec<Typed<String>>,
@@ -246,6 +174,10 @@ impl File {
             anchors: reader.text("hems", "anchors"),
             certificate: reader.text("identity", "certificate"),
             key: reader.text("identity", "key"),
+            warn_days: reader.integer("trust", "warn_days"),
+            recovery_url: reader.text("trust", "recovery_url"),
+            recovery_anchors: reader.text("trust", "recovery_anchors"),
+            recovery_after: reader.integer("trust", "recovery_after"),
             kind: reader.text("device", "kind"),
             quirk: reader.text("device", "quirk"),
             oui: reader.text("device", "oui"),
@@ -253,6 +185,7 @@ impl File {
             longitude: reader.integer("device", "longitude"),
             delay_ms: reader.integer("device.radio", "delay_ms"),
             seed: reader.integer("device.radio", "seed"),
+            gps_ahead_s: reader.integer("device.radio", "gps_ahead_s"),
             faults: reader.texts("device.radio", "faults"),
             texts: Vec::new(),
         };
@@ -281,6 +214,7 @@ impl File {
         });
         let names = self.names(reader, quirk.as_ref());
         let device = self.device(reader);
+        let trust = self.care(reader, base);
         Some(Config {
             lab: self.lab.as_ref().is_some_and(|lab| lab.value),
             state_dir: base.join(&state_dir?.value),
@@ -292,7 +226,22 @@ impl File {
             device,
             names,
             quirk,
+            trust,
         })
+    }
+
+    fn care(&self, reader: &mut Reader<'_>, base: &Path) -> Care {
+        let days = bounded(reader, self.warn_days.as_ref(), "trust.warn_days", (1, 365), 30);
+        let after = bounded(reader, self.recovery_after.as_ref(), "trust.recovery_after", (1, 100), 5);
+        let url = self.recovery_url.as_ref().and_then(|url| {
+            let read = |text: &str| HemsUrl::parse(text, TransportMode::Public);
+            url.parse(reader, |text| read(text).map_err(|error| format!("trust.recovery_url: {error}")))
+        });
+        let recovery = url.and_then(|url| {
+            let anchors = existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref())?;
+            Some(RecoveryEndpoint { url, anchors, after })
+        });
+        Care { warn: meaning::DAY * days, recovery }
     }
 
     fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {
@@ -377,6 +326,14 @@ impl File {
                 Err(_) => reader.complain(seed.line, "device.radio.seed: 0 or more is right".to_owned()),
             }
         }
+        if let Some(ahead) = &self.gps_ahead_s {
+            let most = 1_000_000_000;
+            if (-most..=most).contains(&ahead.value) {
+                radio.gps_ahead = Some(SignedDuration::from_secs(ahead.value));
+            } else {
+                reader.complain(ahead.line, format!("device.radio.gps_ahead_s: -{most} to {most} is right"));
+            }
+        }
         for fault in &self.faults {
             radio.faults.extend(fault.parse(reader, read_fault));
         }
@@ -405,6 +362,22 @@ fn key(reader: &mut Reader<'_>, base: &Path, typed: Option<&Typed<String>>) -> O
         Some(token @ KeySource::Token(_)) => Some(token),
         Some(KeySource::File(_)) | None => existing(reader, base, "identity.key", typed).map(KeySource::File),
     }
+}
+
+/// A number within bounds, or a complaint and the default.
+fn bounded(
+    reader: &mut Reader<'_>,
+    typed: Option<&Typed<i64>>,
+    name: &str,
+    (least, most): (u32, u32),
+    default: u32,
+) -> u32 {
+    let Some(typed) = typed else { return default };
+    let found = u32::try_from(typed.value).ok().filter(|number| (least..=most).contains(number));
+    if found.is_none() {
+        reader.complain(typed.line, format!("{name}: {least} to {most} is right"));
+    }
+    found.unwrap_or(default)
 }
 
 fn check_length(name: &str, text: &str) -> Result<String, String> {

@@ -43,9 +43,14 @@ fn a_whole_file_means_what_it_says() {
     assert_eq!((config.lab, config.mode), (true, TransportMode::IpsecTls));
     assert_eq!(config.url.to_string(), "https://localhost:7547/");
     assert_eq!(config.names.position, Some((-33_868_800, 13_404_954)));
-    let radio = Radio { delay: Duration::from_millis(20), seed: 3, faults: vec![RadioFault::S1LostOnce] };
+    let radio = Radio {
+        delay: Duration::from_millis(20),
+        seed: 3,
+        faults: vec![RadioFault::S1LostOnce],
+        gps_ahead: None,
+    };
     assert_eq!(config.device, DeviceKind::Simulated(radio));
-    let identity = Identity::parse("00005e005301.hnb.example").unwrap();
+    let identity = profile::Identity::parse("00005e005301.hnb.example").unwrap();
     let factory = config.names.factory(&identity);
     assert_eq!((factory.oui.as_str(), factory.serial.as_str()), ("00005E", "7"));
     let factory = Names::default().factory(&identity);

@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use attributes::{Attributes, Notify};
 pub use factory::Factory;
+#[cfg(test)]
+pub(crate) use factory::sample;
 pub use memory::Memory;
 pub use simulated::{Radio, RadioFault, Simulated};
 
@@ -73,6 +75,15 @@ pub trait Device: Send {
 
     /// The agent's own hand, for what the agent knows and the device does not: keys, clock, addresses.
     fn put(&mut self, path: &str, value: &str);
+
+    /// The agent's own hand in a table of the device's: these rows and no others. A row whose first column is as before
+    /// keeps its number.
+    fn put_rows(&mut self, table: &str, rows: &[Row]);
+
+    /// A time that a satellite receiver found since the last question; `now` is the cell's clock. (decision 6)
+    fn gps_time(&mut self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
 
     /// The attributes at or below a path. (TR-069 A.3.2.5)
     ///
@@ -141,6 +152,9 @@ pub struct Conditions {
     pub awaits_hosting_party: bool,
 }
 
+/// The columns of a row and their values.
+pub type Row = Vec<(&'static str, String)>;
+
 /// What a device keeps over a power cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -170,6 +184,11 @@ pub struct Journal {
     /// Returns to the factory's values.
     pub factory_resets: u64,
 }
+
+/// A set of roots that the operator signed: the agent's business, not the device's.
+pub const TRUST_BUNDLE: &str = "X 00005E Trust Bundle";
+/// The time that the operator signed: the agent's business, not the device's.
+pub const CLOCK_CORRECTION: &str = "X 00005E Clock Correction";
 
 /// A firmware image. (TR-069 A.3.2.8)
 pub const FIRMWARE: &str = "1 Firmware Upgrade Image";
@@ -201,6 +220,16 @@ pub mod path {
     pub const ALIAS_ADDRESSING: &str = "Device.ManagementServer.AliasBasedAddressing";
     /// The clock that certificates are checked with. (decision 6)
     pub const LOCAL_CLOCK: &str = "Device.Time.X_00005E_LocalClock";
+    /// Whether the cell asks for the time.
+    pub const TIME_ENABLE: &str = "Device.Time.Enable";
+    /// Where the time is asked for, followed by 1 to 5.
+    pub const NTP_SERVER: &str = "Device.Time.NTPServer";
+    /// The cell's certificates and roots.
+    pub const CERTIFICATES: &str = "Device.Security.Certificate.";
+    /// The alarms that stand.
+    pub const ALARMS: &str = "Device.FaultMgmt.CurrentAlarm.";
+    /// How many alarms stand.
+    pub const ALARM_COUNT: &str = "Device.FaultMgmt.CurrentAlarmNumberOfEntries";
     /// Whether the time is known. (K-04)
     pub const TIME_STATUS: &str = "Device.Time.Status";
     /// The time.

@@ -295,7 +295,7 @@ fn c02_a_scheduled_inform_comes_due_once_and_survives_a_power_cut() {
     assert_eq!(cell.agenda.events()[2].command_key, "soon");
     assert!(!cell.tick());
     let before = cell.state().schedules[0].at;
-    cell.clock_moved(std::time::Duration::from_secs(7200));
+    cell.clock_moved(jiff::SignedDuration::from_secs(7200));
     assert_eq!(cell.state().schedules[0].at.duration_since(before).as_secs(), 7200);
     for _ in 1..MOST_SCHEDULES {
         execute(&mut cell, call(1000, "more").into()).unwrap();

@@ -13,27 +13,35 @@
 
 mod agent;
 mod air;
+mod alarms;
 mod cell;
+mod clock_file;
 pub mod config;
 pub mod device;
 mod execute;
 mod link;
+mod ntp;
 mod queue;
 pub mod quirk;
 mod reach;
 mod record;
+mod recovery;
 mod session;
 mod state;
 mod transfer;
+mod trust;
 mod tunnel;
 
 pub use agent::{Agent, DaemonError, Status, run};
+pub use alarms::{Alarm, Alarms};
 pub use cell::Schedule;
 pub use config::{Config, ConfigError};
 pub use link::{LinkError, RESPONSE_WAIT};
 pub use reach::Reach;
 pub use record::{RecordError, Recorder};
+pub use recovery::Recovery;
 pub use session::SessionError;
 pub use state::{STATE_FILE, State, StateError};
 pub use transfer::{Order, Transfer, Window};
+pub use trust::Trust;
 pub use tunnel::TunnelEnd;

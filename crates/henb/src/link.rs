@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use profile::{Connector, HemsUrl, Refusal, TransportMode, UrlError};
+use profile::{ChainDates, Connector, HemsUrl, Refusal, TransportMode, UrlError};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -127,6 +127,7 @@ pub(crate) struct Link<'a> {
     way: &'a Way,
     url: HemsUrl,
     sender: Option<SendRequest<Full<Bytes>>>,
+    dates: Option<ChainDates>,
     not_after: Option<Timestamp>,
     cookies: Vec<(String, String)>,
     redirects: u32,
@@ -134,12 +135,17 @@ pub(crate) struct Link<'a> {
 
 impl<'a> Link<'a> {
     pub(crate) fn new(way: &'a Way, url: HemsUrl) -> Self {
-        Self { way, url, sender: None, not_after: None, cookies: Vec::new(), redirects: 0 }
+        Self { way, url, sender: None, dates: None, not_after: None, cookies: Vec::new(), redirects: 0 }
     }
 
     /// The end of validity of the certificate that the peer showed.
     pub(crate) fn not_after(&self) -> Option<Timestamp> {
         self.not_after
+    }
+
+    /// The dates of the chain that the peer showed last. (K-10)
+    pub(crate) fn dates(&self) -> Option<&ChainDates> {
+        self.dates.as_ref()
     }
 
     /// Posts one message of a session; an empty body is the empty message. (H-01)
@@ -222,6 +228,7 @@ impl<'a> Link<'a> {
         }
         let (stream, peer) = self.way.connector.connect(tcp, &host).await.map_err(Box::new)?;
         self.not_after = Some(peer.evidence.certificate.not_after);
+        self.dates = Some(peer.dates);
         tracing::debug!(
             tls.version = peer.evidence.tls_version,
             tls.suite = peer.evidence.suite,

@@ -15,6 +15,7 @@ use profile::HemsUrl;
 
 use crate::{
     cell::Cell,
+    device::{CLOCK_CORRECTION, TRUST_BUNDLE},
     execute::check_key,
     transfer::{MOST_BYTES, MOST_TRANSFERS, Order, Transfer, Window},
 };
@@ -115,7 +116,12 @@ fn promise(cell: &mut Cell, transfer: Transfer) -> Result<(), Fault> {
 fn check(cell: &Cell, transfer: &Transfer) -> Result<(), Fault> {
     let summary = transfer.summary();
     check_key("CommandKey", &summary.command_key)?;
-    let types = if summary.is_download { cell.device.file_types() } else { cell.device.upload_types() };
+    let types = if summary.is_download {
+        // What the operator signed is the agent's business, whatever the device takes.
+        [cell.device.file_types(), &[TRUST_BUNDLE, CLOCK_CORRECTION]].concat()
+    } else {
+        cell.device.upload_types().to_vec()
+    };
     if !types.contains(&&*summary.file_type) {
         let text = format!("the file type is none of: {}", types.join(", "));
         return Err(Fault::new(FaultCode::INVALID_ARGUMENTS, text));

@@ -7,7 +7,7 @@
 //! The cell is saved before anything leaves that depends on it. The witness sees a post just before it leaves and a
 //! reply just after it came.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cwmp::{
@@ -17,9 +17,10 @@ use cwmp::{
         cpe::{Answered, Demand, Session},
     },
 };
-use profile::{ClockError, HemsUrl, RestoredClock, Source};
+use profile::{Clock, HemsUrl, Refusal, RestoredClock, Source};
 
 use crate::{
+    alarms::Alarm,
     cell::Cell,
     execute,
     link::{Link, LinkError, Reply},
@@ -56,6 +57,9 @@ pub enum SessionError {
     /// A reply in a namespace that the product which this cell plays does not know.
     #[error("the reply speaks {}, which this product cannot read", .0.urn())]
     Namespace(Version),
+    /// The clock was set in mid-session, and by it the peer's certificate is not valid. (K-10)
+    #[error("by the clock that was set meanwhile the H(e)MS is refused: {0}")]
+    OutOfDate(Box<Refusal>),
     /// A session without end.
     #[error("the session has more than {MOST_POSTS} posts")]
     Endless,
@@ -77,10 +81,14 @@ pub(crate) struct Desk<'a> {
 impl Desk<'_> {
     /// Holds one session; the agenda hears of its end from the caller.
     pub(crate) async fn hold(&mut self, link: &mut Link<'_>) -> Result<(), SessionError> {
+        let is_unsure = !self.clock.synchronised();
         let inform = quirk::inform(self.cell);
         let (mut session, mut post) = Session::open(inform, self.cell.agenda.calls());
         for _ in 0..MOST_POSTS {
             let reply = self.post(link, &post).await?;
+            if is_unsure {
+                self.check_again(link)?;
+            }
             let demand = match Envelope::<FromAcs>::decode(reply.body, &limits()) {
                 Ok(decoded) if !quirk::can_read(&self.cell.quirks, &decoded.envelope) => {
                     return Err(SessionError::Namespace(decoded.envelope.version));
@@ -132,20 +140,16 @@ impl Desk<'_> {
     /// The Date of a verified H(e)MS moves the clock forward, within its certificate's life. (decision 6, K-02)
     fn hear_the_date(&mut self, reply: &Reply, link: &Link<'_>) {
         let (Some(date), Some(not_after)) = (reply.date, link.not_after()) else { return };
-        let before = self.cell.now();
-        match self.clock.advance(date, Source::HemsSession { not_after }) {
-            Ok(()) => {
-                let moved = Duration::try_from(self.cell.now().duration_since(before));
-                self.cell.clock_moved(moved.unwrap_or_default());
-            }
-            Err(
-                error @ (ClockError::Backwards
-                | ClockError::NeedsSecondSource
-                | ClockError::OutsideCertificate),
-            ) => {
-                tracing::debug!(%error, "the H(e)MS names a time that the clock does not take");
-            }
-        }
+        self.cell.hear_time(date, Source::HemsSession { not_after });
+    }
+
+    /// The session was opened by a clock that nobody had confirmed; once it is, the peer's dates count anew. (K-10)
+    fn check_again(&mut self, link: &Link<'_>) -> Result<(), SessionError> {
+        let (true, Some(dates)) = (self.clock.synchronised(), link.dates()) else { return Ok(()) };
+        dates.check(self.clock.now()).map_err(|refusal| {
+            self.cell.raise(Alarm::PeerOutOfDate, &refusal.to_string());
+            SessionError::OutOfDate(Box::new(refusal))
+        })
     }
 
     /// A call of ours was answered: what it delivered leaves the agenda, and that is saved. (C-07)

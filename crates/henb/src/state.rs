@@ -16,13 +16,24 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use cwmp::{Agenda, Text, Witness};
 use jiff::Timestamp;
+use profile::KeptTime;
 use serde::{Deserialize, Serialize};
 
-use crate::{cell::Schedule, device, reach::Reach, transfer::Transfer};
+use crate::{
+    alarms::Alarms,
+    cell::Schedule,
+    clock_file::{CLOCK_FILE, ClockFile},
+    device,
+    reach::Reach,
+    recovery::Recovery,
+    transfer::Transfer,
+    trust::Trust,
+};
 
 /// The file's layout; another number is another program's.
 const FORMAT: u32 = 1;
@@ -37,8 +48,23 @@ pub struct State {
     pub format: u32,
     /// How many saves there were, this one included.
     pub number: u64,
-    /// The cell's clock at this save. (K-01)
+    /// The cell's clock at this save: a copy for when the clock's own file is lost. (K-01)
     pub clock: Timestamp,
+    /// The number of the last correction of the clock. (K-02)
+    #[serde(default)]
+    pub corrections: u64,
+    /// How far single sources moved the clock since it was confirmed. (K-03)
+    #[serde(default)]
+    pub leapt: Duration,
+    /// The roots.
+    #[serde(default)]
+    pub trust: Trust,
+    /// What leads to the recovery endpoint. (G-03)
+    #[serde(default)]
+    pub recovery: Recovery,
+    /// The alarms that stand.
+    #[serde(default)]
+    pub alarms: Alarms,
     /// The URL that the configuration gave: another one there wins over what an ACS had set.
     pub configured: String,
     /// The URL of the ACS that took our BOOTSTRAP.
@@ -69,6 +95,11 @@ impl State {
     #[must_use]
     pub(crate) fn format() -> u32 {
         FORMAT
+    }
+
+    /// The time that it keeps.
+    fn kept_time(&self) -> KeptTime {
+        KeptTime { at: self.clock, corrections: self.corrections, leapt: self.leapt }
     }
 }
 
@@ -116,7 +147,9 @@ pub(crate) struct StateFile {
     number: u64,
     witness: Arc<dyn Witness>,
     /// The number of the newest state on disk; held while writing, so that writers do not meet.
-    written: Arc<Mutex<u64>>,
+    written: Arc<Mutex<(u64, ClockFile)>>,
+    kept_time: Option<KeptTime>,
+    notes: Vec<String>,
     /// Keeps others out as long as it lives.
     _lock: File,
 }
@@ -144,8 +177,23 @@ impl StateFile {
             Err(source) => return Err(StateError::Io { path, source }),
         };
         let number = state.as_ref().map_or(0, |state| state.number);
-        let written = Arc::new(Mutex::new(number));
-        Ok((Self { folder: folder.to_owned(), number, witness, written, _lock: lock }, state))
+        let clock = ClockFile::open(folder).map_err(io(&folder.join(CLOCK_FILE)))?;
+        let kept = state.as_ref().map(State::kept_time).into_iter().chain(clock.newest());
+        let (kept_time, notes) = (kept.reduce(KeptTime::newest), clock.notes().to_vec());
+        let written = Arc::new(Mutex::new((number, clock)));
+        let file =
+            Self { folder: folder.to_owned(), number, witness, written, kept_time, notes, _lock: lock };
+        Ok((file, state))
+    }
+
+    /// The time to go on from: the clock's own file or the state's copy, whichever is to be believed. (K-01)
+    pub(crate) fn kept_time(&self) -> Option<KeptTime> {
+        self.kept_time
+    }
+
+    /// What of the clock's file had to be passed over.
+    pub(crate) fn clock_notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Makes a state durable and tells the witness its running number.
@@ -157,9 +205,13 @@ impl StateFile {
         state.number = self.number;
         let (folder, written) = (self.folder.clone(), Arc::clone(&self.written));
         let task = tokio::task::spawn_blocking(move || {
-            let mut newest = written.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+            let (newest, clock) = &mut *written;
             // A save whose caller was dropped may come late: what is newer stays.
             if *newest < state.number {
+                clock
+                    .save(state.kept_time())
+                    .map_err(|source| StateError::Io { path: clock.path().to_owned(), source })?;
                 write(&folder, &state)
                     .map_err(|source| StateError::Io { path: folder.join(STATE_FILE), source })?;
                 *newest = state.number;
@@ -200,6 +252,11 @@ mod tests {
             format: FORMAT,
             number: 0,
             clock: Timestamp::from_second(clock).unwrap(),
+            corrections: 0,
+            leapt: Duration::ZERO,
+            trust: Trust::default(),
+            recovery: Recovery::default(),
+            alarms: Alarms::default(),
             configured: "https://hems.example/".to_owned(),
             contacted: None,
             agenda: Agenda::default(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cwmp::{AllQueuedTransferStruct, Download, EventCode, FaultCode, FaultStruct, ScheduleDownload, Upload};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::link::LinkError;
@@ -146,8 +146,8 @@ impl Transfer {
         next.is_some()
     }
 
-    /// The cell's clock was moved forward by so much: what is waited for stays as far away as it was. (K-09)
-    pub(crate) fn clock_moved(&mut self, by: Duration) {
+    /// The cell's clock was moved by so much: what is waited for stays as far away as it was. (K-09)
+    pub(crate) fn clock_moved(&mut self, by: SignedDuration) {
         let ends = self.windows.iter_mut().flat_map(|window| [&mut window.start, &mut window.end]);
         for at in ends.chain([&mut self.not_before]) {
             *at = at.checked_add(by).unwrap_or(Timestamp::MAX);
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn k09_a_clock_that_is_set_leaves_windows_as_far_away_as_they_were() {
         let mut transfer = scheduled(&[(100, 200, 0)]);
-        transfer.clock_moved(Duration::from_secs(1000));
+        transfer.clock_moved(SignedDuration::from_secs(1000));
         assert_eq!(transfer, scheduled(&[(1100, 1200, 0)]));
     }
 

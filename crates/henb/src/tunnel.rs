@@ -10,7 +10,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 /// Where the tunnel begins on this cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,15 @@ impl TunnelEnd {
             socket.bind_device(Some(interface.as_bytes()))?;
         }
         socket.bind(SocketAddr::new(self.address, 0))?;
+        Ok(socket)
+    }
+
+    /// The same for datagrams. (K-03)
+    pub(crate) async fn datagrams(&self) -> io::Result<UdpSocket> {
+        let socket = UdpSocket::bind(SocketAddr::new(self.address, 0)).await?;
+        if let Some(interface) = &self.interface {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
         Ok(socket)
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 use crate::certificate::CertificateFacts;
+use crate::chain::ChainDates;
 use crate::context::{self, ContextError, Own, Terms};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
@@ -84,6 +85,8 @@ impl Provision {
 pub struct ServerPeer {
     /// What was negotiated.
     pub evidence: Evidence,
+    /// The verified chain's dates, for when the clock moves. (K-10)
+    pub dates: ChainDates,
 }
 
 impl Connector {
@@ -174,7 +177,7 @@ impl Connector {
         let facts = CertificateFacts::of(&certificate, &der);
         let resumed = ssl.session_reused();
         let chain = if resumed { present.sessions.chain(host) } else { handshake::verified_chain(ssl) };
-        let verdict = chain
+        let (verdict, chain) = chain
             .ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "there is no chain"))
             .and_then(|chain| {
                 present.trust.judge(&chain, &(), &*self.terms.clock).map(|verdict| (chain, verdict))
@@ -185,7 +188,7 @@ impl Connector {
                 }
                 verify::suite_usage(&certificate, suite.exchange().is_forward_secret())?;
                 if resumed { Ok(()) } else { strong_group(ssl, suite, profile.min_rsa_bits) }
-                    .map(|()| verdict)
+                    .map(|()| (verdict, chain))
             })
             .map_err(|refusal| refusal.about(Some(facts.clone())))?;
         let evidence = Evidence {
@@ -198,7 +201,7 @@ impl Connector {
             outside_profile: verdict.outside_profile,
             revocation: verdict.revocation.into(),
         };
-        Ok(ServerPeer { evidence })
+        Ok(ServerPeer { evidence, dates: ChainDates::of(chain) })
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! A cell keeps a time of its own: after a power loss it goes on from the larger of the last saved time and the
 //! build time, at once and without asking anybody. From there it only moves forward: by itself, or by a source
-//! that is trusted, within bounds.
+//! that is trusted, within bounds. Back it goes by the operator's signed word alone.
 //!
 //! ```text
 //!   saved ─┐
 //!          ├─ max ─▶ restored ──▶ runs ──▶ advance(to, source) ─▶ synchronised
-//!   build ─┘
+//!   build ─┘           ▲                          │
+//!                      └── correct(to, sequence) ─┘
 //! ```
 
 use std::fmt;
@@ -16,8 +17,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// How far one source alone may move the clock: a cell that was saved last week is corrected by any source,
-/// and a spoofed one cannot carry it past the life of a certificate.
+/// How far single sources may move the clock, all their steps together, until a session with the H(e)MS or a
+/// second source confirms the time: a cell that was saved last week is corrected by any source, and a spoofed
+/// one cannot carry it past the life of a certificate, not in small steps either.
 pub const MAX_SINGLE_JUMP: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How near two sources must be to count as agreeing, and how far behind us a source may be without being
@@ -91,19 +93,52 @@ pub enum Source {
     },
 }
 
+/// What the cell knows of the time. (K-04)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has said what time it is since power-up.
+    Unsynchronised,
+    /// A trusted source has confirmed the time.
+    Synchronised,
+    /// Sources were asked, and none gave a time that could be taken.
+    Failed,
+}
+
+/// What of a clock outlives a power cut. (K-01)
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeptTime {
+    /// The time.
+    pub at: Timestamp,
+    /// The sequence number of the last correction that was carried out; 0 before the first.
+    pub corrections: u64,
+    /// How far single sources have moved the clock since it was last confirmed.
+    pub leapt: Duration,
+}
+
+impl KeptTime {
+    /// The one that is to be believed: a correction outweighs everything before it, else the later time counts.
+    #[must_use]
+    pub fn newest(self, other: Self) -> Self {
+        if (other.corrections, other.at) > (self.corrections, self.at) { other } else { self }
+    }
+}
+
 /// A cell's clock: restored at power-up, forward only. (P-18)
 #[derive(Debug)]
 pub struct RestoredClock {
     face: Mutex<Face>,
+    floor: Timestamp,
 }
 
 #[derive(Debug)]
 struct Face {
     base: Timestamp,
     since: Instant,
-    is_synchronised: bool,
+    standing: Standing,
     /// A far jump that one source asked for and another may confirm: how far ahead of us, and by whom.
     proposed: Option<(Source, Duration)>,
+    leapt: Duration,
+    corrections: u64,
 }
 
 impl Face {
@@ -115,13 +150,42 @@ impl Face {
 impl RestoredClock {
     /// Goes on from the larger of the last saved time and `floor`, which is [`build_time`] in a product. (K-01, K-06)
     pub fn restore(saved: Option<Timestamp>, floor: Timestamp, started: Instant) -> Self {
-        let base = saved.map_or(floor, |saved| saved.max(floor));
-        Self { face: Mutex::new(Face { base, since: started, is_synchronised: false, proposed: None }) }
+        Self::resume(saved.map(|at| KeptTime { at, ..KeptTime::default() }), floor, started)
+    }
+
+    /// [`restore`](Self::restore) with everything that was kept.
+    pub fn resume(kept: Option<KeptTime>, floor: Timestamp, started: Instant) -> Self {
+        let kept = kept.unwrap_or_else(|| KeptTime { at: floor, ..KeptTime::default() });
+        let face = Face {
+            base: kept.at.max(floor),
+            since: started,
+            standing: Standing::Unsynchronised,
+            proposed: None,
+            leapt: kept.leapt,
+            corrections: kept.corrections,
+        };
+        Self { face: Mutex::new(face), floor }
+    }
+
+    /// What a save keeps. (K-01)
+    pub fn kept(&self) -> KeptTime {
+        let face = self.face();
+        KeptTime { at: face.now(Instant::now()), corrections: face.corrections, leapt: face.leapt }
+    }
+
+    /// What the cell knows of the time. (K-04)
+    pub fn standing(&self) -> Standing {
+        self.face().standing
     }
 
     /// Whether a trusted source has confirmed the time since power-up. (K-04)
     pub fn synchronised(&self) -> bool {
-        self.face().is_synchronised
+        self.standing() == Standing::Synchronised
+    }
+
+    /// Notes that a source was asked in vain.
+    pub fn missed(&self) {
+        self.face().miss();
     }
 
     /// The clock's time at a moment of the caller.
@@ -137,20 +201,37 @@ impl RestoredClock {
     /// [`advance`](Self::advance) at a moment of the caller.
     pub fn advance_at(&self, to: Timestamp, source: Source, at: Instant) -> Result<(), ClockError> {
         let mut face = self.face();
-        let now = face.now(at);
-        let Ok(ahead) = Duration::try_from(to.duration_since(now)) else {
-            return face.hear_the_past(now, to);
-        };
-        if let Source::HemsSession { not_after } = source {
-            if to > not_after {
-                return Err(ClockError::OutsideCertificate);
-            }
-        } else if ahead > MAX_SINGLE_JUMP && !face.is_confirmed(source, ahead) {
-            face.proposed = Some((source, ahead));
-            return Err(ClockError::NeedsSecondSource);
+        let moved = face.hear(to, source, at);
+        if moved.is_err() {
+            face.miss();
         }
-        *face = Face { base: to, since: at, is_synchronised: true, proposed: None };
-        Ok(())
+        moved
+    }
+
+    /// Sets the clock by the operator's signed word, back too; says whether it was moved. One that was carried out
+    /// before moves nothing, an older one is refused. (K-02)
+    ///
+    /// Who signed it has been checked: see [`ClockCorrection`](crate::ClockCorrection).
+    pub fn correct(&self, to: Timestamp, sequence: u64) -> Result<bool, ClockError> {
+        let mut face = self.face();
+        if sequence == face.corrections {
+            return Ok(false);
+        }
+        if sequence < face.corrections {
+            return Err(ClockError::Replayed);
+        }
+        if to < self.floor {
+            return Err(ClockError::BeforeBuild);
+        }
+        *face = Face {
+            base: to,
+            since: Instant::now(),
+            standing: Standing::Unsynchronised,
+            proposed: None,
+            leapt: Duration::ZERO,
+            corrections: sequence,
+        };
+        Ok(true)
     }
 
     fn face(&self) -> MutexGuard<'_, Face> {
@@ -159,14 +240,45 @@ impl RestoredClock {
 }
 
 impl Face {
+    fn hear(&mut self, to: Timestamp, source: Source, at: Instant) -> Result<(), ClockError> {
+        let now = self.now(at);
+        let Ok(ahead) = Duration::try_from(to.duration_since(now)) else {
+            return self.hear_the_past(now, to, source);
+        };
+        let leapt = match source {
+            Source::HemsSession { not_after } if to > not_after => {
+                return Err(ClockError::OutsideCertificate);
+            }
+            Source::HemsSession { .. } => Duration::ZERO,
+            Source::TunnelNtp | Source::Gps if self.is_confirmed(source, ahead) => Duration::ZERO,
+            Source::TunnelNtp | Source::Gps => self.leapt.saturating_add(ahead),
+        };
+        if leapt > MAX_SINGLE_JUMP {
+            self.proposed = Some((source, ahead));
+            return Err(ClockError::NeedsSecondSource);
+        }
+        (self.base, self.since, self.leapt) = (to, at, leapt);
+        (self.standing, self.proposed) = (Standing::Synchronised, None);
+        Ok(())
+    }
+
     /// A source slightly behind us agrees with us; one far behind is refused. Neither moves the clock.
-    fn hear_the_past(&mut self, now: Timestamp, to: Timestamp) -> Result<(), ClockError> {
+    fn hear_the_past(&mut self, now: Timestamp, to: Timestamp, source: Source) -> Result<(), ClockError> {
         let behind = Duration::try_from(now.duration_since(to)).unwrap_or(Duration::MAX);
         if behind > AGREEMENT {
             return Err(ClockError::Backwards);
         }
-        self.is_synchronised = true;
+        if matches!(source, Source::HemsSession { .. }) {
+            self.leapt = Duration::ZERO;
+        }
+        self.standing = Standing::Synchronised;
         Ok(())
+    }
+
+    fn miss(&mut self) {
+        if self.standing == Standing::Unsynchronised {
+            self.standing = Standing::Failed;
+        }
     }
 
     fn is_confirmed(&self, source: Source, ahead: Duration) -> bool {
@@ -190,92 +302,20 @@ pub enum ClockError {
     /// Only a signed correction by the operator goes back. (K-02)
     #[error("the source is more than five minutes behind the clock, which never goes back")]
     Backwards,
-    /// A far jump by one source alone.
-    #[error("a jump of more than 30 days needs a second source or a session with the H(e)MS")]
+    /// A far jump by one source alone, at once or in steps.
+    #[error("more than 30 days ahead needs a second source or a session with the H(e)MS")]
     NeedsSecondSource,
     /// The H(e)MS names a time at which its own certificate is not valid.
     #[error("the time is after the end of the H(e)MS certificate")]
     OutsideCertificate,
+    /// A correction that was overtaken by a newer one.
+    #[error("a correction with a higher sequence number was carried out before")]
+    Replayed,
+    /// A correction to a time at which this program did not exist. (K-06)
+    #[error("the correction goes back before this program was built")]
+    BeforeBuild,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(24 * 3600);
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn restored(saved: &str) -> (RestoredClock, Instant) {
-        let started = Instant::now();
-        (RestoredClock::restore(Some(at(saved)), at("2020-01-01T00:00:00Z"), started), started)
-    }
-
-    #[test]
-    fn k01_k06_p18_the_clock_goes_on_from_the_larger_of_saved_and_built() {
-        let floor = at("2026-01-01T00:00:00Z");
-        for (saved, expected) in [
-            (None, floor),
-            (Some("1970-01-01T00:00:00Z"), floor),
-            (Some("2027-05-01T00:00:00Z"), at("2027-05-01T00:00:00Z")),
-        ] {
-            let started = Instant::now();
-            let clock = RestoredClock::restore(saved.map(at), floor, started);
-            assert_eq!(clock.now_at(started), expected);
-            assert_eq!(clock.now_at(started + DAY), expected + DAY);
-        }
-    }
-
-    #[test]
-    fn p17_an_unsynchronised_clock_tells_a_time_at_once() {
-        let (clock, _) = restored("2026-06-01T00:00:00Z");
-        assert!(!clock.synchronised());
-        assert!(clock.now() >= at("2026-06-01T00:00:00Z"));
-    }
-
-    #[test]
-    fn k02_k04_a_trusted_source_moves_the_clock_forward_only() {
-        let (clock, started) = restored("2026-06-01T00:00:00Z");
-        assert_eq!(
-            clock.advance_at(at("2026-05-01T00:00:00Z"), Source::Gps, started),
-            Err(ClockError::Backwards)
-        );
-        assert!(!clock.synchronised());
-        clock.advance_at(at("2026-06-02T00:00:00Z"), Source::TunnelNtp, started).unwrap();
-        assert!(clock.synchronised());
-        assert_eq!(clock.now_at(started), at("2026-06-02T00:00:00Z"));
-        clock.advance_at(at("2026-06-01T23:59:00Z"), Source::Gps, started).unwrap();
-        assert_eq!(clock.now_at(started), at("2026-06-02T00:00:00Z"));
-    }
-
-    #[test]
-    fn k03_a_far_jump_needs_two_sources_that_agree() {
-        let (clock, started) = restored("2026-06-01T00:00:00Z");
-        let far = at("2056-06-01T00:00:00Z");
-        let refused = Err(ClockError::NeedsSecondSource);
-        assert_eq!(clock.advance_at(far, Source::TunnelNtp, started), refused);
-        assert_eq!(clock.advance_at(far, Source::TunnelNtp, started), refused);
-        assert_eq!(clock.advance_at(far + DAY, Source::Gps, started), refused);
-        assert_eq!(clock.now_at(started), at("2026-06-01T00:00:00Z"));
-        clock.advance_at(far + DAY, Source::TunnelNtp, started).unwrap();
-        assert_eq!(clock.now_at(started), far + DAY);
-    }
-
-    #[test]
-    fn k03_the_hems_moves_the_clock_within_its_certificate() {
-        let (clock, started) = restored("2026-06-01T00:00:00Z");
-        let session = Source::HemsSession { not_after: at("2028-01-01T00:00:00Z") };
-        let late = clock.advance_at(at("2028-01-02T00:00:00Z"), session, started);
-        assert_eq!(late, Err(ClockError::OutsideCertificate));
-        clock.advance_at(at("2027-12-01T00:00:00Z"), session, started).unwrap();
-        assert_eq!(clock.now_at(started), at("2027-12-01T00:00:00Z"));
-    }
-
-    #[test]
-    fn k06_the_build_time_is_a_past_time_of_this_century() {
-        assert!(build_time() > at("2020-01-01T00:00:00Z"));
-        assert!(build_time() <= Timestamp::now());
-    }
-}
+#[path = "clock_tests.rs"]
+mod tests;

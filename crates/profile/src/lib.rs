@@ -8,8 +8,10 @@
 //! What it does not do: HTTP, and admission of identities (that is the H(e)MS's). Start at [`Profile::TS33320`].
 
 mod blocks;
+mod bundle;
 mod candidate;
 mod certificate;
+mod chain;
 mod client;
 mod clock;
 mod context;
@@ -25,6 +27,7 @@ mod resume;
 pub mod revocation;
 mod server;
 mod sessions;
+mod statement;
 mod stream;
 mod ticket;
 mod trust;
@@ -32,11 +35,14 @@ mod url;
 mod verify;
 
 pub use blocks::Blocklist;
+pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
 pub use candidate::{Candidate, CandidateError};
 pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
+pub use chain::ChainDates;
 pub use client::{Connector, Provision, ServerPeer, StaplePolicy};
 pub use clock::{
-    AGREEMENT, Clock, ClockError, FixedClock, MAX_SINGLE_JUMP, RestoredClock, Source, SystemClock, build_time,
+    AGREEMENT, Clock, ClockError, FixedClock, KeptTime, MAX_SINGLE_JUMP, RestoredClock, Source, Standing,
+    SystemClock, build_time,
 };
 pub use context::{ContextError, KeyPair, Terms, is_lab};
 pub use identity::{Identity, IdentityError};
@@ -47,6 +53,7 @@ pub use profile::{
 };
 pub use refusal::{Reason, Refusal, RefusalError};
 pub use server::{Acceptor, Materials, Peer};
+pub use statement::{MOST_STATEMENT_BYTES, STATEMENT_PURPOSE, StatementError};
 pub use stream::{Evidence, HANDSHAKE_BOUND, Revocation, Stream};
 pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};
 pub use trust::{Exception, TrustAnchor};

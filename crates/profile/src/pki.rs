@@ -6,6 +6,7 @@
 //!   DIR/operator/<domain>.{pem,key}        CA for H(e)MS names below one domain
 //!   DIR/manufacturer/<realm>.{pem,key}     CA for the H(e)NBs of one realm
 //!   DIR/hems/<fqdn>.{pem,key}              DIR/henb/<eui>.<realm>.{pem,key}
+//!   DIR/signer/<domain>.{pem,key}          who signs statements for the cells of one operator
 //!   DIR/identities.csv                     what admission imports
 //!   DIR/<kind>/<domain>.revoked            what that CA took back; DIR/<kind>.crl.pem: the lists
 //! ```
@@ -80,6 +81,41 @@ pub fn issue_hems(dir: &Path, fqdn: &str) -> Result<KeyPair, PkiError> {
         issue(&authority(dir, "operator", parent_domain(&fqdn))?, &order, &Key::generate(LAB_BITS)?, &pair)?;
     }
     Ok(pair)
+}
+
+/// Who signs statements for cells under the operator CA of `domain`: made at the first call, the same afterwards.
+pub fn issue_signer(dir: &Path, domain: &str) -> Result<KeyPair, PkiError> {
+    let domain = domain.to_ascii_lowercase();
+    if !domain.split('.').all(is_label) {
+        return Err(PkiError::NotAHost);
+    }
+    initialised(dir)?;
+    files::folder(&dir.join("signer"))?;
+    let pair = pair_at(dir, "signer", &domain);
+    if !files::exists(&pair) {
+        let order = LeafOrder::signer(&domain).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
+        issue(&authority(dir, "operator", &domain)?, &order, &Key::generate(LAB_BITS)?, &pair)?;
+    }
+    Ok(pair)
+}
+
+/// Writes a key and a request for a certificate, both new: `key` for its owner only.
+///
+/// An existing key is used as it is, so that a certificate can be renewed without another key.
+pub fn request(order: &LeafOrder, key: &Path, request: &Path) -> Result<(), PkiError> {
+    let made = if key.exists() {
+        Key::load(key)?
+    } else {
+        let made = Key::generate(LAB_BITS)?;
+        files::replace(key, &made.pem()?, files::SECRET)?;
+        made
+    };
+    files::replace(request, &order.request(&made)?, files::PUBLIC)
+}
+
+/// Writes a statement where an operator wants it, whole or not at all.
+pub fn write_statement(path: &Path, statement: &[u8]) -> Result<(), PkiError> {
+    files::replace(path, statement, files::PUBLIC)
 }
 
 /// The certificate of the H(e)NB `<eui>.<realm>`, with a key of its own or a shared one, and its row in
@@ -218,6 +254,9 @@ pub enum PkiError {
         /// Counted from one.
         line: usize,
     },
+    /// A statement cannot be written down.
+    #[error("the statement cannot be written")]
+    Json(#[source] serde_json::Error),
     /// The TLS library failed.
     #[error("the TLS library refuses")]
     Engine(#[from] openssl::error::ErrorStack),

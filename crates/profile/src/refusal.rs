@@ -213,6 +213,41 @@ reasons! {
         "find out whether the key was copied; replace the certificate, then remove the block"
 }
 
+impl Reason {
+    /// Whether it is what the peer's certificate says: another attempt ends the same way until a certificate, a set of
+    /// roots or a clock has changed.
+    #[must_use]
+    pub const fn is_by_certificate(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownIssuer
+                | Self::SelfSigned
+                | Self::CertificateExpired
+                | Self::CertificateNotYetValid
+                | Self::KeyPeriod
+                | Self::KeyUsage
+                | Self::ExtendedKeyUsage
+                | Self::WeakKey
+                | Self::KeyType
+                | Self::WeakSignature
+                | Self::CaCertificate
+                | Self::BadChain
+                | Self::MalformedCertificate
+                | Self::CriticalExtension
+                | Self::HostileName
+                | Self::CertificateRevoked
+                | Self::CrlMissing
+                | Self::CrlStale
+                | Self::CrlNotYetValid
+                | Self::CrlBad
+                | Self::StapleMissing
+                | Self::StapleStale
+                | Self::StapleBad
+                | Self::WrongName
+        )
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

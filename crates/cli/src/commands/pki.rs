@@ -1,4 +1,6 @@
-//! `hearth pki`: the certificates of a laboratory.
+//! `hearth pki`: the certificates of a laboratory, requests for real ones, and what an operator signs for cells.
+
+mod statement;
 
 use std::path::PathBuf;
 
@@ -57,6 +59,24 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DAYS", default_value_t = 30)]
         days: u32,
     },
+    /// Make a request for a certificate (PKCS #10), with a new key or an existing one.
+    Csr(statement::Csr),
+    /// Issue the lab certificate of who signs for cells: DIR/signer/DOMAIN.pem and .key.
+    Signer {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// The domain of the operator CA.
+        #[arg(long, default_value = "localhost")]
+        domain: String,
+    },
+    /// Sign the set of roots that cells shall trust.
+    ///
+    /// Deliver it by Download with the file type "X 00005E Trust Bundle".
+    Bundle(statement::Bundle),
+    /// Sign the time for cells whose clock is wrong.
+    ///
+    /// Deliver it by Download with the file type "X 00005E Clock Correction".
+    CorrectClock(statement::CorrectClock),
 }
 
 fn reason(text: &str) -> Result<RevocationReason, String> {
@@ -70,6 +90,10 @@ fn reason(text: &str) -> Result<RevocationReason, String> {
 
 pub(crate) fn run(command: &Command) -> Answer {
     match command {
+        Command::Csr(order) => return statement::csr(order),
+        Command::Bundle(order) => return statement::bundle(order),
+        Command::CorrectClock(order) => return statement::correct_clock(order),
+        Command::Signer { dir, domain } => print(&profile::pki::issue_signer(dir, domain)?),
         Command::Init { dir } => {
             profile::pki::init(dir)?;
             println!("{}", dir.join("operator.pem").display());

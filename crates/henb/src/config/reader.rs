@@ -151,4 +151,4 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 5] = ["hems", "identity", "tunnel", "device", "device.radio"];
+const SECTIONS: [&str; 6] = ["hems", "identity", "trust", "tunnel", "device", "device.radio"];

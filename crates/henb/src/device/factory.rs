@@ -68,7 +68,7 @@ impl Factory {
 
 const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 
-const VALUES: [(&str, &str); 18] = [
+const VALUES: [(&str, &str); 20] = [
     ("Device.RootDataModelVersion", "2.17"),
     (path::ENABLE_CWMP, "true"),
     (path::PERIODIC_ENABLE, "true"),
@@ -76,7 +76,9 @@ const VALUES: [(&str, &str); 18] = [
     (path::RETRY_MINIMUM, "5"),
     (path::RETRY_MULTIPLIER, "2000"),
     ("Device.ManagementServer.UpgradesManaged", "true"),
+    (path::TIME_ENABLE, "true"),
     (path::TIME_STATUS, "Unsynchronized"),
+    ("Device.FaultMgmt.MaxCurrentAlarmEntries", "8"),
     ("Device.Services.FAPService.1.DeviceType", "Standalone"),
     ("Device.Services.FAPService.1.Capabilities.SupportedSystems", "LTE"),
     ("Device.Services.FAPService.1.Capabilities.MaxTxPower", "100"),

@@ -12,8 +12,8 @@ use datamodel::{Access, Model, Path, Tree};
 use jiff::Timestamp;
 
 use super::{
-    Attributes, CONFIGURATION, Conditions, Device, FIRMWARE, Factory, Journal, Notify, Snapshot, attributes,
-    path,
+    Attributes, CONFIGURATION, Conditions, Device, FIRMWARE, Factory, Journal, Notify, Row, Snapshot,
+    attributes, path,
 };
 
 /// The first line of an image that [`Memory`] and [`Simulated`](super::Simulated) take, before its version.
@@ -105,6 +105,32 @@ impl Device for Memory {
     fn put(&mut self, path: &str, value: &str) {
         if let Ok(path) = Path::parse(path) {
             self.tree.put(&path, value);
+        }
+    }
+
+    fn put_rows(&mut self, table: &str, rows: &[Row]) {
+        let Ok(table) = Path::parse(table) else { return };
+        let column =
+            |row: &Path, name: &str| Path::parse(&format!("{row}{name}")).unwrap_or_else(|_| Path::root());
+        let mut left: Vec<Path> =
+            self.tree.rows(&table).into_iter().map(|number| table.row(number)).collect();
+        let mut placed = Vec::new();
+        for row in rows {
+            let Some((key, value)) = row.first() else { continue };
+            let known = left.iter().position(|path| self.tree.value(&column(path, key)) == Some(value));
+            placed.push((row, known.map(|at| left.remove(at))));
+        }
+        left.iter().for_each(|path| {
+            self.tree.drop_row(path);
+        });
+        for (row, known) in placed {
+            let Some(path) = known.or_else(|| self.tree.put_row(&table).map(|number| table.row(number)))
+            else {
+                return;
+            };
+            for (name, value) in row {
+                self.tree.put(&column(&path, name), value);
+            }
         }
     }
 

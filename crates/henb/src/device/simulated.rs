@@ -16,9 +16,9 @@ use cwmp::{
     SetParameterAttributesStruct,
 };
 use datamodel::Path;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Conditions, Device, Factory, Memory, Notify, Snapshot, path};
+use super::{Conditions, Device, Factory, Memory, Notify, Row, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Radio {
     pub seed: u64,
     /// What goes wrong.
     pub faults: Vec<RadioFault>,
+    /// How far ahead of the cell's clock the time is that the receiver finds at power-on; nothing finds none.
+    pub gps_ahead: Option<SignedDuration>,
 }
 
 /// What a simulated radio can be told to do wrong.
@@ -77,6 +79,7 @@ pub struct Simulated {
     /// S1 was up and is not any more.
     is_cut_off: bool,
     is_silent: bool,
+    has_fix: bool,
 }
 
 impl Simulated {
@@ -92,6 +95,7 @@ impl Simulated {
             has_s1: false,
             is_cut_off: false,
             is_silent: false,
+            has_fix: false,
         }
     }
 
@@ -205,6 +209,16 @@ impl Device for Simulated {
         self.memory.put(path, value);
     }
 
+    fn put_rows(&mut self, table: &str, rows: &[Row]) {
+        self.memory.put_rows(table, rows);
+    }
+
+    fn gps_time(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let ahead = self.radio.gps_ahead.filter(|_| !self.has_fix)?;
+        self.has_fix = true;
+        now.checked_add(ahead).ok()
+    }
+
     fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
         self.memory.attributes(path)
     }
@@ -244,6 +258,7 @@ impl Device for Simulated {
     }
 
     fn power_on(&mut self, now: Timestamp) {
+        self.has_fix = false;
         self.switch_off();
         self.memory.power_on(now);
     }
@@ -290,7 +305,7 @@ mod tests {
     const DELAY: Duration = Duration::from_secs(10);
 
     fn cell(faults: &[RadioFault]) -> Simulated {
-        let radio = Radio { delay: DELAY, seed: 7, faults: faults.to_vec() };
+        let radio = Radio { delay: DELAY, seed: 7, faults: faults.to_vec(), gps_ahead: None };
         Simulated::new(&sample(), radio, None)
     }
 

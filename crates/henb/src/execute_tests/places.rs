@@ -121,7 +121,9 @@ fn x08_nothing_on_the_cell_listens_or_takes_settings_from_its_host() {
         for mouth in ["TcpListener", "UnixListener", "UdpSocket", "UnixDatagram", "hyper::server", "stdin()"]
         {
             let is_this_test = path.ends_with("execute_tests.rs");
-            assert!(is_this_test || !code.contains(mouth), "{} has {mouth}", path.display());
+            // The one that asks for the time hears the server that it is connected to, and nobody else. (K-03)
+            let asks = mouth == "UdpSocket" && path.ends_with("tunnel.rs");
+            assert!(is_this_test || asks || !code.contains(mouth), "{} has {mouth}", path.display());
         }
     }
 }

@@ -20,7 +20,7 @@ use cwmp::{
 };
 use henb::{
     Agent, Config, DaemonError, State, Status,
-    config::{DeviceKind, Names},
+    config::{Care, DeviceKind, Names},
     device::Radio,
 };
 use http_body_util::{BodyExt, Full};
@@ -118,7 +118,7 @@ impl Drop for Acs {
 }
 
 impl Acs {
-    async fn start(own: &KeyPair, manufacturer: &Path, clock: Arc<dyn Clock>) -> Self {
+    pub async fn start(own: &KeyPair, manufacturer: &Path, clock: Arc<dyn Clock>) -> Self {
         let realms = vec!["hnb.example".to_owned()];
         let anchors = [TrustAnchor::new("manufacturer", manufacturer.to_owned(), realms)];
         let acceptor = Acceptor::new(&Terms { lab: true, ..Terms::new(clock) }, own, &anchors).unwrap();
@@ -179,8 +179,8 @@ impl Acs {
     }
 
     /// What a GET gets.
-    pub fn file(&self, content: &'static [u8]) {
-        *self.shared.file.lock().unwrap() = Bytes::from_static(content);
+    pub fn file(&self, content: &[u8]) {
+        *self.shared.file.lock().unwrap() = Bytes::copy_from_slice(content);
     }
 
     /// Looks at each post before it is answered.
@@ -363,9 +363,10 @@ impl World {
             device: DeviceKind::Simulated(Radio {
                 delay: Duration::from_millis(20),
                 seed: 1,
-                faults: Vec::new(),
+                ..Radio::default()
             }),
             names: Names::default(),
+            trust: Care::default(),
         };
         Self { folder, acs, config }
     }

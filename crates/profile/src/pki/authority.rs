@@ -1,5 +1,7 @@
 //! A CA that issues what it is ordered to, also what no honest CA would: tests need the odd ones.
 
+mod request;
+
 use std::path::Path;
 
 use jiff::{Timestamp, ToSpan};
@@ -21,6 +23,7 @@ pub use super::order::{AuthorityOrder, Defect, LeafOrder};
 use super::{LAB_MARKER, PkiError, der, files};
 use crate::clock::build_time;
 use crate::context::KeyPair;
+use crate::statement::STATEMENT_PURPOSE;
 
 /// The longest common name that X.520 has.
 const MAX_COMMON_NAME: usize = 64;
@@ -117,6 +120,8 @@ pub enum Purpose {
     CodeSigning,
     /// An OCSP responder that the issuer trusts.
     OcspSigning,
+    /// Signs statements for cells. (Decision 28)
+    Statements,
 }
 
 /// A certificate with the CAs that belong to its chain.
@@ -357,6 +362,7 @@ fn extended_key_usage(purposes: &[Purpose]) -> Result<X509Extension, ErrorStack>
             Purpose::ClientAuth => extension.client_auth(),
             Purpose::CodeSigning => extension.code_signing(),
             Purpose::OcspSigning => extension.other("OCSPSigning"),
+            Purpose::Statements => extension.other(STATEMENT_PURPOSE),
         };
     }
     extension.build()

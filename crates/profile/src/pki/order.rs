@@ -124,6 +124,13 @@ impl LeafOrder {
         Self::new(identity.as_str(), vec![Usage::DigitalSignature], vec![Purpose::ClientAuth])
     }
 
+    /// The certificate of who signs statements for the cells of `domain`: it names no host. (Decision 28)
+    pub fn signer(domain: &str) -> Self {
+        let common_name = format!("statements for cells, {domain}");
+        let order = Self::new(&common_name, vec![Usage::DigitalSignature], vec![Purpose::Statements]);
+        Self { dns_names: Vec::new(), ..order }
+    }
+
     fn new(name: &str, usages: Vec<Usage>, purposes: Vec<Purpose>) -> Self {
         Self {
             common_name: name.to_owned(),

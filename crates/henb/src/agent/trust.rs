@@ -1,0 +1,238 @@
+//! Whom the agent trusts: its anchors, what the operator signed, the alarms about certificates, the way back.
+//!
+//! The roots live in the state; the file of anchors that the TLS engine reads is written from them at each start. A
+//! bundle and the news of it become one save, as every transfer does.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use cwmp::{FaultCode, FaultStruct};
+use profile::{
+    CertificateFacts, ChainDates, ClockCorrection, Connector, ContextError, HemsUrl, RestoredClock,
+    RootCertificate, StatementError, Terms, TransportMode, TrustBundle,
+};
+
+use super::{Agent, DaemonError};
+use crate::{
+    alarms::Alarm,
+    config::Config,
+    device::{Row, path},
+    link::{LinkError, Way},
+    recovery::{Outcome, Target},
+    session::SessionError,
+    transfer,
+    trust::Trust,
+};
+
+/// The anchors that a bundle brought, in the state folder: derived from the state.
+const ANCHORS_FILE: &str = "anchors.pem";
+
+/// A connector that trusts these anchors.
+pub(super) fn connector(
+    config: &Config,
+    clock: &Arc<RestoredClock>,
+    anchors: &Path,
+) -> Result<Connector, DaemonError> {
+    let terms = Terms { lab: config.lab, ..Terms::new(clock.clone()) };
+    Ok(Connector::new(&terms, &config.identity, anchors)?)
+}
+
+/// The way to the recovery endpoint, where there is one: its anchors serve nothing else.
+pub(super) fn recovery(config: &Config, clock: &Arc<RestoredClock>) -> Result<Option<Way>, DaemonError> {
+    let Some(endpoint) = &config.trust.recovery else { return Ok(None) };
+    let connector = connector(config, clock, &endpoint.anchors)?;
+    Ok(Some(Way { connector, mode: TransportMode::Public, tunnel: None }))
+}
+
+/// The roots that a cell begins with, and the connector that trusts them.
+pub(super) fn start(
+    config: &Config,
+    clock: &Arc<RestoredClock>,
+    kept: Trust,
+) -> Result<(Trust, Connector), DaemonError> {
+    // What is wrong with the file is said by the connector, better.
+    let configured = fs::read(&config.anchors).ok().and_then(|pem| RootCertificate::read_all(&pem).ok());
+    let trust = Trust::start(kept, configured.unwrap_or_default());
+    let anchors = if trust.is_changed() { write(config, &trust)? } else { config.anchors.clone() };
+    let connector = connector(config, clock, &anchors)?;
+    Ok((trust, connector))
+}
+
+fn write(config: &Config, trust: &Trust) -> Result<PathBuf, DaemonError> {
+    let path = config.state_dir.join(ANCHORS_FILE);
+    let beside = path.with_extension("new");
+    let written: io::Result<()> = fs::write(&beside, trust.pem()).and_then(|()| fs::rename(&beside, &path));
+    written.map_err(|source| ContextError::Read { path: path.clone(), source })?;
+    Ok(path)
+}
+
+/// What TransferComplete says of a statement that is not believed. (TR-069 A.5.1)
+fn statement_fault(error: &StatementError) -> FaultStruct {
+    let code =
+        if error.is_corrupted() { FaultCode::FILE_CORRUPTED } else { FaultCode::FILE_AUTHENTICATION_FAILURE };
+    transfer::fault(code, error.to_string())
+}
+
+impl Agent {
+    /// Takes a signed set of roots: all of it, or nothing.
+    pub(super) fn take_bundle(&mut self, content: &[u8]) -> Result<(), FaultStruct> {
+        let anchors = self.cell.trust.pem();
+        let bundle = TrustBundle::open(content, anchors.as_bytes(), self.cell.now());
+        let bundle = bundle.map_err(|error| statement_fault(&error))?;
+        let mut trust = self.cell.trust.clone();
+        if trust.offer(&bundle).map_err(|error| statement_fault(&error))? {
+            self.adopt(trust).map_err(|error| {
+                transfer::fault(
+                    FaultCode::FILE_CORRUPTED,
+                    format!("the roots cannot be used: {}", super::chain(&error)),
+                )
+            })?;
+            tracing::info!(
+                sequence = bundle.sequence,
+                roots = bundle.roots.len(),
+                "a trust bundle is on trial"
+            );
+        }
+        Ok(())
+    }
+
+    /// Sets the clock as the operator signed it. (K-02)
+    pub(super) fn take_correction(&mut self, content: &[u8]) -> Result<(), FaultStruct> {
+        let (anchors, now) = (self.cell.trust.pem(), self.cell.now());
+        let correction = ClockCorrection::open(content, anchors.as_bytes(), now);
+        let correction = correction.map_err(|error| statement_fault(&error))?;
+        let is_repeated = correction.sequence == self.clock.kept().corrections;
+        if !is_repeated {
+            let concern = correction.concerns(self.way.connector.identity(), now);
+            concern.map_err(|error| statement_fault(&error))?;
+        }
+        let refused = |text: String| transfer::fault(FaultCode::FILE_AUTHENTICATION_FAILURE, text);
+        self.cell.correct_clock(&correction).map_err(|error| refused(error.to_string()))
+    }
+
+    /// Makes a set of roots the one that connections trust; where that fails the old ones stay.
+    fn adopt(&mut self, trust: Trust) -> Result<(), DaemonError> {
+        let anchors = write(&self.config, &trust)?;
+        match connector(&self.config, &self.clock, &anchors) {
+            Ok(connector) => {
+                (self.way.connector, self.cell.trust) = (connector, trust);
+                self.show_certificates();
+                Ok(())
+            }
+            Err(error) => {
+                write(&self.config, &self.cell.trust)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A session closed, or did not: its chain may prove new roots, or has to be judged again later. (K-10)
+    pub(super) fn learn(&mut self, target: Target, dates: Option<ChainDates>) {
+        let Some(dates) = dates else { return };
+        self.cell.clear(Alarm::PeerOutOfDate);
+        let mut trust = self.cell.trust.clone();
+        if target == Target::Serving && trust.carried(&dates.root()) {
+            match self.adopt(trust) {
+                Ok(()) => tracing::info!("the new roots have carried a session, the old ones go"),
+                Err(error) => tracing::warn!(error = super::chain(&error), "the old roots stay"),
+            }
+        }
+        self.unsure = (!self.clock.synchronised()).then_some(dates);
+    }
+
+    /// Counts what leads to the recovery endpoint and back. (G-03)
+    pub(super) fn count(&mut self, target: Target, outcome: &Result<(), SessionError>) {
+        let outcome = match outcome {
+            Ok(()) => Outcome::Closed,
+            Err(SessionError::Link(LinkError::Tls(refusal))) if refusal.reason.is_by_certificate() => {
+                Outcome::Refused
+            }
+            Err(SessionError::OutOfDate(_)) => Outcome::Refused,
+            Err(_) => Outcome::Failed,
+        };
+        let after = self.config.trust.recovery.as_ref().map_or(u32::MAX, |endpoint| endpoint.after);
+        self.cell.recovery.ended(target, outcome, after);
+        match (target, outcome) {
+            (Target::Serving, Outcome::Closed) => {
+                self.cell.clear(Alarm::HemsRefused);
+                if self.clock.synchronised() {
+                    self.cell.clear(Alarm::ClockCorrected);
+                    self.cell.clear(Alarm::ClockFile);
+                }
+            }
+            (Target::Serving, Outcome::Refused) if self.cell.recovery.target() == Target::Recovery => {
+                self.cell.raise(Alarm::HemsRefused, &format!("{after} refusals in a row and more"));
+            }
+            (Target::Recovery, Outcome::Closed) => self.cell.call_back(),
+            (Target::Serving | Target::Recovery, _) => {}
+        }
+    }
+
+    /// The way to the host of a file: one of the recovery endpoint is fetched under that endpoint's anchors.
+    pub(super) fn way_to(&self, url: &HemsUrl) -> &Way {
+        let is_recovery = |host: &str| host == url.authority() && host != self.serving().authority();
+        match (&self.config.trust.recovery, &self.recovery) {
+            (Some(endpoint), Some(way)) if is_recovery(&endpoint.url.authority()) => way,
+            _ => &self.way,
+        }
+    }
+
+    /// Alarms about certificates: our own that ends, and one that was trusted too early. (A-19, K-10)
+    pub(super) fn look_at_certificates(&mut self) {
+        let (own, now) = (self.way.connector.certificate(), self.cell.now());
+        let left = own.not_after.duration_since(now);
+        if left <= jiff::SignedDuration::try_from(self.config.trust.warn).unwrap_or(jiff::SignedDuration::MAX)
+        {
+            self.cell.raise(Alarm::CertificateEnds, &format!("{} ends at {}", own.subject, own.not_after));
+        } else {
+            self.cell.clear(Alarm::CertificateEnds);
+        }
+        if self.clock.synchronised()
+            && let Some(Err(refusal)) = self.unsure.take().map(|dates| dates.check(now))
+        {
+            self.cell.raise(Alarm::PeerOutOfDate, &refusal.to_string());
+        }
+    }
+
+    /// Device.Security.Certificate: our own certificate, then the roots.
+    pub(super) fn show_certificates(&mut self) {
+        let own = self.way.connector.certificate();
+        let roots = self.cell.trust.roots().into_iter().filter_map(RootCertificate::facts);
+        let rows: Vec<Row> = std::iter::once(own).chain(roots).map(|facts| certificate_row(&facts)).collect();
+        self.cell.device.put_rows(path::CERTIFICATES, &rows);
+    }
+}
+
+/// As many names as the column holds.
+fn names(names: &[String]) -> String {
+    let mut list = String::new();
+    for name in names {
+        if list.len() + 1 + name.len() > MOST_CHARACTERS {
+            break;
+        }
+        list.extend((!list.is_empty()).then_some(','));
+        list.push_str(name);
+    }
+    list
+}
+
+/// Longest text of a column.
+const MOST_CHARACTERS: usize = 256;
+
+fn certificate_row(facts: &CertificateFacts) -> Row {
+    let short = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let date = |at: jiff::Timestamp| cwmp::DateTime::from(at).0.to_string();
+    vec![
+        ("SerialNumber", short(&facts.serial, 64)),
+        ("Issuer", short(&facts.issuer, MOST_CHARACTERS)),
+        ("NotBefore", date(facts.not_before)),
+        ("NotAfter", date(facts.not_after)),
+        ("LastModif", date(facts.not_before)),
+        ("Subject", short(&facts.subject, MOST_CHARACTERS)),
+        ("SubjectAlt", names(&facts.dns_names)),
+        ("SignatureAlgorithm", facts.signature.clone()),
+    ]
+}

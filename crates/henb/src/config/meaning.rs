@@ -1,0 +1,130 @@
+//! What a configuration means: every URL parsed, every file found, every default filled in.
+//!
+//! Whoever starts an agent without a file, a fleet or a test, writes a [`Config`] by hand.
+
+use std::{path::PathBuf, time::Duration};
+
+use cwmp::Quirk;
+use profile::{HemsUrl, Identity, OwnCertificate, TransportMode};
+
+use crate::{
+    device::{Factory, Radio},
+    tunnel::TunnelEnd,
+};
+
+/// What an agent is started with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Lab certificates are accepted. (decision 12)
+    pub lab: bool,
+    /// Where the cell keeps its state.
+    pub state_dir: PathBuf,
+    /// How the deployment reaches its H(e)MS.
+    pub mode: TransportMode,
+    /// The cell's end of the tunnel; every connection leaves by it.
+    pub tunnel: Option<TunnelEnd>,
+    /// The first H(e)MS. (P-11)
+    pub url: HemsUrl,
+    /// The operator's CAs.
+    pub anchors: PathBuf,
+    /// The cell's certificate and key.
+    pub identity: OwnCertificate,
+    /// What it drives.
+    pub device: DeviceKind,
+    /// Who it says it is.
+    pub names: Names,
+    /// What it does wrong, to try a H(e)MS with.
+    pub quirk: Option<Quirk>,
+    /// How it watches over certificates.
+    pub trust: Care,
+}
+
+/// How a cell watches over certificates, its own and the H(e)MS's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Care {
+    /// How long before the end of its own certificate it raises an alarm.
+    pub warn: Duration,
+    /// Where it turns to when it refuses its H(e)MS. (G-03)
+    pub recovery: Option<RecoveryEndpoint>,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Self { warn: DAY * 30, recovery: None }
+    }
+}
+
+/// An endpoint with a long-lived certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveryEndpoint {
+    /// Where.
+    pub url: HemsUrl,
+    /// The CAs of that endpoint alone.
+    pub anchors: PathBuf,
+    /// After how many refusals of the serving H(e)MS in a row.
+    pub after: u32,
+}
+
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Which implementation of the device trait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// Values, and nothing behind them.
+    Memory,
+    /// A played radio.
+    Simulated(Radio),
+}
+
+/// The names of a cell; what is absent comes from its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// Who made it.
+    pub manufacturer: String,
+    /// Six upper-case hex digits; else the first of the EUI. (I-05)
+    pub oui: Option<String>,
+    /// The product.
+    pub product_class: String,
+    /// Else the EUI in upper case.
+    pub serial: Option<String>,
+    /// The name on the box.
+    pub model_name: String,
+    /// The board.
+    pub hardware_version: String,
+    /// The image from the factory.
+    pub software_version: String,
+    /// Where it stands, in millionths of a degree.
+    pub position: Option<(i32, i32)>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            manufacturer: "Hearth".to_owned(),
+            oui: None,
+            product_class: "SimulatedCell".to_owned(),
+            serial: None,
+            model_name: "Hearth simulated cell".to_owned(),
+            hardware_version: "1".to_owned(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            position: Some((52_520_008, 13_404_954)),
+        }
+    }
+}
+
+impl Names {
+    /// The factory's facts of the cell with this identity.
+    #[must_use]
+    pub fn factory(&self, identity: &Identity) -> Factory {
+        Factory {
+            manufacturer: self.manufacturer.clone(),
+            oui: self.oui.clone().unwrap_or_else(|| identity.oui()),
+            product_class: self.product_class.clone(),
+            serial: self.serial.clone().unwrap_or_else(|| identity.eui().to_ascii_uppercase()),
+            model_name: self.model_name.clone(),
+            hardware_version: self.hardware_version.clone(),
+            software_version: self.software_version.clone(),
+            position: self.position,
+        }
+    }
+}
