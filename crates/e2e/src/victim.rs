@@ -129,7 +129,9 @@ pub fn run_henb() {
     let (config, victim) = arguments();
     let config = henb::Config::read(&config).expect("the configuration is good");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async { henb::run(config, victim, told_to_end()).await.expect("the cell ends") });
+    runtime.block_on(async {
+        henb::run(config, victim, Arc::default(), told_to_end()).await.expect("the cell ends");
+    });
 }
 
 /// The points that a run passed, in order.

@@ -16,8 +16,8 @@ const CALLERS: [(&str, usize); 11] = [
     ("henb/src/agent.rs", 1),
     // Restored state and the factory's values.
     ("henb/src/cell.rs", 1),
-    // The cell's configuration.
-    ("henb/src/config.rs", 1),
+    // The cell's configuration: its first H(e)MS, and the recovery endpoint.
+    ("henb/src/config.rs", 2),
     // SetParameterValues.
     ("henb/src/execute.rs", 1),
     // A redirect.

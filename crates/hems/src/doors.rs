@@ -7,15 +7,15 @@
 //! ```
 
 use std::{
-    fs, io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use profile::{
     Acceptor, Blocklist, CertificateFacts, ContextError, TicketError, TicketKey, TicketKeys, TicketSeal,
+    Watched,
 };
 use tokio::sync::{Notify, watch};
 
@@ -36,12 +36,9 @@ const SEAL: &str = "ticket.seal";
 struct Door {
     listener: Listener,
     acceptor: Acceptor,
-    /// The versions of the files that were loaded last, good or bad.
-    seen: Mutex<Vec<Version>>,
+    /// The files that were loaded last, good or bad.
+    files: Mutex<Watched>,
 }
-
-/// What tells one version of a file from another.
-type Version = Option<(SystemTime, u64)>;
 
 /// Every TLS listener of this node.
 pub(crate) struct Doors {
@@ -71,10 +68,10 @@ impl Doors {
         let (keys, seal) = (Arc::new(TicketKeys::default()), TicketSeal::load(&state_dir.join(SEAL))?);
         let mut doors = Vec::new();
         for listener in &tls.listeners {
-            let seen = Mutex::new(versions(&listener.materials.files()));
+            let files = Mutex::new(Watched::new(listener.materials.files()));
             let (blocks, keys) = (Arc::clone(blocks), Some(Arc::clone(&keys)));
             let acceptor = Acceptor::with(&listener.terms, &listener.materials, blocks, keys)?;
-            doors.push(Door { listener: listener.clone(), acceptor, seen });
+            doors.push(Door { listener: listener.clone(), acceptor, files });
         }
         Ok(Self { doors, keys, seal, again: Notify::new() })
     }
@@ -144,25 +141,14 @@ impl Door {
         for (anchor, note) in self.acceptor.take_notes() {
             tracing::warn!(listener = self.listener.name, anchor, "{note}");
         }
-        let present = versions(&self.listener.materials.files());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == present && !is_asked {
+        let has_changed = self.files.lock().unwrap_or_else(PoisonError::into_inner).has_changed();
+        if !has_changed && !is_asked {
             return;
         }
-        *seen = present;
-        drop(seen);
         let listener = &self.listener.name;
         match self.acceptor.reload(&self.listener.materials) {
             Ok(()) => tracing::info!(listener, "certificates, anchors and revocation lists were read again"),
             Err(error) => tracing::error!(listener, "the old certificates and anchors stay: {error}"),
         }
     }
-}
-
-fn versions(files: &[PathBuf]) -> Vec<Version> {
-    let version = |path: &PathBuf| -> io::Result<_> {
-        let metadata = fs::metadata(path)?;
-        Ok((metadata.modified()?, metadata.len()))
-    };
-    files.iter().map(|path| version(path).ok()).collect()
 }

@@ -20,8 +20,8 @@ use std::{
 };
 
 use cwmp::{Fault, FaultCode, FaultStruct, Witness};
-use profile::{ChainDates, HemsUrl, Identity, RestoredClock};
-use tokio::sync::watch;
+use profile::{ChainDates, HemsUrl, Identity, RestoredClock, Watched};
+use tokio::sync::{Notify, watch};
 use tracing::Instrument;
 
 use crate::{
@@ -79,6 +79,8 @@ pub struct Agent {
     servers: time::Servers,
     /// The dates of a H(e)MS that was trusted by a clock nobody had confirmed. (K-10)
     unsure: Option<ChainDates>,
+    files: Watched,
+    again: Arc<Notify>,
     status: watch::Sender<Status>,
     saved: Instant,
 }
@@ -114,6 +116,8 @@ impl Agent {
             recovery,
             servers: time::Servers::default(),
             unsure: None,
+            files: trust::files(config),
+            again: Arc::default(),
             status: watch::Sender::default(),
             saved: Instant::now(),
         };
@@ -127,8 +131,7 @@ impl Agent {
     /// The certificate, its key or the anchors.
     pub fn check(config: &Config) -> Result<(), DaemonError> {
         let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
-        trust::recovery(config, &clock)?;
-        trust::connector(config, &clock, &config.anchors).map(drop)
+        trust::check(config, &clock)
     }
 
     /// Watches the agent from outside.
@@ -164,6 +167,10 @@ impl Agent {
         if has_news || self.saved.elapsed() >= CLOCK_SAVE {
             self.save().await?;
         }
+        if self.files.has_changed() {
+            self.read_again();
+            self.save().await?;
+        }
         if self.cell.is_due() {
             return self.session().await;
         }
@@ -174,8 +181,13 @@ impl Agent {
         if self.ask_the_time().await {
             return Ok(());
         }
-        tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))).await;
-        Ok(())
+        tokio::select! {
+            () = tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))) => Ok(()),
+            () = self.again.notified() => {
+                self.read_again();
+                self.save().await
+            }
+        }
     }
 
     async fn session(&mut self) -> Result<(), DaemonError> {
@@ -298,17 +310,18 @@ impl Agent {
     }
 }
 
-/// Runs a cell until `shutdown`.
+/// Runs a cell until `shutdown`; whoever notifies `again` lets it read its files again.
 ///
 /// # Errors
 /// It cannot start, or its state cannot be kept.
 pub async fn run(
     config: Config,
     witness: Arc<dyn Witness>,
+    again: Arc<Notify>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), DaemonError> {
     let state: PathBuf = config.state_dir.join(STATE_FILE);
-    let agent = Agent::start(&config, witness)?;
+    let agent = Agent { again, ..Agent::start(&config, witness)? };
     tracing::info!(
         identity = %agent.way.connector.identity(),
         url = %config.url,

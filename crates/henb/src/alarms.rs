@@ -43,6 +43,9 @@ alarms! {
     /// The clock's file was damaged. (K-01)
     ClockFile "clock-file" "Warning" "Processing Error Alarm" "Storage Capacity Problem"
         "the saved time was damaged"
+    /// A revocation list of the operator is overdue, or cannot be used.
+    RevocationList "revocation-list" "Major" "Processing Error Alarm" "Application Subsystem Failure"
+        "a revocation list is overdue or of no use"
     /// The serving H(e)MS was refused so often that the cell turned to the recovery endpoint. (G-03)
     HemsRefused "hems-refused" "Major" "Processing Error Alarm" "Application Subsystem Failure"
         "the certificate of the H(e)MS is refused"

@@ -21,7 +21,7 @@ use std::{
 
 use cwmp::Quirk;
 use jiff::SignedDuration;
-use profile::{HemsUrl, KeySource, OwnCertificate, TransportMode};
+use profile::{HemsUrl, KeySource, OwnCertificate, StaplePolicy, TransportMode};
 use reader::{Reader, Typed};
 
 use crate::{
@@ -58,6 +58,12 @@ pub struct File {
     key: Option<Typed<String>>,
     /// `trust.warn_days`: how long before the end of the cell's certificate an alarm is raised, 1 to 365. Default 30.
     warn_days: Option<Typed<i64>>,
+    /// `trust.crls`: PEM or DER files with revocation lists of the operator's CAs; where one is named, every chain of a
+    /// H(e)MS has to be covered. Default none.
+    crls: Vec<Typed<String>>,
+    /// `trust.staple`: "if-there" asks the H(e)MS for a stapled OCSP answer and checks it, "required" refuses a H(e)MS
+    /// without one. Default "if-there".
+    staple: Option<Typed<String>>,
     /// `trust.recovery_url`: an https URL that the cell calls when it refuses its H(e)MS. Default none.
     recovery_url: Option<Typed<String>>,
     /// `trust.recovery_anchors`: PEM file with the CAs of that endpoint alone. Required with `trust.recovery_url`.
@@ -175,6 +181,8 @@ impl File {
             certificate: reader.text("identity", "certificate"),
             key: reader.text("identity", "key"),
             warn_days: reader.integer("trust", "warn_days"),
+            crls: reader.texts("trust", "crls"),
+            staple: reader.text("trust", "staple"),
             recovery_url: reader.text("trust", "recovery_url"),
             recovery_anchors: reader.text("trust", "recovery_anchors"),
             recovery_after: reader.integer("trust", "recovery_after"),
@@ -241,7 +249,10 @@ impl File {
             let anchors = existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref())?;
             Some(RecoveryEndpoint { url, anchors, after })
         });
-        Care { warn: meaning::DAY * days, recovery }
+        let crls = self.crls.iter().filter_map(|file| existing(reader, base, "trust.crls", Some(file)));
+        let crls = crls.collect();
+        let staple = self.staple.as_ref().and_then(|staple| staple.parse(reader, read_staple));
+        Care { warn: meaning::DAY * days, recovery, crls, staple: staple.unwrap_or_default() }
     }
 
     fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {
@@ -419,6 +430,14 @@ fn degrees(reader: &mut Reader<'_>, typed: &Typed<i64>, name: &str, most: i32) -
         );
     }
     number
+}
+
+fn read_staple(text: &str) -> Result<StaplePolicy, String> {
+    match text {
+        "if-there" => Ok(StaplePolicy::IfThere),
+        "required" => Ok(StaplePolicy::Required),
+        _ => Err("trust.staple: \"if-there\" or \"required\" is right".to_owned()),
+    }
 }
 
 fn read_fault(text: &str) -> Result<RadioFault, String> {

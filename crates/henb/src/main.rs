@@ -8,7 +8,10 @@ use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode, sync::
 use clap::{Parser, Subcommand};
 use cwmp::Witness;
 use henb::{Agent, Config, Recorder};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 use tracing_subscriber::EnvFilter;
 
 /// The agent of one H(e)NB: keeps it in touch with its H(e)MS, by certificates alone.
@@ -74,6 +77,14 @@ fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
     };
     let outcome: Result<(), Box<dyn Error>> = runtime.block_on(async {
         let witness = witness(&config, record)?;
+        let again = Arc::new(Notify::new());
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let asked = Arc::clone(&again);
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                asked.notify_one();
+            }
+        });
         let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         let [terminate, interrupt] = &mut ends;
         let shutdown = async {
@@ -82,7 +93,7 @@ fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
                 _ = interrupt.recv() => {}
             }
         };
-        Ok(henb::run(config, witness, shutdown).await?)
+        Ok(henb::run(config, witness, again, shutdown).await?)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,7 +21,7 @@ use crate::identity::Identity;
 use crate::key::OwnCertificate;
 use crate::profile::{Exchange, Suite};
 use crate::refusal::{Reason, Refusal};
-use crate::revocation::ocsp;
+use crate::revocation::{CrlNote, ocsp};
 use crate::sessions::Sessions;
 use crate::stream::{Evidence, Stream};
 use crate::trust::{Trust, TrustAnchor};
@@ -78,6 +78,13 @@ impl Provision {
         let (own, anchors, staple) = (own.into(), anchors.to_owned(), StaplePolicy::default());
         Self { own, anchors, crls: Vec::new(), kept_lists: None, staple }
     }
+
+    /// Every file that a change of can be watched for.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let key = self.own.key.path().map(Path::to_owned);
+        let files = [self.own.chain.clone(), self.anchors.clone()].into_iter().chain(key);
+        files.chain(self.crls.iter().cloned()).collect()
+    }
 }
 
 /// A H(e)MS whose certificate was verified.
@@ -125,6 +132,11 @@ impl Connector {
     /// Our own certificate, to warn of its end in time.
     pub fn certificate(&self) -> CertificateFacts {
         self.present().own.clone()
+    }
+
+    /// What was found out about revocation lists since it was asked last: alarms.
+    pub fn take_notes(&self) -> Vec<CrlNote> {
+        self.present().trust.take_notes().into_iter().map(|(_, note)| note).collect()
     }
 
     fn present(&self) -> Arc<Present> {

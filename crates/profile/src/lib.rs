@@ -33,6 +33,7 @@ mod ticket;
 mod trust;
 mod url;
 mod verify;
+mod watched;
 
 pub use blocks::Blocklist;
 pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
@@ -58,6 +59,7 @@ pub use stream::{Evidence, HANDSHAKE_BOUND, Revocation, Stream};
 pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};
 pub use trust::{Exception, TrustAnchor};
 pub use url::{HemsUrl, UrlError};
+pub use watched::Watched;
 
 /// The TLS library that does the work, with its version, for `--version` and start-up logs.
 pub fn engine() -> &'static str {

@@ -11,8 +11,8 @@ use std::{
 
 use cwmp::{FaultCode, FaultStruct};
 use profile::{
-    CertificateFacts, ChainDates, ClockCorrection, Connector, ContextError, HemsUrl, RestoredClock,
-    RootCertificate, StatementError, Terms, TransportMode, TrustBundle,
+    CertificateFacts, ChainDates, ClockCorrection, Connector, ContextError, HemsUrl, Provision,
+    RestoredClock, RootCertificate, StatementError, Terms, TransportMode, TrustBundle, Watched,
 };
 
 use super::{Agent, DaemonError};
@@ -30,20 +30,35 @@ use crate::{
 /// The anchors that a bundle brought, in the state folder: derived from the state.
 const ANCHORS_FILE: &str = "anchors.pem";
 
-/// A connector that trusts these anchors.
-pub(super) fn connector(
-    config: &Config,
-    clock: &Arc<RestoredClock>,
-    anchors: &Path,
-) -> Result<Connector, DaemonError> {
-    let terms = Terms { lab: config.lab, ..Terms::new(clock.clone()) };
-    Ok(Connector::new(&terms, &config.identity, anchors)?)
+/// Where accepted revocation lists are kept, in the state folder.
+const LISTS: &str = "lists";
+
+/// What a connection to the serving H(e)MS is made of, under these anchors.
+fn provision(config: &Config, anchors: &Path) -> Provision {
+    Provision {
+        crls: config.trust.crls.clone(),
+        kept_lists: Some(config.state_dir.join(LISTS)),
+        staple: config.trust.staple,
+        ..Provision::new(&config.identity, anchors)
+    }
+}
+
+fn terms(config: &Config, clock: &Arc<RestoredClock>) -> Terms {
+    Terms { lab: config.lab, ..Terms::new(clock.clone()) }
+}
+
+/// Says whether the configured files are good, and keeps nothing.
+pub(super) fn check(config: &Config, clock: &Arc<RestoredClock>) -> Result<(), DaemonError> {
+    let provision = Provision { kept_lists: None, ..provision(config, &config.anchors) };
+    Connector::with(&terms(config, clock), &provision)?;
+    recovery(config, clock).map(drop)
 }
 
 /// The way to the recovery endpoint, where there is one: its anchors serve nothing else.
 pub(super) fn recovery(config: &Config, clock: &Arc<RestoredClock>) -> Result<Option<Way>, DaemonError> {
     let Some(endpoint) = &config.trust.recovery else { return Ok(None) };
-    let connector = connector(config, clock, &endpoint.anchors)?;
+    // The operator's lists and answers say nothing of this endpoint's CA.
+    let connector = Connector::new(&terms(config, clock), &config.identity, &endpoint.anchors)?;
     Ok(Some(Way { connector, mode: TransportMode::Public, tunnel: None }))
 }
 
@@ -57,8 +72,15 @@ pub(super) fn start(
     let configured = fs::read(&config.anchors).ok().and_then(|pem| RootCertificate::read_all(&pem).ok());
     let trust = Trust::start(kept, configured.unwrap_or_default());
     let anchors = if trust.is_changed() { write(config, &trust)? } else { config.anchors.clone() };
-    let connector = connector(config, clock, &anchors)?;
+    let connector = Connector::with(&terms(config, clock), &provision(config, &anchors))?;
     Ok((trust, connector))
+}
+
+/// The configured files of a cell: a change of one counts from the next session. (decision 8)
+pub(super) fn files(config: &Config) -> Watched {
+    let mut files = provision(config, &config.anchors).files();
+    files.extend(config.trust.recovery.as_ref().map(|endpoint| endpoint.anchors.clone()));
+    Watched::new(files)
 }
 
 fn write(config: &Config, trust: &Trust) -> Result<PathBuf, DaemonError> {
@@ -116,17 +138,43 @@ impl Agent {
     /// Makes a set of roots the one that connections trust; where that fails the old ones stay.
     fn adopt(&mut self, trust: Trust) -> Result<(), DaemonError> {
         let anchors = write(&self.config, &trust)?;
-        match connector(&self.config, &self.clock, &anchors) {
-            Ok(connector) => {
-                (self.way.connector, self.cell.trust) = (connector, trust);
+        match self.way.connector.reload(&provision(&self.config, &anchors)) {
+            Ok(()) => {
+                self.cell.trust = trust;
                 self.show_certificates();
                 Ok(())
             }
             Err(error) => {
                 write(&self.config, &self.cell.trust)?;
-                Err(error)
+                Err(error.into())
             }
         }
+    }
+
+    /// Reads certificates, key, anchors and lists again; what cannot be used is said, and the old ones stay.
+    pub(super) fn read_again(&mut self) {
+        match self.reload() {
+            Ok(()) => {
+                // What is still wrong is noted anew.
+                self.cell.clear(Alarm::RevocationList);
+                tracing::info!("certificate, anchors and revocation lists were read again");
+            }
+            Err(error) => {
+                tracing::error!(error = super::chain(&error), "the old certificate and anchors stay");
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Result<(), DaemonError> {
+        let path = &self.config.anchors;
+        let pem = fs::read(path).map_err(|source| ContextError::Read { path: path.clone(), source })?;
+        // No root at all is said by the connector, better.
+        let configured = RootCertificate::read_all(&pem).unwrap_or_default();
+        self.adopt(Trust::start(self.cell.trust.clone(), configured))?;
+        if let (Some(way), Some(endpoint)) = (&self.recovery, &self.config.trust.recovery) {
+            way.connector.reload(&Provision::new(&self.config.identity, &endpoint.anchors))?;
+        }
+        Ok(())
     }
 
     /// A session closed, or did not: its chain may prove new roots, or has to be judged again later. (K-10)
@@ -180,8 +228,12 @@ impl Agent {
         }
     }
 
-    /// Alarms about certificates: our own that ends, and one that was trusted too early. (A-19, K-10)
+    /// Alarms about certificates: our own that ends, one that was trusted too early, lists that are of no use.
+    /// (A-19, K-10, A-12)
     pub(super) fn look_at_certificates(&mut self) {
+        for note in self.way.connector.take_notes() {
+            self.cell.raise(Alarm::RevocationList, &note.to_string());
+        }
         let (own, now) = (self.way.connector.certificate(), self.cell.now());
         let left = own.not_after.duration_since(now);
         if left <= jiff::SignedDuration::try_from(self.config.trust.warn).unwrap_or(jiff::SignedDuration::MAX)

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use cwmp::Quirk;
-use profile::{HemsUrl, Identity, OwnCertificate, TransportMode};
+use profile::{HemsUrl, Identity, OwnCertificate, StaplePolicy, TransportMode};
 
 use crate::{
     device::{Factory, Radio},
@@ -46,11 +46,15 @@ pub struct Care {
     pub warn: Duration,
     /// Where it turns to when it refuses its H(e)MS. (G-03)
     pub recovery: Option<RecoveryEndpoint>,
+    /// The operator's revocation lists; where there is one, they have to cover every chain.
+    pub crls: Vec<PathBuf>,
+    /// What it does about the answer that a H(e)MS staples.
+    pub staple: StaplePolicy,
 }
 
 impl Default for Care {
     fn default() -> Self {
-        Self { warn: DAY * 30, recovery: None }
+        Self { warn: DAY * 30, recovery: None, crls: Vec::new(), staple: StaplePolicy::default() }
     }
 }
 
