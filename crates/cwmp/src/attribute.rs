@@ -3,18 +3,17 @@
 //! One rule: an attribute that means something elsewhere is taken as meant and reported; one that
 //! means nothing is passed over and reported.
 
-use quick_xml::events::attributes::Attribute;
+use quick_xml::events::BytesStart;
 
 use crate::{
     DecodeError, Leniency,
-    cursor::{Cursor, Element},
+    cursor::{Cursor, Said},
     namespace::{Namespace, Scopes},
 };
 
 impl<'b> Cursor<'b> {
     /// Binds the prefixes that an element declares.
-    pub(crate) fn declare(&mut self, element: &Element<'b>) -> Result<(), DecodeError> {
-        let start = element.start.clone();
+    pub(crate) fn declare(&mut self, start: &BytesStart<'b>) -> Result<(), DecodeError> {
         for (count, attribute) in start.attributes().enumerate() {
             self.within("attributes of an element", count + 1, self.limits.attributes)?;
             let attribute = attribute.map_err(|error| self.malformed(&error.to_string()))?;
@@ -31,8 +30,13 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    pub(crate) fn read_attributes(&mut self, mut element: Element<'b>) -> Result<Element<'b>, DecodeError> {
-        let start = element.start.clone();
+    /// Reads what is no declaration.
+    pub(crate) fn read_attributes(
+        &mut self,
+        start: &BytesStart<'b>,
+        said: &mut Said<'b>,
+        is_envelope: bool,
+    ) -> Result<(), DecodeError> {
         for (count, attribute) in start.attributes().enumerate() {
             self.within("attributes of an element", count + 1, self.limits.attributes)?;
             let attribute = attribute.map_err(|error| self.malformed(&error.to_string()))?;
@@ -41,34 +45,30 @@ impl<'b> Cursor<'b> {
             }
             let (prefix, local) = attribute.key.0.split_once(':').unwrap_or(("", attribute.key.0));
             let namespace = self.resolve_attribute(prefix)?;
-            self.read_attribute(&mut element, namespace, local, &attribute);
+            let home = match local {
+                "type" => Namespace::Xsi,
+                "arrayType" => Namespace::Encoding,
+                "mustUnderstand" => Namespace::Soap,
+                _ => {
+                    self.read_other(said, (namespace, local), &attribute.value, is_envelope);
+                    continue;
+                }
+            };
+            if namespace != home {
+                self.forgive(Leniency::AttributeNamespace);
+            }
+            self.read_attribute(said, local, &attribute.value);
         }
-        Ok(element)
+        Ok(())
     }
 
-    fn read_attribute(
-        &mut self,
-        element: &mut Element<'b>,
-        namespace: Namespace,
-        local: &str,
-        attribute: &Attribute<'_>,
-    ) {
-        let home = match local {
-            "type" => Namespace::Xsi,
-            "arrayType" => Namespace::Encoding,
-            "mustUnderstand" => Namespace::Soap,
-            _ => return self.read_other(element, namespace, local, &attribute.value),
-        };
-        if namespace != home {
-            self.forgive(Leniency::AttributeNamespace);
-        }
+    fn read_attribute(&mut self, said: &mut Said<'b>, local: &str, value: &str) {
         match local {
-            "type" => self.read_type(element, &attribute.value),
-            "arrayType" => element.array_type = Some(self.borrow(&attribute.value)),
+            "type" => self.read_type(said, value),
+            "arrayType" => said.array_type = Some(self.borrow(value)),
             _ => {
-                element.must_understand =
-                    Some(matches!(attribute.value.trim_ascii(), "1" | "true" | "TRUE" | "True"));
-                if !matches!(&*attribute.value, "0" | "1") {
+                said.must_understand = Some(matches!(value.trim_ascii(), "1" | "true" | "TRUE" | "True"));
+                if !matches!(value, "0" | "1") {
                     self.forgive(Leniency::MustUnderstand);
                 }
             }
@@ -76,26 +76,26 @@ impl<'b> Cursor<'b> {
     }
 
     /// Splits the value of `xsi:type`, which is a name with a prefix of its own.
-    fn read_type(&mut self, element: &mut Element<'b>, value: &str) {
+    fn read_type(&mut self, said: &mut Said<'b>, value: &str) {
         let value = value.trim_ascii();
         let (prefix, local) = value.rsplit_once(':').unwrap_or(("", value));
-        element.xsi_type = Some(self.borrow(local));
-        element.type_namespace = self.scopes.resolve(prefix);
-        if matches!(element.type_namespace, None | Some(Namespace::None)) {
+        said.xsi_type = Some(self.borrow(local));
+        said.type_namespace = self.scopes.resolve(prefix);
+        if matches!(said.type_namespace, None | Some(Namespace::None)) {
             self.forgive(Leniency::TypePrefix);
         }
     }
 
     /// What may stand on an element without a meaning to us, and what may not.
-    fn read_other(&mut self, element: &mut Element<'b>, namespace: Namespace, local: &str, value: &str) {
-        match (namespace, local) {
-            (Namespace::Xsi, "nil") if matches!(value, "1" | "true") => element.is_nil = true,
-            (Namespace::Soap, "encodingStyle") if element.local() == "Envelope" => {}
+    fn read_other(&mut self, said: &mut Said<'b>, name: (Namespace, &str), value: &str, is_envelope: bool) {
+        match name {
+            (Namespace::Xsi, "nil") if matches!(value, "1" | "true") => said.is_nil = true,
+            (Namespace::Soap, "encodingStyle") if is_envelope => {}
             (_, "encodingStyle") => self.forgive(Leniency::EncodingStyle),
             (Namespace::Xsi, "nil" | "schemaLocation" | "noNamespaceSchemaLocation") => {}
             (Namespace::Soap, "actor") => {}
             (Namespace::None | Namespace::Soap, _) => self.forgive(Leniency::UnknownAttribute),
-            _ if element.local() == "Envelope" => {}
+            _ if is_envelope => {}
             _ => self.forgive(Leniency::UnknownAttribute),
         }
     }

@@ -50,6 +50,12 @@ pub(crate) struct Element<'b> {
     /// Where the local part of its name begins: it is asked for often.
     local: usize,
     pub(crate) namespace: Namespace,
+    pub(crate) said: Said<'b>,
+}
+
+/// What the attributes of an element say; most have none.
+#[derive(Debug, Default)]
+pub(crate) struct Said<'b> {
     /// The local part of `xsi:type`.
     pub(crate) xsi_type: Option<Cow<'b, str>>,
     /// Where the prefix of `xsi:type` leads; nothing where it is undeclared.
@@ -67,6 +73,9 @@ impl Element<'_> {
         self.start.name().0.get(self.local..).unwrap_or_default()
     }
 }
+
+/// What an attribute that binds a prefix begins with.
+const DECLARATION: &[u8] = b"xmlns";
 
 pub(crate) struct Cursor<'b> {
     reader: Reader<&'b [u8]>,
@@ -133,26 +142,27 @@ impl<'b> Cursor<'b> {
             return Ok(Some(element));
         }
         loop {
-            match self.event()? {
-                Event::Start(start) | Event::Empty(start) => return self.enter(start).map(Some),
-                Event::End(_) => {
+            match self.event() {
+                Ok(Event::Start(start) | Event::Empty(start)) => return self.enter(start).map(Some),
+                Ok(Event::End(_)) => {
                     self.leave();
                     return Ok(None);
                 }
-                Event::Text(text) if is_blank(&text) => self.saw_blank = true,
-                Event::Eof if self.depth == 0 => return Ok(None),
-                Event::Eof => return Err(self.malformed("it ends inside an element")),
-                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) if self.depth == 0 => {
+                Ok(Event::Text(text)) if is_blank(&text) => self.saw_blank = true,
+                Ok(Event::Eof) if self.depth == 0 => return Ok(None),
+                Ok(Event::Eof) => return Err(self.malformed("it ends inside an element")),
+                Ok(Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)) if self.depth == 0 => {
                     return Err(self.malformed("text outside the envelope"));
                 }
-                Event::Text(_) | Event::CData(_) => self.forgive_at(Leniency::StrayText, self.at),
-                Event::GeneralRef(reference) => {
+                Ok(Event::Text(_) | Event::CData(_)) => self.forgive_at(Leniency::StrayText, self.at),
+                Ok(Event::GeneralRef(reference)) => {
                     self.resolve(&reference)?;
                     self.forgive_at(Leniency::StrayText, self.at);
                 }
-                Event::DocType(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
-                Event::Decl(declaration) => self.check_declaration(&declaration)?,
-                Event::Comment(_) | Event::PI(_) => {}
+                Ok(Event::DocType(_)) => return Err(self.error(DecodeErrorKind::DocumentType)),
+                Ok(Event::Decl(declaration)) => self.check_declaration(&declaration)?,
+                Ok(Event::Comment(_) | Event::PI(_)) => {}
+                Err(error) => return Err(self.broken(&error)),
             }
         }
     }
@@ -184,26 +194,27 @@ impl<'b> Cursor<'b> {
         let mut text = Text::new();
         let mut pieces = String::new();
         loop {
-            let piece = match self.event()? {
-                Event::End(_) => break,
-                Event::Text(piece) if text.is_empty() && pieces.is_empty() => {
+            let piece = match self.event() {
+                Ok(Event::End(_)) => break,
+                Ok(Event::Text(piece)) if text.is_empty() && pieces.is_empty() => {
                     text = self.slice(&piece.xml10_content());
                     continue;
                 }
-                Event::Text(piece) => piece.xml10_content().into_owned(),
-                Event::CData(piece) => piece.xml10_content().into_owned(),
-                Event::GeneralRef(reference) => self.resolve(&reference)?.to_string(),
-                Event::Comment(_) | Event::PI(_) => continue,
-                Event::Start(start) | Event::Empty(start) => {
+                Ok(Event::Text(piece)) => piece.xml10_content().into_owned(),
+                Ok(Event::CData(piece)) => piece.xml10_content().into_owned(),
+                Ok(Event::GeneralRef(reference)) => self.resolve(&reference)?.to_string(),
+                Ok(Event::Comment(_) | Event::PI(_)) => continue,
+                Ok(Event::Start(start) | Event::Empty(start)) => {
                     let what = format!("element `{}` where text must stand", start.name().0);
                     return Err(self.malformed(&what));
                 }
-                Event::DocType(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
-                Event::Decl(declaration) => {
+                Ok(Event::DocType(_)) => return Err(self.error(DecodeErrorKind::DocumentType)),
+                Ok(Event::Decl(declaration)) => {
                     self.check_declaration(&declaration)?;
                     continue;
                 }
-                Event::Eof => return Err(self.malformed("it ends inside an element")),
+                Ok(Event::Eof) => return Err(self.malformed("it ends inside an element")),
+                Err(error) => return Err(self.broken(&error)),
             };
             if pieces.is_empty() {
                 pieces.push_str(&text);
@@ -218,14 +229,15 @@ impl<'b> Cursor<'b> {
     pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
         let outside = self.depth.saturating_sub(1);
         while self.depth > outside {
-            match self.event()? {
-                Event::Start(start) | Event::Empty(start) => drop(self.enter(start)?),
-                Event::End(_) => self.leave(),
-                Event::GeneralRef(reference) => drop(self.resolve(&reference)?),
-                Event::DocType(_) => return Err(self.error(DecodeErrorKind::DocumentType)),
-                Event::Eof => return Err(self.malformed("it ends inside an element")),
-                Event::Decl(declaration) => self.check_declaration(&declaration)?,
-                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) => {}
+            match self.event() {
+                Ok(Event::Start(start) | Event::Empty(start)) => drop(self.enter(start)?),
+                Ok(Event::End(_)) => self.leave(),
+                Ok(Event::GeneralRef(reference)) => drop(self.resolve(&reference)?),
+                Ok(Event::DocType(_)) => return Err(self.error(DecodeErrorKind::DocumentType)),
+                Ok(Event::Eof) => return Err(self.malformed("it ends inside an element")),
+                Ok(Event::Decl(declaration)) => self.check_declaration(&declaration)?,
+                Ok(Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_)) => {}
+                Err(error) => return Err(self.broken(&error)),
             }
         }
         Ok(())
@@ -245,6 +257,7 @@ impl<'b> Cursor<'b> {
         self.deviations
     }
 
+    #[cold]
     pub(crate) fn error(&self, kind: DecodeErrorKind) -> DecodeError {
         let offset = self.position() + self.skipped;
         DecodeError { kind, offset, id: self.id.clone(), version: self.version }
@@ -259,54 +272,59 @@ impl<'b> Cursor<'b> {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX >> 1)
     }
 
+    #[cold]
     pub(crate) fn malformed(&self, what: &str) -> DecodeError {
         self.error(DecodeErrorKind::Malformed(what.to_owned()))
     }
 
+    #[inline]
     pub(crate) fn within(&self, what: &'static str, count: usize, most: usize) -> Result<(), DecodeError> {
         if count > most { Err(self.error(DecodeErrorKind::Limit { what, most })) } else { Ok(()) }
     }
 
-    fn event(&mut self) -> Result<Event<'b>, DecodeError> {
+    /// The next event as quick-xml hands it over: to turn its error into ours here would copy every good one too.
+    #[inline]
+    fn event(&mut self) -> Result<Event<'b>, quick_xml::Error> {
         self.at = self.position();
-        self.reader.read_event().map_err(|error| self.malformed(&error.to_string()))
+        self.reader.read_event()
     }
 
+    #[cold]
+    fn broken(&self, error: &quick_xml::Error) -> DecodeError {
+        self.malformed(&error.to_string())
+    }
+
+    #[inline]
     fn leave(&mut self) {
         self.scopes.leave(self.depth);
         self.depth = self.depth.saturating_sub(1);
     }
 
     /// Opens an element: counts it, binds its prefixes, resolves its name and reads its attributes.
+    #[inline]
     fn enter(&mut self, start: BytesStart<'b>) -> Result<Element<'b>, DecodeError> {
         self.depth += 1;
         self.elements += 1;
         self.within("elements inside each other", self.depth, self.limits.depth)?;
         self.within("elements", self.elements, self.limits.elements)?;
         self.entered = self.at;
+        let attributes = start.attributes_raw().as_bytes();
+        if attributes.windows(DECLARATION.len()).any(|word| word == DECLARATION) {
+            self.declare(&start)?;
+        }
         let name = start.name().0;
         let colon = name.bytes().position(|byte| byte == b':');
         let local = colon.map_or(0, |colon| colon + 1);
-        let mut element = Element {
-            start,
-            offset: self.at,
-            local,
-            namespace: Namespace::None,
-            xsi_type: None,
-            type_namespace: None,
-            array_type: None,
-            must_understand: None,
-            is_nil: false,
-        };
-        let is_bare = element.start.attributes_raw().is_empty();
-        if !is_bare && element.start.attributes_raw().contains("xmlns") {
-            self.declare(&element)?;
+        let namespace = self.resolve_prefix(name.get(..colon.unwrap_or(0)).unwrap_or_default())?;
+        let mut said = Said::default();
+        if !attributes.is_empty() {
+            let is_envelope = name.get(local..) == Some("Envelope");
+            self.read_attributes(&start, &mut said, is_envelope)?;
         }
-        let name = element.start.name().0;
-        element.namespace = self.resolve_prefix(name.get(..colon.unwrap_or(0)).unwrap_or_default())?;
-        if is_bare { Ok(element) } else { self.read_attributes(element) }
+        Ok(Element { start, offset: self.at, local, namespace, said })
     }
 
+    #[inline]
     pub(crate) fn resolve_prefix(&self, prefix: &str) -> Result<Namespace, DecodeError> {
         let namespace = self.scopes.resolve(prefix);
         namespace

@@ -100,11 +100,11 @@ fn check(cursor: &mut Cursor<'_>, child: &Element<'_>, must: bool) {
     if child.namespace == Namespace::None {
         cursor.forgive(Leniency::Unqualified);
     }
-    if child.must_understand.unwrap_or(false) != must {
+    if child.said.must_understand.unwrap_or(false) != must {
         cursor.forgive(Leniency::MustUnderstand);
     }
     // The schema's header types are extensions, which no simple type is derived from.
-    if child.xsi_type.is_some() {
+    if child.said.xsi_type.is_some() {
         cursor.forgive(Leniency::TypeAttribute);
     }
 }
@@ -119,7 +119,7 @@ fn note_second(cursor: &mut Cursor<'_>, is_second: bool) {
 fn pass_over(cursor: &mut Cursor<'_>, child: &Element<'_>) -> Result<(), DecodeError> {
     if child.namespace.is_cwmp() && child.local() == "NoMoreRequests" {
         cursor.forgive(Leniency::NoMoreRequests);
-    } else if child.must_understand == Some(true) {
+    } else if child.said.must_understand == Some(true) {
         let name = child.local().chars().take(80).collect();
         return Err(cursor.error(DecodeErrorKind::MustUnderstand(name)));
     } else {

@@ -183,11 +183,11 @@ impl ParameterValueStruct {
 const PATH: Rule = Rule::NONE.characters(256).like(rule::path);
 
 fn decode_value(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Value, DecodeError> {
-    let kind = match &element.xsi_type {
+    let kind = match &element.said.xsi_type {
         Some(said) => said_kind(cursor, element, said),
         None => None,
     };
-    if element.is_nil {
+    if element.said.is_nil {
         cursor.forgive(Leniency::Nil);
     } else if kind.is_none() {
         cursor.forgive(Leniency::ValueType);
@@ -198,7 +198,7 @@ fn decode_value(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Value,
 /// The kind that `xsi:type` names, whose namespace and letters are looked at.
 fn said_kind(cursor: &mut Cursor<'_>, element: &Element<'_>, said: &str) -> Option<ValueKind> {
     let home = if said == "base64" { Namespace::Encoding } else { Namespace::Xsd };
-    if element.type_namespace != Some(home) {
+    if element.said.type_namespace != Some(home) {
         cursor.forgive(Leniency::TypePrefix);
     }
     ValueKind::of(said).or_else(|| {
@@ -208,7 +208,7 @@ fn said_kind(cursor: &mut Cursor<'_>, element: &Element<'_>, said: &str) -> Opti
 }
 
 fn decode_name(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Text, DecodeError> {
-    if element.xsi_type.as_deref() == Some("string") {
+    if element.said.xsi_type.as_deref() == Some("string") {
         cursor.forgive(Leniency::TypeAttribute);
     }
     let text = Text::decode(cursor, element)?;

@@ -16,6 +16,11 @@ pub(crate) fn check_child(cursor: &mut Cursor<'_>, child: &Element<'_>, names: &
     if child.namespace != Namespace::None {
         cursor.forgive(Leniency::QualifiedChild);
     }
+    // Mostly it is the next one, as it should be.
+    if names.get(*last).is_some_and(|name| *name == child.local()) {
+        *last += 1;
+        return;
+    }
     let Some(at) = names.iter().position(|name| name.eq_ignore_ascii_case(child.local())) else { return };
     if at + 1 < *last {
         cursor.forgive(Leniency::Order);
@@ -32,7 +37,7 @@ pub(crate) fn hear<T: Wire>(
 ) -> Result<(), DecodeError> {
     let value = T::decode(cursor, child)?;
     value.check(cursor, child.offset, rule);
-    if child.xsi_type.as_deref().is_some_and(|kind| !T::may_be(kind, rule)) {
+    if child.said.xsi_type.as_deref().is_some_and(|kind| !T::may_be(kind, rule)) {
         cursor.forgive_at(Leniency::TypeAttribute, child.offset);
     }
     *field = Some(match field.take() {

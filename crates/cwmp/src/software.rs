@@ -118,7 +118,7 @@ macro_rules! operations {
             }
 
             fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-                let kind = element.xsi_type.clone().unwrap_or_else(|| element.local().to_owned().into());
+                let kind = element.said.xsi_type.clone().unwrap_or_else(|| element.local().to_owned().into());
                 match &*kind {
                     $( stringify!($name) => Wire::decode(cursor, element).map(Self::$name), )*
                     _ => Err(cursor.bad_value(element.local(), &kind, "xsi:type of an operation, such as InstallOpStruct")),

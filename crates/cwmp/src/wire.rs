@@ -320,7 +320,7 @@ impl<T: Member> Wire for Vec<T> {
 
 /// Reports an `arrayType` that is absent, names another type than `member`, or counts wrongly.
 fn check_array_type(cursor: &mut Cursor<'_>, element: &Element<'_>, member: &str, count: usize) {
-    let Some(said) = &element.array_type else {
+    let Some(said) = &element.said.array_type else {
         return cursor.forgive_at(Leniency::ArrayTypeMissing, element.offset);
     };
     if said.bytes().any(|byte| byte.is_ascii_whitespace()) {
@@ -389,7 +389,7 @@ impl<T: Repeated> Wire for Each<T> {
     }
 
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-        let says_what_it_is = element.xsi_type.as_deref().is_some_and(|kind| kind != "Array");
+        let says_what_it_is = element.said.xsi_type.as_deref().is_some_and(|kind| kind != "Array");
         if says_what_it_is {
             return T::decode(cursor, element).map(|one| Self(vec![one]));
         }
