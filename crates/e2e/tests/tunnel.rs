@@ -117,9 +117,9 @@ fn nobody_gets_an_answer_past_the_tunnel(world: &World, tunnel: &Tunnel) {
 }
 
 #[test]
-fn x02_p10_p20_strongswan_carries_a_session_in_ipsec_tls_mode_and_both_name_one_cell() {
+fn x02_a03_p10_p20_strongswan_carries_a_session_in_ipsec_tls_mode_and_both_name_one_cell() {
     if !tunnel::is_possible(
-        "x02_p10_p20_strongswan_carries_a_session_in_ipsec_tls_mode_and_both_name_one_cell",
+        "x02_a03_p10_p20_strongswan_carries_a_session_in_ipsec_tls_mode_and_both_name_one_cell",
     ) {
         return;
     }

@@ -442,3 +442,23 @@ pub(crate) fn realm(anchor: &TrustAnchor, realm: &str) -> Result<String, Context
     })?;
     Ok(identity.realm().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::pki;
+
+    #[test]
+    fn t06_t07_the_engine_is_told_not_to_compress_and_not_to_renegotiate() {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(folder.path()).unwrap();
+        let pair = pki::issue_hems(folder.path(), "localhost").unwrap();
+        let terms = Terms { lab: true, ..Terms::new(Arc::new(SystemClock)) };
+        let own = Own::load(&(&pair).into(), Role::Hems, &terms).unwrap();
+        let builder = builder(&terms, &own, std::iter::empty()).unwrap();
+        assert!(builder.options().contains(SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION));
+    }
+}

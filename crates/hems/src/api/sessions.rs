@@ -18,6 +18,8 @@ pub(super) struct SessionView {
     ended_at: Option<String>,
     /// `tls`, or `ipsec` where the tunnel alone vouched; then nothing of TLS is here.
     transport: String,
+    /// How far the cell's messages were protected: to this `hems`, or to the security `gateway`.
+    protected_to: &'static str,
     tls_version: Option<String>,
     suite: Option<String>,
     resumed: Option<bool>,
@@ -55,6 +57,7 @@ impl From<SessionRow> for SessionView {
             resumed: has_tls.then_some(row.resumed),
             certificate_sha256: has_tls.then_some(row.fingerprint),
             certificate_not_after: has_tls.then(|| time(row.not_after)),
+            protected_to: if has_tls { "hems" } else { "gateway" },
             transport: row.transport,
             voucher: row.voucher,
             ike_sa: row.ike_sa,

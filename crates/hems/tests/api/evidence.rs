@@ -26,7 +26,7 @@ async fn session(world: &World, pair: &KeyPair, inform: Inform) {
 }
 
 #[tokio::test]
-async fn s13_a_session_keeps_its_chain_its_anchor_and_how_far_the_cells_clock_was_off() {
+async fn s13_x04_a_session_keeps_its_chain_its_anchor_and_how_far_the_cells_clock_was_off() {
     let world = World::new().await;
     let pair = world.certificate(1);
     session(&world, &pair, told(Timestamp::now() - SignedDuration::from_hours(1), 60)).await;
@@ -36,6 +36,7 @@ async fn s13_a_session_keeps_its_chain_its_anchor_and_how_far_the_cells_clock_wa
     assert_eq!((chain.len(), &shown["anchor"]), (2, &json!("manufacturer")), "{shown}");
     assert_eq!(chain[0]["sha256"], shown["certificate_sha256"]);
     assert!((3600..3660).contains(&shown["clock_offset"].as_i64().unwrap()), "{shown}");
+    assert_eq!(shown["protected_to"], "hems");
     assert_eq!((&shown["downgraded"], &shown["outside_profile"]), (&json!(false), &json!([])));
     let device = world.device(1).await;
     assert_eq!(device["clock_offset"], shown["clock_offset"]);

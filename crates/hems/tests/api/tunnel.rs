@@ -41,7 +41,7 @@ async fn until_refused(world: &World, reason: &str, detail: &str) {
 }
 
 #[tokio::test]
-async fn x03_i08_p10_in_the_tunnel_the_inner_address_is_the_identity() {
+async fn x03_x04_a14_i08_p10_in_the_tunnel_the_inner_address_is_the_identity() {
     let world = tunnel_world().await;
     let mut cell = Cell::over(world.connect_from("127.0.0.12").await, 2).await;
     let reply = cell.inform(&[EventCode::BOOTSTRAP]).await;
@@ -56,6 +56,7 @@ async fn x03_i08_p10_in_the_tunnel_the_inner_address_is_the_identity() {
     {
         assert_eq!(session[nothing], Value::Null, "{nothing}");
     }
+    assert_eq!(session["protected_to"], "gateway");
     assert!(session["peer"].as_str().unwrap().starts_with("127.0.0.12:"), "{session}");
 }
 

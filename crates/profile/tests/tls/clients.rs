@@ -20,7 +20,7 @@ async fn refused(server: &mut Server, pair: &KeyPair, expected: Reason) {
 }
 
 #[tokio::test]
-async fn p08_no_certificate_no_data() {
+async fn p08_a14_no_certificate_no_data() {
     let mut server = World::new().server().await;
     for version in ["-tls1_1", "-tls1_2"] {
         assert_eq!(s_client(server.address, None, &pinned(version, "AES128-SHA:@SECLEVEL=0")).await, "");
