@@ -25,6 +25,6 @@ pub use double::{Heard, Script};
 pub use error::AuditError;
 pub use scan::{Accepted, VERSIONS, scan};
 pub use wire::{
-    Answer, ClientHello, End, Farewell, PATIENCE, Record, TLS11, TLS12, ask, extension, message, read_record,
-    record, sslv2_hello, tls13_hello,
+    Answer, ClientHello, End, Farewell, PATIENCE, Record, TLS11, TLS12, TLS13, ask, extension, message,
+    read_record, record, sslv2_hello, tls13_hello,
 };

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::error::AuditError;
-use crate::wire::{Answer, ClientHello, ask, tls13_hello};
+use crate::wire::{Answer, ClientHello, TLS13, ask, tls13_hello};
 
 /// SSL 3.0 to TLS 1.3.
-pub const VERSIONS: [u16; 5] = [0x0300, 0x0301, 0x0302, 0x0303, 0x0304];
+pub const VERSIONS: [u16; 5] = [0x0300, 0x0301, 0x0302, 0x0303, TLS13];
 /// Renegotiation information and fallback: signals, no suites.
 const SIGNALS: [u16; 2] = [0x00FF, 0x5600];
 /// (RFC 7627)
@@ -61,7 +61,7 @@ async fn picked(address: SocketAddr, version: u16) -> Result<Vec<u16>, AuditErro
 }
 
 fn hello(version: u16, suites: &[u16]) -> Vec<u8> {
-    let hello = if version == 0x0304 { tls13_hello(suites) } else { ClientHello::new(version, suites) };
+    let hello = if version == TLS13 { tls13_hello(suites) } else { ClientHello::new(version, suites) };
     // A listener that demands the extended master secret would refuse everything else.
     hello.with(EXTENDED_MASTER_SECRET, &[]).bytes()
 }

@@ -19,6 +19,8 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub const TLS11: u16 = 0x0302;
 /// TLS 1.2 on the wire.
 pub const TLS12: u16 = 0x0303;
+/// TLS 1.3 where versions are listed.
+pub const TLS13: u16 = 0x0304;
 
 pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;

@@ -42,7 +42,7 @@ impl Key {
         Ok(Self(PKey::from_rsa(Rsa::generate(bits)?)?))
     }
 
-    /// A fresh key on P-256: what this profile refuses.
+    /// A fresh key on P-256: what `ts33320` refuses.
     pub fn generate_ec() -> Result<Self, PkiError> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         Ok(Self(PKey::from_ec_key(EcKey::generate(&group)?)?))

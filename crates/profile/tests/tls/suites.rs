@@ -1,9 +1,10 @@
 //! Which suites a listener accepts: all 65,534 code points are asked, at every version. (P-12 to P-16, T-04, T-06)
 
-use audit::{Accepted, Answer, ClientHello, TLS11, TLS12, ask, scan};
+use audit::{Accepted, Answer, ClientHello, TLS11, TLS12, TLS13, ask, scan};
+use profile::pki::{Key, LeafOrder};
 use profile::{Acceptor, Profile, SuiteOrder, Terms, Version};
 
-use crate::world::{PATIENCE, Server, World, pinned, s_client};
+use crate::world::{HOST, PATIENCE, Server, World, pinned, s_client};
 
 /// What a listener of a profile accepts: nothing at a version that it does not have.
 fn table(profile: &Profile) -> Accepted {
@@ -22,6 +23,37 @@ async fn p13_p14_p15_p16_t02_t12_only_listed_suites_of_all_code_points_at_all_ve
     let expected = Accepted([(TLS11, sha1), (TLS12, all)].into());
     assert_eq!(table(&Profile::TS33320), expected);
     assert_eq!(scan(server.address).await.unwrap(), expected);
+}
+
+/// A listener of the later profile with this key.
+async fn later(world: &World, key: &Key) -> Server {
+    let terms = Terms { profile: &Profile::TS33210, ..world.terms() };
+    let pair = world.operator.issue(&LeafOrder::hems(HOST), key).unwrap();
+    let pair = pair.write(world.dir.path(), "later", key).unwrap();
+    Server::start(Acceptor::new(&terms, &pair, &[world.anchor()]).unwrap()).await
+}
+
+/// The later profile's suites for one kind of key.
+fn of_the_later(authenticated_by: &str) -> Accepted {
+    let suites = Profile::TS33210.suites.iter().filter(|suite| {
+        suite.since == Version::Tls13 || suite.standard_name.contains(&format!("_{authenticated_by}_WITH"))
+    });
+    Accepted::expect(suites.map(|suite| (suite.since.code(), suite.code)))
+}
+
+#[tokio::test]
+async fn t01_t12_the_later_profile_accepts_its_own_list_of_all_code_points_at_all_versions() {
+    let world = World::new();
+    let newest = vec![0x1301, 0x1302];
+    for (key, name, tls12) in [
+        (Key::generate(2048).unwrap(), "RSA", vec![0x009E, 0x009F, 0xC02F, 0xC030]),
+        (Key::generate_ec().unwrap(), "ECDSA", vec![0xC02B, 0xC02C]),
+    ] {
+        let expected = Accepted([(TLS12, tls12), (TLS13, newest.clone())].into());
+        assert_eq!(of_the_later(name), expected);
+        let server = later(&world, &key).await;
+        assert_eq!(scan(server.address).await.unwrap(), expected, "{name}");
+    }
 }
 
 #[tokio::test]
