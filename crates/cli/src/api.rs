@@ -159,3 +159,22 @@ fn refused(status: StatusCode, problem: &Value) -> ApiError {
     }
     ApiError::Refused { status, detail }
 }
+
+/// A value of a query: whatever is not unreserved is escaped. (RFC 3986 2.1)
+pub(crate) fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distinguished_name_survives_a_query() {
+        assert_eq!(escaped("0a-ff@CN=x, O=A&B"), "0a-ff%40CN%3Dx%2C%20O%3DA%26B");
+    }
+}

@@ -8,6 +8,7 @@ use profile::CertificateFacts;
 use serde::Serialize;
 
 use crate::{
+    grace::{ListFacts, Standing},
     store::{DeviceRow, SuspicionRow, at},
     trust::Forecast,
 };
@@ -53,6 +54,9 @@ pub(crate) struct Facts {
     pub(crate) expiring: Vec<DeviceRow>,
     pub(crate) disputed: Vec<DeviceRow>,
     pub(crate) downgraded: Vec<DeviceRow>,
+    pub(crate) lists: Vec<ListFacts>,
+    /// What is wrong with revocation lists: the anchor, what, and since when.
+    pub(crate) troubles: Vec<(String, String, Timestamp)>,
 }
 
 /// The alarms, the worst first.
@@ -60,6 +64,8 @@ pub(crate) fn raised(facts: &Facts) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = [own_expiry(facts), cells_refuse(facts), cells_expire(facts)]
         .into_iter()
         .flatten()
+        .chain(facts.lists.iter().filter_map(|list| list_overdue(list, facts.now)))
+        .chain(facts.troubles.iter().map(list_trouble))
         .chain(facts.suspicions.iter().map(clone_suspected))
         .chain(facts.disputed.iter().map(disputed))
         .chain(facts.downgraded.iter().map(downgraded))
@@ -118,6 +124,35 @@ fn cells_expire(facts: &Facts) -> Option<Alarm> {
         ),
         since: None,
     })
+}
+
+/// From the first moment on: a list that is not replaced revokes nobody new.
+fn list_overdue(list: &ListFacts, now: Timestamp) -> Option<Alarm> {
+    let (severity, what) = match list.standing(now) {
+        Standing::Current | Standing::Early => return None,
+        Standing::Stale => (Severity::Major, "it counts until"),
+        Standing::Over => (Severity::Critical, "what its issuer issued is refused since"),
+    };
+    Some(Alarm {
+        kind: "revocation_list_overdue",
+        severity,
+        identity: None,
+        detail: format!(
+            "the list of {} (anchor {}) should have been replaced; {what} {}; see `hearth trust lists`",
+            list.list.issuer, list.anchor, list.counts_until
+        ),
+        since: Some(list.list.next_update.to_string()),
+    })
+}
+
+fn list_trouble((anchor, note, since): &(String, String, Timestamp)) -> Alarm {
+    Alarm {
+        kind: "revocation_list_unusable",
+        severity: Severity::Major,
+        identity: None,
+        detail: format!("anchor {anchor}: {note}"),
+        since: Some(since.to_string()),
+    }
 }
 
 fn clone_suspected(row: &SuspicionRow) -> Alarm {

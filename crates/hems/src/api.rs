@@ -10,9 +10,11 @@ mod calls;
 mod devices;
 mod evidence;
 mod identities;
+mod lists;
 mod offer;
 mod pools;
 mod problem;
+mod reason;
 mod refusals;
 mod sessions;
 mod templates;
@@ -93,6 +95,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/alarms", get(alarms::list)),
         ("/api/v1/trust/preview", post(trust::preview)),
         ("/api/v1/trust/expiry", get(trust::expiry)),
+        ("/api/v1/trust/lists", get(lists::list)),
+        ("/api/v1/trust/grace", get(lists::history).post(lists::extend).delete(lists::end)),
         ("/api/v1/sessions", get(sessions::list)),
         ("/api/v1/refusals", get(refusals::list)),
         ("/api/v1/templates", get(templates::list)),

@@ -7,21 +7,24 @@
 //! ```
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use jiff::Timestamp;
 use profile::{
-    Acceptor, Blocklist, CertificateFacts, ContextError, TicketError, TicketKey, TicketKeys, TicketSeal,
-    Watched,
+    Acceptor, Blocklist, CertificateFacts, ContextError, Materials, Profile, TicketError, TicketKey,
+    TicketKeys, TicketSeal, Watched,
 };
 use tokio::sync::{Notify, watch};
 
 use crate::{
     Hems,
     config::{Listener, Tls},
+    grace::{self, Graces, ListFacts},
     store::{Store, StoreError},
 };
 
@@ -43,6 +46,10 @@ struct Door {
 /// Every TLS listener of this node.
 pub(crate) struct Doors {
     doors: Vec<Door>,
+    /// What operators added to the grace of stale lists.
+    graces: Mutex<Graces>,
+    /// What is wrong with revocation lists since they were read last, and since when.
+    troubles: Mutex<Troubles>,
     keys: Arc<TicketKeys>,
     seal: TicketSeal,
     again: Notify,
@@ -73,7 +80,8 @@ impl Doors {
             let acceptor = Acceptor::with(&listener.terms, &listener.materials, blocks, keys)?;
             doors.push(Door { listener: listener.clone(), acceptor, files });
         }
-        Ok(Self { doors, keys, seal, again: Notify::new() })
+        let (graces, troubles) = Default::default();
+        Ok(Self { doors, graces, troubles, keys, seal, again: Notify::new() })
     }
 
     /// Every address with who accepts cells there.
@@ -89,6 +97,17 @@ impl Doors {
         self.doors.first().map(|door| door.acceptor.certificate())
     }
 
+    /// The profile of the listener of that name; of the first where nobody says.
+    pub(crate) fn profile(&self, listener: Option<&str>) -> Option<&'static Profile> {
+        let is_meant = |door: &&Door| listener.is_none_or(|name| door.listener.name == name);
+        self.doors.iter().find(is_meant).map(|door| door.listener.terms.profile)
+    }
+
+    /// The names of the listeners.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.doors.iter().map(|door| door.listener.name.as_str()).collect()
+    }
+
     /// The file of that certificate's chain.
     pub(crate) fn chain(&self) -> Option<&Path> {
         self.doors.first().map(|door| door.listener.materials.own.chain.as_path())
@@ -100,7 +119,7 @@ impl Doors {
     }
 
     /// Agrees with the other nodes on the keys of this hour and the next.
-    pub(crate) async fn agree(&self, store: &Store, now: jiff::Timestamp) -> Result<(), DoorError> {
+    pub(crate) async fn agree(&self, store: &Store, now: Timestamp) -> Result<(), DoorError> {
         let present = TicketKey::period_at(now);
         let mut offered = Vec::new();
         for period in [present, present + 1] {
@@ -123,30 +142,119 @@ impl Doors {
                 () = self.again.notified() => true,
                 _ = shutdown.wait_for(|is_over| *is_over) => return,
             };
-            for door in &self.doors {
-                door.look(is_asked);
-            }
+            self.look(is_asked, hems.now());
             looks += 1;
-            if looks % LOOKS_PER_AGREEMENT == 0
-                && let Err(error) = self.agree(&hems.store, hems.now()).await
-            {
-                tracing::error!(%error, "cells make full handshakes: there are no keys for tickets");
+            if looks % LOOKS_PER_AGREEMENT == 0 {
+                self.meet_the_others(&hems).await;
             }
         }
     }
+
+    /// What other nodes wrote into the store.
+    async fn meet_the_others(&self, hems: &Hems) {
+        if let Err(error) = self.agree(&hems.store, hems.now()).await {
+            tracing::error!(%error, "cells make full handshakes: there are no keys for tickets");
+        }
+        if let Err(error) = self.share_graces(&hems.store).await {
+            tracing::error!(%error, "what operators decided about stale lists cannot be read");
+        }
+    }
+
+    fn look(&self, is_asked: bool, now: Timestamp) {
+        let graces = lock(&self.graces).clone();
+        for door in &self.doors {
+            let is_read_again = door.look(is_asked, &graces);
+            let mut troubles = lock(&self.troubles);
+            if is_read_again {
+                // What is still wrong is said again.
+                troubles.retain(|(listener, ..), _| *listener != door.listener.name);
+            }
+            for (anchor, note) in door.acceptor.take_notes() {
+                tracing::warn!(listener = door.listener.name, anchor, "{note}");
+                if troubles.len() < TROUBLES_MAX {
+                    troubles.entry((door.listener.name.clone(), anchor, note.to_string())).or_insert(now);
+                }
+            }
+        }
+    }
+
+    /// Lets the lists count as operators decided; open connections go on.
+    pub(crate) async fn share_graces(&self, store: &Store) -> Result<(), StoreError> {
+        let graces = grace::in_force(&store.graces().await?);
+        if *lock(&self.graces) != graces {
+            self.doors.iter().for_each(|door| door.read(&graces));
+            *lock(&self.graces) = graces;
+        }
+        Ok(())
+    }
+
+    /// The anchors that have revocation lists.
+    pub(crate) fn anchors_with_lists(&self) -> Vec<String> {
+        let anchors = self.doors.iter().flat_map(|door| &door.listener.materials.anchors);
+        let names = anchors.filter(|anchor| !anchor.crls.is_empty()).map(|anchor| anchor.name.clone());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Every revocation list; listeners share them.
+    pub(crate) fn lists(&self) -> Vec<ListFacts> {
+        let graces = lock(&self.graces).clone();
+        let mut lists: Vec<ListFacts> = Vec::new();
+        for door in &self.doors {
+            let anchors = door.materials(&graces).anchors;
+            let policy = |name: &str| anchors.iter().find(|anchor| anchor.name == name);
+            for (anchor, list) in door.acceptor.lists() {
+                let policy = policy(&anchor).map(|anchor| anchor.crl_policy).unwrap_or_default();
+                let facts = ListFacts::new(anchor, list, policy);
+                if !lists.contains(&facts) {
+                    lists.push(facts);
+                }
+            }
+        }
+        lists
+    }
+
+    /// What is wrong with revocation lists: the anchor, what, and since when.
+    pub(crate) fn troubles(&self) -> Vec<(String, String, Timestamp)> {
+        let troubles = lock(&self.troubles);
+        let shown = troubles.iter().map(|((_, anchor, note), since)| (anchor.clone(), note.clone(), *since));
+        let distinct: BTreeSet<_> = shown.collect();
+        distinct.into_iter().collect()
+    }
+}
+
+/// Listener, anchor and note.
+type Troubles = BTreeMap<(String, String, String), Timestamp>;
+
+/// Troubles that are kept: as many as lists.
+const TROUBLES_MAX: usize = profile::revocation::MAX_CRLS;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Door {
-    fn look(&self, is_asked: bool) {
-        for (anchor, note) in self.acceptor.take_notes() {
-            tracing::warn!(listener = self.listener.name, anchor, "{note}");
+    /// Reads the files again where one has changed or somebody asks; says whether it did.
+    fn look(&self, is_asked: bool, graces: &Graces) -> bool {
+        let has_changed = lock(&self.files).has_changed();
+        if has_changed || is_asked {
+            self.read(graces);
         }
-        let has_changed = self.files.lock().unwrap_or_else(PoisonError::into_inner).has_changed();
-        if !has_changed && !is_asked {
-            return;
+        has_changed || is_asked
+    }
+
+    /// What the listener is made of, with what operators added to the grace of its anchors' lists.
+    fn materials(&self, graces: &Graces) -> Materials {
+        let mut materials = self.listener.materials.clone();
+        for anchor in &mut materials.anchors {
+            let policy = &mut anchor.crl_policy;
+            policy.extended_until = policy.extended_until.max(graces.get(&anchor.name).copied());
         }
+        materials
+    }
+
+    fn read(&self, graces: &Graces) {
         let listener = &self.listener.name;
-        match self.acceptor.reload(&self.listener.materials) {
+        match self.acceptor.reload(&self.materials(graces)) {
             Ok(()) => tracing::info!(listener, "certificates, anchors and revocation lists were read again"),
             Err(error) => tracing::error!(listener, "the old certificates and anchors stay: {error}"),
         }

@@ -23,6 +23,7 @@ mod desire;
 mod doors;
 mod endpoint;
 mod gate;
+mod grace;
 mod plan;
 mod pool;
 mod quirk;

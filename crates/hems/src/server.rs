@@ -285,6 +285,7 @@ async fn doors(config: &Config, store: &Store, blocks: &Blocks) -> Result<Option
     let blocks: Arc<dyn profile::Blocklist> = Arc::new(blocks.clone());
     let doors = Doors::open(tls, &config.state_dir, &blocks)?;
     doors.agree(store, config.clock.now()).await?;
+    doors.share_graces(store).await?;
     Ok(Some(Arc::new(doors)))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::{Access, ApiError},
+    api::{Access, ApiError, escaped},
     output::{self, Column, Form},
 };
 
@@ -93,15 +93,6 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     }
 }
 
-/// A value of a query: whatever is not unreserved is escaped. (RFC 3986 2.1)
-fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(escape).collect()
-}
-
 async fn list(access: &Access, form: Form) -> Answer {
     let blocks = access.list(PATH).await?;
     match form {
@@ -109,14 +100,4 @@ async fn list(access: &Access, form: Form) -> Answer {
         Form::Json => println!("{}", Value::Array(blocks)),
     }
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_distinguished_name_survives_a_query() {
-        assert_eq!(escaped("0a-ff@CN=x, O=A&B"), "0a-ff%40CN%3Dx%2C%20O%3DA%26B");
-    }
 }

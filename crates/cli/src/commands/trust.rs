@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use hyper::Method;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::Access,
+    api::{Access, ApiError, escaped},
     output::{self, Column, Form},
 };
 
@@ -36,6 +38,23 @@ enum TrustCommand {
         /// The chain in PEM, the H(e)MS's own certificate first.
         #[arg(long)]
         certificate: PathBuf,
+        /// For which listener it is meant; for the first, `cwmp`, where nothing is said.
+        #[arg(long, value_name = "NAME")]
+        listener: Option<String>,
+    },
+    /// The revocation lists in use: how fresh they are, and until when a stale one counts.
+    Lists,
+    /// Let an anchor's stale revocation lists count for longer, or see who did; every act stays on record.
+    Grace {
+        /// The anchor; without it the acts so far are listed.
+        #[arg(long, value_name = "NAME", requires = "reason")]
+        anchor: Option<String>,
+        /// For how many days from now, 30 at most; 0 ends the extension.
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: u32,
+        /// Why, for whoever asks later.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Whose certificate ends soon.
     Expiry {
@@ -80,6 +99,19 @@ enum SessionCommand {
 const DOUBTS: [Column; 4] =
     [("IDENTITY", "identity"), ("CERTAIN", "certain"), ("REASON", "reason"), ("DETAIL", "detail")];
 const ENDINGS: [Column; 3] = [("IDENTITY", "identity"), ("ENDS", "not_after"), ("DAYS LEFT", "days_left")];
+const GRACE: &str = "/api/v1/trust/grace";
+const LISTS: [Column; 8] = [
+    ("ANCHOR", "anchor"),
+    ("ISSUER", "issuer"),
+    ("NUMBER", "number"),
+    ("REVOKED", "revoked"),
+    ("NEXT UPDATE", "next_update"),
+    ("STANDING", "standing"),
+    ("COUNTS UNTIL", "counts_until"),
+    ("VERIFIED", "verified"),
+];
+const GRACES: [Column; 5] =
+    [("ANCHOR", "anchor"), ("UNTIL", "until"), ("REASON", "reason"), ("BY", "by"), ("AT", "at")];
 const ALARMS: [Column; 5] = [
     ("SEVERITY", "severity"),
     ("KIND", "kind"),
@@ -104,12 +136,28 @@ const SESSIONS: [Column; 11] = [
 pub(crate) async fn run(arguments: Trust) -> Answer {
     let Trust { common: Common { access, output }, command } = arguments;
     match command {
-        TrustCommand::Preview { certificate } => {
+        TrustCommand::Preview { certificate, listener } => {
             let read = std::fs::read(&certificate);
             let pem = read.map_err(|error| format!("cannot read {}: {error}", certificate.display()))?;
-            let preview = access.upload("/api/v1/trust/preview", pem).await?;
+            let query = listener.map(|name| format!("?listener={}", escaped(&name))).unwrap_or_default();
+            let preview = access.upload(&format!("/api/v1/trust/preview{query}"), pem).await?;
             show(output, &preview, print_preview);
             Ok(number(&preview, "refuse") == 0 && rows(&preview, "faults").is_empty())
+        }
+        TrustCommand::Lists => {
+            list(output, access.get("/api/v1/trust/lists").await?, &LISTS);
+            Ok(true)
+        }
+        TrustCommand::Grace { anchor: None, .. } => {
+            list(output, access.get(GRACE).await?, &GRACES);
+            Ok(true)
+        }
+        TrustCommand::Grace { anchor: Some(anchor), days, reason } => {
+            let act = extend(&access, &anchor, days, &reason.unwrap_or_default()).await?;
+            show(output, &act, |act| {
+                print!("{}", output::table(&GRACES, std::slice::from_ref(act)));
+            });
+            Ok(true)
         }
         TrustCommand::Expiry { within_days } => {
             let expiry = access.get(&format!("/api/v1/trust/expiry?within_days={within_days}")).await?;
@@ -121,6 +169,17 @@ pub(crate) async fn run(arguments: Trust) -> Answer {
             Ok(true)
         }
     }
+}
+
+/// Extends the grace of an anchor's lists, or ends an extension.
+async fn extend(access: &Access, anchor: &str, days: u32, reason: &str) -> Result<Value, ApiError> {
+    if days == 0 {
+        let query = format!("anchor={}&reason={}", escaped(anchor), escaped(reason));
+        return access.delete(&format!("{GRACE}?{query}")).await;
+    }
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(days));
+    let extension = json!({"anchor": anchor, "until": until, "reason": reason});
+    access.send(Method::POST, GRACE, &extension).await
 }
 
 pub(crate) async fn run_alarms(arguments: Alarms) -> Answer {

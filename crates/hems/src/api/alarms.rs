@@ -10,9 +10,12 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<Alarm>> {
     let (hems, store) = (&api.hems, &api.hems.store);
     let now = hems.now();
     let soon = (now + EXPIRY_WARNING).as_millisecond();
+    let doors = hems.doors.as_ref();
     let facts = Facts {
         now,
-        own: hems.doors.as_ref().and_then(|doors| doors.certificate()),
+        own: doors.and_then(|doors| doors.certificate()),
+        lists: doors.map(|doors| doors.lists()).unwrap_or_default(),
+        troubles: doors.map(|doors| doors.troubles()).unwrap_or_default(),
         forecast: trust::forecast_of_present(hems).await?,
         suspicions: store.suspicions(PAGE_MAX).await?,
         expiring: store.devices_expiring(soon, PAGE_MAX).await?,

@@ -9,14 +9,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, time};
+use super::{Answer, Api, Page, Problem, reason::reason, time};
 use crate::{
     blocks::{Kind, Rule},
     store::{BlockRow, Blocking},
 };
-
-/// Characters of a reason: a sentence.
-const REASON_MAX: usize = 256;
 
 /// One block.
 #[derive(Serialize)]
@@ -68,11 +65,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<BlockView>), Problem> {
     let Json(new) = body?;
     let rule = rule(new.kind, &new.value)?;
-    let reason = new.reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
-        return Err(Problem::invalid(format!("`reason` says why in 1 to {REASON_MAX} characters")));
-    }
-    let row = BlockRow::new(&rule, reason, "operator", api.hems.now());
+    let row = BlockRow::new(&rule, &reason(&new.reason)?, "operator", api.hems.now());
     let status = match api.hems.store.block(row.clone()).await? {
         Blocking::New => StatusCode::CREATED,
         Blocking::Same => StatusCode::OK,

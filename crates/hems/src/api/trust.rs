@@ -57,10 +57,22 @@ pub(super) struct Ahead {
     within_days: Option<u32>,
 }
 
-/// Judges a chain in PEM, leaf first, as the cells would.
-pub(super) async fn preview(State(api): State<Api>, pem: Bytes) -> Answer<Preview> {
-    let candidate = Candidate::read(&pem, &api.hems.url, &Profile::TS33320)
-        .map_err(|error| Problem::invalid(error.to_string()))?;
+/// For which listener a certificate is meant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Meant {
+    listener: Option<String>,
+}
+
+/// Judges a chain in PEM, leaf first, as the cells of a listener would.
+pub(super) async fn preview(
+    State(api): State<Api>,
+    meant: Result<Query<Meant>, QueryRejection>,
+    pem: Bytes,
+) -> Answer<Preview> {
+    let profile = profile(&api.hems, meant?.0.listener.as_deref())?;
+    let candidate =
+        Candidate::read(&pem, &api.hems.url, profile).map_err(|error| Problem::invalid(error.to_string()))?;
     let (begin, end) = candidate.validity();
     Ok(Json(Preview {
         chain: candidate.chain().to_vec(),
@@ -86,9 +98,17 @@ async fn forecast(
 }
 
 async fn present(hems: &Hems) -> Option<Candidate> {
-    let chain = hems.doors.as_ref()?.chain()?;
-    let pem = tokio::fs::read(chain).await.ok()?;
-    Candidate::read(&pem, &hems.url, &Profile::TS33320).ok()
+    let doors = hems.doors.as_ref()?;
+    let pem = tokio::fs::read(doors.chain()?).await.ok()?;
+    Candidate::read(&pem, &hems.url, doors.profile(None)?).ok()
+}
+
+/// The rules that a certificate for that listener is under; the clause's where there is no TLS.
+fn profile(hems: &Hems, listener: Option<&str>) -> Result<&'static Profile, Problem> {
+    let Some(doors) = &hems.doors else { return Ok(&Profile::TS33320) };
+    doors
+        .profile(listener)
+        .ok_or_else(|| Problem::invalid(format!("`listener` is one of: {}", doors.names().join(", "))))
 }
 
 /// Lists the cells whose certificate ends within `within_days`, the nearest end first.

@@ -23,7 +23,7 @@ fn query(text: &str) -> String {
 }
 
 /// Whether a certificate still gets a session.
-async fn is_served(world: &World, pair: &KeyPair) -> bool {
+pub(crate) async fn is_served(world: &World, pair: &KeyPair) -> bool {
     let Ok(stream) = world.try_connect(pair).await else { return false };
     let mut cell = Cell::over(stream, 1).await;
     cell.try_post("").await.is_ok()

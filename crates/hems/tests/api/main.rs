@@ -13,6 +13,7 @@ mod evidence;
 mod habits;
 mod hostile;
 mod identities;
+mod lists;
 mod pools;
 mod raw;
 mod refusals;

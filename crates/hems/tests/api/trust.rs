@@ -52,6 +52,10 @@ async fn p18_a_change_of_certificate_is_previewed_with_the_cells_that_would_refu
     let present = std::fs::read_to_string(world.path("pki/hems/localhost.pem")).unwrap();
     let (_, same) = world.upload(Method::POST, path, present).await;
     assert_eq!((&same["refuse"], &same["unproven_root"]), (&json!(0), &json!(null)), "{same}");
+    let (status, problem) =
+        world.upload(Method::POST, &format!("{path}?listener=x"), chain("localhost", 24)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().unwrap().contains("one of: cwmp"), "{problem}");
     let (status, problem) = world.upload(Method::POST, path, "nonsense".to_owned()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid")));
 }
@@ -83,4 +87,17 @@ async fn f13_cells_whose_clock_is_outside_our_certificate_raise_an_alarm() {
         "{alarms}"
     );
     assert!(alarm["detail"].as_str().unwrap().starts_with("1 of 1 cells"), "{alarm}");
+}
+
+#[tokio::test]
+async fn a09_a_certificate_is_previewed_under_the_rules_of_its_listener() {
+    let world = World::with_later().await;
+    let root = Authority::create(&AuthorityOrder::lab("next", "localhost").unconstrained()).unwrap();
+    let leaf = root.issue(&LeafOrder::hems("localhost"), &Key::generate_ec().unwrap()).unwrap();
+    let pem = String::from_utf8([leaf.pem().unwrap(), root.pem().unwrap()].concat()).unwrap();
+    for (query, faults) in [("", 1), ("?listener=cwmp", 1), ("?listener=newer%20cells", 0)] {
+        let (_, preview) =
+            world.upload(Method::POST, &format!("/api/v1/trust/preview{query}"), pem.clone()).await;
+        assert_eq!(preview["faults"].as_array().unwrap().len(), faults, "{query}: {preview}");
+    }
 }
