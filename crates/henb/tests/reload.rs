@@ -5,7 +5,7 @@ mod scripted;
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use cwmp::{ParameterValueStruct, SetParameterValues, Text, Value};
@@ -79,6 +79,16 @@ async fn a12_a_cell_that_wants_a_stapled_answer_refuses_a_hems_without_one() {
     cell.stop().await;
 }
 
+/// A daemon that does not outlive a test that failed.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn sighup_lets_the_daemon_read_its_files_again_and_ends_nothing() {
     let world = World::new().await;
@@ -92,21 +102,23 @@ async fn sighup_lets_the_daemon_read_its_files_again_and_ends_nothing() {
     );
     let config = world.room("henbd.toml");
     std::fs::write(&config, text).unwrap();
-    let mut henbd = Command::new(env!("CARGO_BIN_EXE_henbd"))
-        .arg("--config")
-        .arg(&config)
-        .env("RUST_LOG", "info")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut henbd = Daemon(
+        Command::new(env!("CARGO_BIN_EXE_henbd"))
+            .arg("--config")
+            .arg(&config)
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
     world.acs.until(|acs| !acs.informs().is_empty()).await;
-    let pid = henbd.id().to_string();
+    let pid = henbd.0.id().to_string();
     let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     signal("-HUP");
-    let mut said = BufReader::new(henbd.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut said = BufReader::new(henbd.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     // Beside the H(e)MS of this test, which has a session to end first.
     let read = tokio::task::spawn_blocking(move || said.any(|line| line.contains("were read again")));
     assert!(read.await.unwrap());
     signal("-TERM");
-    assert!(henbd.wait().unwrap().success());
+    assert!(henbd.0.wait().unwrap().success());
 }

@@ -4,7 +4,13 @@
 #[expect(dead_code, reason = "other tests need the rest of it")]
 mod scripted;
 
-use std::{os::unix::process::CommandExt, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command},
+    sync::Arc,
+    time::Duration,
+};
 
 use cwmp::{
     AcsMethod, CpeMethod, CpeResponse, Download, FaultCode, FromCpe, GetParameterValues,
@@ -371,6 +377,23 @@ async fn g03_a_cell_that_refuses_its_hems_turns_to_the_recovery_endpoint_and_bac
     assert!(world.state().clock >= today - days(1));
 }
 
+/// A process with its children, which end with it: faketime stands between.
+struct Group(Child);
+
+impl Group {
+    fn start(command: &mut Command) -> Self {
+        Self(command.process_group(0).spawn().unwrap())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
     let world = World::new().await;
@@ -387,17 +410,13 @@ async fn p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("henbd.toml"), &text).unwrap();
         let before = world.acs.informs().len();
-        let mut henbd = Command::new("faketime")
-            .args(["-f", offset, env!("CARGO_BIN_EXE_henbd"), "--config"])
-            .arg(folder.join("henbd.toml"))
-            .process_group(0)
-            .spawn()
-            .unwrap();
+        let henbd = Group::start(
+            Command::new("faketime")
+                .args(["-f", offset, env!("CARGO_BIN_EXE_henbd"), "--config"])
+                .arg(folder.join("henbd.toml")),
+        );
         world.acs.until(|acs| acs.informs().len() > before).await;
-        // faketime stands between: both end as a group.
-        let group = format!("-{}", henbd.id());
-        assert!(Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
-        henbd.wait().unwrap();
+        drop(henbd);
         let inform = world.acs.informs().remove(before);
         assert!(inform.current_time.since_boot().is_some(), "{offset}");
         let clock = inform.parameter_list.iter().find(|entry| entry.name == path::LOCAL_CLOCK).unwrap();
