@@ -58,6 +58,11 @@ pub(crate) trait Member: Wire {
     const ELEMENT: &'static str;
     /// The type as `arrayType` names it.
     const TYPE: &'static str;
+
+    /// One whose element had another name, as it would have been read under its own.
+    fn under_its_own_name(self, _cursor: &mut Cursor<'_>) -> Self {
+        self
+    }
 }
 
 /// Elements that devices in the field leave out, and the text that then stands for them.
@@ -79,8 +84,13 @@ const NAMES: &[&str] =
 
 /// Text without the white space around it, where it is a name.
 pub(crate) fn unpadded(cursor: &mut Cursor<'_>, element: &Element<'_>, text: Text) -> Text {
+    if NAMES.contains(&element.local()) { trimmed(cursor, text) } else { text }
+}
+
+/// Text without the white space around it.
+fn trimmed(cursor: &mut Cursor<'_>, text: Text) -> Text {
     let trimmed = text.trim_ascii();
-    if trimmed.len() == text.len() || !NAMES.contains(&element.local()) {
+    if trimmed.len() == text.len() {
         return text;
     }
     cursor.forgive(Leniency::Padding);
@@ -134,12 +144,7 @@ fn number<T: Wire + FromStr>(
 /// Reads text that is no string: white space around it is padding.
 fn scalar(cursor: &mut Cursor<'_>) -> Result<Text, DecodeError> {
     let text = cursor.text()?;
-    let trimmed = text.trim_ascii();
-    if trimmed.len() == text.len() {
-        return Ok(text);
-    }
-    cursor.forgive(Leniency::Padding);
-    Ok(if trimmed.is_empty() { Text::new() } else { text.slice_ref(trimmed) })
+    Ok(trimmed(cursor, text))
 }
 
 impl Wire for u32 {
@@ -273,6 +278,10 @@ impl Wire for FaultCode {
 impl Member for Text {
     const ELEMENT: &'static str = "string";
     const TYPE: &'static str = "xsd:string";
+
+    fn under_its_own_name(self, cursor: &mut Cursor<'_>) -> Self {
+        trimmed(cursor, self)
+    }
 }
 
 impl<T: Member> Wire for Vec<T> {
@@ -285,13 +294,15 @@ impl<T: Member> Wire for Vec<T> {
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
         let mut members = Self::new();
         while let Some(child) = cursor.child()? {
-            if child.local() != T::ELEMENT {
+            let is_named_otherwise = child.local() != T::ELEMENT;
+            if is_named_otherwise {
                 cursor.forgive(Leniency::ArrayMember);
             }
             if child.namespace != Namespace::None {
                 cursor.forgive(Leniency::QualifiedChild);
             }
-            members.push(T::decode(cursor, &child)?);
+            let member = T::decode(cursor, &child)?;
+            members.push(if is_named_otherwise { member.under_its_own_name(cursor) } else { member });
         }
         check_array_type(cursor, element, T::TYPE, members.len());
         Ok(members)

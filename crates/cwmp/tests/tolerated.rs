@@ -113,6 +113,7 @@ const FORGIVEN: &[(&str, &str, &str, &[Leniency])] = &[
     (INFORM, EVENTS, "SOAP-ENC:arrayType=\"cwmp:EventStruct\"", &[ArrayCount]),
     (INFORM, EVENTS, "SOAP-ENC:arrayType=\"cwmp:EventStruct[64]\"", &[ArrayCount]),
     (VALUES, "<string>", "<item>", &[ArrayMember]),
+    (VALUES, "<string>", "<item> ", &[ArrayMember, Padding]),
     // Elements.
     (INFORM, "<MaxEnvelopes>", "<X_Vendor><Deep>1</Deep></X_Vendor><MaxEnvelopes>", &[UnknownElement]),
     (INFORM, "<OUI>", "<Vendor>x</Vendor><OUI>", &[UnknownElement]),
