@@ -174,6 +174,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         names: options.quirk.as_ref().map(henb::quirk::names).unwrap_or_default(),
         quirk: options.quirk.clone(),
         trust: Care::default(),
+        discards_credentials: false,
     }
 }
 

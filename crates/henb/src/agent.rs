@@ -99,6 +99,7 @@ impl Agent {
         let device = device(config, connector.identity(), state.as_ref());
         let mut cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
         cell.trust = trust;
+        cell.discards_credentials = config.discards_credentials;
         cell.quirks = config.quirk.iter().cloned().collect();
         for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
             tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");

@@ -7,6 +7,8 @@
 //!   power on ─▶ 1 BOOT (0 BOOTSTRAP for a new URL) ─▶ tick ─▶ inform ─▶ delivered ─▶ promises: reboot, transfers
 //! ```
 
+mod clock;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
 use cwmp::{
@@ -14,10 +16,8 @@ use cwmp::{
     Quirks, ScheduleInform, Text, TransferComplete,
 };
 use datamodel::Path;
-use jiff::{SignedDuration, Timestamp};
-use profile::{
-    Clock, ClockCorrection, ClockError, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError,
-};
+use jiff::Timestamp;
+use profile::{Clock, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -57,6 +57,7 @@ pub(crate) struct Cell {
     schedules: Vec<Schedule>,
     /// What the product does wrong that this cell plays.
     pub(crate) quirks: Quirks,
+    pub(crate) discards_credentials: bool,
     pub(crate) trust: Trust,
     pub(crate) recovery: Recovery,
     alarms: Alarms,
@@ -89,6 +90,7 @@ impl Cell {
             reset: false,
             schedules: Vec::new(),
             quirks: Quirks::default(),
+            discards_credentials: false,
             trust: Trust::default(),
             recovery: Recovery::default(),
             alarms: Alarms::default(),
@@ -230,15 +232,6 @@ impl Cell {
     pub(crate) fn queue_transfer(&mut self, transfer: Transfer) {
         let place = self.transfers.partition_point(|pending| pending.not_before <= transfer.not_before);
         self.transfers.insert(place, transfer);
-    }
-
-    /// The clock was moved by so much: what is waited for stays as far away as it was. (K-09)
-    pub(crate) fn clock_moved(&mut self, by: SignedDuration) {
-        self.agenda.clock_moved(by);
-        for schedule in &mut self.schedules {
-            schedule.at = schedule.at.checked_add(by).unwrap_or(Timestamp::MAX);
-        }
-        self.transfers.iter_mut().for_each(|transfer| transfer.clock_moved(by));
     }
 
     /// Switches the air interface off, or lets it be on, by what the device says of its link. (X-05, X-06)
@@ -399,35 +392,6 @@ impl Cell {
     fn periodic_phase(&self) -> Option<Timestamp> {
         let said = self.device.value(path::PERIODIC_TIME);
         self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
-    }
-
-    /// A trusted source named a time: the clock takes it or does not, and what is waited for stays as far away. (K-02)
-    pub(crate) fn hear_time(&mut self, time: Timestamp, source: Source) {
-        let (before, was_synchronised) = (self.now(), self.clock.synchronised());
-        match self.clock.advance(time, source) {
-            Ok(()) => self.follow_clock(before),
-            Err(error) => tracing::debug!(%error, ?source, "a time that the clock does not take"),
-        }
-        // Only now do phases count. (K-09)
-        if self.clock.synchronised() && !was_synchronised {
-            tracing::info!(?source, "the clock is synchronised");
-            self.apply_settings();
-        }
-    }
-
-    /// Sets the clock by the operator's signed word. (K-02)
-    pub(crate) fn correct_clock(&mut self, correction: &ClockCorrection) -> Result<(), ClockError> {
-        let before = self.now();
-        if self.clock.correct(correction.time, correction.sequence)? {
-            self.follow_clock(before);
-            let text = format!("from {before} to {}, by correction {}", correction.time, correction.sequence);
-            self.raise(Alarm::ClockCorrected, &text);
-        }
-        Ok(())
-    }
-
-    fn follow_clock(&mut self, before: Timestamp) {
-        self.clock_moved(self.now().duration_since(before));
     }
 
     /// Raises an alarm and tells of it, once. (A-19)

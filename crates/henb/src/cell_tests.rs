@@ -1,6 +1,7 @@
 //! What a cell does when its clock moves, and how it complains.
 
 use jiff::SignedDuration;
+use profile::ClockCorrection;
 
 use super::*;
 use crate::{

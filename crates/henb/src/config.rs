@@ -72,6 +72,9 @@ pub struct File {
     recovery_after: Option<Typed<i64>>,
     /// `device.kind`: "simulated" or "memory". Default "simulated".
     kind: Option<Typed<String>>,
+    /// `device.credentials`: "refuse" answers a user name or password that an ACS writes with a fault that names it,
+    /// "discard" throws it away and takes what stands beside it. Default "refuse".
+    credentials: Option<Typed<String>>,
     /// `device.quirk`: the name of a known quirk, which the cell plays; its manufacturer, model and software are then the
     /// product's where they are not said. Default: none.
     quirk: Option<Typed<String>>,
@@ -187,6 +190,7 @@ impl File {
             recovery_anchors: reader.text("trust", "recovery_anchors"),
             recovery_after: reader.integer("trust", "recovery_after"),
             kind: reader.text("device", "kind"),
+            credentials: reader.text("device", "credentials"),
             quirk: reader.text("device", "quirk"),
             oui: reader.text("device", "oui"),
             latitude: reader.integer("device", "latitude"),
@@ -223,6 +227,8 @@ impl File {
         let names = self.names(reader, quirk.as_ref());
         let device = self.device(reader);
         let trust = self.care(reader, base);
+        let credentials = self.credentials.as_ref();
+        let discards_credentials = credentials.and_then(|typed| typed.parse(reader, read_credentials));
         Some(Config {
             lab: self.lab.as_ref().is_some_and(|lab| lab.value),
             state_dir: base.join(&state_dir?.value),
@@ -235,6 +241,7 @@ impl File {
             names,
             quirk,
             trust,
+            discards_credentials: discards_credentials.unwrap_or_default(),
         })
     }
 
@@ -430,6 +437,15 @@ fn degrees(reader: &mut Reader<'_>, typed: &Typed<i64>, name: &str, most: i32) -
         );
     }
     number
+}
+
+/// Whether they are discarded.
+fn read_credentials(text: &str) -> Result<bool, String> {
+    match text {
+        "refuse" => Ok(false),
+        "discard" => Ok(true),
+        _ => Err("device.credentials: \"refuse\" or \"discard\" is right".to_owned()),
+    }
 }
 
 fn read_staple(text: &str) -> Result<StaplePolicy, String> {

@@ -12,7 +12,7 @@ use cwmp::{
     ScheduleInformResponse, SetParameterAttributes, SetParameterAttributesResponse, SetParameterValues,
     SetParameterValuesFault, SetParameterValuesResponse, Text,
 };
-use datamodel::Path;
+use datamodel::{CREDENTIALS, Path};
 use profile::HemsUrl;
 
 use crate::{
@@ -108,8 +108,9 @@ fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValu
 
 fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesResponse, Fault> {
     check_key("ParameterKey", &call.parameter_key)?;
-    let refusals = url_refusals(cell, &call.parameter_list);
-    match cell.device.check(&call.parameter_list) {
+    let list = without_discarded(cell, &call.parameter_list);
+    let refusals = url_refusals(cell, &list);
+    match cell.device.check(&list) {
         Ok(()) if refusals.is_empty() => {}
         Ok(()) => return Err(Fault { details: refusals, ..Fault::from(FaultCode::INVALID_ARGUMENTS) }),
         Err(mut fault) => {
@@ -117,10 +118,21 @@ fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesR
             return Err(fault);
         }
     }
-    cell.device.set(&call.parameter_list, cell.now())?;
+    cell.device.set(&list, cell.now())?;
     cell.device.put(path::PARAMETER_KEY, &call.parameter_key);
     cell.apply_settings();
     Ok(SetParameterValuesResponse { status: ApplyStatus::Applied })
+}
+
+/// The list without the shared secrets that this cell throws away unread. (P-07, decision 5)
+fn without_discarded(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<ParameterValueStruct> {
+    let is_kept =
+        |entry: &&ParameterValueStruct| !cell.discards_credentials || !CREDENTIALS.contains(&&*entry.name);
+    let kept: Vec<_> = list.iter().filter(is_kept).cloned().collect();
+    if kept.len() < list.len() {
+        tracing::warn!("the H(e)MS wrote user names or passwords: they were thrown away");
+    }
+    kept
 }
 
 /// A URL that the transport mode forbids never becomes the cell's. (TS 33.320 8.3.4, P-11)

@@ -37,6 +37,8 @@ pub struct Config {
     pub quirk: Option<Quirk>,
     /// How it watches over certificates.
     pub trust: Care,
+    /// User names and passwords that an ACS writes are thrown away; else what they stand in is refused. (P-07, A-16)
+    pub discards_credentials: bool,
 }
 
 /// How a cell watches over certificates, its own and the H(e)MS's.

@@ -367,6 +367,7 @@ impl World {
             }),
             names: Names::default(),
             trust: Care::default(),
+            discards_credentials: false,
         };
         Self { folder, acs, config }
     }
