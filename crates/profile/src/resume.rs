@@ -12,20 +12,36 @@ const HALF: usize = 50_000;
 
 type Above = Arc<[Vec<u8>]>;
 
+/// A chain that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// DER, leaf first.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// Under which trust.
+    pub(crate) generation: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    leaf: Vec<u8>,
+    above: Above,
+    generation: u64,
+}
+
 /// The chains by the SHA-256 of their leaf.
 #[derive(Debug, Default)]
 pub(crate) struct KnownChains(Mutex<Halves>);
 
 #[derive(Debug, Default)]
 struct Halves {
-    young: HashMap<String, (Vec<u8>, Above)>,
-    old: HashMap<String, (Vec<u8>, Above)>,
+    young: HashMap<String, Entry>,
+    old: HashMap<String, Entry>,
     above: Vec<Above>,
 }
 
 impl KnownChains {
-    /// Remembers a chain that was verified: DER, leaf first.
-    pub(crate) fn remember(&self, fingerprint: &str, chain: &[Vec<u8>]) {
+    /// Remembers a chain that was verified under the trust of that generation: DER, leaf first.
+    pub(crate) fn remember(&self, fingerprint: &str, chain: &[Vec<u8>], generation: u64) {
         let Some((leaf, above)) = chain.split_first() else {
             return;
         };
@@ -35,14 +51,15 @@ impl KnownChains {
             halves.above.retain(|above| Arc::strong_count(above) > 1);
         }
         let above = halves.intern(above);
-        halves.young.insert(fingerprint.to_owned(), (leaf.clone(), above));
+        halves.young.insert(fingerprint.to_owned(), Entry { leaf: leaf.clone(), above, generation });
     }
 
-    /// The chain of a leaf: DER, leaf first.
-    pub(crate) fn find(&self, fingerprint: &str) -> Option<Vec<Vec<u8>>> {
+    /// The chain of a leaf.
+    pub(crate) fn find(&self, fingerprint: &str) -> Option<Known> {
         let halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (leaf, above) = halves.young.get(fingerprint).or_else(|| halves.old.get(fingerprint))?;
-        Some(std::iter::once(leaf).chain(above.iter()).cloned().collect())
+        let entry = halves.young.get(fingerprint).or_else(|| halves.old.get(fingerprint))?;
+        let chain = std::iter::once(&entry.leaf).chain(entry.above.iter()).cloned().collect();
+        Some(Known { chain, generation: entry.generation })
     }
 }
 
@@ -66,11 +83,12 @@ mod tests {
         let chains = KnownChains::default();
         let chain = |leaf: usize| vec![leaf.to_be_bytes().to_vec(), b"sub".to_vec(), b"root".to_vec()];
         for leaf in 0..=2 * HALF {
-            chains.remember(&leaf.to_string(), &chain(leaf));
+            chains.remember(&leaf.to_string(), &chain(leaf), 7);
         }
         assert_eq!(chains.find("0"), None);
-        assert_eq!(chains.find(&HALF.to_string()), Some(chain(HALF)));
-        assert_eq!(chains.find(&(2 * HALF).to_string()), Some(chain(2 * HALF)));
+        let known = |leaf| Some(Known { chain: chain(leaf), generation: 7 });
+        assert_eq!(chains.find(&HALF.to_string()), known(HALF));
+        assert_eq!(chains.find(&(2 * HALF).to_string()), known(2 * HALF));
         let halves = chains.0.lock().unwrap();
         assert!(halves.young.len() + halves.old.len() <= 2 * HALF && halves.above.len() == 1);
     }

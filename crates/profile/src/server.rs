@@ -133,10 +133,10 @@ impl Acceptor {
     /// Judges once more a peer that was accepted earlier: its dates pass, the operator blocks it, anchors change.
     pub fn judge_again(&self, peer: &Peer) -> Result<(), Refusal> {
         let leaf = &peer.evidence.certificate.fingerprint_sha256;
-        let chain = self.resumer.chains.find(leaf);
-        let chain =
-            chain.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "its chain is not known any more"))?;
-        self.resumer.judge(&self.present().trust, &chain).map(drop)
+        let known = self.resumer.chains.find(leaf);
+        let known =
+            known.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "its chain is not known any more"))?;
+        self.resumer.judge(&self.present().trust, &known.chain).map(drop)
     }
 
     /// What was found out about revocation lists since it was asked last, by anchor: alarms.
@@ -186,7 +186,7 @@ impl Acceptor {
         let verdict = self.resumer.judge(&present.trust, &chain).map_err(about)?;
         let identity = verdict.identity;
         let identity = identity.ok_or_else(|| Refusal::new(Reason::NotAnIdentity, "there is no identity"))?;
-        self.resumer.chains.remember(&facts.fingerprint_sha256, &chain);
+        self.resumer.chains.remember(&facts.fingerprint_sha256, &chain, present.trust.generation());
         let evidence = Evidence {
             profile: terms.profile.name,
             tls_version: version.name(),
@@ -204,7 +204,7 @@ impl Acceptor {
     /// The verified chain: the engine's after a full handshake, the remembered one after a resumption.
     fn chain(&self, ssl: &SslRef, leaf: &CertificateFacts) -> Result<Vec<Vec<u8>>, Refusal> {
         let chain = if ssl.session_reused() {
-            self.resumer.chains.find(&leaf.fingerprint_sha256)
+            self.resumer.chains.find(&leaf.fingerprint_sha256).map(|known| known.chain)
         } else {
             handshake::verified_chain(ssl)
         };
@@ -293,9 +293,12 @@ impl Keeper for Gatekeeper {
         let Some(known) = self.resumer.chains.find(&fingerprint) else {
             return false;
         };
-        // The anchors may have changed since: the chain is verified under those of today.
-        let above = known.get(1..).unwrap_or_default();
-        let chain = self.trust.chain_of(&leaf, above);
+        let chain = if known.generation == self.trust.generation() {
+            Some(known.chain)
+        } else {
+            // The anchors may have changed since: the chain is verified under those of today.
+            self.trust.chain_of(&leaf, known.chain.get(1..).unwrap_or_default())
+        };
         chain.is_some_and(|chain| self.resumer.judge(&self.trust, &chain).is_ok())
     }
 }

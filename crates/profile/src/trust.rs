@@ -7,6 +7,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
@@ -195,6 +196,8 @@ impl Anchor {
 
 /// Everything that one side trusts at one moment; a change makes a new one.
 pub(crate) struct Trust {
+    /// Tells one trust from another: what was verified under it need not be verified under it again.
+    generation: u64,
     role: Role,
     profile: &'static Profile,
     anchors: Vec<Anchor>,
@@ -236,7 +239,14 @@ impl Trust {
             }
             anchors.push(anchor);
         }
-        Ok(Self { role, profile: terms.profile, anchors, store: store.build() })
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { generation, role, profile: terms.profile, anchors, store: store.build() })
+    }
+
+    /// The number of this trust; no other has it in this process.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What was found out about revocation lists since it was asked last, by anchor.
