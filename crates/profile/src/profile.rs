@@ -251,7 +251,7 @@ impl Profile {
         min_rsa_bits: 2048,
         keys: &[KeyKind::Rsa, KeyKind::P256, KeyKind::P384],
         signatures: "ECDSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384",
-        groups: Some("X25519:P-256:P-384"),
+        groups: Some("X25519:P-256:P-384:ffdhe2048:ffdhe3072"),
         needs_extended_master_secret: true,
     };
 
