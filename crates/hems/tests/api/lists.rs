@@ -29,7 +29,7 @@ fn publish(world: &World, overdue_days: i64) {
 }
 
 fn alarm<'v>(alarms: &'v Value, kind: &str) -> Option<&'v Value> {
-    alarms["items"].as_array().unwrap().iter().find(|alarm| alarm["kind"] == kind)
+    alarms["items"].as_array().into_iter().flatten().find(|alarm| alarm["kind"] == kind)
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::Answer;
 pub(crate) enum Role {
     /// A management system: NAME is the host of its URL.
     Hems,
-    /// A cell: NAME is <EUI>.<realm>.
+    /// A cell: NAME is EUI.REALM.
     Henb,
     /// Who signs trust bundles and clock corrections: NAME is the operator's domain.
     Signer,
