@@ -105,6 +105,7 @@ impl Engine {
                 .arg(maker)
                 .arg("--")
                 .arg(&folder)
+                .env("CARGO_TARGET_DIR", &folder)
                 .stdout(io::stderr())
                 .status()?;
             if !status.success() {
