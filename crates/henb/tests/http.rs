@@ -192,7 +192,8 @@ async fn t13_an_offer_to_upgrade_the_connection_is_not_taken() {
     let world = World::new().await;
     world.acs.next_is(Oddity::Status(426, "upgrade", "TLS/1.2, HTTP/1.1".to_owned()));
     let mut cell = world.start();
-    cell.until(|status| status.failures == 1).await;
+    let failed = cell.until(|status| status.failures == 1).await;
     cell.stop().await;
+    assert_eq!(failed.last_failure.unwrap(), "the server answered with HTTP 426");
     assert_eq!(world.acs.posts().len(), 1, "the session has failed, and nobody upgrades");
 }

@@ -20,10 +20,15 @@ async fn refused(server: &mut Server, pair: &KeyPair, expected: Reason) {
 }
 
 #[tokio::test]
-async fn p08_a14_no_certificate_no_data() {
+async fn p08_a14_no_certificate_no_data_and_no_end_of_the_handshake() {
     let mut server = World::new().server().await;
     for version in ["-tls1_1", "-tls1_2"] {
-        assert_eq!(s_client(server.address, None, &pinned(version, "AES128-SHA:@SECLEVEL=0")).await, "");
+        let arguments = [&pinned(version, "AES128-SHA:@SECLEVEL=0")[..], &["-msg"]].concat();
+        let messages = s_client(server.address, None, &arguments).await;
+        let from_server: Vec<&str> = messages.lines().filter(|line| line.starts_with("<<<")).collect();
+        assert!(from_server.iter().any(|line| line.contains("CertificateRequest")), "{messages}");
+        assert!(from_server.iter().any(|line| line.contains("fatal")), "{messages}");
+        assert!(from_server.iter().all(|line| !line.contains("ChangeCipherSpec")), "{messages}");
         let refusal = server.outcome().await.unwrap_err();
         assert_eq!((refusal.reason, refusal.certificate), (Reason::NoClientCertificate, None));
     }
