@@ -1,50 +1,127 @@
-//! The table of definitions, read once.
+//! What exists on a kind of device: the tables, found by path.
 //!
-//! `fap.txt` carries facts of the standard's data models only. What the product narrows stands here, with its clause:
-//! credentials can hold nothing, and the tampering latch and the certificates belong to the device.
+//! The tables are generated from the Broadband Forum's XML and carry facts only. What the product narrows stands
+//! here, with its clause: credentials can hold nothing, and the tampering latch and the certificates belong to the device.
+//!
+//! ```text
+//!   tables/device.txt, fapservice.txt ─▶ Model::standard    all that the standards know: the H(e)MS
+//!   tables/cell.txt, selected of them ─▶ Model::cell        what a cell of this product has: the agent
+//! ```
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::HashMap, sync::LazyLock};
 
-use crate::{Access, Definition, Kind, Notification, Object, Parameter, Path};
+use crate::{Access, Definition, Object, Parameter, Path, Profile, Table};
 
-/// Parameters for a shared secret: they exist, read as empty and refuse writes. (TS 33.320 8.3.4, P-07, M-05)
-pub const CREDENTIALS: [&str; 4] = [
+/// Parameters for a shared secret: they exist, read as empty and refuse writes. (TS 33.320 8.3.4, P-07, M-05, N-05)
+const CREDENTIALS: [&str; 8] = [
     "Device.ManagementServer.Username",
     "Device.ManagementServer.Password",
     "Device.ManagementServer.ConnectionRequestUsername",
     "Device.ManagementServer.ConnectionRequestPassword",
+    "Device.ManagementServer.STUNUsername",
+    "Device.ManagementServer.STUNPassword",
+    "Device.FAP.PerfMgmt.Config.{i}.Username",
+    "Device.FAP.PerfMgmt.Config.{i}.Password",
 ];
 
-/// Latches for ever, by the device alone, although the model calls it writable. (TR-196, M-09, G-13)
-const TAMPER_LATCH: &str = "Device.Services.FAPService.{i}.FAPControl.EnclosureTamperingDetected";
+/// The device's alone, although the model calls them writable.
+const DEVICES_OWN: [&str; 2] = [
+    // Latches for ever. (TR-196, M-09, G-13)
+    "Device.Services.FAPService.{i}.FAPControl.EnclosureTamperingDetected",
+    // A cell's trust changes by a signed bundle alone, whatever the model says. (A-06, A-20)
+    "Device.Security.Certificate.{i}.Enable",
+];
 
-/// A cell's trust changes by a signed bundle alone, whatever the model says. (A-06, A-20)
-const CERTIFICATE_SWITCH: &str = "Device.Security.Certificate.{i}.Enable";
+static CELL: LazyLock<Model> = LazyLock::new(|| {
+    Model::committed(&[include_str!("../tables/cell.txt"), include_str!("../tables/vendor.txt")])
+});
 
-static CELL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("fap.txt")));
+static STANDARD: LazyLock<Model> = LazyLock::new(|| {
+    Model::committed(&[
+        include_str!("../tables/device.txt"),
+        include_str!("../tables/fapservice.txt"),
+        include_str!("../tables/vendor.txt"),
+    ])
+});
+
+/// True for a parameter that would hold a shared secret, concrete or schema path.
+#[must_use]
+pub fn is_credential(path: &Path) -> bool {
+    CREDENTIALS.contains(&path.schema().as_str())
+}
 
 /// What exists on a kind of device, by schema path.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Model {
-    definitions: BTreeMap<Path, Definition>,
+    /// In the order of their paths, so that what lies below an object is contiguous.
+    definitions: Vec<Definition>,
+    places: HashMap<Path, usize>,
+    profiles: HashMap<String, Profile>,
 }
 
 impl Model {
-    /// The LTE H(e)NB of this product: TR-181 and TR-196, as far as it goes, and its vendor parameters.
+    /// The LTE H(e)NB of this product: what its selection takes of TR-181 and TR-196, and its vendor parameters.
     #[must_use]
     pub fn cell() -> &'static Self {
         &CELL
     }
 
+    /// Device:2 and FAPService:2 as they are, and the vendor parameters of this product.
+    #[must_use]
+    pub fn standard() -> &'static Self {
+        &STANDARD
+    }
+
+    /// A model of several tables: of an object that two define the first one counts, of a parameter the last one.
+    #[must_use]
+    pub fn of(tables: impl IntoIterator<Item = Table>) -> Self {
+        let mut definitions: HashMap<Path, Definition> = HashMap::new();
+        let mut model = Self::default();
+        for table in tables {
+            for definition in table.definitions {
+                let is_known = definitions.contains_key(definition.path());
+                if !is_known || matches!(definition, Definition::Parameter(_)) {
+                    definitions.insert(definition.path().clone(), definition);
+                }
+            }
+            model.profiles.extend(table.profiles.into_iter().map(|profile| (profile.name.clone(), profile)));
+        }
+        model.definitions = definitions.into_values().map(narrowed).collect();
+        model.definitions.sort_by(|left, right| left.path().cmp(right.path()));
+        let places = model.definitions.iter().enumerate().map(|(at, one)| (one.path().clone(), at));
+        model.places = places.collect();
+        model
+    }
+
+    /// A committed table is as the generator wrote it, which a test reads; anything else would be nothing.
+    fn committed(texts: &[&str]) -> Self {
+        Self::of(texts.iter().filter_map(|text| Table::read(text).ok()))
+    }
+
     /// Everything, objects before what they contain.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.definitions.values()
+        self.definitions.iter()
+    }
+
+    /// Everything at and below a schema path.
+    pub fn below<'a>(&'a self, schema: &'a Path) -> impl Iterator<Item = &'a Definition> {
+        let start = self.definitions.partition_point(|one| one.path() < schema);
+        let rest = self.definitions.get(start..).unwrap_or_default();
+        rest.iter().take_while(move |one| schema.contains(one.path()))
+    }
+
+    /// All parameters.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.definitions().filter_map(|definition| match definition {
+            Definition::Parameter(parameter) => Some(parameter),
+            Definition::Object(_) => None,
+        })
     }
 
     /// What is known of a path, concrete or schema.
     #[must_use]
     pub fn definition(&self, path: &Path) -> Option<&Definition> {
-        self.definitions.get(&path.schema())
+        self.definitions.get(*self.places.get(&path.schema())?)
     }
 
     /// The parameter of that path, concrete or schema.
@@ -75,201 +152,28 @@ impl Model {
         self.object(&rows)
     }
 
-    fn read(text: &'static str) -> Self {
-        let rows = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-        let definitions = rows.filter_map(read_row).map(|row| (row.path().clone(), row));
-        Self { definitions: definitions.collect() }
+    /// The profiles, in no order.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
     }
-}
 
-impl Definition {
-    /// The schema path.
+    /// The profile of that name.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Object(object) => &object.path,
-            Self::Parameter(parameter) => &parameter.path,
-        }
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get(name)
     }
 }
 
-/// A row that cannot be read gives nothing; a test counts that none is lost.
-fn read_row(line: &str) -> Option<Definition> {
-    let (facts, words) = match line.split_once("  [") {
-        Some((facts, words)) => (facts, words.strip_suffix(']')?),
-        None => (line, ""),
-    };
-    let mut columns = facts.split_whitespace();
-    let path = Path::parse(columns.next()?).ok()?;
-    let sort = columns.next()?;
-    let access = match columns.next()? {
-        "rw" => Access::ReadWrite,
-        "ro" => Access::ReadOnly,
-        _ => return None,
-    };
-    match sort {
-        "object" => read_object(path, access, columns).map(Definition::Object),
-        "parameter" => read_parameter(path, access, columns, words).map(Definition::Parameter),
-        _ => None,
+fn narrowed(definition: Definition) -> Definition {
+    let Definition::Parameter(mut parameter) = definition else { return definition };
+    let is_credential = CREDENTIALS.contains(&parameter.path.as_str());
+    if is_credential || DEVICES_OWN.contains(&parameter.path.as_str()) {
+        parameter.access = Access::ReadOnly;
     }
-}
-
-fn read_object<'a>(path: Path, access: Access, facts: impl Iterator<Item = &'a str>) -> Option<Object> {
-    let mut object = Object { path, access, most_rows: None, count: None };
-    for fact in facts {
-        match fact.split_once('=')? {
-            ("rows", range) => object.most_rows = range.split_once("..")?.1.parse().ok(),
-            ("count", name) => object.count = Some(name.to_owned()),
-            _ => return None,
-        }
-    }
-    Some(object)
-}
-
-fn read_parameter<'a>(
-    path: Path,
-    access: Access,
-    mut facts: impl Iterator<Item = &'a str>,
-    words: &str,
-) -> Option<Parameter> {
-    let kind = facts.next()?;
-    let is_list = kind.starts_with("list:");
-    let kind = read_kind(kind.strip_prefix("list:").unwrap_or(kind))?;
-    let access = narrowed(&path, access);
-    let is_hidden = CREDENTIALS.contains(&path.as_str());
-    let mut parameter = Parameter {
-        path,
-        access,
-        kind,
-        is_list,
-        characters: (0, None),
-        list_characters: None,
-        ranges: Vec::new(),
-        enumeration: words.split('|').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-        is_forced_inform: false,
-        notification: Notification::Off,
-        is_hidden,
-        is_command: false,
-        default: None,
-    };
-    facts.try_for_each(|fact| parameter.read_fact(fact))?;
-    Some(parameter)
-}
-
-impl Parameter {
-    fn read_fact(&mut self, fact: &str) -> Option<()> {
-        match fact.split_once('=').unwrap_or((fact, "")) {
-            ("min", number) => self.characters.0 = number.parse().ok()?,
-            ("max", number) => self.characters.1 = Some(number.parse().ok()?),
-            ("total", number) => self.list_characters = Some(number.parse().ok()?),
-            ("range", ranges) => self.ranges = ranges.split(',').map(read_range).collect::<Option<_>>()?,
-            ("default", value) => self.default = Some(value.to_owned()),
-            // How many items a list must have is a demand on a finished configuration, not on a write.
-            ("items", _) => {}
-            ("inform", _) => self.is_forced_inform = true,
-            ("active", _) => self.notification = Notification::Active,
-            ("hidden", _) => self.is_hidden = true,
-            ("command", _) => self.is_command = true,
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
-fn read_range(text: &str) -> Option<(Option<i64>, Option<i64>)> {
-    let (from, to) = text.split_once("..")?;
-    let bound = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
-    Some((bound(from)?, bound(to)?))
-}
-
-fn read_kind(text: &str) -> Option<Kind> {
-    Some(match text {
-        "string" => Kind::String,
-        "int" => Kind::Int,
-        "unsignedInt" => Kind::UnsignedInt,
-        "boolean" => Kind::Boolean,
-        "dateTime" => Kind::DateTime,
-        _ => return None,
-    })
-}
-
-fn narrowed(path: &Path, access: Access) -> Access {
-    let is_narrowed =
-        CREDENTIALS.contains(&path.as_str()) || [TAMPER_LATCH, CERTIFICATE_SWITCH].contains(&path.as_str());
-    if is_narrowed { Access::ReadOnly } else { access }
+    parameter.syntax.is_hidden |= is_credential;
+    Definition::Parameter(parameter)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn path(text: &str) -> Path {
-        Path::parse(text).unwrap()
-    }
-
-    #[test]
-    fn no_row_of_the_table_is_lost() {
-        let rows = include_str!("fap.txt").lines().filter(|line| line.starts_with("Device."));
-        assert_eq!(rows.count(), Model::cell().definitions().count());
-    }
-
-    #[test]
-    fn m02_every_table_has_its_count_beside_it() {
-        for definition in Model::cell().definitions() {
-            let Definition::Object(object) = definition else { continue };
-            assert_eq!(object.is_table(), object.count.is_some(), "{}", object.path);
-            let Some(count) = &object.count else { continue };
-            let count = path(&format!("{}{count}", object.path.parent().parent()));
-            assert!(Model::cell().parameter(&count).is_some(), "{count}");
-        }
-    }
-
-    #[test]
-    fn every_definition_stands_in_an_object() {
-        for definition in Model::cell().definitions() {
-            let mut parent = definition.path().parent();
-            if definition.path().last() == "{i}" {
-                parent = parent.parent();
-            }
-            assert!(parent.as_str().is_empty() || Model::cell().object(&parent).is_some(), "{parent}");
-        }
-    }
-
-    #[test]
-    fn c04_what_every_inform_carries() {
-        let forced = Model::cell().definitions().filter_map(|definition| match definition {
-            Definition::Parameter(parameter) if parameter.is_forced_inform => {
-                Some(parameter.path.to_string())
-            }
-            Definition::Parameter(_) | Definition::Object(_) => None,
-        });
-        expect_test::expect![[r#"
-            Device.DeviceInfo.HardwareVersion
-            Device.DeviceInfo.ProvisioningCode
-            Device.DeviceInfo.SoftwareVersion
-            Device.ManagementServer.AliasBasedAddressing
-            Device.ManagementServer.ConnectionRequestURL
-            Device.ManagementServer.ParameterKey
-            Device.RootDataModelVersion
-            Device.Services.FAPService.{i}.FAPControl.LTE.OpState
-            Device.Services.FAPService.{i}.FAPControl.LTE.RFTxStatus
-            Device.Time.X_00005E_LocalClock"#]]
-        .assert_eq(&forced.collect::<Vec<_>>().join("\n"));
-    }
-
-    #[test]
-    fn p07_credentials_are_hidden_and_refuse_writes() {
-        for name in CREDENTIALS {
-            let parameter = Model::cell().parameter(&path(name)).unwrap();
-            assert!(parameter.is_hidden && parameter.access == Access::ReadOnly, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_table_is_found_as_addobject_names_it() {
-        let rows = path("Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.");
-        assert!(Model::cell().table(&rows).is_some_and(|table| table.most_rows == Some(6)));
-        assert!(Model::cell().table(&path("Device.Time.")).is_none());
-        assert!(Model::cell().object(&rows.row(1)).is_some());
-    }
-}
+#[path = "model_tests.rs"]
+mod tests;

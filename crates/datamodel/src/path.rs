@@ -102,6 +102,16 @@ impl Path {
         Self(text.get(..end).unwrap_or_default().into())
     }
 
+    /// The objects that this stands in, nearest first; tables are there by their rows alone.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> + use<> {
+        let above = |path: &Self| {
+            let is_row = path.last() == "{i}" || path.instance().is_some();
+            let parent = if is_row { path.parent().parent() } else { path.parent() };
+            Some(parent).filter(|parent| !parent.0.is_empty())
+        };
+        std::iter::successors(above(self), above)
+    }
+
     /// This object's row with that number.
     #[must_use]
     pub fn row(&self, number: u32) -> Self {
@@ -146,28 +156,29 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     if segment.bytes().all(allowed) { Ok(()) } else { Err(PathError::Character) }
 }
 
-fn compare_segments(left: &str, right: &str) -> Ordering {
-    match (left.parse::<u32>(), right.parse::<u32>()) {
-        (Ok(left), Ok(right)) => left.cmp(&right),
-        _ => left.cmp(right),
-    }
+/// Where two names differ: numbers count as numbers.
+fn compare_names(left: &[u8], right: &[u8]) -> Ordering {
+    let is_number = |name: &[u8]| name.iter().all(u8::is_ascii_digit);
+    // No instance number has a leading zero, so the longer one is the greater one.
+    let by_length =
+        if is_number(left) && is_number(right) { left.len().cmp(&right.len()) } else { Ordering::Equal };
+    by_length.then_with(|| left.cmp(right))
+}
+
+/// The name that begins there.
+fn name_at(path: &[u8], start: usize) -> &[u8] {
+    path.get(start..).and_then(|rest| rest.split(|byte| *byte == b'.').next()).unwrap_or_default()
 }
 
 impl Ord for Path {
     fn cmp(&self, other: &Self) -> Ordering {
-        let mut ours = self.segments();
-        let mut theirs = other.segments();
-        loop {
-            let order = match (ours.next(), theirs.next()) {
-                (None, None) => return self.is_partial().cmp(&other.is_partial()),
-                (None, Some(_)) => Ordering::Less,
-                (Some(_), None) => Ordering::Greater,
-                (Some(left), Some(right)) => compare_segments(left, right),
-            };
-            if order != Ordering::Equal {
-                return order;
-            }
-        }
+        let (left, right) = (self.0.as_bytes(), other.0.as_bytes());
+        let Some(at) = left.iter().zip(right).position(|(left, right)| left != right) else {
+            return left.len().cmp(&right.len());
+        };
+        let same = left.get(..at).unwrap_or_default();
+        let start = same.iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
+        compare_names(name_at(left, start), name_at(right, start))
     }
 }
 

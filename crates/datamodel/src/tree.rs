@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Access, Definition, Model, Object, Parameter, Path, ValueError};
 
+mod reference;
+
 /// Most rows of a table for which the model names no bound: the agent's memory is bounded by it.
 const TABLE_ROWS: u32 = 256;
 
@@ -106,8 +108,7 @@ impl Tree {
             let writable = self.parameter(parameter).is_some_and(|found| found.access == Access::ReadWrite);
             names.insert(parameter.clone(), writable);
         }
-        let objects = self.objects();
-        names.extend(objects.into_iter().filter(|(object, _)| path.contains(object)));
+        names.extend(self.objects(path));
         let level = path.segments().count() + 1;
         let wanted = |name: &Path| !next_level || name.segments().count() == level;
         let named = names.into_iter().filter(|(name, _)| wanted(name) && !name.as_str().is_empty());
@@ -132,6 +133,7 @@ impl Tree {
                 Err(detail) => bad.push(detail),
             }
         }
+        bad.extend(self.doubles(&good));
         if bad.is_empty() { Ok(good) } else { Err(invalid_arguments(bad)) }
     }
 
@@ -149,7 +151,7 @@ impl Tree {
     /// # Errors
     /// 9005 where the path names no table, 9001 where rows are the device's business, 9004 where the table is full.
     pub fn add(&mut self, table: &Path) -> Result<u32, Fault> {
-        let most = self.writable_table(table)?.most_rows.unwrap_or(TABLE_ROWS);
+        let most = most_rows(self.writable_table(table)?);
         let number = self.append(table, most).ok_or_else(|| {
             Fault::new(FaultCode::RESOURCES_EXCEEDED, format!("{table} has its {most} rows already"))
         })?;
@@ -192,7 +194,7 @@ impl Tree {
 
     /// The device's own hand: makes a row whoever may add rows; nothing when the table is full or unknown.
     pub fn put_row(&mut self, table: &Path) -> Option<u32> {
-        let most = self.model.table(table)?.most_rows.unwrap_or(TABLE_ROWS);
+        let most = most_rows(self.model.table(table)?);
         if self.exists(&table.parent()) { self.append(table, most) } else { None }
     }
 
@@ -220,7 +222,7 @@ impl Tree {
 
     fn shown(&self, path: &Path, value: &str) -> Option<ParameterValueStruct> {
         let parameter = self.model.parameter(path)?;
-        let text = if parameter.is_hidden { "" } else { value };
+        let text = if parameter.syntax.is_hidden { "" } else { value };
         let value = Value { kind: parameter.wire_kind(), text: text.to_owned().into() };
         Some(ParameterValueStruct { name: path.to_string().into(), value })
     }
@@ -231,7 +233,7 @@ impl Tree {
         let path = Path::parse(&entry.name).map_err(|error| unknown(&error.to_string()))?;
         let parameter = self.parameter(&path).ok_or_else(|| unknown("no such parameter here"))?;
         if parameter.access == Access::ReadOnly {
-            let text = if crate::CREDENTIALS.contains(&path.as_str()) {
+            let text = if crate::is_credential(&path) {
                 "certificates alone authenticate this device: it keeps no user name and no password"
             } else {
                 "the device alone writes it"
@@ -241,8 +243,10 @@ impl Tree {
         check_type(parameter, &entry.value)
             .map_err(|error| refused(FaultCode::INVALID_PARAMETER_TYPE, &error.to_string()))?;
         let value = parameter
-            .canonical(&entry.value.text)
+            .written(&entry.value.text)
             .map_err(|error| refused(FaultCode::INVALID_PARAMETER_VALUE, &error.to_string()))?;
+        self.check_reference(parameter, &value)
+            .map_err(|text| refused(FaultCode::INVALID_PARAMETER_VALUE, &text))?;
         Ok((path, value))
     }
 
@@ -275,6 +279,7 @@ impl Tree {
         if let Some(rows) = self.tables.get_mut(&row.parent()) {
             rows.numbers.remove(&number);
         }
+        self.forget(row);
         self.count_rows();
     }
 
@@ -287,16 +292,16 @@ impl Tree {
 
     /// Gives initial values to what stands in an object and in the single objects below it.
     fn grow(&mut self, object: &Path) {
-        let depth = object.instances().len();
+        let model = self.model;
         let schema = object.schema();
-        let inner = |path: &Path| path.segments().filter(|segment| *segment == "{i}").count() == depth;
-        for definition in self.model.definitions() {
+        for definition in model.below(&schema) {
             let Definition::Parameter(parameter) = definition else { continue };
-            if schema.contains(&parameter.path) && inner(&parameter.path) {
-                let tail = parameter.path.as_str().get(schema.as_str().len()..).unwrap_or_default();
-                if let Ok(path) = Path::parse(&format!("{object}{tail}")) {
-                    self.values.entry(path).or_insert_with(|| parameter.initial());
-                }
+            let tail = parameter.path.as_str().get(schema.as_str().len()..).unwrap_or_default();
+            if tail.contains('{') {
+                continue;
+            }
+            if let Ok(path) = Path::parse(&format!("{object}{tail}")) {
+                self.values.entry(path).or_insert_with(|| parameter.initial());
             }
         }
     }
@@ -322,35 +327,53 @@ impl Tree {
         if !path.is_partial() {
             return self.values.contains_key(path);
         }
-        path.as_str().is_empty() || self.objects().contains_key(path)
+        let is_known = || self.model.object(path).is_some() || self.model.table(path).is_some();
+        path.as_str().is_empty() || (is_known() && self.has_rows_of(path))
     }
 
-    /// Every object that exists here, tables and rows too, with whether AddObject or DeleteObject is right there.
-    fn objects(&self) -> BTreeMap<Path, bool> {
+    /// True when each row that the path goes through is there.
+    fn has_rows_of(&self, path: &Path) -> bool {
+        let rows = std::iter::successors(Some(path.clone()), |path| Some(path.parent()));
+        let above = rows.take_while(|path| !path.as_str().is_empty());
+        let mut rows = above.filter_map(|path| Some((path.instance()?, path.parent())));
+        rows.all(|(number, table)| self.tables.get(&table).is_some_and(|rows| rows.numbers.contains(&number)))
+    }
+
+    /// Every object at or below a path that exists here, tables and rows too, with whether AddObject or DeleteObject is
+    /// right there.
+    fn objects(&self, path: &Path) -> BTreeMap<Path, bool> {
         let mut objects = BTreeMap::new();
-        for definition in self.model.definitions() {
+        let schema = path.schema();
+        for definition in self.model.below(&schema) {
             let Definition::Object(object) = definition else { continue };
             let writable = object.access == Access::ReadWrite;
-            if object.is_table() {
-                for table in self.expand(&object.path.parent()) {
-                    objects.extend(self.rows(&table).into_iter().map(|number| (table.row(number), writable)));
-                    objects.insert(table, writable);
-                }
-            } else {
-                objects.extend(self.expand(&object.path).into_iter().map(|path| (path, writable)));
+            let tail = object.path.as_str().get(schema.as_str().len()..).unwrap_or_default();
+            let Some(tail) = tail.strip_suffix("{i}.") else {
+                let places = self.expand(&format!("{path}{tail}"));
+                objects.extend(places.into_iter().map(|path| (path, writable)));
+                continue;
+            };
+            for table in self.expand(&format!("{path}{tail}")) {
+                objects.extend(self.rows(&table).into_iter().map(|number| (table.row(number), writable)));
+                objects.insert(table, writable);
             }
         }
         objects
     }
 
-    /// The concrete paths of a schema path, one per row of each table in it.
-    fn expand(&self, schema: &Path) -> Vec<Path> {
-        let Some((table, tail)) = schema.as_str().split_once("{i}") else { return vec![schema.clone()] };
+    /// The concrete paths of a path with `{i}`, one per row of each table in it.
+    fn expand(&self, schema: &str) -> Vec<Path> {
+        let Some((table, tail)) = schema.split_once("{i}") else {
+            return Path::parse(schema).into_iter().collect();
+        };
         let Ok(table) = Path::parse(table) else { return Vec::new() };
         let rows = self.rows(&table).into_iter();
-        let one_deeper = rows.filter_map(|number| Path::parse(&format!("{table}{number}{tail}")).ok());
-        one_deeper.flat_map(|path| self.expand(&path)).collect()
+        rows.flat_map(|number| self.expand(&format!("{table}{number}{tail}"))).collect()
     }
+}
+
+fn most_rows(table: &Object) -> u32 {
+    table.entries.1.unwrap_or(TABLE_ROWS)
 }
 
 fn check_type(parameter: &Parameter, value: &Value) -> Result<(), ValueError> {

@@ -50,7 +50,7 @@ pub(crate) fn heard<'p>(quirks: &Quirks, parameter: &'p ParameterValueStruct) ->
 }
 
 fn model_kind(path: &str) -> Option<ValueKind> {
-    Some(Model::cell().parameter(&Path::parse(path).ok()?)?.wire_kind())
+    Some(Model::standard().parameter(&Path::parse(path).ok()?)?.wire_kind())
 }
 
 /// Takes out of what is desired what the device lacks, and says what that was; a table without its key is none.

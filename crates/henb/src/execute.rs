@@ -12,7 +12,7 @@ use cwmp::{
     ScheduleInformResponse, SetParameterAttributes, SetParameterAttributesResponse, SetParameterValues,
     SetParameterValuesFault, SetParameterValuesResponse, Text,
 };
-use datamodel::{CREDENTIALS, Path};
+use datamodel::{Path, is_credential};
 use profile::HemsUrl;
 
 use crate::{
@@ -126,8 +126,8 @@ fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesR
 
 /// The list without the shared secrets that this cell throws away unread. (P-07, decision 5)
 fn without_discarded(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<ParameterValueStruct> {
-    let is_kept =
-        |entry: &&ParameterValueStruct| !cell.discards_credentials || !CREDENTIALS.contains(&&*entry.name);
+    let is_secret = |name: &str| Path::parse(name).is_ok_and(|path| is_credential(&path));
+    let is_kept = |entry: &&ParameterValueStruct| !cell.discards_credentials || !is_secret(&entry.name);
     let kept: Vec<_> = list.iter().filter(is_kept).cloned().collect();
     if kept.len() < list.len() {
         tracing::warn!("the H(e)MS wrote user names or passwords: they were thrown away");

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use datamodel::{Access, Model, Path};
+use datamodel::{Access, Model, Path, is_credential};
 use profile::{HemsUrl, TransportMode};
 
 use super::{Template, Wanted, WantedObject};
@@ -20,14 +20,6 @@ const PATH_MAX: usize = 256;
 const VALUE_MAX: usize = 64 * 1024;
 /// Characters of a name in the API.
 const NAME_MAX: usize = 64;
-
-/// Parameters that would carry a shared secret. (P-07)
-const CREDENTIALS: [&str; 4] = [
-    "Device.ManagementServer.Username",
-    "Device.ManagementServer.Password",
-    "Device.ManagementServer.ConnectionRequestUsername",
-    "Device.ManagementServer.ConnectionRequestPassword",
-];
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -75,7 +67,7 @@ fn check_value(complaints: &mut Vec<Complaint>, path: &str, wanted: &Wanted, mod
     if !is_path(path) || path.ends_with('.') {
         complain(complaints, path, "is no full path of a parameter, such as Device.Time.Enable");
     }
-    if CREDENTIALS.contains(&path) {
+    if Path::parse(path).is_ok_and(|path| is_credential(&path)) {
         complain(
             complaints,
             path,
@@ -136,7 +128,7 @@ fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &
 /// A table of the model that the H(e)MS may fill, with no more rows than it can have.
 fn check_table(complaints: &mut Vec<Complaint>, object: &WantedObject) {
     let place = object.object.as_str();
-    let table = Path::parse(place).ok().and_then(|path| Model::cell().table(&path));
+    let table = Path::parse(place).ok().and_then(|path| Model::standard().table(&path));
     match table {
         None if is_vendors(place) => {}
         None => complain(complaints, place, "the data model has no such table"),
@@ -144,7 +136,7 @@ fn check_table(complaints: &mut Vec<Complaint>, object: &WantedObject) {
             complain(complaints, place, "only the cell itself adds rows to this table");
         }
         Some(table) => {
-            let most = table.most_rows.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+            let most = table.entries.1.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
             if object.rows.len() > most {
                 complain(complaints, place, format!("the table has at most {most} rows"));
             }
@@ -170,7 +162,7 @@ fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, p
         }
         Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => literal(wanted).into_iter().collect(),
     };
-    let parameter = Path::parse(place).ok().and_then(|path| Model::cell().parameter(&path));
+    let parameter = Path::parse(place).ok().and_then(|path| Model::standard().parameter(&path));
     let Some(parameter) = parameter else {
         if !is_vendors(place) {
             complain(complaints, place, "the data model has no such parameter");
@@ -181,7 +173,7 @@ fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, p
         return complain(complaints, place, "only the cell itself writes this parameter");
     }
     for text in texts {
-        if let Err(error) = parameter.canonical(&text) {
+        if let Err(error) = parameter.written(&text) {
             let what = if matches!(wanted, Wanted::Draw(_)) { "the pool gives" } else { "the value is" };
             return complain(complaints, place, format!("{what} \"{text:.64}\"; {error}"));
         }
@@ -223,7 +215,9 @@ mod tests {
 
     #[test]
     fn p07_a_template_carries_no_credentials() {
-        for path in CREDENTIALS {
+        let paths = ["Username", "Password", "ConnectionRequestUsername", "ConnectionRequestPassword"]
+            .map(|name| format!("Device.ManagementServer.{name}"));
+        for path in paths {
             let found = complaints(&format!(r#"{{"values": {{"{path}": ""}}}}"#));
             assert!(found.iter().any(|text| text.contains("shared secret")), "{path}: {found:?}");
         }

@@ -278,6 +278,7 @@ fn certificate_row(facts: &CertificateFacts) -> Row {
     let short = |text: &str, most: usize| text.chars().take(most).collect::<String>();
     let date = |at: jiff::Timestamp| cwmp::DateTime::from(at).0.to_string();
     vec![
+        ("Enable", "true".to_owned()),
         ("SerialNumber", short(&facts.serial, 64)),
         ("Issuer", short(&facts.issuer, MOST_CHARACTERS)),
         ("NotBefore", date(facts.not_before)),

@@ -6,11 +6,8 @@
 use std::collections::BTreeMap;
 
 use cwmp::{Fault, FaultCode, ParameterAttributeStruct, SetParameterAttributesStruct};
-use datamodel::{Path, Tree};
+use datamodel::{Notification, Path, Tree};
 use serde::{Deserialize, Serialize};
-
-/// Parameters whose change is told at once, always. (C-18)
-const ALWAYS_ACTIVE: [&str; 2] = ["Device.DeviceInfo.SoftwareVersion", "Device.DeviceInfo.ProvisioningCode"];
 
 /// The only entity beside the ACS that an access list can name. (C-17)
 const SUBSCRIBER: &str = "Subscriber";
@@ -44,14 +41,12 @@ pub struct Attributes {
 
 /// How a change of this parameter is told.
 pub(super) fn notify(tree: &Tree, kept: &BTreeMap<Path, Attributes>, path: &Path) -> Notify {
-    let by_model = tree.parameter(path).map(|parameter| parameter.notification);
-    if ALWAYS_ACTIVE.contains(&path.as_str()) {
-        return Notify::Active;
+    let asked = kept.get(path).and_then(|attributes| attributes.notify);
+    match tree.parameter(path).map(|parameter| parameter.notification) {
+        Some(Notification::AlwaysActive) => Notify::Active,
+        Some(Notification::DefaultActive) => asked.unwrap_or(Notify::Active),
+        Some(Notification::Normal | Notification::CanDeny) | None => asked.unwrap_or(Notify::Off),
     }
-    kept.get(path).and_then(|attributes| attributes.notify).unwrap_or(match by_model {
-        Some(datamodel::Notification::Active) => Notify::Active,
-        Some(datamodel::Notification::Off) | None => Notify::Off,
-    })
 }
 
 /// The attributes at or below a path. (TR-069 A.3.2.5)

@@ -208,8 +208,9 @@ impl Device for Memory {
             return Err(Fault::new(FaultCode::UPLOAD_FAILURE, format!("there is no {file_type}")));
         }
         let mut text = String::new();
-        for path in
-            self.tree.parameters(|parameter| parameter.access == Access::ReadWrite && !parameter.is_hidden)
+        for path in self
+            .tree
+            .parameters(|parameter| parameter.access == Access::ReadWrite && !parameter.syntax.is_hidden)
         {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{path}={}", self.value(path.as_str()));
