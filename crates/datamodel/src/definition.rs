@@ -93,7 +93,7 @@ impl Kind {
     }
 }
 
-/// Whether a change by the device itself starts a session, and whether the ACS may choose. (TR-106 activeNotify)
+/// Whether a change by the device itself starts a session, and whether the ACS may choose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Notification {
     /// As the ACS wishes; off until then.
@@ -107,7 +107,7 @@ pub enum Notification {
     AlwaysActive,
 }
 
-/// Where a definition stands in its life. (TR-106 A.2.7; what is deleted is in no table)
+/// Where a definition stands in its life; what is deleted is in no table. (TR-106 A.2.7)
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// In use.

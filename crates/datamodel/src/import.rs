@@ -1,4 +1,4 @@
-//! Reads models from the Broadband Forum's XML, complete files and split ones. (TR-106 annex A)
+//! Reads models from the Broadband Forum's XML, complete files and split ones. (TR-106 A.2)
 //!
 //! ```text
 //!   file ─▶ document: what it says ─▶ library: what it imports, by name ─▶ draft: base, components, changes ─▶ Table

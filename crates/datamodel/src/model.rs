@@ -12,7 +12,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use crate::{Access, Definition, Object, Parameter, Path, Profile, Table};
 
-/// Parameters for a shared secret: they exist, read as empty and refuse writes. (TS 33.320 8.3.4, P-07, M-05, N-05)
+/// Parameters for a shared secret: they exist, read as empty and refuse writes. (TS 33.320 8.3.4, P-07, M-05)
 const CREDENTIALS: [&str; 8] = [
     "Device.ManagementServer.Username",
     "Device.ManagementServer.Password",

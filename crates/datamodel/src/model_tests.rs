@@ -87,8 +87,13 @@ fn p07_credentials_are_hidden_and_refuse_writes() {
         let parameter = Model::standard().parameter(&path(name)).unwrap();
         assert!(parameter.syntax.is_hidden && parameter.access == Access::ReadOnly, "{name}");
     }
-    let others = Model::cell().parameters().filter(|parameter| parameter.syntax.is_hidden);
-    for other in others {
+    let is_secret = |parameter: &&Parameter| {
+        let name = parameter.path.last();
+        let is_named =
+            ["Username", "Password", "PreSharedKey", "Secret"].iter().any(|end| name.ends_with(end));
+        is_named || parameter.syntax.is_hidden
+    };
+    for other in Model::cell().parameters().filter(is_secret) {
         assert!(CREDENTIALS.contains(&other.path.as_str()), "{} may hold a secret", other.path);
     }
 }

@@ -102,7 +102,7 @@ impl Parameter {
             Kind::String | Kind::Base64 | Kind::HexBinary => "",
             Kind::Boolean => "false",
             Kind::DateTime => "0001-01-01T00:00:00Z",
-            _ => "0",
+            Kind::Int | Kind::UnsignedInt | Kind::Long | Kind::UnsignedLong | Kind::Decimal => "0",
         };
         if self.canonical(nothing).is_ok() {
             return nothing.to_owned();
@@ -135,7 +135,8 @@ impl Type {
             Kind::String => (value.chars().count(), "characters"),
             Kind::HexBinary => (value.len() / 2, "octets"),
             Kind::Base64 => (base64_octets(value), "octets"),
-            _ => return Ok(()),
+            Kind::Int | Kind::UnsignedInt | Kind::Long | Kind::UnsignedLong => return Ok(()),
+            Kind::Decimal | Kind::Boolean | Kind::DateTime => return Ok(()),
         };
         let any = [(0, None)];
         let sizes = if self.sizes.is_empty() { &any[..] } else { &self.sizes };

@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
                 }
                 "units" => facets.units = text(child, "value"),
                 "pathRef" | "enumerationRef" | "instanceRef" => {
-                    facets.reference = Some(self.reference(child)?)
+                    facets.reference = Some(self.reference(child)?);
                 }
                 _ => {}
             }

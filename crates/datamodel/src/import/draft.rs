@@ -166,8 +166,8 @@ impl<'a> Draft<'a> {
         object.access = item.access.unwrap_or(object.access);
         object.entries.0 = item.least.unwrap_or(object.entries.0);
         object.entries.1 = item.most.unwrap_or(object.entries.1);
-        object.count = item.count.clone().or(object.count.take());
-        object.enable = item.enable.clone().or(object.enable.take());
+        object.count = item.count.clone().or_else(|| object.count.take());
+        object.enable = item.enable.clone().or_else(|| object.enable.take());
         for key in item.unique_keys.iter().filter(|key| !key.is_empty()) {
             if !object.unique_keys.contains(key) {
                 object.unique_keys.push(key.clone());
@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
         if let Some(item) = &change.item {
             let (item, list) = self.item(place, &syntax.item, item)?;
             syntax.item = Arc::new(item);
-            syntax.list = list.or(syntax.list.take());
+            syntax.list = list.or_else(|| syntax.list.take());
         }
         if let Some(list) = &change.list {
             syntax.list = Some(merged(syntax.list.take(), list));

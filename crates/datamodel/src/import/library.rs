@@ -168,7 +168,8 @@ fn find(from: &FilePath, import: &Import, named: &[PathBuf]) -> Option<PathBuf> 
     if let Some(file) = named.iter().find(|file| file.file_name() == Some(wanted)) {
         return Some(file.clone());
     }
-    let folder = from.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(FilePath::new("."));
+    let folder =
+        from.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FilePath::new("."));
     let beside = folder.join(wanted);
     if beside.is_file() {
         return Some(beside);
