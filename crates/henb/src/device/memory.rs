@@ -40,8 +40,10 @@ impl Memory {
         Self { factory: factory.clone(), tree, journal, attributes, changed: BTreeMap::new() }
     }
 
-    /// A change by the device itself: the ACS hears of it where it or the model wants so.
-    pub(super) fn change(&mut self, place: &str, value: &str) {
+    /// A change by the device itself: the ACS hears of it where it or the model wants so. (C-03)
+    ///
+    /// A path or value that the model does not know changes nothing.
+    pub fn change(&mut self, place: &str, value: &str) {
         let Ok(path) = Path::parse(place) else { return };
         let notify = attributes::notify(&self.tree, &self.attributes, &path);
         if self.tree.put(&path, value) && notify != Notify::Off {
@@ -55,6 +57,14 @@ impl Memory {
 }
 
 impl Device for Memory {
+    fn memory(&self) -> &Memory {
+        self
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        self
+    }
+
     fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault> {
         self.tree.get(path)
     }
