@@ -28,7 +28,7 @@ use crate::{
     alarms::Alarm,
     cell::Cell,
     config::{Config, DeviceKind},
-    device::{CLOCK_CORRECTION, Device, Memory, Simulated, TRUST_BUNDLE},
+    device::{CLOCK_CORRECTION, Command, Device, FileDevice, Memory, Simulated, TRUST_BUNDLE},
     link::{Link, Way},
     quirk,
     recovery::Target,
@@ -346,6 +346,8 @@ fn device(config: &Config, identity: &Identity, state: Option<&State>) -> Box<dy
     match &config.device {
         DeviceKind::Memory => Box::new(Memory::new(&factory, kept)),
         DeviceKind::Simulated(radio) => Box::new(Simulated::new(&factory, radio.clone(), kept)),
+        DeviceKind::Command(way) => Box::new(Command::new(&factory, way, &config.state_dir, kept)),
+        DeviceKind::File(stack) => Box::new(FileDevice::new(&factory, (**stack).clone(), kept)),
     }
 }
 

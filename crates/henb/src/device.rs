@@ -1,6 +1,7 @@
 //! What the agent drives: the seam between CWMP and a radio. (decision 23)
 //!
-//! A vendor implements [`Device`] for a real cell; [`Memory`] keeps values and does nothing; [`Simulated`] plays a radio. A device knows
+//! A vendor implements [`Device`] in Rust, or without any Rust: [`Command`] asks a vendor's program, [`FileDevice`] writes
+//! a radio stack's configuration. [`Memory`] keeps values and does nothing; [`Simulated`] plays a radio. A device knows
 //! nothing of sessions, events or files: the agent asks it, tells it, and looks at what it changed by itself. Time
 //! comes in as an argument, from the cell's own clock.
 //!
@@ -15,10 +16,15 @@
 
 mod alarm;
 mod attributes;
+mod backoff;
+mod command;
 mod factory;
+mod file;
 mod measurement;
 mod memory;
+mod program;
 mod simulated;
+mod template;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -32,12 +38,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) use alarm::DeviceAlarms;
 pub use alarm::{AlarmNews, DeviceAlarm, PerceivedSeverity};
 pub use attributes::{Attributes, Notify};
+pub use command::{Command, Way};
 pub use factory::Factory;
 #[cfg(test)]
 pub(crate) use factory::sample;
+pub use file::{FileDevice, Stack};
 pub use measurement::{Measurement, Period};
 pub use memory::Memory;
+pub(crate) use program::check as check_program;
+pub use program::{Program, ProgramError};
 pub use simulated::{Radio, RadioFault, Simulated};
+pub use template::{Format, Template, TemplateError};
 
 /// A H(e)NB as the agent sees it.
 ///

@@ -54,6 +54,21 @@ impl Memory {
     pub(super) fn is_true(&self, place: &str) -> bool {
         self.value(place) == "true"
     }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Whether the model knows a parameter here and allows it this value.
+    pub(super) fn takes(&self, place: &str, value: &str) -> bool {
+        let parameter = Path::parse(place).ok().and_then(|path| self.tree.parameter(&path));
+        parameter.is_some_and(|parameter| parameter.canonical(value).is_ok())
+    }
+
+    /// An installation that somebody else did.
+    pub(super) fn count_install(&mut self) {
+        self.journal.installs += 1;
+    }
 }
 
 impl Device for Memory {
