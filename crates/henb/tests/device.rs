@@ -6,6 +6,7 @@ mod scripted;
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -123,6 +124,60 @@ async fn c13_the_example_as_a_program_refuses_a_bad_value_and_nothing_has_change
     let radio: serde_json::Value =
         serde_json::from_slice(&std::fs::read(world.room("radio.json")).unwrap()).unwrap();
     assert_eq!((&radio[0][TAC], &radio[0][path::ADMIN_STATE]), (&"7".into(), &"true".into()));
+}
+
+/// A daemon that does not outlive a test that failed.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn henbd_drives_a_stack_s_file_without_being_root() {
+    let world = World::new().await;
+    world
+        .acs
+        .script_once(vec![set(&[(TAC, Value::unsigned_int(7)), (path::ADMIN_STATE, Value::boolean(true))])]);
+    let (own, folder) = (&world.config.identity, world.room("radio"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("tac.template"), format!("tac = ${{{TAC}}}\n")).unwrap();
+    let text = format!(
+        "lab = true\nstate_dir = \"radio\"\n[hems]\nurl = {:?}\nanchors = {:?}\n[identity]\ncertificate = {:?}\n\
+         key = {:?}\n[device]\nkind = \"file\"\n[device.file]\ntemplate = \"radio/tac.template\"\n\
+         output = \"radio/tac\"\nrestart = [\"/bin/cp\", {:?}, {:?}]\nstop = [\"/bin/true\"]\n",
+        world.acs.url(),
+        world.config.anchors,
+        own.chain,
+        own.key.to_string(),
+        folder.join("tac"),
+        folder.join("running"),
+    );
+    std::fs::write(world.room("henbd.toml"), text).unwrap();
+    let mut henbd = Command::new(world.room("henbd"));
+    std::fs::copy(env!("CARGO_BIN_EXE_henbd"), world.room("henbd")).unwrap();
+    henbd.arg("--config").arg(world.room("henbd.toml"));
+    if rustix::process::geteuid().is_root() {
+        give_away(&world.room(""));
+        henbd.uid(NOBODY).gid(NOBODY);
+    }
+    let _henbd = Daemon(henbd.spawn().unwrap());
+    until_told(&world, path::OP_STATE, "true").await;
+    assert_eq!(std::fs::read_to_string(folder.join("running")).unwrap(), "tac = 7\n");
+}
+
+/// The user of nobody in particular.
+const NOBODY: u32 = 65_534;
+
+/// Gives a folder and all in it to nobody.
+fn give_away(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        std::fs::read_dir(path).unwrap().for_each(|entry| give_away(&entry.unwrap().path()));
+    }
 }
 
 #[tokio::test]

@@ -232,6 +232,9 @@ fn values_are_asked_for_where_they_may_be_the_radio_s() {
     assert_eq!(lab.log(), [format!("get {TAC} Device.DeviceInfo.")]);
     assert_eq!(lab.cell.value(TAC), "9");
     lab.cell.fetch(&[path("")]).unwrap();
+    assert_eq!(lab.log(), ["get "]);
+    lab.cell.fetch(&vec![path(TAC); 5_000]).unwrap();
+    assert_eq!(lab.log(), ["get Device."]);
 }
 
 #[test]

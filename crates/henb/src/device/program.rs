@@ -23,6 +23,9 @@ use tokio::process::{Child, Command};
 /// Longest answer: all of a 3,000-parameter tree with a hundred bytes for each value fits three times.
 pub(super) const MOST_BYTES: u64 = 1 << 20;
 
+/// How long the kernel may take to end what was killed.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A program, and how long one run of it may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
@@ -107,6 +110,8 @@ impl Program {
         if outcome.is_err() {
             // Nothing where the program has ended: its number may be another's by now.
             kill(child.id());
+            // What was killed is waited for, so that nothing of it is left; only the kernel could delay that.
+            let _ = tokio::time::timeout(GRACE, child.wait()).await;
         }
         outcome
     }

@@ -45,6 +45,16 @@ fn a_hang_ends_with_the_limit_and_with_all_of_its_processes() {
 }
 
 #[test]
+fn nothing_is_left_of_a_program_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let text = format!("echo $$ > {}; exec sleep 600", pid.display());
+    script(&text, Duration::from_millis(300)).ask(&[], b"").unwrap_err();
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "not even a zombie");
+}
+
+#[test]
 fn an_endless_answer_ends_early() {
     let start = Instant::now();
     let error = script("exec cat /dev/zero", LIMIT * 6).ask(&[], b"").unwrap_err();
