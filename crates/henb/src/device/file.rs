@@ -1,7 +1,7 @@
 //! A radio stack that reads a configuration file: the file is rendered from a template, and the stack restarted.
 //!
 //! ```text
-//!   ACS ─set─▶ rendered ─bad value─▶ 9007, nothing done
+//!   ACS ─set─▶ rendered ─a value that the format cannot hold─▶ 9007, nothing done
 //!                 └─ the same ─▶ stored
 //!                 └─ another ──▶ written (beside, flushed, renamed) ─▶ stack restarted ─▶ stored
 //!                                     └─ fails ─▶ the old file again, the stack with it, 9002, nothing stored
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use cwmp::{Fault, FaultCode, ParameterValueStruct};
+use cwmp::{Fault, FaultCode, ParameterValueStruct, SetParameterValuesFault};
 use jiff::Timestamp;
 
 use super::{
@@ -104,7 +104,7 @@ impl FileDevice {
         let values = self.memory.clone();
         match self.apply(&values) {
             Ok(()) => self.settled(),
-            Err(fault) => self.unsettled(&fault),
+            Err(fault) => self.unsettled(&blame(fault, &[])),
         }
     }
 
@@ -194,6 +194,18 @@ fn failed(error: &dyn std::error::Error) -> Fault {
     Fault::new(FaultCode::INTERNAL_ERROR, format!("the radio's stack does not take it: {text}"))
 }
 
+/// Whoever asked hears of the parameters that it named; that another one cannot be written is not its doing. (C-13)
+fn blame(mut fault: Fault, list: &[ParameterValueStruct]) -> Fault {
+    let is_named = |bad: &SetParameterValuesFault| list.iter().any(|entry| entry.name == bad.parameter_name);
+    let other = fault.details.iter().find(|bad| !is_named(bad));
+    let other = other.map(|bad| format!("{}: {}", bad.parameter_name, bad.fault_string));
+    fault.details.retain(is_named);
+    match other {
+        Some(text) if fault.details.is_empty() => Fault::new(FaultCode::INTERNAL_ERROR, text),
+        _ => fault,
+    }
+}
+
 /// The file that worked, or none where there was none.
 fn put_back(output: &Path, old: Option<&[u8]>) {
     let outcome = match old {
@@ -228,15 +240,15 @@ impl Device for FileDevice {
     }
 
     fn set(&mut self, list: &[ParameterValueStruct], now: Timestamp) -> Result<(), Fault> {
-        self.transact(|memory| memory.set(list, now))
+        self.transact(|memory| memory.set(list, now)).map_err(|fault| blame(fault, list))
     }
 
     fn add(&mut self, table: &datamodel::Path) -> Result<u32, Fault> {
-        self.transact(|memory| memory.add(table))
+        self.transact(|memory| memory.add(table)).map_err(|fault| blame(fault, &[]))
     }
 
     fn delete(&mut self, row: &datamodel::Path) -> Result<(), Fault> {
-        self.transact(|memory| memory.delete(row))
+        self.transact(|memory| memory.delete(row)).map_err(|fault| blame(fault, &[]))
     }
 
     fn alarms(&mut self) -> Vec<AlarmNews> {

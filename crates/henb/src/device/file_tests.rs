@@ -128,6 +128,17 @@ fn c13_a_value_that_the_file_cannot_have_is_refused_before_anything_changes() {
 }
 
 #[test]
+fn c13_a_value_that_nobody_named_is_not_the_fault_of_whoever_asks() {
+    let mut lab = Lab::on_air();
+    lab.cell.put(NAME, "a # b");
+    let fault = set(&mut lab.cell, &[(TAC, cwmp::Value::unsigned_int(8))]).unwrap_err();
+    assert_eq!((fault.code, fault.details.len()), (FaultCode::INTERNAL_ERROR, 0));
+    assert!(fault.text.starts_with(NAME), "{fault}");
+    let repaired = [(NAME, cwmp::Value::string("a")), (TAC, cwmp::Value::unsigned_int(8))];
+    set(&mut lab.cell, &repaired).unwrap();
+}
+
+#[test]
 fn c13_a_stack_that_does_not_start_gets_its_former_file_back_and_runs_again() {
     let mut lab = Lab::on_air();
     let (before, file) = (lab.cell.snapshot(), lab.output());
