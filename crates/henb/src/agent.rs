@@ -28,7 +28,7 @@ use crate::{
     alarms::Alarm,
     cell::Cell,
     config::{Config, DeviceKind},
-    device::{CLOCK_CORRECTION, Device, Memory, Simulated, TRUST_BUNDLE},
+    device::{CLOCK_CORRECTION, Command, Device, FileDevice, Memory, Simulated, TRUST_BUNDLE},
     link::{Link, Way},
     quirk,
     recovery::Target,
@@ -81,6 +81,8 @@ pub struct Agent {
     unsure: Option<ChainDates>,
     files: Watched,
     again: Arc<Notify>,
+    /// The device has news.
+    pushed: Arc<Notify>,
     status: watch::Sender<Status>,
     saved: Instant,
 }
@@ -96,7 +98,10 @@ impl Agent {
         let kept = state.as_ref().map(|state| state.trust.clone()).unwrap_or_default();
         let (trust, connector) = trust::start(config, &clock, kept)?;
         let recovery = trust::recovery(config, &clock)?;
-        let device = device(config, connector.identity(), state.as_ref());
+        let mut device = device(config, connector.identity(), state.as_ref());
+        let pushed = Arc::new(Notify::new());
+        let waker = Arc::clone(&pushed);
+        device.subscribe(Arc::new(move || waker.notify_one()));
         let mut cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
         cell.trust = trust;
         cell.discards_credentials = config.discards_credentials;
@@ -119,6 +124,7 @@ impl Agent {
             unsure: None,
             files: trust::files(config),
             again: Arc::default(),
+            pushed,
             status: watch::Sender::default(),
             saved: Instant::now(),
         };
@@ -184,6 +190,7 @@ impl Agent {
         }
         tokio::select! {
             () = tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))) => Ok(()),
+            () = self.pushed.notified() => Ok(()),
             () = self.again.notified() => {
                 self.read_again();
                 self.save().await
@@ -339,6 +346,8 @@ fn device(config: &Config, identity: &Identity, state: Option<&State>) -> Box<dy
     match &config.device {
         DeviceKind::Memory => Box::new(Memory::new(&factory, kept)),
         DeviceKind::Simulated(radio) => Box::new(Simulated::new(&factory, radio.clone(), kept)),
+        DeviceKind::Command(way) => Box::new(Command::new(&factory, way, &config.state_dir, kept)),
+        DeviceKind::File(stack) => Box::new(FileDevice::new(&factory, (**stack).clone(), kept)),
     }
 }
 

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     air::Air,
     alarms::{Alarm, Alarms},
-    device::{Device, FIRMWARE, Notify, path},
+    device::{Device, DeviceAlarms, FIRMWARE, Notify, path},
     reach::{Places, Reach},
     recovery::Recovery,
     state::State,
@@ -61,6 +61,7 @@ pub(crate) struct Cell {
     pub(crate) trust: Trust,
     pub(crate) recovery: Recovery,
     alarms: Alarms,
+    device_alarms: DeviceAlarms,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -94,6 +95,7 @@ impl Cell {
             trust: Trust::default(),
             recovery: Recovery::default(),
             alarms: Alarms::default(),
+            device_alarms: DeviceAlarms::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,
@@ -127,6 +129,9 @@ impl Cell {
             self.device.power_on(self.now());
         }
         self.agenda.raise(EventCode::BOOT, "");
+        // The device says anew what stands.
+        self.device_alarms = DeviceAlarms::default();
+        self.show_alarms();
         self.apply_settings();
     }
 
@@ -195,13 +200,25 @@ impl Cell {
         }
         self.device.tick(self.now());
         self.mind_the_air();
+        let has_alarms = self.hear_alarms();
         let changes = self.device.changes();
         if changes.values().any(|notify| *notify == Notify::Active) {
             self.agenda.raise(EventCode::VALUE_CHANGE, "");
         }
         let has_news = !changes.is_empty();
         self.changed.extend(changes.into_keys());
-        self.raise_schedules() || has_news
+        self.raise_schedules() || has_news || has_alarms
+    }
+
+    /// Takes in what the device complains of; true where that is to be told.
+    fn hear_alarms(&mut self) -> bool {
+        let now = self.now();
+        let news = self.device.alarms().into_iter();
+        let is_news = news.filter(|alarm| self.device_alarms.hear(alarm.clone(), now)).count() > 0;
+        if is_news {
+            self.tell_alarms();
+        }
+        is_news
     }
 
     fn raise_schedules(&mut self) -> bool {
@@ -418,10 +435,15 @@ impl Cell {
 
     /// The next Inform carries the count and every alarm that stands.
     fn tell_alarms(&mut self) {
-        self.device.put_rows(path::ALARMS, &self.alarms.rows());
+        self.show_alarms();
         self.changed
             .extend([path::ALARM_COUNT, path::ALARMS].into_iter().filter_map(|path| Path::parse(path).ok()));
         self.agenda.raise(EventCode::VALUE_CHANGE, "");
+    }
+
+    fn show_alarms(&mut self) {
+        let rows: Vec<_> = self.alarms.rows().into_iter().chain(self.device_alarms.rows()).collect();
+        self.device.put_rows(path::ALARMS, &rows);
     }
 
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)

@@ -7,6 +7,7 @@
 //!   text ─▶ reader: lines, types, unknown keys ─▶ File ─▶ URLs parsed, files found, bounds kept ─▶ Config
 //! ```
 
+mod device;
 mod meaning;
 mod reader;
 
@@ -16,22 +17,13 @@ use std::{
     fmt, fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use cwmp::Quirk;
-use jiff::SignedDuration;
 use profile::{HemsUrl, KeySource, OwnCertificate, StaplePolicy, TransportMode};
 use reader::{Reader, Typed};
 
-use crate::{
-    device::{Radio, RadioFault},
-    quirk,
-    tunnel::TunnelEnd,
-};
-
-/// Longest simulated delay: a radio that takes longer than ten minutes is `s1-never-up`.
-const MOST_DELAY_MS: u64 = 600_000;
+use crate::{quirk, tunnel::TunnelEnd};
 
 /// Everything that was typed, with the line where it stands.
 #[derive(Debug, Default)]
@@ -70,7 +62,8 @@ pub struct File {
     recovery_anchors: Option<Typed<String>>,
     /// `trust.recovery_after`: refusals of the H(e)MS's certificate in a row, 1 to 100. Default 5.
     recovery_after: Option<Typed<i64>>,
-    /// `device.kind`: "simulated" or "memory". Default "simulated".
+    /// `device.kind`: "simulated" plays a radio, "memory" has none, "command" is a vendor's software, "file" a radio
+    /// stack with a configuration file. Default "simulated".
     kind: Option<Typed<String>>,
     /// `device.credentials`: "refuse" answers a user name or password that an ACS writes with a fault that names it,
     /// "discard" throws it away and takes what stands beside it. Default "refuse".
@@ -98,6 +91,31 @@ pub struct File {
     /// `device.radio.faults`: a list of "s1-never-up", "s1-lost-once", "s1-lost", "no-hosting-party",
     /// "install-fails". Default none.
     faults: Vec<Typed<String>>,
+    /// `device.command.program`: a list of a program's path and its arguments; it is run for each operation, see
+    /// [Drive a radio](../how-to/drive-a-radio.md). Either this or `device.command.socket`.
+    program: Vec<Typed<String>>,
+    /// `device.command.socket`: the Unix socket on which a vendor's process listens.
+    socket: Option<Typed<String>>,
+    /// `device.command.timeout_ms`: how long an operation may take, 100 to 25000. Default 10000.
+    command_timeout_ms: Option<Typed<i64>>,
+    /// `device.command.poll_s`: how often the program is asked for news, 0 to 3600; 0 for never. Default 10.
+    poll_s: Option<Typed<i64>>,
+    /// `device.file.template`: a file with placeholders for parameters. Required with kind "file".
+    template: Option<Typed<String>>,
+    /// `device.file.output`: the file that the stack reads; it is replaced whole. Required with kind "file".
+    output: Option<Typed<String>>,
+    /// `device.file.format`: how values are written: "conf", "json" or "env". Default "conf".
+    format: Option<Typed<String>>,
+    /// `device.file.restart`: a list of a program's path and its arguments, which starts the stack, or starts it again.
+    /// Required with kind "file".
+    restart: Vec<Typed<String>>,
+    /// `device.file.stop`: the same, which stops the stack. Required with kind "file".
+    stop: Vec<Typed<String>>,
+    /// `device.file.probe`: the same, which ends with 0 while the stack serves; run every ten seconds. Default none: a stack
+    /// that was started serves.
+    probe: Vec<Typed<String>>,
+    /// `device.file.timeout_ms`: how long each of these may take, 100 to 25000. Default 10000.
+    file_timeout_ms: Option<Typed<i64>>,
 }
 
 /// The texts of the device section.
@@ -199,6 +217,17 @@ impl File {
             seed: reader.integer("device.radio", "seed"),
             gps_ahead_s: reader.integer("device.radio", "gps_ahead_s"),
             faults: reader.texts("device.radio", "faults"),
+            program: reader.texts("device.command", "program"),
+            socket: reader.text("device.command", "socket"),
+            command_timeout_ms: reader.integer("device.command", "timeout_ms"),
+            poll_s: reader.integer("device.command", "poll_s"),
+            template: reader.text("device.file", "template"),
+            output: reader.text("device.file", "output"),
+            format: reader.text("device.file", "format"),
+            restart: reader.texts("device.file", "restart"),
+            stop: reader.texts("device.file", "stop"),
+            probe: reader.texts("device.file", "probe"),
+            file_timeout_ms: reader.integer("device.file", "timeout_ms"),
             texts: Vec::new(),
         };
         for name in TEXTS {
@@ -225,7 +254,7 @@ impl File {
             })
         });
         let names = self.names(reader, quirk.as_ref());
-        let device = self.device(reader);
+        let device = self.device(reader, base);
         let trust = self.care(reader, base);
         let credentials = self.credentials.as_ref();
         let discards_credentials = credentials.and_then(|typed| typed.parse(reader, read_credentials));
@@ -237,7 +266,7 @@ impl File {
             url: url?,
             anchors: anchors?,
             identity: OwnCertificate { chain: chain?, key: key? },
-            device,
+            device: device?,
             names,
             quirk,
             trust,
@@ -313,49 +342,6 @@ impl File {
             }
         };
         names
-    }
-
-    fn device(&self, reader: &mut Reader<'_>) -> DeviceKind {
-        let is_simulated = self.kind.as_ref().is_none_or(|kind| {
-            kind.parse(reader, |text| match text {
-                "simulated" => Ok(true),
-                "memory" => Ok(false),
-                _ => Err("device.kind: \"simulated\" or \"memory\" is right".to_owned()),
-            })
-            .unwrap_or(true)
-        });
-        let radio = self.radio(reader);
-        if is_simulated { DeviceKind::Simulated(radio) } else { DeviceKind::Memory }
-    }
-
-    fn radio(&self, reader: &mut Reader<'_>) -> Radio {
-        let mut radio = Radio { delay: Duration::from_secs(1), ..Radio::default() };
-        if let Some(delay) = &self.delay_ms {
-            let bound = format!("device.radio.delay_ms: 0 to {MOST_DELAY_MS} is right");
-            let read = u64::try_from(delay.value).ok().filter(|delay| *delay <= MOST_DELAY_MS);
-            match read {
-                Some(delay) => radio.delay = Duration::from_millis(delay),
-                None => reader.complain(delay.line, bound),
-            }
-        }
-        if let Some(seed) = &self.seed {
-            match u64::try_from(seed.value) {
-                Ok(seed) => radio.seed = seed,
-                Err(_) => reader.complain(seed.line, "device.radio.seed: 0 or more is right".to_owned()),
-            }
-        }
-        if let Some(ahead) = &self.gps_ahead_s {
-            let most = 1_000_000_000;
-            if (-most..=most).contains(&ahead.value) {
-                radio.gps_ahead = Some(SignedDuration::from_secs(ahead.value));
-            } else {
-                reader.complain(ahead.line, format!("device.radio.gps_ahead_s: -{most} to {most} is right"));
-            }
-        }
-        for fault in &self.faults {
-            radio.faults.extend(fault.parse(reader, read_fault));
-        }
-        radio
     }
 }
 
@@ -454,18 +440,6 @@ fn read_staple(text: &str) -> Result<StaplePolicy, String> {
         "required" => Ok(StaplePolicy::Required),
         _ => Err("trust.staple: \"if-there\" or \"required\" is right".to_owned()),
     }
-}
-
-fn read_fault(text: &str) -> Result<RadioFault, String> {
-    let known = RadioFault::ALL.into_iter().find(|(name, _)| *name == text);
-    known.map(|(_, fault)| fault).ok_or_else(|| {
-        let words: Vec<&str> = RadioFault::ALL.iter().map(|(name, _)| *name).collect();
-        format!(
-            "device.radio.faults: some of {} are right, not \"{}\"",
-            words.join(", "),
-            text.escape_debug()
-        )
-    })
 }
 
 #[cfg(test)]

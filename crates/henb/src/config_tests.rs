@@ -1,6 +1,9 @@
 //! Claims about the configuration: what it means, and that everything wrong is told at once.
 
+use std::time::Duration;
+
 use super::*;
+use crate::device::{Radio, RadioFault};
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -92,7 +95,7 @@ delay_ms = 1
         3: colour is no key of henbd
         5: hems.url: the transport mode "public" demands https (TS 33.320 8.3.4)
         6: hems.anchors: there is no file BASE/nowhere.pem
-        8: device.kind: "simulated" or "memory" is right
+        8: device.kind: "simulated", "memory", "command" or "file" is right
         9: device.oui: six upper-case hex digits are right, for instance "00005E"
         10: device.latitude: -90000000 to 90000000 millionths of a degree are right
         11: device.password is no key of henbd
@@ -177,4 +180,90 @@ fn a_cell_that_plays_a_quirk_has_the_products_names_unless_others_are_typed() {
         problems[0].text.starts_with("device.quirk: there is no quirk \"nobody\": one of "),
         "{problems:?}"
     );
+}
+
+/// A file whose device section is this one; the base folder stands as BASE in complaints.
+fn with_device(folder: &Path, section: &str) -> Result<DeviceKind, Vec<String>> {
+    let (head, _) = WHOLE.split_once("[device]").unwrap();
+    let base = folder.display().to_string();
+    let said = |problem: &Problem| format!("{}: {}", problem.line, problem.text.replace(&base, "BASE"));
+    let config = Config::parse(&format!("{head}{section}"), folder);
+    config.map(|config| config.device).map_err(|problems| problems.iter().map(said).collect())
+}
+
+#[test]
+fn a_vendor_s_program_or_process_means_what_it_says() {
+    use crate::device::{Program, Way};
+    let folder = folder();
+    let section =
+        "[device]\nkind = \"command\"\n[device.command]\nprogram = [\"/bin/sh\", \"x\"]\ntimeout_ms = 500";
+    let program = Program {
+        file: "/bin/sh".into(),
+        arguments: vec!["x".to_owned()],
+        limit: Duration::from_millis(500),
+    };
+    let poll = Some(Duration::from_secs(10));
+    let right = DeviceKind::Command(Way::Program { program, poll });
+    assert_eq!(with_device(folder.path(), section), Ok(right));
+    let section = "[device]\nkind = \"command\"\n[device.command]\nsocket = \"radio.sock\"";
+    let right = Way::Socket { path: folder.path().join("radio.sock"), limit: Duration::from_secs(10) };
+    assert_eq!(with_device(folder.path(), section), Ok(DeviceKind::Command(right)));
+}
+
+#[test]
+fn everything_wrong_with_a_vendor_s_side_is_told() {
+    let folder = folder();
+    fs::write(folder.path().join("enb.conf.template"), "[enb]\n\nn = ${Device.Nothing}\n${}\n").unwrap();
+    let problems = |section: &str| with_device(folder.path(), section).unwrap_err().join("\n");
+    let command = |keys: &str| problems(&format!("[device]\nkind = \"command\"\n[device.command]\n{keys}"));
+    assert_eq!(command(""), "1: device.command: either program or socket is right");
+    assert_eq!(
+        command("program = [\"x.pem\"]\nsocket = \"x\""),
+        "17: device.command: either program or socket is right"
+    );
+    assert_eq!(
+        command("program = [\"x.pem\"]\npoll_s = 3601\ntimeout_ms = 30000"),
+        "17: device.command.program: BASE/x.pem is not executable: `chmod +x` makes it so\n\
+         18: device.command.poll_s: 0 to 3600 is right\n\
+         19: device.command.timeout_ms: 100 to 25000 is right"
+    );
+    assert_eq!(
+        command("program = [\"radio\"]"),
+        "17: device.command.program: there is no program BASE/radio"
+    );
+    assert_eq!(command("socket = \"x.pem\""), "17: device.command.socket: BASE/x.pem is no socket");
+    let long = "x".repeat(108);
+    assert!(command(&format!("socket = \"{long}\"")).contains("at most 107 bytes"));
+    expect_test::expect![[r#"
+        1: device.file.stop is missing: a list of a program's path and its arguments is right
+        17: device.file.template: BASE/enb.conf.template:3: "Device.Nothing" is no parameter of the data model
+        17: device.file.template: BASE/enb.conf.template:4: a placeholder stands right of a '='
+        18: device.file.output: there is no folder for the file BASE/nowhere/enb.conf
+        19: device.file.restart: there is no program BASE/restart"#]]
+    .assert_eq(&problems(
+        "[device]\nkind = \"file\"\n[device.file]\ntemplate = \"enb.conf.template\"\noutput = \"nowhere/enb.conf\"\n\
+         restart = [\"restart\"]",
+    ));
+    let json = problems(
+        "[device]\nkind = \"file\"\n[device.file]\ntemplate = \"x\"\noutput = \"x\"\nformat = \"xml\"\n\
+         restart = [\"/bin/true\"]\nstop = [\"/bin/true\"]",
+    );
+    assert!(json.contains("17: device.file.template: cannot read BASE/x"), "{json}");
+    assert!(json.contains("19: device.file.format: one of \"conf\", \"json\", \"env\" is right"), "{json}");
+}
+
+#[test]
+fn the_samples_of_the_guide_for_vendors_are_right() {
+    const PAGE: &str = include_str!("../../../docs/how-to/drive-a-radio.md");
+    let folder = folder();
+    let samples: Vec<&str> =
+        PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(samples.len(), 3);
+    fs::write(folder.path().join("enb.conf.template"), include_str!("../examples/enb.conf.template"))
+        .unwrap();
+    for sample in samples {
+        let sample = sample.replace("/usr/libexec/acme-radio", "/bin/sh").replace("/etc/hearth/", "");
+        let sample = sample.replace("/usr/bin/systemctl", "/bin/sh").replace("/var/lib/henbd/", "");
+        assert!(with_device(folder.path(), &sample).is_ok(), "{:?}", with_device(folder.path(), &sample));
+    }
 }

@@ -1,19 +1,32 @@
 //! What the agent drives: the seam between CWMP and a radio. (decision 23)
 //!
-//! A vendor implements [`Device`] for a real cell; [`Memory`] keeps values and does nothing; [`Simulated`] behaves like
-//! a radio. A device knows nothing of sessions, events or files: the agent asks it, tells it, and looks at what it
-//! changed by itself. Time comes in as an argument, from the cell's own clock.
+//! A vendor implements [`Device`] in Rust, or without any Rust: [`Command`] asks a vendor's program, [`FileDevice`] writes
+//! a radio stack's configuration. [`Memory`] keeps values and does nothing; [`Simulated`] plays a radio. A device knows
+//! nothing of sessions, events or files: the agent asks it, tells it, and looks at what it changed by itself. Time
+//! comes in as an argument, from the cell's own clock.
 //!
 //! ```text
-//!   execute ──get, names, check, set, add, delete──▶ Device ◀──tick, deadline, changes, reboot, install── agent
+//!   execute ──fetch, get, names, check, set, add, delete──▶ Device ◀──tick, deadline, changes, alarms── agent
+//!                                                             │       silence, reboot, install, measurements
+//!                     Memory: the tree that obeys the model ◀─┘
 //! ```
+//!
+//! Methods are synchronous, and the agent calls them in the one task that drives its cell. A method may block, but for
+//! a bounded time that stays below what a H(e)MS waits for in a session (30 s, S-05): nothing but this cell waits.
 
+mod alarm;
 mod attributes;
+mod backoff;
+mod command;
 mod factory;
+mod file;
+mod measurement;
 mod memory;
+mod program;
 mod simulated;
+mod template;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use cwmp::{
     Fault, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, SetParameterAttributesStruct,
@@ -22,63 +35,150 @@ use datamodel::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use alarm::DeviceAlarms;
+pub use alarm::{AlarmNews, DeviceAlarm, PerceivedSeverity};
 pub use attributes::{Attributes, Notify};
+pub use command::{Command, Way};
 pub use factory::Factory;
 #[cfg(test)]
 pub(crate) use factory::sample;
+pub use file::{FileDevice, Stack};
+pub use measurement::{Measurement, Period};
 pub use memory::Memory;
+pub(crate) use program::check as check_program;
+pub use program::{Program, ProgramError};
 pub use simulated::{Radio, RadioFault, Simulated};
+pub use template::{Format, Template, TemplateError};
 
 /// A H(e)NB as the agent sees it.
+///
+/// A vendor's type holds a [`Memory`], names it, and overrides what its radio does: [`Device::set`], [`Device::add`] and
+/// [`Device::delete`] to hand over what the ACS wants, [`Device::tick`] and [`Memory::change`] to tell what the radio did
+/// by itself, [`Device::silence`] and [`Device::power_on`] to keep it off the air, and the rest as far as it has it.
+/// Everything else is the memory's, which sees to it that the data model is obeyed.
+///
+/// ```
+/// use henb::device::{Device, Memory, path};
+///
+/// struct Radio {
+///     memory: Memory,
+///     has_s1: bool,
+/// }
+///
+/// impl Device for Radio {
+///     fn memory(&self) -> &Memory {
+///         &self.memory
+///     }
+///
+///     fn memory_mut(&mut self) -> &mut Memory {
+///         &mut self.memory
+///     }
+///
+///     fn tick(&mut self, _now: jiff::Timestamp) {
+///         let is_up = self.has_s1 && self.memory.value(path::ADMIN_STATE) == "true";
+///         self.memory.change(path::OP_STATE, if is_up { "true" } else { "false" });
+///     }
+/// }
+/// ```
 pub trait Device: Send {
+    /// The values that this device stands on; [`Memory`] itself overrides every method that asks for them.
+    fn memory(&self) -> &Memory;
+
+    /// The same, to be changed.
+    fn memory_mut(&mut self) -> &mut Memory;
+
+    /// Takes what wakes the agent when there is news between two ticks: a change, an alarm, a lost radio.
+    fn subscribe(&mut self, _wake: Wake) {}
+
+    /// Brings what lies at or below these paths up to date, just before an ACS reads it.
+    ///
+    /// # Errors
+    /// The fault that the ACS shall see.
+    fn fetch(&mut self, _paths: &[Path]) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// What was raised, changed or cleared since the last question; after a power-on everything that stands, anew.
+    fn alarms(&mut self) -> Vec<AlarmNews> {
+        Vec::new()
+    }
+
+    /// What the radio counted in a granularity period, for the performance file. (TS 32.435)
+    ///
+    /// # Errors
+    /// The radio cannot be asked.
+    fn measurements(&mut self, _period: &Period) -> Result<Vec<Measurement>, Fault> {
+        Ok(Vec::new())
+    }
+
     /// The values at or below a path. (TR-069 A.3.2.2)
     ///
     /// # Errors
     /// The fault that the ACS shall see.
-    fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault>;
+    fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault> {
+        self.memory().get(path)
+    }
 
     /// The names at or below a path. (TR-069 A.3.2.3)
     ///
     /// # Errors
     /// The fault that the ACS shall see.
-    fn names(&self, path: &Path, next_level: bool) -> Result<Vec<ParameterInfoStruct>, Fault>;
+    fn names(&self, path: &Path, next_level: bool) -> Result<Vec<ParameterInfoStruct>, Fault> {
+        self.memory().names(path, next_level)
+    }
 
     /// Says whether [`Device::set`] would accept the list, and changes nothing.
     ///
     /// # Errors
     /// 9003 with one detail per bad parameter.
-    fn check(&self, list: &[ParameterValueStruct]) -> Result<(), Fault>;
+    fn check(&self, list: &[ParameterValueStruct]) -> Result<(), Fault> {
+        self.memory().check(list)
+    }
 
     /// Applies all values or none. (TR-069 A.3.2.1, C-13)
     ///
     /// # Errors
     /// 9003 with one detail per bad parameter.
-    fn set(&mut self, list: &[ParameterValueStruct], now: Timestamp) -> Result<(), Fault>;
+    fn set(&mut self, list: &[ParameterValueStruct], now: Timestamp) -> Result<(), Fault> {
+        self.memory_mut().set(list, now)
+    }
 
     /// Makes a row and gives its instance number. (TR-069 A.3.2.6)
     ///
     /// # Errors
     /// The fault that the ACS shall see.
-    fn add(&mut self, table: &Path) -> Result<u32, Fault>;
+    fn add(&mut self, table: &Path) -> Result<u32, Fault> {
+        self.memory_mut().add(table)
+    }
 
     /// Removes a row. (TR-069 A.3.2.7)
     ///
     /// # Errors
     /// The fault that the ACS shall see.
-    fn delete(&mut self, row: &Path) -> Result<(), Fault>;
+    fn delete(&mut self, row: &Path) -> Result<(), Fault> {
+        self.memory_mut().delete(row)
+    }
 
     /// What belongs into every Inform. (C-04)
-    fn forced_inform(&self) -> Vec<ParameterValueStruct>;
+    fn forced_inform(&self) -> Vec<ParameterValueStruct> {
+        self.memory().forced_inform()
+    }
 
     /// The value of one parameter; empty where there is none.
-    fn value(&self, path: &str) -> String;
+    fn value(&self, path: &str) -> String {
+        self.memory().value(path)
+    }
 
     /// The agent's own hand, for what the agent knows and the device does not: keys, clock, addresses.
-    fn put(&mut self, path: &str, value: &str);
+    fn put(&mut self, path: &str, value: &str) {
+        self.memory_mut().put(path, value);
+    }
 
     /// The agent's own hand in a table of the device's: these rows and no others. A row whose first column is as before
     /// keeps its number.
-    fn put_rows(&mut self, table: &str, rows: &[Row]);
+    fn put_rows(&mut self, table: &str, rows: &[Row]) {
+        self.memory_mut().put_rows(table, rows);
+    }
 
     /// A time that a satellite receiver found since the last question; `now` is the cell's clock. (decision 6)
     fn gps_time(&mut self, _now: Timestamp) -> Option<Timestamp> {
@@ -89,58 +189,86 @@ pub trait Device: Send {
     ///
     /// # Errors
     /// The fault that the ACS shall see.
-    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault>;
+    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
+        self.memory().attributes(path)
+    }
 
     /// Changes attributes, all or none. (TR-069 A.3.2.4)
     ///
     /// # Errors
     /// The fault that the ACS shall see.
-    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault>;
+    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault> {
+        self.memory_mut().set_attributes(list)
+    }
 
     /// Parameters that changed by themselves since the last question and are to be told, and how. (C-02, C-03)
-    fn changes(&mut self) -> BTreeMap<Path, Notify>;
+    fn changes(&mut self) -> BTreeMap<Path, Notify> {
+        self.memory_mut().changes()
+    }
 
     /// Lets the device act on the time that has come.
-    fn tick(&mut self, now: Timestamp);
+    fn tick(&mut self, _now: Timestamp) {}
 
     /// What stands between the cell and the air beside AdminState. (X-05, X-06)
-    fn conditions(&self) -> Conditions;
+    fn conditions(&self) -> Conditions {
+        Conditions { has_link: true, awaits_hosting_party: false }
+    }
 
     /// Keeps the air interface off, or lets AdminState decide again; asked after every tick.
-    fn silence(&mut self, is_silent: bool);
+    fn silence(&mut self, is_silent: bool) {
+        self.memory_mut().silence(is_silent);
+    }
 
     /// When the device wants its next tick.
-    fn deadline(&self) -> Option<Timestamp>;
+    fn deadline(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// Puts the device into the state that it has after power-on: the radio is locked. (M-08)
-    fn power_on(&mut self, now: Timestamp);
+    fn power_on(&mut self, now: Timestamp) {
+        self.memory_mut().power_on(now);
+    }
 
     /// Restarts at the ACS's wish or after an installation; ends as [`Device::power_on`].
-    fn reboot(&mut self, now: Timestamp);
+    fn reboot(&mut self, now: Timestamp) {
+        self.memory_mut().reboot(now);
+    }
 
     /// Goes back to what the factory set, and ends as [`Device::power_on`]; the firmware stays. (C-21, D-10)
-    fn factory_reset(&mut self, now: Timestamp);
+    fn factory_reset(&mut self, now: Timestamp) {
+        self.memory_mut().factory_reset(now);
+    }
 
     /// Takes a file of one of the types of [`Device::file_types`].
     ///
     /// # Errors
     /// The fault that TransferComplete shall carry. (C-24)
-    fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault>;
+    fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
+        self.memory_mut().install(file_type, content)
+    }
 
     /// The file types that can be installed. (TR-069 A.3.2.8, C-23)
-    fn file_types(&self) -> &'static [&'static str];
+    fn file_types(&self) -> &'static [&'static str] {
+        self.memory().file_types()
+    }
 
     /// The content of a file of one of the types of [`Device::upload_types`].
     ///
     /// # Errors
     /// The fault that TransferComplete shall carry. (C-24)
-    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault>;
+    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
+        self.memory().upload(file_type)
+    }
 
     /// The file types that can be read. (TR-069 A.4.1.5, C-23)
-    fn upload_types(&self) -> &'static [&'static str];
+    fn upload_types(&self) -> &'static [&'static str] {
+        self.memory().upload_types()
+    }
 
     /// What must outlive a power cut.
-    fn snapshot(&self) -> Snapshot;
+    fn snapshot(&self) -> Snapshot {
+        self.memory().snapshot()
+    }
 }
 
 /// How things stand beside AdminState.
@@ -151,6 +279,9 @@ pub struct Conditions {
     /// The hosting party must be authenticated and is not yet. (TS 22.220 5.2, X-06)
     pub awaits_hosting_party: bool,
 }
+
+/// Wakes the agent.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// The columns of a row and their values.
 pub type Row = Vec<(&'static str, String)>;

@@ -98,9 +98,11 @@ fn names(cell: &Cell, call: &GetParameterNames) -> Result<GetParameterNamesRespo
 
 fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValuesResponse, Fault> {
     cell.refresh();
+    let paths = call.parameter_names.iter().map(|name| parse(name)).collect::<Result<Vec<_>, _>>()?;
+    cell.device.fetch(&paths)?;
     let mut parameter_list = Vec::new();
-    for name in &call.parameter_names {
-        parameter_list.extend(cell.device.get(&parse(name)?)?);
+    for path in &paths {
+        parameter_list.extend(cell.device.get(path)?);
         check_count(parameter_list.len())?;
     }
     Ok(GetParameterValuesResponse { parameter_list })

@@ -235,12 +235,19 @@ fn read(path: &Path, bytes: &[u8]) -> Result<State, StateError> {
 }
 
 fn write(folder: &Path, state: &State) -> io::Result<()> {
-    let beside = folder.join("state.json.new");
+    replace(&folder.join(STATE_FILE), &serde_json::to_vec_pretty(state)?)
+}
+
+/// Replaces a file whole and durably, by way of one beside it.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
     let mut file = File::create(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(state)?)?;
+    file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(&beside, folder.join(STATE_FILE))?;
-    File::open(folder)?.sync_all()
+    fs::rename(&beside, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -70,6 +70,29 @@ fn everything_wrong_with_a_configuration_is_said_with_file_and_line() {
 }
 
 #[test]
+fn check_names_the_line_of_a_template_and_the_program_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    fs::write(folder.path().join("enb.conf.template"), "[enb]\nmcc = ${Device.Mcc}\n").unwrap();
+    let device = r#"[device]
+kind = "file"
+[device.file]
+template = "enb.conf.template"
+output = "enb.conf"
+restart = ["restart"]
+stop = ["/bin/true"]
+"#;
+    fs::write(&config, fs::read_to_string(&config).unwrap() + device).unwrap();
+    let (code, said) = henbd(&["check"], &config);
+    let (file, base) = (config.display(), folder.path().display());
+    let expected = format!(
+        "{file}:12: device.file.template: {base}/enb.conf.template:2: \"Device.Mcc\" is no parameter of the data model\n\
+         {file}:14: device.file.restart: there is no program {base}/restart\n"
+    );
+    assert_eq!((code, said), (Some(1), expected));
+}
+
+#[test]
 fn a_configuration_that_is_no_toml_or_not_there_is_said_so_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let config = lab(folder.path(), "lab = ");

@@ -8,7 +8,7 @@ use cwmp::Quirk;
 use profile::{HemsUrl, Identity, OwnCertificate, StaplePolicy, TransportMode};
 
 use crate::{
-    device::{Factory, Radio},
+    device::{Factory, Radio, Stack, Way},
     tunnel::TunnelEnd,
 };
 
@@ -80,6 +80,10 @@ pub enum DeviceKind {
     Memory,
     /// A played radio.
     Simulated(Radio),
+    /// A vendor's software.
+    Command(Way),
+    /// A radio stack with a configuration file.
+    File(Box<Stack>),
 }
 
 /// The names of a cell; what is absent comes from its certificate.

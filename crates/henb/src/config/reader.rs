@@ -151,4 +151,5 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 6] = ["hems", "identity", "trust", "tunnel", "device", "device.radio"];
+const SECTIONS: [&str; 8] =
+    ["hems", "identity", "trust", "tunnel", "device", "device.radio", "device.command", "device.file"];

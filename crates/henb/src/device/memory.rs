@@ -40,8 +40,10 @@ impl Memory {
         Self { factory: factory.clone(), tree, journal, attributes, changed: BTreeMap::new() }
     }
 
-    /// A change by the device itself: the ACS hears of it where it or the model wants so.
-    pub(super) fn change(&mut self, place: &str, value: &str) {
+    /// A change by the device itself: the ACS hears of it where it or the model wants so. (C-03)
+    ///
+    /// A path or value that the model does not know changes nothing.
+    pub fn change(&mut self, place: &str, value: &str) {
         let Ok(path) = Path::parse(place) else { return };
         let notify = attributes::notify(&self.tree, &self.attributes, &path);
         if self.tree.put(&path, value) && notify != Notify::Off {
@@ -52,9 +54,32 @@ impl Memory {
     pub(super) fn is_true(&self, place: &str) -> bool {
         self.value(place) == "true"
     }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Whether the model knows a parameter here and allows it this value.
+    pub(super) fn takes(&self, place: &str, value: &str) -> bool {
+        let parameter = Path::parse(place).ok().and_then(|path| self.tree.parameter(&path));
+        parameter.is_some_and(|parameter| parameter.canonical(value).is_ok())
+    }
+
+    /// An installation that somebody else did.
+    pub(super) fn count_install(&mut self) {
+        self.journal.installs += 1;
+    }
 }
 
 impl Device for Memory {
+    fn memory(&self) -> &Memory {
+        self
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        self
+    }
+
     fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault> {
         self.tree.get(path)
     }

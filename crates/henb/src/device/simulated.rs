@@ -9,16 +9,12 @@
 //! The delay has a part drawn from the seed, so that a fleet does not come up in one moment, and the same seed gives
 //! the same run.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use cwmp::{
-    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
-    SetParameterAttributesStruct,
-};
-use datamodel::Path;
+use cwmp::{Fault, FaultCode, ParameterValueStruct};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Conditions, Device, Factory, Memory, Notify, Row, Snapshot, path};
+use super::{Conditions, Device, Factory, Memory, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -171,16 +167,12 @@ fn mix(number: u64) -> u64 {
 }
 
 impl Device for Simulated {
-    fn get(&self, path: &Path) -> Result<Vec<ParameterValueStruct>, Fault> {
-        self.memory.get(path)
+    fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    fn names(&self, path: &Path, next_level: bool) -> Result<Vec<ParameterInfoStruct>, Fault> {
-        self.memory.names(path, next_level)
-    }
-
-    fn check(&self, list: &[ParameterValueStruct]) -> Result<(), Fault> {
-        self.memory.check(list)
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
     }
 
     fn set(&mut self, list: &[ParameterValueStruct], now: Timestamp) -> Result<(), Fault> {
@@ -189,46 +181,10 @@ impl Device for Simulated {
         Ok(())
     }
 
-    fn add(&mut self, table: &Path) -> Result<u32, Fault> {
-        self.memory.add(table)
-    }
-
-    fn delete(&mut self, row: &Path) -> Result<(), Fault> {
-        self.memory.delete(row)
-    }
-
-    fn forced_inform(&self) -> Vec<ParameterValueStruct> {
-        self.memory.forced_inform()
-    }
-
-    fn value(&self, path: &str) -> String {
-        self.memory.value(path)
-    }
-
-    fn put(&mut self, path: &str, value: &str) {
-        self.memory.put(path, value);
-    }
-
-    fn put_rows(&mut self, table: &str, rows: &[Row]) {
-        self.memory.put_rows(table, rows);
-    }
-
     fn gps_time(&mut self, now: Timestamp) -> Option<Timestamp> {
         let ahead = self.radio.gps_ahead.filter(|_| !self.has_fix)?;
         self.has_fix = true;
         now.checked_add(ahead).ok()
-    }
-
-    fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
-        self.memory.attributes(path)
-    }
-
-    fn set_attributes(&mut self, list: &[SetParameterAttributesStruct]) -> Result<(), Fault> {
-        self.memory.set_attributes(list)
-    }
-
-    fn changes(&mut self) -> BTreeMap<Path, Notify> {
-        self.memory.changes()
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -279,26 +235,12 @@ impl Device for Simulated {
         }
         self.memory.install(file_type, content)
     }
-
-    fn file_types(&self) -> &'static [&'static str] {
-        self.memory.file_types()
-    }
-
-    fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
-        self.memory.upload(file_type)
-    }
-
-    fn upload_types(&self) -> &'static [&'static str] {
-        self.memory.upload_types()
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        self.memory.snapshot()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use datamodel::Path;
+
     use super::*;
     use crate::device::factory::sample;
 
