@@ -27,8 +27,12 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use tracing::Instrument;
 
-use crate::{agent::Status, config::ConnectionRequest, config::Entrance};
+use crate::{
+    agent::Status,
+    config::{ConnectionRequest, Entrance},
+};
 
 /// How often the listener looks whether its address is still there.
 const LOOK: Duration = Duration::from_secs(2);
@@ -154,7 +158,7 @@ impl Requests {
         if self.task.is_none() {
             // At once, so that the first Inform has the URL.
             let listener = self.door.bind(self.door.wanted.listen);
-            self.task = Some(tokio::spawn(Arc::clone(&self.door).listen(listener)));
+            self.task = Some(tokio::spawn(Arc::clone(&self.door).listen(listener).in_current_span()));
         }
     }
 
@@ -272,12 +276,13 @@ impl Door {
             Refused::Often
         } else {
             let door = Arc::clone(self);
-            connections.spawn(async move {
+            let heard = async move {
                 match door.hear(tcp).await {
                     Ok(()) => door.taken(from),
                     Err((refused, detail)) => door.refuse(from, refused, &detail),
                 }
-            });
+            };
+            connections.spawn(heard.in_current_span());
             return;
         };
         self.refuse(from, refused, "");
