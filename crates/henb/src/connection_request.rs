@@ -215,10 +215,10 @@ impl Door {
         Ok(socket)
     }
 
-    /// Whether the address is still this cell's: a socket that already listens does not notice.
-    fn has_address(&self) -> bool {
+    /// Looks whether the address is still this cell's: a socket that already listens does not notice.
+    fn look(&self) -> io::Result<()> {
         let address = SocketAddr::new(self.wanted.listen.ip(), 0);
-        self.socket(address).and_then(|socket| socket.bind(address)).is_ok()
+        self.socket(address)?.bind(address)
     }
 
     /// Listens for ever, whenever the address is there.
@@ -228,7 +228,10 @@ impl Door {
             match opened {
                 Ok(listener) => {
                     said.clear();
-                    self.serve(&listener).await;
+                    let why = self.serve(&listener).await;
+                    // Whoever reads the log finds it closed.
+                    drop(listener);
+                    tracing::warn!(address = %self.wanted.listen, %why, "the cell listens no more");
                 }
                 Err(error) if error.to_string() != said => {
                     said = error.to_string();
@@ -243,23 +246,19 @@ impl Door {
         }
     }
 
-    /// Takes connections until the address is gone.
-    async fn serve(self: &Arc<Self>, listener: &TcpListener) {
+    /// Takes connections until the address is gone; says why it ends.
+    async fn serve(self: &Arc<Self>, listener: &TcpListener) -> io::Error {
         let mut connections = JoinSet::new();
         let mut look = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((tcp, from)) => self.admit(tcp, from.ip(), &mut connections),
-                    Err(error) => {
-                        tracing::warn!(%error, "no connection can be taken");
-                        return;
-                    }
+                    Err(error) => return error,
                 },
                 Some(_) = connections.join_next() => {}
-                _ = look.tick() => if !self.has_address() {
-                    tracing::warn!(address = %self.wanted.listen.ip(), "the address is gone, and the listener with it");
-                    return;
+                _ = look.tick() => if let Err(error) = self.look() {
+                    return error;
                 },
             }
         }

@@ -183,7 +183,7 @@ async fn r05_x03_the_listener_in_the_tunnel_goes_with_its_address_and_comes_back
         let opened = daemon.until_beside("the cell listens for Connection Requests").await;
         assert_eq!(opened.listening(), [in_table("10.45.0.7:7547")]);
         address(&opened, "del");
-        daemon = opened.until_beside("the address is gone").await;
+        daemon = opened.until_beside("the cell listens no more").await;
         assert_eq!(daemon.listening(), Vec::<String>::new());
     }
     daemon.end();
