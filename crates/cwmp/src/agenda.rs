@@ -83,6 +83,13 @@ impl Agenda {
         self.calls.push(call);
     }
 
+    /// Notes a Connection Request: a session at once, whatever is waited for; what failed before is still counted.
+    /// (TR-069 3.2.2, R-07)
+    pub fn connection_request(&mut self) {
+        self.raise(EventCode::CONNECTION_REQUEST, "");
+        self.retry_at = None;
+    }
+
     /// What the next Inform reports, the periodic event included when it is due.
     #[must_use]
     pub fn events(&self) -> Vec<EventStruct> {
@@ -297,6 +304,22 @@ mod tests {
         assert!((5..=10).contains(&wait), "{wait}");
         agenda.closed();
         assert_eq!((agenda.retry_count(), agenda.is_due(at(10))), (0, true));
+    }
+
+    #[test]
+    fn r07_c02_a_connection_request_waits_for_no_retry_and_is_one_event() {
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::BOOT, "");
+        agenda.failed(at(0), 7);
+        assert!(!agenda.is_due(at(1)));
+        agenda.connection_request();
+        agenda.connection_request();
+        assert!(agenda.is_due(at(1)));
+        assert_eq!(agenda.events(), [EventCode::BOOT.into(), EventCode::CONNECTION_REQUEST.into()]);
+        assert_eq!(agenda.retry_count(), 1, "the failures before it are told all the same");
+        agenda.informed(&agenda.events(), at(2));
+        agenda.closed();
+        assert!(!agenda.is_due(at(2)), "one session answers it");
     }
 
     #[test]

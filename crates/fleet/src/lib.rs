@@ -175,6 +175,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         quirk: options.quirk.clone(),
         trust: Care::default(),
         discards_credentials: false,
+        connection_request: None,
     }
 }
 

@@ -7,10 +7,12 @@
 //! It never waits for the time of day: the cell's clock is the restored one, from the first moment (P-17, P-18). A
 //! session that fails waits by the retry table; a state that cannot be saved ends the agent.
 
+mod connection_request;
 mod time;
 mod trust;
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fmt::Write,
     future::Future,
@@ -28,6 +30,7 @@ use crate::{
     alarms::Alarm,
     cell::Cell,
     config::{Config, DeviceKind},
+    connection_request::Requests,
     device::{CLOCK_CORRECTION, Command, Device, FileDevice, Memory, Simulated, TRUST_BUNDLE},
     link::{Link, Way},
     quirk,
@@ -65,6 +68,10 @@ pub struct Status {
     pub failures: u64,
     /// Why the last one failed.
     pub last_failure: Option<String>,
+    /// Connection Requests that were taken.
+    pub connection_requests: u64,
+    /// Connections of the same kind that were refused, by reason: a word of ours, or a code of the profile's refusals.
+    pub refused_requests: BTreeMap<&'static str, u64>,
 }
 
 /// A running cell.
@@ -80,6 +87,7 @@ pub struct Agent {
     /// The dates of a H(e)MS that was trusted by a clock nobody had confirmed. (K-10)
     unsure: Option<ChainDates>,
     files: Watched,
+    requests: Option<Requests>,
     again: Arc<Notify>,
     /// The device has news.
     pushed: Arc<Notify>,
@@ -98,6 +106,10 @@ impl Agent {
         let kept = state.as_ref().map(|state| state.trust.clone()).unwrap_or_default();
         let (trust, connector) = trust::start(config, &clock, kept)?;
         let recovery = trust::recovery(config, &clock)?;
+        let status = watch::Sender::default();
+        let listener = connection_request::provision(config, &trust::anchors(config, &trust));
+        let acceptor = connection_request::acceptor(config, &clock, listener, &connector)?;
+        let requests = connection_request::requests(config, acceptor, &status)?;
         let mut device = device(config, connector.identity(), state.as_ref());
         let pushed = Arc::new(Notify::new());
         let waker = Arc::clone(&pushed);
@@ -105,6 +117,7 @@ impl Agent {
         let mut cell = Cell::power_on(device, state, &config.url, config.mode, Arc::clone(&clock));
         cell.trust = trust;
         cell.discards_credentials = config.discards_credentials;
+        cell.may_listen(requests.is_some());
         cell.quirks = config.quirk.iter().cloned().collect();
         for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
             tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");
@@ -123,9 +136,10 @@ impl Agent {
             servers: time::Servers::default(),
             unsure: None,
             files: trust::files(config),
+            requests,
             again: Arc::default(),
             pushed,
-            status: watch::Sender::default(),
+            status,
             saved: Instant::now(),
         };
         agent.show_certificates();
@@ -169,7 +183,7 @@ impl Agent {
     }
 
     async fn step(&mut self) -> Result<(), DaemonError> {
-        let has_news = self.cell.tick();
+        let has_news = self.cell.tick() | self.mind_connection_requests();
         self.look_at_certificates();
         if has_news || self.saved.elapsed() >= CLOCK_SAVE {
             self.save().await?;
@@ -195,6 +209,7 @@ impl Agent {
                 self.read_again();
                 self.save().await
             }
+            () = connection_request::news(&mut self.requests) => Ok(()),
         }
     }
 

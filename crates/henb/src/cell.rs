@@ -8,6 +8,7 @@
 //! ```
 
 mod clock;
+mod connection_request;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
@@ -60,6 +61,8 @@ pub(crate) struct Cell {
     pub(crate) discards_credentials: bool,
     pub(crate) trust: Trust,
     pub(crate) recovery: Recovery,
+    /// Its owner lets it listen for Connection Requests. (R-04)
+    pub(crate) listens: bool,
     alarms: Alarms,
     device_alarms: DeviceAlarms,
     changed: BTreeSet<Path>,
@@ -94,6 +97,7 @@ impl Cell {
             discards_credentials: false,
             trust: Trust::default(),
             recovery: Recovery::default(),
+            listens: false,
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
             changed: BTreeSet::new(),
@@ -105,7 +109,7 @@ impl Cell {
         if let Some(state) = state {
             (cell.agenda, cell.changed, cell.contacted) = (state.agenda, state.changed, state.contacted);
             (cell.reboot, cell.transfers, cell.reach) = (state.reboot, state.transfers, state.reach);
-            (cell.reset, cell.schedules) = (state.reset, state.schedules);
+            (cell.reset, cell.schedules, cell.listens) = (state.reset, state.schedules, state.listens);
             (cell.trust, cell.recovery, cell.alarms) = (state.trust, state.recovery, state.alarms);
         }
         if is_new {
@@ -139,6 +143,7 @@ impl Cell {
     fn forget(&mut self) {
         self.device.factory_reset(self.now());
         self.device.put(path::URL, &self.configured);
+        self.device.put(path::CONNECTION_REQUEST_ENABLE, &self.listens.to_string());
         (self.agenda, self.contacted, self.reboot) = (Agenda::default(), None, None);
         self.changed.clear();
         self.schedules.clear();
@@ -179,6 +184,7 @@ impl Cell {
             leapt: kept.leapt,
             trust: self.trust.clone(),
             recovery: self.recovery,
+            listens: self.listens,
             alarms: self.alarms.clone(),
             configured: self.configured.clone(),
             contacted: self.contacted.clone(),

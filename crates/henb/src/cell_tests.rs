@@ -176,3 +176,44 @@ fn a19_the_radio_s_alarms_stand_beside_the_cell_s_own_until_a_restart() {
     cell.restart_as_promised();
     assert_eq!(rows(&cell), ["clock-file"]);
 }
+
+#[test]
+fn r03_c18_a_new_connection_request_url_is_told_as_its_attributes_say() {
+    for (notification, told) in [(0, (false, false)), (1, (true, false)), (2, (true, true))] {
+        let mut cell = cell("2026-06-01T00:00:00Z");
+        let order = cwmp::SetParameterAttributesStruct {
+            name: path::CONNECTION_REQUEST_URL.into(),
+            notification_change: true,
+            notification,
+            access_list_change: false,
+            access_list: Vec::new(),
+        };
+        cell.device.set_attributes(&[order]).unwrap();
+        cell.agenda.informed(&cell.agenda.events(), cell.now());
+        assert!(cell.show_connection_request_url("https://192.0.2.7:7547/x"));
+        assert!(!cell.show_connection_request_url("https://192.0.2.7:7547/x"), "once");
+        assert_eq!((!cell.changed.is_empty(), cell.has_news()), told, "{notification}");
+    }
+    let mut cell = cell("2026-06-01T00:00:00Z");
+    cell.show_connection_request_url("https://192.0.2.7:7547/x");
+    assert!(cell.has_news(), "the model's own wish is active");
+}
+
+#[test]
+fn r03_r04_who_may_ask_is_said_by_the_owner_and_then_by_the_acs() {
+    let mut cell = cell("2026-06-01T00:00:00Z");
+    let enable = |cell: &Cell| cell.device.value(path::CONNECTION_REQUEST_ENABLE);
+    assert_eq!((enable(&cell).as_str(), cell.takes_connection_requests()), ("false", false));
+    cell.may_listen(true);
+    assert!(cell.takes_connection_requests());
+    cell.device.put(path::CONNECTION_REQUEST_ENABLE, "false");
+    cell.may_listen(true);
+    assert!(!cell.takes_connection_requests(), "the owner said nothing new");
+    cell.reset = true;
+    cell.restart_as_promised();
+    assert!(cell.takes_connection_requests(), "as from the factory");
+    cell.device.put(path::ENABLE_CWMP, "false");
+    assert!(!cell.takes_connection_requests());
+    cell.may_listen(false);
+    assert_eq!(enable(&cell), "false");
+}

@@ -7,11 +7,12 @@
 //!   text ─▶ reader: lines, types, unknown keys ─▶ File ─▶ URLs parsed, files found, bounds kept ─▶ Config
 //! ```
 
+mod connection_request;
 mod device;
 mod meaning;
 mod reader;
 
-pub use meaning::{Care, Config, DeviceKind, Names, RecoveryEndpoint};
+pub use meaning::{Care, Config, ConnectionRequest, DeviceKind, Entrance, Names, RecoveryEndpoint};
 
 use std::{
     fmt, fs, io,
@@ -116,6 +117,7 @@ pub struct File {
     probe: Vec<Typed<String>>,
     /// `device.file.timeout_ms`: how long each of these may take, 100 to 25000. Default 10000.
     file_timeout_ms: Option<Typed<i64>>,
+    requests: connection_request::Section,
 }
 
 /// The texts of the device section.
@@ -229,6 +231,7 @@ impl File {
             probe: reader.texts("device.file", "probe"),
             file_timeout_ms: reader.integer("device.file", "timeout_ms"),
             texts: Vec::new(),
+            requests: connection_request::Section::read(reader),
         };
         for name in TEXTS {
             file.texts.extend(reader.text("device", name).map(|text| (name, text)));
@@ -247,7 +250,8 @@ impl File {
         let state_dir = reader.required("state_dir", self.state_dir.as_ref(), "a folder");
         let anchors = existing(reader, base, "hems.anchors", self.anchors.as_ref());
         let chain = existing(reader, base, "identity.certificate", self.certificate.as_ref());
-        let key = key(reader, base, self.key.as_ref());
+        let key = key(reader, base, "identity.key", self.key.as_ref());
+        let connection_request = self.requests.meaning(reader, base, mode, tunnel.as_ref());
         let quirk = self.quirk.as_ref().and_then(|name| {
             name.parse(reader, |name| {
                 quirk::find(name, None).map_err(|error| format!("device.quirk: {error}"))
@@ -271,6 +275,7 @@ impl File {
             quirk,
             trust,
             discards_credentials: discards_credentials.unwrap_or_default(),
+            connection_request,
         })
     }
 
@@ -361,10 +366,10 @@ fn existing(
 }
 
 /// A key in a file, or in a token that holds it for good. (A-13)
-fn key(reader: &mut Reader<'_>, base: &Path, typed: Option<&Typed<String>>) -> Option<KeySource> {
+fn key(reader: &mut Reader<'_>, base: &Path, name: &str, typed: Option<&Typed<String>>) -> Option<KeySource> {
     match typed.map(|typed| KeySource::from(typed.value.clone())) {
         Some(token @ KeySource::Token(_)) => Some(token),
-        Some(KeySource::File(_)) | None => existing(reader, base, "identity.key", typed).map(KeySource::File),
+        Some(KeySource::File(_)) | None => existing(reader, base, name, typed).map(KeySource::File),
     }
 }
 

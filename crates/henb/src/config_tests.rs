@@ -143,6 +143,81 @@ fn x01_x02_x03_each_mode_has_the_tunnel_that_it_needs() {
     }
 }
 
+const REQUESTS: &str = r#"
+[connection_request]
+kind = "tls"
+listen = "192.0.2.7:7547"
+from = ["192.0.2.1", "2001:db8::1"]
+certificate = "x.pem"
+key = "x.key"
+"#;
+
+#[test]
+fn r04_a_cell_listens_where_it_is_told_to_and_nowhere_else() {
+    let folder = folder();
+    let parse = |text: &str| Config::parse(text, folder.path()).unwrap().connection_request;
+    assert_eq!(parse(WHOLE), None);
+    assert_eq!(parse(&format!("{WHOLE}[connection_request]\nkind = \"off\"\n")), None);
+    let own = OwnCertificate {
+        chain: folder.path().join("x.pem"),
+        key: KeySource::File(folder.path().join("x.key")),
+    };
+    let over_tls = ConnectionRequest {
+        listen: "192.0.2.7:7547".parse().unwrap(),
+        from: ["192.0.2.1", "2001:db8::1"].map(|source| source.parse().unwrap()).to_vec(),
+        entrance: Entrance::Tls(own),
+    };
+    assert_eq!(parse(&format!("{WHOLE}{REQUESTS}")), Some(over_tls));
+    let tunnel = "[tunnel]\naddress = \"10.45.0.7\"\ninterface = \"ipsec0\"\n[connection_request]\nkind = \"tunnel\"\n";
+    let in_the_tunnel = ConnectionRequest {
+        listen: "10.45.0.7:7547".parse().unwrap(),
+        from: Vec::new(),
+        entrance: Entrance::Tunnel(Some("ipsec0".to_owned())),
+    };
+    assert_eq!(parse(&format!("{WHOLE}{tunnel}")), Some(in_the_tunnel));
+}
+
+#[test]
+fn r04_a_listener_that_is_not_whole_or_not_consistent_is_told_with_its_line() {
+    let folder = folder();
+    let first = WHOLE.lines().count() + 3;
+    let said = |from: &str, to: &str| {
+        let text = format!("{WHOLE}{}", REQUESTS.replace(from, to));
+        let problems = Config::parse(&text, folder.path()).unwrap_err();
+        let at =
+            |line: usize| line.checked_sub(first).map_or_else(|| "top".to_owned(), |line| line.to_string());
+        let said = problems.iter().map(|problem| format!("{}: {}", at(problem.line), problem.text));
+        said.collect::<Vec<_>>().join("\n")
+    };
+    let list = [
+        said("kind = \"tls\"", "kind = \"udp\""),
+        said("kind = \"tls\"", "kind = \"off\""),
+        said("kind = \"tls\"\n", ""),
+        said("kind = \"tls\"", "kind = \"tls\"\nport = 1"),
+        said("192.0.2.7:7547", "0.0.0.0:7547"),
+        said("192.0.2.7:7547", "192.0.2.7"),
+        said("from = [\"192.0.2.1\", \"2001:db8::1\"]\n", ""),
+        said("2001:db8::1", "hems.example"),
+        said("x.key", "absent.key"),
+        said("from", "form = 1\nfrom"),
+        said("kind = \"tls\"", "kind = \"tunnel\""),
+    ];
+    let list = list.join("\n").replace(&folder.path().display().to_string(), "BASE");
+    expect_test::expect![[r#"
+        0: connection_request.kind: "off", "tls" or "tunnel" is right
+        1: connection_request: nothing listens with kind "off"; say kind = "tls" or "tunnel", or leave it out
+        0: connection_request: nothing listens with kind "off"; say kind = "tls" or "tunnel", or leave it out
+        1: connection_request: kind "tls" has no port; say it in listen
+        1: connection_request.listen: one address of this cell with a port, such as "192.0.2.7:7547" or "[2001:db8::7]:7547", is right
+        1: connection_request.listen: one address of this cell with a port, such as "192.0.2.7:7547" or "[2001:db8::7]:7547", is right
+        top: connection_request.from is missing: a list of the H(e)MS's addresses is right
+        2: connection_request.from: addresses such as "192.0.2.1" are right, not "hems.example"
+        4: connection_request.key: there is no file BASE/absent.key
+        2: connection_request.form is no key of henbd
+        0: connection_request.kind: "tunnel" listens at tunnel.address, which is missing
+        1: connection_request: kind "tunnel" has no listen, certificate or key; the tunnel protects it: leave it out"#]].assert_eq(&list);
+}
+
 #[test]
 fn text_that_is_no_toml_is_told_by_line() {
     let problems = Config::parse("lab = true\nstate_dir = \n[hems", Path::new("")).unwrap_err();

@@ -347,6 +347,10 @@ pub mod path {
     pub const RETRY_MINIMUM: &str = "Device.ManagementServer.CWMPRetryMinimumWaitInterval";
     /// Growth of the retry wait in thousandths. (C-10)
     pub const RETRY_MULTIPLIER: &str = "Device.ManagementServer.CWMPRetryIntervalMultiplier";
+    /// Where Connection Requests go; empty while none are taken.
+    pub const CONNECTION_REQUEST_URL: &str = "Device.ManagementServer.ConnectionRequestURL";
+    /// Whether the ACS wants them.
+    pub const CONNECTION_REQUEST_ENABLE: &str = "Device.ManagementServer.HTTPConnectionRequestEnable";
     /// Only informed when true. (C-04)
     pub const ALIAS_ADDRESSING: &str = "Device.ManagementServer.AliasBasedAddressing";
     /// The clock that certificates are checked with. (decision 6)

@@ -111,7 +111,8 @@ fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValu
 fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesResponse, Fault> {
     check_key("ParameterKey", &call.parameter_key)?;
     let list = without_discarded(cell, &call.parameter_list);
-    let refusals = url_refusals(cell, &list);
+    let mut refusals = url_refusals(cell, &list);
+    refusals.extend(listener_refusals(cell, &list));
     match cell.device.check(&list) {
         Ok(()) if refusals.is_empty() => {}
         Ok(()) => return Err(Fault { details: refusals, ..Fault::from(FaultCode::INVALID_ARGUMENTS) }),
@@ -146,6 +147,21 @@ fn url_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterV
             parameter_name: entry.name.clone(),
             fault_code: FaultCode::INVALID_PARAMETER_VALUE,
             fault_string: error.to_string().into(),
+        })
+        .collect()
+}
+
+/// An ACS opens no port on a cell whose owner did not choose that.
+fn listener_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
+    let opens = |entry: &&ParameterValueStruct| {
+        entry.name == path::CONNECTION_REQUEST_ENABLE && ["true", "1"].contains(&entry.value.text.trim())
+    };
+    let refused = list.iter().filter(opens).filter(|_| !cell.listens);
+    refused
+        .map(|entry| SetParameterValuesFault {
+            parameter_name: entry.name.clone(),
+            fault_code: FaultCode::INVALID_PARAMETER_VALUE,
+            fault_string: "false is right: this cell's configuration has no connection_request".into(),
         })
         .collect()
 }

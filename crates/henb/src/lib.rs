@@ -17,6 +17,7 @@ mod alarms;
 mod cell;
 mod clock_file;
 pub mod config;
+mod connection_request;
 pub mod device;
 mod execute;
 mod link;

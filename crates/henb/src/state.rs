@@ -83,6 +83,9 @@ pub struct State {
     pub schedules: Vec<Schedule>,
     /// Transfers that were promised and not yet done. (C-22)
     pub transfers: Vec<Transfer>,
+    /// Its owner lets it listen for Connection Requests.
+    #[serde(default)]
+    pub listens: bool,
     /// How the cell reaches its operator, and what worked last.
     #[serde(default)]
     pub reach: Reach,
@@ -270,6 +273,7 @@ mod tests {
             changed: BTreeSet::new(),
             reboot: None,
             reset: false,
+            listens: false,
             schedules: Vec::new(),
             transfers: Vec::new(),
             reach: Reach::default(),

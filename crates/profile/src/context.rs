@@ -327,8 +327,8 @@ impl Own {
 /// A H(e)NB has an identity; a H(e)MS has the name of a host, and permits DHE suites too.
 fn own_name(certificate: &X509Certificate<'_>, role: Role) -> Result<Option<Identity>, Refusal> {
     match role {
-        Role::Henb => verify::identity_of(certificate).map(Some),
-        Role::Hems => {
+        Role::Henb | Role::Listener => verify::identity_of(certificate).map(Some),
+        Role::Hems | Role::Wake => {
             verify::suite_usage(certificate, true)?;
             match certificate.subject_alternative_name() {
                 Ok(Some(names)) if !names.value.general_names.is_empty() => Ok(None),

@@ -33,6 +33,7 @@ mod ticket;
 mod trust;
 mod url;
 mod verify;
+mod wake;
 mod watched;
 
 pub use blocks::Blocklist;
@@ -59,6 +60,8 @@ pub use stream::{Evidence, HANDSHAKE_BOUND, Revocation, Stream};
 pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};
 pub use trust::{Exception, TrustAnchor};
 pub use url::{HemsUrl, UrlError};
+pub use verify::WAKE_PURPOSE;
+pub use wake::WakeAcceptor;
 pub use watched::Watched;
 
 /// The TLS library that does the work, with its version, for `--version` and start-up logs.

@@ -7,6 +7,8 @@
 //!   DIR/manufacturer/<realm>.{pem,key}     CA for the H(e)NBs of one realm
 //!   DIR/hems/<fqdn>.{pem,key}              DIR/henb/<eui>.<realm>.{pem,key}
 //!   DIR/signer/<domain>.{pem,key}          who signs statements for the cells of one operator
+//!   DIR/wake/<fqdn>.{pem,key}              with which the H(e)MS sends Connection Requests
+//!   DIR/listener/<eui>.<realm>.{pem,key}   with which a H(e)NB takes them
 //!   DIR/identities.csv                     what admission imports
 //!   DIR/<kind>/<domain>.revoked            what that CA took back; DIR/<kind>.crl.pem: the lists
 //! ```
@@ -70,15 +72,45 @@ fn initialised(dir: &Path) -> Result<(), PkiError> {
 
 /// The certificate of the H(e)MS `fqdn`: made at the first call, the same afterwards.
 pub fn issue_hems(dir: &Path, fqdn: &str) -> Result<KeyPair, PkiError> {
+    issue_host(dir, "hems", fqdn, LeafOrder::hems)
+}
+
+/// The certificate with which the H(e)MS `fqdn` sends Connection Requests: made at the first call, the same afterwards.
+pub fn issue_wake(dir: &Path, fqdn: &str) -> Result<KeyPair, PkiError> {
+    issue_host(dir, "wake", fqdn, LeafOrder::wake)
+}
+
+fn issue_host(
+    dir: &Path,
+    folder: &str,
+    fqdn: &str,
+    order: fn(&str) -> LeafOrder,
+) -> Result<KeyPair, PkiError> {
     let fqdn = fqdn.to_ascii_lowercase();
     if fqdn.len() > 253 || !fqdn.split('.').all(is_label) || fqdn.parse::<std::net::IpAddr>().is_ok() {
         return Err(PkiError::NotAHost);
     }
     initialised(dir)?;
-    let pair = pair_at(dir, "hems", &fqdn);
+    files::folder(&dir.join(folder))?;
+    let pair = pair_at(dir, folder, &fqdn);
     if !files::exists(&pair) {
-        let order = LeafOrder::hems(&fqdn).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
+        let order = order(&fqdn).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
         issue(&authority(dir, "operator", parent_domain(&fqdn))?, &order, &Key::generate(LAB_BITS)?, &pair)?;
+    }
+    Ok(pair)
+}
+
+/// The certificate with which the H(e)NB `<eui>.<realm>` takes Connection Requests: made at the first call, the same
+/// afterwards.
+pub fn issue_listener(dir: &Path, eui: &str, realm: &str) -> Result<KeyPair, PkiError> {
+    let identity = Identity::new(eui, realm)?;
+    initialised(dir)?;
+    files::folder(&dir.join("listener"))?;
+    let pair = pair_at(dir, "listener", identity.as_str());
+    if !files::exists(&pair) {
+        let order = LeafOrder::listener(&identity).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
+        let authority = authority(dir, "manufacturer", identity.realm())?;
+        issue(&authority, &order, &Key::generate(LAB_BITS)?, &pair)?;
     }
     Ok(pair)
 }
@@ -303,6 +335,18 @@ mod tests {
         assert!(facts.not_before < crate::clock::build_time());
         assert_eq!(facts.dns_names, ["00005e005301.hnb.example"]);
         assert_eq!((facts.key.as_str(), facts.signature.as_str()), ("RSA 2048", "sha256WithRSAEncryption"));
+    }
+
+    #[test]
+    fn g01_the_lab_issues_both_ends_of_a_connection_request() {
+        let dir = tempfile::tempdir().unwrap();
+        init(dir.path()).unwrap();
+        let wake = issue_wake(dir.path(), "LOCALHOST").unwrap();
+        let listener = issue_listener(dir.path(), "00005E005301", "hnb.example").unwrap();
+        assert_eq!(wake.chain, dir.path().join("wake/localhost.pem"));
+        assert_eq!(listener.chain, dir.path().join("listener/00005e005301.hnb.example.pem"));
+        let list = std::fs::read_to_string(dir.path().join("identities.csv")).unwrap();
+        assert_eq!(list, IDENTITIES_HEADER, "a listener is no cell");
     }
 
     #[test]

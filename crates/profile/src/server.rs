@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{ClientHelloResponse, Ssl, SslAlert, SslContext, SslOptions, SslRef, SslSessionCacheMode};
+use openssl::ssl::{
+    ClientHelloResponse, Ssl, SslAlert, SslContext, SslContextBuilder, SslOptions, SslRef,
+    SslSessionCacheMode,
+};
 use openssl::x509::{X509, X509Ref};
 use tokio::net::TcpStream;
 
@@ -218,13 +221,8 @@ impl Present {
         let own = Own::load(&materials.own, Role::Hems, terms)?;
         let kept = materials.kept_lists.as_deref();
         let trust = Arc::new(Trust::load(&materials.anchors, Role::Henb, terms, kept)?);
-        let mut builder = context::builder(terms, &own, trust.roots())?;
-        for root in trust.roots() {
-            builder.add_client_ca(&root.certificate)?;
-        }
-        builder.set_tmp_dh(&*context::dh_group()?)?;
+        let mut builder = builder(terms, &own, &trust)?;
         builder.set_session_id_context(&session_context(terms, &own)?)?;
-        builder.set_client_hello_callback(no_sslv2_hello);
         if let Some(path) = &materials.staple {
             let staple = staple(path, &own, terms)?;
             builder.set_status_callback(move |ssl| ssl.set_ocsp_status(&staple).map(|()| true))?;
@@ -240,6 +238,17 @@ impl Present {
         }
         Ok(Self { context: builder.build(), trust, own: own.facts })
     }
+}
+
+/// The recipe of every listener.
+pub(crate) fn builder(terms: &Terms, own: &Own, trust: &Trust) -> Result<SslContextBuilder, ContextError> {
+    let mut builder = context::builder(terms, own, trust.roots())?;
+    for root in trust.roots() {
+        builder.add_client_ca(&root.certificate)?;
+    }
+    builder.set_tmp_dh(&*context::dh_group()?)?;
+    builder.set_client_hello_callback(no_sslv2_hello);
+    Ok(builder)
 }
 
 /// The answer that is stapled, judged as a cell would judge it.

@@ -113,10 +113,7 @@ fn may_sign(certificate: &X509Certificate<'_>) -> Result<(), StatementError> {
     let Ok(Some(purposes)) = certificate.extended_key_usage() else {
         return refused("its certificate has no extended key usage");
     };
-    let Ok(wanted) = openssl::asn1::Asn1Object::from_str(STATEMENT_PURPOSE) else {
-        return refused("the engine does not know the purpose");
-    };
-    if !purposes.value.other.iter().any(|oid| oid.as_bytes() == wanted.as_slice()) {
+    if !verify::names_purpose(purposes.value, STATEMENT_PURPOSE) {
         return refused("its extended key usage lacks the purpose of statements for cells");
     }
     match verify::permits(certificate) {

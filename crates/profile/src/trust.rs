@@ -310,7 +310,7 @@ impl Trust {
             .map(|book| book.check(chain, anchor.crl_policy, now, clock.is_synchronised()))
             .transpose()?;
         let identity = match self.role {
-            Role::Hems => None,
+            Role::Hems | Role::Wake | Role::Listener => None,
             Role::Henb => Some(identify(&leaf, anchor, &mut trial)?),
         };
         if let Some(identity) = &identity {

@@ -4,7 +4,11 @@
 //! again with another parser, in the handshake (so that the peer gets an alert) and once more after it. What
 //! two parsers could read in two ways is refused. (TS 33.320 8.3.3, A-07 to A-10, I-01 to I-04)
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
+use openssl::asn1::Asn1Object;
+use x509_parser::extensions::{ExtendedKeyUsage, GeneralName};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::certificate::{dns_names, has_strong_signature, key_kind, rsa_bits};
@@ -12,12 +16,17 @@ use crate::identity::{Identity, is_eui};
 use crate::profile::KeyKind;
 use crate::refusal::{Reason, Refusal};
 use crate::trust::Trial;
+use crate::url::address_literal;
 
 /// Whose certificate it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Henb,
     Hems,
+    /// A H(e)MS that sends Connection Requests. (Decision 5)
+    Wake,
+    /// The listener for them on a H(e)NB.
+    Listener,
 }
 
 /// Reads DER as exactly one certificate.
@@ -134,7 +143,7 @@ pub(crate) fn permits(certificate: &X509Certificate<'_>) -> Result<Permits, Refu
 fn usage(certificate: &X509Certificate<'_>, role: Role) -> Result<(), Refusal> {
     let permits = permits(certificate)?;
     let enough = match role {
-        Role::Henb => permits.digital_signature,
+        Role::Henb | Role::Wake | Role::Listener => permits.digital_signature,
         Role::Hems => permits.digital_signature || permits.key_encipherment,
     };
     if enough { Ok(()) } else { Err(Refusal::new(Reason::KeyUsage, "key usage lacks digitalSignature")) }
@@ -151,15 +160,48 @@ pub(crate) fn suite_usage(certificate: &X509Certificate<'_>, is_forward_secret: 
 }
 
 /// Extended key usage may be absent; where it is there it names the role.
+///
+/// The wake role is the exception: nobody has it by saying nothing, and who has it is no TLS server.
 fn purpose(certificate: &X509Certificate<'_>, role: Role) -> Result<(), Refusal> {
-    let Some(extended) = certificate.extended_key_usage().map_err(malformed)? else {
+    let extended = certificate.extended_key_usage().map_err(malformed)?.map(|extended| extended.value);
+    let (named, missing) = match (role, extended) {
+        (Role::Henb | Role::Hems | Role::Listener, None) => return Ok(()),
+        (Role::Henb, Some(usage)) => (usage.client_auth || usage.any, "extended key usage lacks clientAuth"),
+        (Role::Hems | Role::Listener, Some(usage)) => {
+            (usage.server_auth || usage.any, "extended key usage lacks serverAuth")
+        }
+        (Role::Wake, usage) => {
+            let wakes = usage.is_some_and(|usage| names_purpose(usage, WAKE_PURPOSE) && !usage.server_auth);
+            (wakes, "extended key usage does not name the wake role alone")
+        }
+    };
+    if named { Ok(()) } else { Err(Refusal::new(Reason::ExtendedKeyUsage, missing)) }
+}
+
+/// The extended key usage of a H(e)MS that sends Connection Requests; an identifier of its own, from a UUID.
+/// (X.667 6.3)
+pub const WAKE_PURPOSE: &str = "2.25.19695848434456463019426568005907135246";
+
+/// Whether a purpose that the parser has no name for is among those of a certificate.
+pub(crate) fn names_purpose(extended: &ExtendedKeyUsage<'_>, purpose: &str) -> bool {
+    let wanted = Asn1Object::from_str(purpose);
+    wanted.is_ok_and(|wanted| extended.other.iter().any(|oid| oid.as_bytes() == wanted.as_slice()))
+}
+
+/// Whether a certificate is for this host, by subjectAltName alone and without wildcards.
+pub(crate) fn is_for_host(certificate: &X509Certificate<'_>, host: &str) -> Result<(), Refusal> {
+    let names = certificate.subject_alternative_name().map_err(malformed)?;
+    let mut names = names.into_iter().flat_map(|names| &names.value.general_names);
+    let is_named = match address_literal(host) {
+        Some(IpAddr::V4(address)) => names.any(|name| *name == GeneralName::IPAddress(&address.octets())),
+        Some(IpAddr::V6(address)) => names.any(|name| *name == GeneralName::IPAddress(&address.octets())),
+        None => dns_names(certificate).iter().any(|name| name.eq_ignore_ascii_case(host)),
+    };
+    if is_named {
         return Ok(());
-    };
-    let (named, missing) = match role {
-        Role::Henb => (extended.value.client_auth, "extended key usage lacks clientAuth"),
-        Role::Hems => (extended.value.server_auth, "extended key usage lacks serverAuth"),
-    };
-    if named || extended.value.any { Ok(()) } else { Err(Refusal::new(Reason::ExtendedKeyUsage, missing)) }
+    }
+    let names = dns_names(certificate).join(", ");
+    Err(Refusal::new(Reason::WrongName, format!("the certificate is for \"{names}\", the H(e)MS is {host}")))
 }
 
 /// A time field beside the validity. (P-18; RFC 3280 4.2.1.4)
@@ -310,7 +352,25 @@ mod tests {
             (usages(henb(), &[]), Role::Henb, Some(Reason::KeyUsage)),
             (usages(henb(), &[Usage::KeyEncipherment]), Role::Henb, Some(Reason::KeyUsage)),
             (usages(hems.clone(), &[Usage::KeyEncipherment]), Role::Hems, None),
-            (usages(hems, &[Usage::KeyCertSign]), Role::Hems, Some(Reason::KeyUsage)),
+            (usages(hems.clone(), &[Usage::KeyCertSign]), Role::Hems, Some(Reason::KeyUsage)),
+            (LeafOrder::wake("hems.example"), Role::Wake, None),
+            (LeafOrder::wake("hems.example").purposes(&[]), Role::Wake, Some(Reason::ExtendedKeyUsage)),
+            (henb(), Role::Wake, Some(Reason::ExtendedKeyUsage)),
+            (hems.clone(), Role::Wake, Some(Reason::ExtendedKeyUsage)),
+            (
+                hems.purposes(&[Purpose::ServerAuth, Purpose::Wake]),
+                Role::Wake,
+                Some(Reason::ExtendedKeyUsage),
+            ),
+            (LeafOrder::wake("hems.example"), Role::Hems, Some(Reason::ExtendedKeyUsage)),
+            (LeafOrder::signer("example"), Role::Wake, Some(Reason::ExtendedKeyUsage)),
+            (LeafOrder::listener(&Identity::parse(NAME).unwrap()), Role::Listener, None),
+            (
+                LeafOrder::listener(&Identity::parse(NAME).unwrap()),
+                Role::Henb,
+                Some(Reason::ExtendedKeyUsage),
+            ),
+            (henb(), Role::Listener, Some(Reason::ExtendedKeyUsage)),
             (henb().as_ca(), Role::Henb, Some(Reason::CaCertificate)),
         ] {
             assert_eq!(reason(&order, &key, role), expected, "{order:?}");
@@ -407,7 +467,8 @@ mod tests {
             return;
         };
         crate::certificate::CertificateFacts::read(der).unwrap();
-        for role in [Role::Henb, Role::Hems] {
+        is_for_host(&certificate, "hems.example").ok();
+        for role in [Role::Henb, Role::Hems, Role::Wake, Role::Listener] {
             leaf_rules(&certificate, &mut trial(role)).ok();
             authority_rules(&certificate, 1, &mut trial(role)).ok();
             dates(&certificate, 1, Timestamp::now()).ok();

@@ -15,7 +15,7 @@ const FILES: [(&str, &str, &[&str]); 2] = [
     (
         "henbd.toml",
         "read by `henbd --config FILE`",
-        &["crates/henb/src/config/file.rs", "crates/henb/src/config.rs", "crates/henb/src/file.rs"],
+        &["crates/henb/src/config.rs", "crates/henb/src/config/connection_request.rs"],
     ),
 ];
 
@@ -38,8 +38,8 @@ pub(super) fn render(project: &Project) -> String {
          Relative paths are relative to the folder of the file.\n",
     );
     for (name, reader, places) in FILES {
-        let text = places.iter().find_map(|place| project.text(place)).unwrap_or_default();
-        let sections = sections(text);
+        let texts = places.iter().filter_map(|place| project.text(place));
+        let sections: Vec<_> = texts.flat_map(sections).collect();
         if !sections.is_empty() {
             let _ = write!(page, "\n## {name}, {reader}\n");
         }

@@ -38,11 +38,30 @@ pub(crate) enum Command {
         #[arg(long, value_name = "REALM", default_value = "hnb.example")]
         realm: String,
     },
+    /// Issue the certificate with which a H(e)MS sends Connection Requests: DIR/wake/FQDN.pem and .key.
+    Wake {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// The host of the H(e)MS's URL.
+        #[arg(long, value_name = "FQDN")]
+        name: String,
+    },
+    /// Issue the certificate with which a cell takes them: DIR/listener/EUI.REALM.pem and .key.
+    Listener {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// The cell's EUI-48 or EUI-64: 12 or 16 hexadecimal digits.
+        #[arg(long, value_name = "HEX")]
+        eui: String,
+        /// The realm that follows the EUI in the cell's identity.
+        #[arg(long, value_name = "REALM", default_value = "hnb.example")]
+        realm: String,
+    },
     /// Revoke a certificate of the lab, and write new revocation lists.
     Revoke {
         /// The PKI's folder.
         dir: PathBuf,
-        /// The certificate: a file below DIR/hems or DIR/henb.
+        /// The certificate: a file below DIR/hems, DIR/henb, DIR/wake or DIR/listener.
         certificate: PathBuf,
         /// Why, as RFC 5280 5.3.1 spells it: keyCompromise, superseded, cessationOfOperation, …
         #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
@@ -101,6 +120,8 @@ pub(crate) fn run(command: &Command) -> Answer {
         }
         Command::Hems { dir, name } => print(&profile::pki::issue_hems(dir, name)?),
         Command::Henb { dir, eui, realm } => print(&profile::pki::issue_henb(dir, eui, realm, None)?),
+        Command::Wake { dir, name } => print(&profile::pki::issue_wake(dir, name)?),
+        Command::Listener { dir, eui, realm } => print(&profile::pki::issue_listener(dir, eui, realm)?),
         Command::Revoke { dir, certificate, reason, days } => {
             print_all(&profile::pki::revoke(dir, certificate, *reason, from_now(*days))?);
         }

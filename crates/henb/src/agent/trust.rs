@@ -12,13 +12,14 @@ use std::{
 use cwmp::{FaultCode, FaultStruct};
 use profile::{
     CertificateFacts, ChainDates, ClockCorrection, Connector, ContextError, HemsUrl, Provision,
-    RestoredClock, RootCertificate, StatementError, Terms, TransportMode, TrustBundle, Watched,
+    RestoredClock, RootCertificate, StatementError, Terms, TransportMode, TrustBundle, WakeAcceptor, Watched,
 };
 
-use super::{Agent, DaemonError};
+use super::{Agent, DaemonError, connection_request};
 use crate::{
     alarms::Alarm,
     config::Config,
+    connection_request::Requests,
     device::{Row, path},
     link::{LinkError, Way},
     recovery::{Outcome, Target},
@@ -34,7 +35,7 @@ const ANCHORS_FILE: &str = "anchors.pem";
 const LISTS: &str = "lists";
 
 /// What a connection to the serving H(e)MS is made of, under these anchors.
-fn provision(config: &Config, anchors: &Path) -> Provision {
+pub(super) fn provision(config: &Config, anchors: &Path) -> Provision {
     Provision {
         crls: config.trust.crls.clone(),
         kept_lists: Some(config.state_dir.join(LISTS)),
@@ -43,14 +44,17 @@ fn provision(config: &Config, anchors: &Path) -> Provision {
     }
 }
 
-fn terms(config: &Config, clock: &Arc<RestoredClock>) -> Terms {
+pub(super) fn terms(config: &Config, clock: &Arc<RestoredClock>) -> Terms {
     Terms { lab: config.lab, ..Terms::new(clock.clone()) }
 }
 
 /// Says whether the configured files are good, and keeps nothing.
 pub(super) fn check(config: &Config, clock: &Arc<RestoredClock>) -> Result<(), DaemonError> {
     let provision = Provision { kept_lists: None, ..provision(config, &config.anchors) };
-    Connector::with(&terms(config, clock), &provision)?;
+    let connector = Connector::with(&terms(config, clock), &provision)?;
+    let listener = connection_request::provision(config, &config.anchors);
+    let listener = listener.map(|provision| Provision { kept_lists: None, ..provision });
+    connection_request::acceptor(config, clock, listener, &connector)?;
     recovery(config, clock).map(drop)
 }
 
@@ -71,7 +75,10 @@ pub(super) fn start(
     // What is wrong with the file is said by the connector, better.
     let configured = fs::read(&config.anchors).ok().and_then(|pem| RootCertificate::read_all(&pem).ok());
     let trust = Trust::start(kept, configured.unwrap_or_default());
-    let anchors = if trust.is_changed() { write(config, &trust)? } else { config.anchors.clone() };
+    if trust.is_changed() {
+        write(config, &trust)?;
+    }
+    let anchors = anchors(config, &trust);
     let connector = Connector::with(&terms(config, clock), &provision(config, &anchors))?;
     Ok((trust, connector))
 }
@@ -80,7 +87,15 @@ pub(super) fn start(
 pub(super) fn files(config: &Config) -> Watched {
     let mut files = provision(config, &config.anchors).files();
     files.extend(config.trust.recovery.as_ref().map(|endpoint| endpoint.anchors.clone()));
+    files.extend(
+        connection_request::provision(config, &config.anchors).into_iter().flat_map(|made| made.files()),
+    );
     Watched::new(files)
+}
+
+/// The file of the roots that are trusted.
+pub(super) fn anchors(config: &Config, trust: &Trust) -> PathBuf {
+    if trust.is_changed() { config.state_dir.join(ANCHORS_FILE) } else { config.anchors.clone() }
 }
 
 fn write(config: &Config, trust: &Trust) -> Result<PathBuf, DaemonError> {
@@ -140,6 +155,7 @@ impl Agent {
         let anchors = write(&self.config, &trust)?;
         match self.way.connector.reload(&provision(&self.config, &anchors)) {
             Ok(()) => {
+                self.reload_listener(&anchors);
                 self.cell.trust = trust;
                 self.show_certificates();
                 Ok(())
@@ -231,10 +247,15 @@ impl Agent {
     /// Alarms about certificates: our own that ends, one that was trusted too early, lists that are of no use.
     /// (A-19, K-10, A-12)
     pub(super) fn look_at_certificates(&mut self) {
-        for note in self.way.connector.take_notes() {
+        let acceptor = self.requests.as_ref().and_then(Requests::acceptor);
+        let notes = acceptor.map(WakeAcceptor::take_notes).unwrap_or_default();
+        for note in self.way.connector.take_notes().into_iter().chain(notes) {
             self.cell.raise(Alarm::RevocationList, &note.to_string());
         }
-        let (own, now) = (self.way.connector.certificate(), self.cell.now());
+        let listeners = acceptor.map(WakeAcceptor::certificate);
+        let own = std::iter::once(self.way.connector.certificate()).chain(listeners);
+        let Some(own) = own.min_by_key(|certificate| certificate.not_after) else { return };
+        let now = self.cell.now();
         let left = own.not_after.duration_since(now);
         if left <= jiff::SignedDuration::try_from(self.config.trust.warn).unwrap_or(jiff::SignedDuration::MAX)
         {

@@ -2,7 +2,11 @@
 //!
 //! Whoever starts an agent without a file, a fleet or a test, writes a [`Config`] by hand.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use cwmp::Quirk;
 use profile::{HemsUrl, Identity, OwnCertificate, StaplePolicy, TransportMode};
@@ -39,6 +43,28 @@ pub struct Config {
     pub trust: Care,
     /// User names and passwords that an ACS writes are thrown away; else what they stand in is refused. (P-07, A-16)
     pub discards_credentials: bool,
+    /// Where it listens for Connection Requests; nowhere unless that was chosen.
+    pub connection_request: Option<ConnectionRequest>,
+}
+
+/// Where a cell listens for Connection Requests, and to whom. (decision 5)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionRequest {
+    /// One address of this cell; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whoever comes from another address is not heard; empty hears everybody.
+    pub from: Vec<IpAddr>,
+    /// What protects it.
+    pub entrance: Entrance,
+}
+
+/// What protects the listener for Connection Requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entrance {
+    /// TLS, with a certificate and a key of the listener's own.
+    Tls(OwnCertificate),
+    /// The tunnel, and its interface where the kernel shall hold packets to it.
+    Tunnel(Option<String>),
 }
 
 /// How a cell watches over certificates, its own and the H(e)MS's.

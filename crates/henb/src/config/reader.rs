@@ -151,5 +151,14 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 8] =
-    ["hems", "identity", "trust", "tunnel", "device", "device.radio", "device.command", "device.file"];
+const SECTIONS: [&str; 9] = [
+    "hems",
+    "identity",
+    "trust",
+    "tunnel",
+    "connection_request",
+    "device",
+    "device.radio",
+    "device.command",
+    "device.file",
+];

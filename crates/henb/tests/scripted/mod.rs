@@ -368,6 +368,7 @@ impl World {
             names: Names::default(),
             trust: Care::default(),
             discards_credentials: false,
+            connection_request: None,
         };
         Self { folder, acs, config }
     }

@@ -24,6 +24,7 @@ use super::{LAB_MARKER, PkiError, der, files};
 use crate::clock::build_time;
 use crate::context::KeyPair;
 use crate::statement::STATEMENT_PURPOSE;
+use crate::verify::WAKE_PURPOSE;
 
 /// The longest common name that X.520 has.
 const MAX_COMMON_NAME: usize = 64;
@@ -122,6 +123,8 @@ pub enum Purpose {
     OcspSigning,
     /// Signs statements for cells. (Decision 28)
     Statements,
+    /// Sends Connection Requests. (Decision 5)
+    Wake,
 }
 
 /// A certificate with the CAs that belong to its chain.
@@ -363,6 +366,7 @@ fn extended_key_usage(purposes: &[Purpose]) -> Result<X509Extension, ErrorStack>
             Purpose::CodeSigning => extension.code_signing(),
             Purpose::OcspSigning => extension.other("OCSPSigning"),
             Purpose::Statements => extension.other(STATEMENT_PURPOSE),
+            Purpose::Wake => extension.other(WAKE_PURPOSE),
         };
     }
     extension.build()

@@ -131,6 +131,16 @@ impl LeafOrder {
         Self { dns_names: Vec::new(), ..order }
     }
 
+    /// The certificate with which a H(e)MS sends Connection Requests to the cells whose H(e)MS is `host`. (Decision 5)
+    pub fn wake(host: &str) -> Self {
+        Self::new(host, vec![Usage::DigitalSignature], vec![Purpose::ClientAuth, Purpose::Wake])
+    }
+
+    /// The certificate of a H(e)NB's listener for them: its key signs handshakes and decrypts nothing.
+    pub fn listener(identity: &Identity) -> Self {
+        Self::new(identity.as_str(), vec![Usage::DigitalSignature], vec![Purpose::ServerAuth])
+    }
+
     fn new(name: &str, usages: Vec<Usage>, purposes: Vec<Purpose>) -> Self {
         Self {
             common_name: name.to_owned(),

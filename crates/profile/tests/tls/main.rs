@@ -28,4 +28,5 @@ mod revocation;
 mod servers;
 mod suites;
 mod versions;
+mod wake;
 mod world;

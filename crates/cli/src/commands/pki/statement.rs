@@ -17,6 +17,10 @@ pub(crate) enum Role {
     Henb,
     /// Who signs trust bundles and clock corrections: NAME is the operator's domain.
     Signer,
+    /// A management system that sends Connection Requests: NAME is the host of its URL.
+    Wake,
+    /// A cell that takes them: NAME is EUI.REALM.
+    Listener,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +101,8 @@ pub(crate) fn csr(order: &Csr) -> Answer {
         Role::Hems => pki::LeafOrder::hems(&order.name.to_ascii_lowercase()),
         Role::Henb => pki::LeafOrder::henb(&Identity::parse(&order.name)?),
         Role::Signer => pki::LeafOrder::signer(&order.name),
+        Role::Wake => pki::LeafOrder::wake(&order.name.to_ascii_lowercase()),
+        Role::Listener => pki::LeafOrder::listener(&Identity::parse(&order.name)?),
     };
     pki::request(&wanted, &order.key, &order.out)?;
     println!("{}", order.out.display());
