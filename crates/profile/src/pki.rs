@@ -7,6 +7,7 @@
 //!   DIR/manufacturer/<realm>.{pem,key}     CA for the H(e)NBs of one realm
 //!   DIR/hems/<fqdn>.{pem,key}              DIR/henb/<eui>.<realm>.{pem,key}
 //!   DIR/signer/<domain>.{pem,key}          who signs statements for the cells of one operator
+//!   DIR/firmware/<name>.{pem,key}          who signs firmware
 //!   DIR/identities.csv                     what admission imports
 //!   DIR/<kind>/<domain>.revoked            what that CA took back; DIR/<kind>.crl.pem: the lists
 //! ```
@@ -33,9 +34,13 @@ pub use status::{CrlOrder, OcspAnswer, OcspOrder, RevocationReason, RevokedCerti
 
 use crate::context::KeyPair;
 use crate::identity::{Identity, IdentityError, is_label};
+use crate::statement::StatementError;
 
 /// The subject OU of every lab CA; configuration without `lab = true` refuses it. (Decision 12)
 pub const LAB_MARKER: &str = "Hearth lab CA, not for production";
+
+/// Who signs firmware in a lab: the key in use, and the one in the safe that revokes it.
+pub const FIRMWARE_SIGNERS: [&str; 2] = ["working", "reserve"];
 
 /// What a simulated cell calls its product class.
 const PRODUCT_CLASS: &str = "SimulatedCell";
@@ -95,6 +100,23 @@ pub fn issue_signer(dir: &Path, domain: &str) -> Result<KeyPair, PkiError> {
     if !files::exists(&pair) {
         let order = LeafOrder::signer(&domain).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
         issue(&authority(dir, "operator", &domain)?, &order, &Key::generate(LAB_BITS)?, &pair)?;
+    }
+    Ok(pair)
+}
+
+/// Who signs firmware, `name` being its use: made at the first call, the same afterwards.
+///
+/// Cells know it by its key; that a lab CA issued it marks it as a lab's.
+pub fn issue_firmware_signer(dir: &Path, name: &str) -> Result<KeyPair, PkiError> {
+    if !is_label(name) {
+        return Err(PkiError::NotAHost);
+    }
+    initialised(dir)?;
+    files::folder(&dir.join("firmware"))?;
+    let pair = pair_at(dir, "firmware", name);
+    if !files::exists(&pair) {
+        let order = LeafOrder::firmware(name).valid(Validity::lab(Timestamp::now(), CA_YEARS));
+        issue(&authority(dir, "manufacturer", "hnb.example")?, &order, &Key::generate(LAB_BITS)?, &pair)?;
     }
     Ok(pair)
 }
@@ -257,6 +279,9 @@ pub enum PkiError {
     /// A statement cannot be written down.
     #[error("the statement cannot be written")]
     Json(#[source] serde_json::Error),
+    /// A manifest says what no cell would read.
+    #[error("the manifest cannot be signed")]
+    Manifest(#[from] StatementError),
     /// The TLS library failed.
     #[error("the TLS library refuses")]
     Engine(#[from] openssl::error::ErrorStack),
