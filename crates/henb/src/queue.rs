@@ -15,7 +15,9 @@ use profile::HemsUrl;
 
 use crate::{
     cell::Cell,
-    device::{CLOCK_CORRECTION, TRUST_BUNDLE},
+    device::{
+        CLOCK_CORRECTION, CONFIGURATION, CONFIGURATION_1, FIRMWARE, LOG, LOG_1, RESTORATION, TRUST_BUNDLE,
+    },
     execute::check_key,
     transfer::{MOST_BYTES, MOST_TRANSFERS, Order, Transfer, Window},
 };
@@ -117,10 +119,10 @@ fn check(cell: &Cell, transfer: &Transfer) -> Result<(), Fault> {
     let summary = transfer.summary();
     check_key("CommandKey", &summary.command_key)?;
     let types = if summary.is_download {
-        // What the operator signed is the agent's business, whatever the device takes.
-        [cell.device.file_types(), &[TRUST_BUNDLE, CLOCK_CORRECTION]].concat()
+        // What is signed, and the configuration, are the agent's business, whatever the device takes.
+        [cell.device.file_types(), &[FIRMWARE, RESTORATION, TRUST_BUNDLE, CLOCK_CORRECTION]].concat()
     } else {
-        cell.device.upload_types().to_vec()
+        [cell.device.upload_types(), &[CONFIGURATION, CONFIGURATION_1, LOG, LOG_1]].concat()
     };
     if !types.contains(&&*summary.file_type) {
         let text = format!("the file type is none of: {}", types.join(", "));
@@ -138,9 +140,12 @@ fn check(cell: &Cell, transfer: &Transfer) -> Result<(), Fault> {
     HemsUrl::parse(transfer.url(), cell.mode).map_err(|error| {
         Fault::new(FaultCode::UNSUPPORTED_PROTOCOL, format!("cannot use the URL: {error}"))
     })?;
-    let is_too_large = usize::try_from(summary.file_size).is_ok_and(|size| size > MOST_BYTES);
-    if is_too_large || cell.transfers.len() >= MOST_TRANSFERS {
-        let text = format!("at most {MOST_TRANSFERS} transfers wait here, of {MOST_BYTES} bytes each");
+    // What stands before an image is small.
+    let image = if summary.file_type == FIRMWARE { cell.images.most_bytes } else { 0 };
+    let most = image.saturating_add(u64::try_from(MOST_BYTES).unwrap_or(u64::MAX));
+    if u64::from(summary.file_size) > most || cell.transfers.len() >= MOST_TRANSFERS {
+        let text =
+            format!("at most {MOST_TRANSFERS} transfers wait here, and such a file has at most {most} bytes");
         return Err(Fault::new(FaultCode::RESOURCES_EXCEEDED, text));
     }
     Ok(())

@@ -29,6 +29,7 @@ use crate::{
     cell::Schedule,
     clock_file::{CLOCK_FILE, ClockFile},
     device,
+    firmware::Firmware,
     reach::Reach,
     recovery::Recovery,
     transfer::Transfer,
@@ -65,6 +66,9 @@ pub struct State {
     /// The alarms that stand.
     #[serde(default)]
     pub alarms: Alarms,
+    /// Both images. (W-06)
+    #[serde(default)]
+    pub firmware: Firmware,
     /// The URL that the configuration gave: another one there wins over what an ACS had set.
     pub configured: String,
     /// The URL of the ACS that took our BOOTSTRAP.
@@ -257,6 +261,7 @@ mod tests {
             trust: Trust::default(),
             recovery: Recovery::default(),
             alarms: Alarms::default(),
+            firmware: Firmware::default(),
             configured: "https://hems.example/".to_owned(),
             contacted: None,
             agenda: Agenda::default(),

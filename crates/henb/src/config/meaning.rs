@@ -2,7 +2,7 @@
 //!
 //! Whoever starts an agent without a file, a fleet or a test, writes a [`Config`] by hand.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use cwmp::Quirk;
 use profile::{HemsUrl, Identity, OwnCertificate, StaplePolicy, TransportMode};
@@ -37,9 +37,44 @@ pub struct Config {
     pub quirk: Option<Quirk>,
     /// How it watches over certificates.
     pub trust: Care,
+    /// Who signs firmware, and how a new image is tried.
+    pub firmware: FirmwareCare,
     /// User names and passwords that an ACS writes are thrown away; else what they stand in is refused. (P-07, A-16)
     pub discards_credentials: bool,
 }
+
+impl Config {
+    /// Where images are.
+    #[must_use]
+    pub fn firmware_dir(&self) -> PathBuf {
+        self.firmware.dir.clone().unwrap_or_else(|| self.state_dir.join("firmware"))
+    }
+}
+
+/// Who signs firmware for a cell, and how it tries a new image. (decision 10)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirmwareCare {
+    /// Certificates of the keys that sign, at most two; the later one can revoke the earlier.
+    pub keys: Vec<PathBuf>,
+    /// Ids of keys that sign no more.
+    pub revoked: BTreeSet<String>,
+    /// Where images are; a folder in the state folder, where nothing is said.
+    pub dir: Option<PathBuf>,
+    /// How long a H(e)MS may be silent to a new image, before the other one comes back. (W-07)
+    pub trial: Duration,
+    /// The largest image.
+    pub most_bytes: u64,
+}
+
+impl Default for FirmwareCare {
+    fn default() -> Self {
+        let most_bytes = 64 << 20;
+        Self { keys: Vec::new(), revoked: BTreeSet::new(), dir: None, trial: TRIAL, most_bytes }
+    }
+}
+
+/// Longer than what an upgrade of the H(e)MS takes it away, shorter than a night.
+const TRIAL: Duration = Duration::from_secs(3600);
 
 /// How a cell watches over certificates, its own and the H(e)MS's.
 #[derive(Debug, Clone, PartialEq)]

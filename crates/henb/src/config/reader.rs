@@ -151,4 +151,4 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 6] = ["hems", "identity", "trust", "tunnel", "device", "device.radio"];
+const SECTIONS: [&str; 7] = ["hems", "identity", "trust", "tunnel", "firmware", "device", "device.radio"];

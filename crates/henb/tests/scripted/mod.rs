@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's world stops at the first thing that is not as expected")]
 #![expect(unreachable_pub, reason = "a module that several test binaries include")]
 
+pub mod manufacturer;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -367,6 +369,7 @@ impl World {
             }),
             names: Names::default(),
             trust: Care::default(),
+            firmware: henb::config::FirmwareCare::default(),
             discards_credentials: false,
         };
         Self { folder, acs, config }
