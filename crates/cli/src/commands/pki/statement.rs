@@ -17,6 +17,8 @@ pub(crate) enum Role {
     Henb,
     /// Who signs trust bundles and clock corrections: NAME is the operator's domain.
     Signer,
+    /// Who signs firmware: NAME is what the key is for.
+    Firmware,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +99,7 @@ pub(crate) fn csr(order: &Csr) -> Answer {
         Role::Hems => pki::LeafOrder::hems(&order.name.to_ascii_lowercase()),
         Role::Henb => pki::LeafOrder::henb(&Identity::parse(&order.name)?),
         Role::Signer => pki::LeafOrder::signer(&order.name),
+        Role::Firmware => pki::LeafOrder::firmware(&order.name),
     };
     pki::request(&wanted, &order.key, &order.out)?;
     println!("{}", order.out.display());
