@@ -214,7 +214,7 @@ fn install(cell: &mut Cell, transfer: Transfer) {
 }
 
 #[test]
-fn d14_the_end_of_a_firmware_transfer_is_told_and_reboots() {
+fn d14_c27_the_end_of_a_firmware_transfer_is_told_and_reboots() {
     let mut cell = cell();
     let events = cell.inform().event;
     cell.informed(&events, &url("https://hems.example/"));
@@ -225,6 +225,13 @@ fn d14_the_end_of_a_firmware_transfer_is_told_and_reboots() {
     assert!(
         matches!(&cell.agenda.calls()[..], [AcsMethod::TransferComplete(call)] if call.command_key == "fetch")
     );
+    let Ok(CpeResponse::GetAllQueuedTransfers(list)) = execute(&mut cell, GetAllQueuedTransfers {}.into())
+    else {
+        panic!("there is no list")
+    };
+    assert!(matches!(&list.transfer_list[..], [one] if one.state == cwmp::TransferState::Completed));
+    let cancel = CancelTransfer { command_key: "fetch".into() };
+    assert_eq!(execute(&mut cell, cancel.into()).unwrap_err().code, FaultCode::CANCEL_NOT_PERMITTED);
     assert!(cell.transfers.is_empty());
     let restarted = power_on(Some(cell.state()));
     assert_eq!(restarted.agenda.calls(), cell.agenda.calls());

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use cwmp::{
-    CancelTransfer, CancelTransferResponse, DateTime, Download, DownloadResponse, Fault, FaultCode,
-    GetAllQueuedTransfersResponse, GetQueuedTransfersResponse, QueuedTransferStruct, ScheduleDownload,
-    ScheduleDownloadResponse, TimeWindowStruct, TransferStatus, Upload, UploadResponse,
+    AllQueuedTransferStruct, CancelTransfer, CancelTransferResponse, DateTime, Download, DownloadResponse,
+    Fault, FaultCode, GetAllQueuedTransfersResponse, GetQueuedTransfersResponse, QueuedTransferStruct,
+    ScheduleDownload, ScheduleDownloadResponse, TimeWindowStruct, TransferState, TransferStatus, Upload,
+    UploadResponse,
 };
 use jiff::Timestamp;
 use profile::HemsUrl;
@@ -81,17 +82,25 @@ fn check_window(window: &TimeWindowStruct, last: u32) -> Result<(), Fault> {
 
 /// The transfers that wait, without what they are. (TR-069 A.4.1.1)
 pub(crate) fn queued(cell: &Cell) -> GetQueuedTransfersResponse {
-    let summaries = cell.transfers.iter().map(Transfer::summary);
-    let one = |all: cwmp::AllQueuedTransferStruct| QueuedTransferStruct {
+    let one = |all: AllQueuedTransferStruct| QueuedTransferStruct {
         command_key: all.command_key,
         state: all.state,
     };
-    GetQueuedTransfersResponse { transfer_list: summaries.map(one).collect() }
+    GetQueuedTransfersResponse { transfer_list: summaries(cell).map(one).collect() }
 }
 
 /// The transfers that wait. (TR-069 A.4.1.7)
 pub(crate) fn all_queued(cell: &Cell) -> GetAllQueuedTransfersResponse {
-    GetAllQueuedTransfersResponse { transfer_list: cell.transfers.iter().map(Transfer::summary).collect() }
+    GetAllQueuedTransfersResponse { transfer_list: summaries(cell).collect() }
+}
+
+/// What waits, and the image that is installed and whose end nobody knows yet: that one cannot be given up. (C-27)
+fn summaries(cell: &Cell) -> impl Iterator<Item = AllQueuedTransferStruct> {
+    let completed = cell.images.state.upgrade.iter().map(|upgrade| AllQueuedTransferStruct {
+        state: TransferState::Completed,
+        ..upgrade.transfer.summary()
+    });
+    completed.chain(cell.transfers.iter().map(Transfer::summary))
 }
 
 /// Every transfer with this key is given up and not told of; one that has ended stays so. (TR-069 A.4.1.9)

@@ -219,3 +219,47 @@ async fn w05_w07_a_power_cut_after_any_save_ends_in_the_new_image_and_one_word()
 async fn w05_w07_a_power_cut_after_any_save_of_a_bad_image_ends_in_the_old_one_and_one_word() {
     cut_everywhere(BROKEN, [ImageStatus::Active, ImageStatus::ActivationFailed], 9010).await;
 }
+
+/// The largest amount of memory that a process ever had, in kilobytes.
+fn peak(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn w02_an_image_of_any_size_goes_through_the_daemon_piece_by_piece() {
+    let factory = Factory::new().await;
+    let image: Vec<u8> = [IMAGE, vec![7; 48 << 20].as_slice()].concat();
+    let world = &factory.world;
+    world.acs.file(&factory.file(&image));
+    world.acs.script_once(vec![download(&format!("{}image", world.acs.url()), 0)]);
+    let pki = world.pki();
+    let text = format!(
+        "lab = true\nstate_dir = {:?}\n[hems]\nurl = {:?}\nanchors = {:?}\n[identity]\ncertificate = {:?}\nkey = {:?}\n[firmware]\nkeys = [{:?}]\n",
+        world.config.state_dir,
+        world.acs.url(),
+        pki.join("operator.pem"),
+        pki.join("henb/00005e005301.hnb.example.pem"),
+        pki.join("henb/00005e005301.hnb.example.key"),
+        pki.join("firmware/working.pem"),
+    );
+    let config = world.room("henbd.toml");
+    fs::write(&config, text).unwrap();
+    let mut daemon = tokio::process::Command::new(env!("CARGO_BIN_EXE_henbd"))
+        .args(["--config", config.to_str().unwrap()])
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let pid = daemon.id().unwrap();
+    world.acs.until(|acs| !acs.posts().is_empty()).await;
+    world.acs.until(|_| !told(world).is_empty()).await;
+    let kilobytes = peak(pid);
+    daemon.kill().await.unwrap();
+    assert_eq!(told(world), [0]);
+    assert!(kilobytes < MOST_KILOBYTES, "{kilobytes} kB");
+}
+
+/// The release build's goal is 15 MB; this build is not optimised, and what counts is that the image has three times as much.
+const MOST_KILOBYTES: u64 = 24 << 10;
