@@ -31,6 +31,7 @@ use crate::{
     cell::Cell,
     config::{Config, DeviceKind},
     device::{CLOCK_CORRECTION, Device, FIRMWARE, Memory, RESTORATION, Simulated, TRUST_BUNDLE},
+    firmware::Event,
     link::{Link, LinkError, Way},
     quirk,
     recovery::Target,
@@ -280,7 +281,7 @@ impl Agent {
         let Some(mut transfer) = self.cell.transfers.first().cloned() else { return Ok(()) };
         let started = self.cell.now();
         let outcome = match transfer.may_begin(started) {
-            Ok(true) => Some(Box::pin(self.carry(&transfer, started)).await?),
+            Ok(true) => Some(self.carry_in_time(&transfer, started).await?),
             Ok(false) => None,
             Err(fault) => Some(Err(fault)),
         };
@@ -305,6 +306,22 @@ impl Agent {
             }
         }
         self.save().await
+    }
+
+    /// A window that ends ends what is under way in it. (C-26)
+    async fn carry_in_time(
+        &mut self,
+        transfer: &Transfer,
+        started: jiff::Timestamp,
+    ) -> Result<Result<(), FaultStruct>, DaemonError> {
+        let left = transfer.windows.first().map(|window| window.end.duration_since(started));
+        let left = left.map_or(Duration::MAX, |left| Duration::try_from(left).unwrap_or_default());
+        if let Ok(carried) = tokio::time::timeout(left, Box::pin(self.carry(transfer, started))).await {
+            return carried;
+        }
+        let text = "the time window has ended before the file was there";
+        self.cell.download_went(Event::DownloadFails, text);
+        Ok(Err(transfer::fault(FaultCode::DOWNLOAD_WINDOW_MISSED, text.to_owned())))
     }
 
     /// Moves the file and takes it in, over a connection of its own. (C-25)

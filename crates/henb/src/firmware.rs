@@ -267,11 +267,12 @@ impl Firmware {
         }
     }
 
-    fn happens(&mut self, slot: Slot, event: Event) {
+    /// True where the event changes the status.
+    fn happens(&mut self, slot: Slot, event: Event) -> bool {
         let image = self.image_mut(slot);
-        if let Some(status) = image.status.after(event) {
-            image.status = status;
-        }
+        let after = image.status.after(event);
+        image.status = after.unwrap_or(image.status);
+        after.is_some()
     }
 
     /// The image that does not run is replaced: what shall boot is what runs, until the new one is whole.
@@ -287,8 +288,9 @@ impl Firmware {
     /// The download went on, or failed; the text is for who looks later.
     pub(crate) fn download_went(&mut self, event: Event, text: &str) {
         let slot = self.active.other();
-        self.happens(slot, event);
-        self.image_mut(slot).failure = text.chars().take(MOST_CHARACTERS).collect();
+        if self.happens(slot, event) {
+            self.image_mut(slot).failure = text.chars().take(MOST_CHARACTERS).collect();
+        }
     }
 
     /// The new image is on the disk, whole, and is the one to boot.
@@ -343,7 +345,9 @@ impl Firmware {
 
     /// The cell is switched on; true where the image on trial has had its chances.
     pub(crate) fn powered_on(&mut self) -> bool {
-        Slot::ALL.into_iter().for_each(|slot| self.happens(slot, Event::PowerOn));
+        for slot in Slot::ALL {
+            self.happens(slot, Event::PowerOn);
+        }
         self.trial = self.trial.map(|boots| boots.saturating_add(1));
         self.trial.is_some_and(|boots| boots > MOST_TRIAL_BOOTS)
     }

@@ -7,13 +7,13 @@ mod scripted;
 use std::{fs, path::Path, sync::Arc};
 
 use cwmp::{CpeMethod, Download, FaultCode};
-use henb::{ImageStatus, device::path};
+use henb::{ImageStatus, Order, Transfer, Window, device::path};
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use profile::{Acceptor, FirmwareManifest, KeyPair, SystemClock, Terms, TrustAnchor, pki};
 use scripted::{
     IDENTITY, World,
-    manufacturer::{Factory, IMAGE, download, events, manifest, shown, statuses},
+    manufacturer::{Factory, IMAGE, download, events, manifest, shown, statuses, told},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -122,6 +122,11 @@ async fn w02_without_room_on_the_disk_nothing_is_lost() {
 
 /// A file server over TLS that answers every request with these bytes and ends the connection.
 async fn file_server(world: &World, own: &KeyPair, answer: Vec<u8>) -> String {
+    serve_file(world, own, answer, true).await
+}
+
+/// The same, or one that then says nothing more.
+async fn serve_file(world: &World, own: &KeyPair, answer: Vec<u8>, ends: bool) -> String {
     let anchors = [TrustAnchor::new(
         "manufacturer",
         world.pki().join("manufacturer.pem"),
@@ -137,7 +142,11 @@ async fn file_server(world: &World, own: &KeyPair, answer: Vec<u8>) -> String {
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await;
             let _ = stream.write_all(&answer).await;
-            let _ = stream.shutdown().await;
+            if ends {
+                let _ = stream.shutdown().await;
+            } else {
+                std::future::pending::<()>().await;
+            }
         }
     });
     url
@@ -233,4 +242,36 @@ async fn w02_an_image_of_the_reserve_key_revokes_the_working_one_for_good() {
     assert_eq!(factory.fetch(&by_working).await, FaultCode::FILE_AUTHENTICATION_FAILURE.0);
     let by_reserve = [next.seal(&factory.keys[1]).unwrap().as_slice(), IMAGE].concat();
     assert_eq!(factory.fetch(&by_reserve).await, 0);
+}
+
+#[tokio::test]
+async fn c26_w03_a_download_that_outlasts_its_window_is_given_up_with_9020() {
+    let factory = Factory::new().await;
+    let file = factory.file(IMAGE);
+    let half = response(file.len(), &file[..file.len() - 5]);
+    let url = serve_file(&factory.world, &issued(&factory.world.pki(), "localhost"), half, false).await;
+    let mut cell = factory.world.start();
+    cell.until(|status| status.sessions == 1).await;
+    cell.stop().await;
+    let mut state = factory.state();
+    let call = serde_json::json!({
+        "CommandKey": "night", "FileType": "1 Firmware Upgrade Image", "URL": url, "Username": "", "Password": "",
+        "FileSize": 0, "TargetFileName": "", "TimeWindowList": [],
+    });
+    let order = Order::ScheduleDownload(serde_json::from_value(call).unwrap());
+    let window = |from: i64, to: i64| Window {
+        start: state.clock + SignedDuration::from_secs(from),
+        end: state.clock + SignedDuration::from_secs(to),
+        retries: -1,
+    };
+    let windows = vec![window(-60, 5)];
+    state.transfers.push(Transfer { order, not_before: state.clock, windows });
+    fs::write(factory.world.state_path(), serde_json::to_vec(&state).unwrap()).unwrap();
+    let mut cell = factory.world.start();
+    cell.until(|status| status.sessions >= 2).await;
+    cell.stop().await;
+    assert_eq!(told(&factory.world), [FaultCode::DOWNLOAD_WINDOW_MISSED.0]);
+    factory.expect_untouched(ImageStatus::DownloadFailed, "the window ended");
+    let informs = factory.world.acs.informs();
+    assert!(events(informs.last().unwrap()).contains(&"M ScheduleDownload"));
 }
