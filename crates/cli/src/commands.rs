@@ -3,6 +3,7 @@
 pub(crate) mod block;
 pub(crate) mod cwmp;
 pub(crate) mod device;
+pub(crate) mod firmware;
 pub(crate) mod fleet;
 pub(crate) mod pki;
 pub(crate) mod refusal;

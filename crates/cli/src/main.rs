@@ -57,6 +57,9 @@ enum Command {
     Alarm(commands::trust::Alarms),
     /// Sessions with the evidence of their TLS.
     Session(commands::trust::Sessions),
+    /// Firmware: sign images for cells, and look at them.
+    #[command(subcommand)]
+    Firmware(commands::firmware::Command),
     /// CWMP messages: read, write and judge files.
     #[command(subcommand)]
     Cwmp(commands::cwmp::Command),
@@ -78,6 +81,7 @@ async fn main() -> ExitCode {
         Command::Trust(arguments) => commands::trust::run(arguments).await,
         Command::Alarm(arguments) => commands::trust::run_alarms(arguments).await,
         Command::Session(arguments) => commands::trust::run_sessions(arguments).await,
+        Command::Firmware(command) => commands::firmware::run(&command),
         Command::Cwmp(command) => commands::cwmp::run(&command),
     };
     match answer {

@@ -37,7 +37,8 @@ impl Demo {
                 .log()
                 .lines()
                 .find(|line| line.starts_with('{'))
-                .map(|line| serde_json::from_str(line).unwrap())
+                // The line may be there in part only.
+                .and_then(|line| serde_json::from_str(line).ok())
         });
         Self { dir, process, document }
     }

@@ -19,10 +19,13 @@ use std::{
 use cwmp::Quirk;
 use henb::{
     Agent, Config, DaemonError, Status,
-    config::{Care, DeviceKind},
+    config::{Care, DeviceKind, FirmwareCare},
     device::Radio,
 };
-use profile::{HemsUrl, KeyPair, TransportMode, pki::PkiError};
+use profile::{
+    HemsUrl, KeyPair, TransportMode,
+    pki::{FIRMWARE_SIGNERS, PkiError},
+};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
@@ -174,9 +177,16 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         names: options.quirk.as_ref().map(henb::quirk::names).unwrap_or_default(),
         quirk: options.quirk.clone(),
         trust: Care::default(),
+        firmware: FirmwareCare { keys: firmware_keys(&options.pki), ..FirmwareCare::default() },
         discards_credentials: false,
         connection_request: None,
     }
+}
+
+/// The keys for firmware that the lab has.
+fn firmware_keys(pki: &Path) -> Vec<PathBuf> {
+    let keys = FIRMWARE_SIGNERS.map(|name| pki.join("firmware").join(format!("{name}.pem")));
+    keys.into_iter().filter(|key| key.exists()).collect()
 }
 
 fn anchors(pki: &Path) -> PathBuf {

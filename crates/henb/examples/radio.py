@@ -54,14 +54,14 @@ class Radio:
             self.values = {path: value for path, value in self.values.items() if not path.startswith(arguments[0])}
         elif operation == "air":
             self.air = arguments[0]
-        elif operation == "install":
+        elif operation == "boot" and arguments[1]:
             with open(arguments[1], "rb") as image:
                 if not image.read().startswith(b"RADIO "):
                     raise Refused({"code": 9018, "text": "this is no image of ours"})
         elif operation == "measure":
             attempts = {"object": "ENBFunction=1,EUtranGenericCell=1", "counter": "RRC.ConnEstabAtt.Sum", "value": self.calls}
             return {"measurements": [attempts]}
-        elif operation not in ("get", "poll", "reboot", "factory-reset"):
+        elif operation not in ("get", "poll", "reboot", "boot", "factory-reset"):
             raise Refused({"code": 9002, "text": "unknown operation " + operation})
         return self.news()
 

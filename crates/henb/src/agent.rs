@@ -8,6 +8,7 @@
 //! session that fails waits by the retry table; a state that cannot be saved ends the agent.
 
 mod connection_request;
+mod firmware;
 mod time;
 mod trust;
 
@@ -22,17 +23,21 @@ use std::{
 };
 
 use cwmp::{Fault, FaultCode, FaultStruct, Witness};
-use profile::{ChainDates, HemsUrl, Identity, RestoredClock, Watched};
+use profile::{ChainDates, FirmwareKey, HemsUrl, Identity, RestoredClock, Watched};
 use tokio::sync::{Notify, watch};
 use tracing::Instrument;
 
 use crate::{
     alarms::Alarm,
+    backup,
     cell::Cell,
     config::{Config, DeviceKind},
     connection_request::Requests,
-    device::{CLOCK_CORRECTION, Command, Device, FileDevice, Memory, Simulated, TRUST_BUNDLE},
-    link::{Link, Way},
+    device::{
+        CLOCK_CORRECTION, Command, Device, FIRMWARE, FileDevice, Memory, RESTORATION, Simulated, TRUST_BUNDLE,
+    },
+    firmware::Event,
+    link::{Link, LinkError, Way},
     quirk,
     recovery::Target,
     session::{Desk, SessionError},
@@ -52,6 +57,9 @@ pub enum DaemonError {
     /// The state.
     #[error("cannot keep the cell's state")]
     State(#[from] StateError),
+    /// A lab's key signs firmware for no other cell. (decision 12)
+    #[error("{} is a lab's key for firmware, and the configuration does not say `lab = true`", .0.display())]
+    LabKey(PathBuf),
     /// No randomness: retry waits of a whole street would fall together.
     #[error("cannot draw a random number")]
     Random(#[source] getrandom::Error),
@@ -86,6 +94,7 @@ pub struct Agent {
     servers: time::Servers,
     /// The dates of a H(e)MS that was trusted by a clock nobody had confirmed. (K-10)
     unsure: Option<ChainDates>,
+    keys: Vec<FirmwareKey>,
     files: Watched,
     requests: Option<Requests>,
     again: Arc<Notify>,
@@ -106,6 +115,7 @@ impl Agent {
         let kept = state.as_ref().map(|state| state.trust.clone()).unwrap_or_default();
         let (trust, connector) = trust::start(config, &clock, kept)?;
         let recovery = trust::recovery(config, &clock)?;
+        let keys = firmware::keys(config)?;
         let status = watch::Sender::default();
         let listener = connection_request::provision(config, &trust::anchors(config, &trust));
         let acceptor = connection_request::acceptor(config, &clock, listener, &connector)?;
@@ -122,6 +132,12 @@ impl Agent {
         for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
             tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");
         }
+        cell.images.folder = config.firmware_dir();
+        (cell.images.trial, cell.images.most_bytes) = (config.firmware.trial, config.firmware.most_bytes);
+        cell.images_after_power_on();
+        if let Some(wanted) = cell.wanted_image() {
+            cell.start_image(wanted.check());
+        }
         for note in file.clock_notes() {
             cell.raise(Alarm::ClockFile, note);
         }
@@ -135,6 +151,7 @@ impl Agent {
             recovery,
             servers: time::Servers::default(),
             unsure: None,
+            keys,
             files: trust::files(config),
             requests,
             again: Arc::default(),
@@ -152,6 +169,7 @@ impl Agent {
     /// The certificate, its key or the anchors.
     pub fn check(config: &Config) -> Result<(), DaemonError> {
         let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
+        firmware::keys(config)?;
         trust::check(config, &clock)
     }
 
@@ -246,6 +264,7 @@ impl Agent {
         }
         if self.cell.restart_as_promised() {
             tracing::info!("restarted as the H(e)MS asked");
+            self.start_wanted_image().await;
         }
         self.save().await?;
         let in_service = self.cell.is_on_air() && !self.cell.has_news();
@@ -286,11 +305,17 @@ impl Agent {
         let Some(mut transfer) = self.cell.transfers.first().cloned() else { return Ok(()) };
         let started = self.cell.now();
         let outcome = match transfer.may_begin(started) {
-            Ok(true) => Some(self.carry(&transfer).await),
+            Ok(true) => Some(self.carry_in_time(&transfer, started).await?),
             Ok(false) => None,
             Err(fault) => Some(Err(fault)),
         };
         self.cell.transfers.remove(0);
+        if self.cell.wanted_image().is_some() && outcome == Some(Ok(())) {
+            // The image is whole: from here on it is booted, whatever happens.
+            self.save().await?;
+            self.start_wanted_image().await;
+            return self.save().await;
+        }
         let ended = match outcome {
             None => None,
             Some(Err(_)) if transfer.may_retry(self.cell.now()) => None,
@@ -307,23 +332,61 @@ impl Agent {
         self.save().await
     }
 
-    /// Moves the file and takes it in, over a connection of its own. (C-25)
-    async fn carry(&mut self, transfer: &Transfer) -> Result<(), FaultStruct> {
-        let as_told = |fault: Fault| FaultStruct { fault_code: fault.code, fault_string: fault.text };
-        let url = HemsUrl::parse(transfer.url(), self.way.mode)
-            .map_err(|error| transfer::fault(FaultCode::UNSUPPORTED_PROTOCOL, error.to_string()))?;
-        let mut link = Link::new(self.way_to(&url), url);
-        let file_type = transfer.summary().file_type;
-        if !transfer.is_download() {
-            let content = self.cell.device.upload(&file_type).map_err(as_told)?;
-            return link.upload(content.into()).await.map_err(|error| transfer.link_fault(&error));
+    /// A window that ends ends what is under way in it. (C-26)
+    async fn carry_in_time(
+        &mut self,
+        transfer: &Transfer,
+        started: jiff::Timestamp,
+    ) -> Result<Result<(), FaultStruct>, DaemonError> {
+        let left = transfer.windows.first().map(|window| window.end.duration_since(started));
+        let left = left.map_or(Duration::MAX, |left| Duration::try_from(left).unwrap_or_default());
+        if let Ok(carried) = tokio::time::timeout(left, Box::pin(self.carry(transfer, started))).await {
+            return carried;
         }
-        let content = link.fetch(MOST_BYTES).await.map_err(|error| transfer.link_fault(&error))?;
-        transfer.check(&content)?;
-        match &*file_type {
-            TRUST_BUNDLE => self.take_bundle(&content),
-            CLOCK_CORRECTION => self.take_correction(&content),
-            _ => self.cell.device.install(&file_type, &content).map_err(as_told),
+        let text = "the time window has ended before the file was there";
+        self.cell.download_went(Event::DownloadFails, text);
+        Ok(Err(transfer::fault(FaultCode::DOWNLOAD_WINDOW_MISSED, text.to_owned())))
+    }
+
+    /// Moves the file and takes it in, over a connection of its own. (C-25)
+    async fn carry(
+        &mut self,
+        transfer: &Transfer,
+        started: jiff::Timestamp,
+    ) -> Result<Result<(), FaultStruct>, DaemonError> {
+        let url = match HemsUrl::parse(transfer.url(), self.way.mode) {
+            Ok(url) => url,
+            Err(error) => {
+                return Ok(Err(transfer::fault(FaultCode::UNSUPPORTED_PROTOCOL, error.to_string())));
+            }
+        };
+        let mut link = Link::new(self.way_to(&url), url);
+        let said = |error: LinkError| transfer.link_fault(&error);
+        if !transfer.is_download() {
+            let content = match self.cell.file(&transfer.summary().file_type) {
+                Ok(content) => content,
+                Err(fault) => return Ok(Err(as_told(fault))),
+            };
+            return Ok(link.upload(content.into()).await.map_err(said));
+        }
+        if transfer.summary().file_type == FIRMWARE {
+            return match link.open().await.map_err(said) {
+                Ok(stream) => self.take_image(transfer, started, stream).await,
+                Err(fault) => Ok(Err(fault)),
+            };
+        }
+        let fetched = link.fetch(MOST_BYTES).await.map_err(said);
+        Ok(fetched.and_then(|content| self.take_file(transfer, &content)))
+    }
+
+    fn take_file(&mut self, transfer: &Transfer, content: &[u8]) -> Result<(), FaultStruct> {
+        let summary = transfer.summary();
+        transfer.check_size(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
+        match &*summary.file_type {
+            TRUST_BUNDLE => self.take_bundle(content),
+            CLOCK_CORRECTION => self.take_correction(content),
+            RESTORATION => backup::restore(&mut self.cell, content),
+            file_type => self.cell.device.install(file_type, content).map_err(as_told),
         }
     }
 
@@ -352,7 +415,11 @@ pub async fn run(
         engine = profile::engine(),
         "the cell is on"
     );
-    agent.run(shutdown).await
+    Box::pin(agent.run(shutdown)).await
+}
+
+fn as_told(fault: Fault) -> FaultStruct {
+    FaultStruct { fault_code: fault.code, fault_string: fault.text }
 }
 
 fn device(config: &Config, identity: &Identity, state: Option<&State>) -> Box<dyn Device> {

@@ -49,6 +49,9 @@ alarms! {
     /// The serving H(e)MS was refused so often that the cell turned to the recovery endpoint. (G-03)
     HemsRefused "hems-refused" "Major" "Processing Error Alarm" "Application Subsystem Failure"
         "the certificate of the H(e)MS is refused"
+    /// A new image did not boot, or reached nobody, and the other one runs again. (W-07)
+    FirmwareFallback "firmware-fallback" "Major" "Processing Error Alarm" "Software Error"
+        "the new firmware image was given up"
 }
 
 /// The alarms that stand.

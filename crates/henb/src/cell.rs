@@ -9,12 +9,13 @@
 
 mod clock;
 mod connection_request;
+mod firmware;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
 use cwmp::{
-    AcsMethod, Agenda, DateTime, DeviceId, EventCode, EventStruct, FaultStruct, Inform, ParameterValueStruct,
-    Quirks, ScheduleInform, Text, TransferComplete,
+    Agenda, DateTime, DeviceId, EventCode, EventStruct, Fault, FaultStruct, Inform, ParameterValueStruct,
+    Quirks, ScheduleInform, Text,
 };
 use datamodel::Path;
 use jiff::Timestamp;
@@ -24,7 +25,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     air::Air,
     alarms::{Alarm, Alarms},
-    device::{Device, DeviceAlarms, FIRMWARE, Notify, path},
+    backup,
+    device::{CONFIGURATION, CONFIGURATION_1, Device, DeviceAlarms, LOG, LOG_1, Notify, path},
+    log,
     reach::{Places, Reach},
     recovery::Recovery,
     state::State,
@@ -65,6 +68,7 @@ pub(crate) struct Cell {
     pub(crate) listens: bool,
     alarms: Alarms,
     device_alarms: DeviceAlarms,
+    pub(crate) images: firmware::Images,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
     configured: String,
@@ -100,6 +104,7 @@ impl Cell {
             listens: false,
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
+            images: firmware::Images::default(),
             changed: BTreeSet::new(),
             contacted: None,
             configured,
@@ -111,7 +116,11 @@ impl Cell {
             (cell.reboot, cell.transfers, cell.reach) = (state.reboot, state.transfers, state.reach);
             (cell.reset, cell.schedules, cell.listens) = (state.reset, state.schedules, state.listens);
             (cell.trust, cell.recovery, cell.alarms) = (state.trust, state.recovery, state.alarms);
+            cell.images.state = state.firmware;
         }
+        let version = cell.device.value(path::SOFTWARE);
+        cell.images.state.named(&version);
+        cell.show_images();
         if is_new {
             // Whoever configures the cell by hand means it: there is no way back to what an ACS once set.
             cell.reach = Reach::default();
@@ -148,6 +157,8 @@ impl Cell {
         self.changed.clear();
         self.schedules.clear();
         self.transfers.clear();
+        self.images.state.upgrade = None;
+        self.show_images();
     }
 
     /// An ACS that never took our BOOTSTRAP is owed one. (C-02, D-06)
@@ -186,6 +197,7 @@ impl Cell {
             recovery: self.recovery,
             listens: self.listens,
             alarms: self.alarms.clone(),
+            firmware: self.images.state.clone(),
             configured: self.configured.clone(),
             contacted: self.contacted.clone(),
             agenda: self.agenda.clone(),
@@ -213,6 +225,7 @@ impl Cell {
         }
         let has_news = !changes.is_empty();
         self.changed.extend(changes.into_keys());
+        let has_news = self.mind_the_trial() || has_news;
         self.raise_schedules() || has_news || has_alarms
     }
 
@@ -307,7 +320,7 @@ impl Cell {
         let next = [agenda, transfer, schedule, self.device.deadline()].into_iter().flatten().min();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
         let silence = self.air.wait(self.allowed_link_loss(), Instant::now());
-        wait.into_iter().chain(silence).min().unwrap_or(longest).min(longest)
+        wait.into_iter().chain(silence).chain(self.trial_wait()).min().unwrap_or(longest).min(longest)
     }
 
     /// Where the H(e)MS is: what an ACS set or the configuration gave, under the mode's rules either way. (P-11)
@@ -387,6 +400,7 @@ impl Cell {
     /// The InformResponse arrived: its events and changes are delivered. (C-07)
     pub(crate) fn informed(&mut self, events: &[EventStruct], url: &HemsUrl) {
         let now = self.now();
+        self.confirm_image();
         self.agenda.informed(events, now);
         let has = |code: &EventCode| events.iter().any(|event| event.event_code == *code);
         if has(&EventCode::VALUE_CHANGE) {
@@ -454,21 +468,15 @@ impl Cell {
 
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)
     pub(crate) fn end_transfer(&mut self, transfer: &Transfer, started: Timestamp, outcome: FaultStruct) {
-        let is_success = outcome.fault_code.0 == 0;
-        let summary = transfer.summary();
-        let command_key = summary.command_key;
-        self.agenda.queue(AcsMethod::TransferComplete(TransferComplete {
-            command_key: command_key.clone(),
-            fault_struct: outcome,
-            start_time: started.into(),
-            complete_time: self.now().into(),
-        }));
-        self.agenda.raise(EventCode::TRANSFER_COMPLETE, "");
-        self.agenda.raise(transfer.event(), command_key);
-        if is_success && summary.is_download && summary.file_type == FIRMWARE {
-            self.device.reboot(self.now());
-            self.booted = Instant::now();
-            self.agenda.raise(EventCode::BOOT, "");
+        self.tell(transfer, started, outcome);
+    }
+
+    /// A file that an ACS may read. (TR-069 A.4.1.5)
+    pub(crate) fn file(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
+        match file_type {
+            CONFIGURATION | CONFIGURATION_1 => backup::write(self),
+            LOG | LOG_1 => Ok(log::LOG.content()),
+            file_type => self.device.upload(file_type),
         }
     }
 

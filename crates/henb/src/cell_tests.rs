@@ -77,7 +77,7 @@ fn k02_what_is_waited_for_stays_as_far_away_when_a_correction_goes_back() {
     let mut cell = cell("2040-06-01T00:00:00Z");
     let download = cwmp::Download {
         command_key: Text::new(),
-        file_type: FIRMWARE.into(),
+        file_type: crate::device::FIRMWARE.into(),
         url: "https://hems.example/x".into(),
         username: Text::new(),
         password: Text::new(),

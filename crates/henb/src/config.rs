@@ -9,10 +9,13 @@
 
 mod connection_request;
 mod device;
+mod firmware;
 mod meaning;
 mod reader;
 
-pub use meaning::{Care, Config, ConnectionRequest, DeviceKind, Entrance, Names, RecoveryEndpoint};
+pub use meaning::{
+    Care, Config, ConnectionRequest, DeviceKind, Entrance, FirmwareCare, Names, RecoveryEndpoint,
+};
 
 use std::{
     fmt, fs, io,
@@ -63,6 +66,18 @@ pub struct File {
     recovery_anchors: Option<Typed<String>>,
     /// `trust.recovery_after`: refusals of the H(e)MS's certificate in a row, 1 to 100. Default 5.
     recovery_after: Option<Typed<i64>>,
+    /// `firmware.keys`: PEM files with the certificates of the keys that sign firmware for this product, at most two; the
+    /// second may revoke the first. Default none: then the cell takes no firmware.
+    firmware_keys: Vec<Typed<String>>,
+    /// `firmware.revoked`: ids of keys that sign no more, as `hearth firmware verify` prints them. Default none.
+    firmware_revoked: Vec<Typed<String>>,
+    /// `firmware.dir`: folder of the two images, made where it is missing. Default "firmware" in the state folder.
+    firmware_dir: Option<Typed<String>>,
+    /// `firmware.trial_s`: seconds that a new image has to reach a management system before the other one comes back,
+    /// 60 to 86400. Default 3600.
+    trial_s: Option<Typed<i64>>,
+    /// `firmware.most_mb`: the largest image in megabytes, 1 to 4096. Default 64.
+    most_mb: Option<Typed<i64>>,
     /// `device.kind`: "simulated" plays a radio, "memory" has none, "command" is a vendor's software, "file" a radio
     /// stack with a configuration file. Default "simulated".
     kind: Option<Typed<String>>,
@@ -209,6 +224,11 @@ impl File {
             recovery_url: reader.text("trust", "recovery_url"),
             recovery_anchors: reader.text("trust", "recovery_anchors"),
             recovery_after: reader.integer("trust", "recovery_after"),
+            firmware_keys: reader.texts("firmware", "keys"),
+            firmware_revoked: reader.texts("firmware", "revoked"),
+            firmware_dir: reader.text("firmware", "dir"),
+            trial_s: reader.integer("firmware", "trial_s"),
+            most_mb: reader.integer("firmware", "most_mb"),
             kind: reader.text("device", "kind"),
             credentials: reader.text("device", "credentials"),
             quirk: reader.text("device", "quirk"),
@@ -260,6 +280,7 @@ impl File {
         let names = self.names(reader, quirk.as_ref());
         let device = self.device(reader, base);
         let trust = self.care(reader, base);
+        let firmware = self.firmware(reader, base);
         let credentials = self.credentials.as_ref();
         let discards_credentials = credentials.and_then(|typed| typed.parse(reader, read_credentials));
         Some(Config {
@@ -274,6 +295,7 @@ impl File {
             names,
             quirk,
             trust,
+            firmware,
             discards_credentials: discards_credentials.unwrap_or_default(),
             connection_request,
         })

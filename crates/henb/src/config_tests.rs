@@ -342,3 +342,28 @@ fn the_samples_of_the_guide_for_vendors_are_right() {
         assert!(with_device(folder.path(), &sample).is_ok(), "{:?}", with_device(folder.path(), &sample));
     }
 }
+
+#[test]
+fn w02_the_keys_of_firmware_are_two_at_most_and_what_is_wrong_is_said() {
+    let folder = folder();
+    let parse = |section: &str| Config::parse(&format!("{WHOLE}\n[firmware]\n{section}"), folder.path());
+    let id = "AB".repeat(32);
+    let good =
+        format!("keys = [\"x.pem\", \"operator.pem\"]\nrevoked = [\"{id}\"]\ntrial_s = 60\nmost_mb = 1");
+    let config = parse(&good).unwrap();
+    assert_eq!(config.firmware.keys.len(), 2);
+    assert_eq!(config.firmware.revoked, [id.to_ascii_lowercase()].into());
+    assert_eq!((config.firmware.trial.as_secs(), config.firmware.most_bytes), (60, 1 << 20));
+    assert_eq!(config.firmware_dir(), folder.path().join("state/firmware"));
+    for (section, right) in [
+        ("keys = [\"x.pem\", \"x.pem\", \"x.pem\"]", "at most 2 are right"),
+        ("keys = [\"nowhere.pem\"]", "there is no file"),
+        ("revoked = [\"x\"]", "64 hexadecimal digits are right"),
+        ("trial_s = 59", "60 to 86400 is right"),
+        ("most_mb = 0", "1 to 4096 is right"),
+        ("key = \"x.pem\"", "firmware.key is no key of henbd"),
+    ] {
+        let problems = parse(section).unwrap_err();
+        assert!(matches!(&problems[..], [one] if one.text.contains(right)), "{section}: {problems:?}");
+    }
+}

@@ -26,7 +26,7 @@ mod program;
 mod simulated;
 mod template;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use cwmp::{
     Fault, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, SetParameterAttributesStruct,
@@ -234,6 +234,17 @@ pub trait Device: Send {
         self.memory_mut().reboot(now);
     }
 
+    /// Restarts into an image that was verified, as [`Device::reboot`] does; a device whose own program ends with it is
+    /// asked again after the start, until it runs. (W-07)
+    ///
+    /// # Errors
+    /// Why the image does not boot.
+    fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
+        tracing::debug!(version = image.version, "nothing but a reboot starts an image here");
+        self.reboot(now);
+        Ok(())
+    }
+
     /// Goes back to what the factory set, and ends as [`Device::power_on`]; the firmware stays. (C-21, D-10)
     fn factory_reset(&mut self, now: Timestamp) {
         self.memory_mut().factory_reset(now);
@@ -269,6 +280,15 @@ pub trait Device: Send {
     fn snapshot(&self) -> Snapshot {
         self.memory().snapshot()
     }
+}
+
+/// An image that a device shall run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootImage {
+    /// What it calls itself.
+    pub version: String,
+    /// The image alone, without its manifest; nothing for the one from the factory.
+    pub file: Option<PathBuf>,
 }
 
 /// How things stand beside AdminState.
@@ -310,7 +330,7 @@ pub struct Journal {
     pub switch_ons: u64,
     /// Reboots that were asked for or that an installation needed; power-ons do not count.
     pub reboots: u64,
-    /// Files installed.
+    /// Files installed, and images started.
     pub installs: u64,
     /// Returns to the factory's values.
     pub factory_resets: u64,
@@ -324,8 +344,16 @@ pub const CLOCK_CORRECTION: &str = "X 00005E Clock Correction";
 /// A firmware image. (TR-069 A.3.2.8)
 pub const FIRMWARE: &str = "1 Firmware Upgrade Image";
 
-/// What an ACS may read back of a configuration. (TR-069 A.4.1.5)
+/// A configuration that an ACS reads back, and its one row by number. (TR-069 A.4.1.5)
 pub const CONFIGURATION: &str = "1 Vendor Configuration File";
+/// The same by the number of its row.
+pub const CONFIGURATION_1: &str = "3 Vendor Configuration File 1";
+/// A configuration that an ACS restores. (TR-069 A.3.2.8)
+pub const RESTORATION: &str = "3 Vendor Configuration File";
+/// The log. (TR-069 A.4.1.5, W-11)
+pub const LOG: &str = "2 Vendor Log File";
+/// The same by the number of its row.
+pub const LOG_1: &str = "4 Vendor Log File 1";
 
 /// Paths that agent and devices speak of by name.
 pub mod path {
@@ -392,7 +420,13 @@ pub mod path {
     ];
     /// Whether somebody opened the box. (TR-196, M-09)
     pub const TAMPERED: &str = "Device.Services.FAPService.1.FAPControl.EnclosureTamperingDetected";
-    /// The image that runs.
+    /// Both images.
+    pub const IMAGES: &str = "Device.DeviceInfo.FirmwareImage.";
+    /// The row of the image that runs.
+    pub const ACTIVE_IMAGE: &str = "Device.DeviceInfo.ActiveFirmwareImage";
+    /// The row of the image that runs after the next boot.
+    pub const BOOT_IMAGE: &str = "Device.DeviceInfo.BootFirmwareImage";
+    /// The image's version.
     pub const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
     /// The broadcast networks.
     pub const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";

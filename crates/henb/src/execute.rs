@@ -111,8 +111,8 @@ fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValu
 fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesResponse, Fault> {
     check_key("ParameterKey", &call.parameter_key)?;
     let list = without_discarded(cell, &call.parameter_list);
-    let mut refusals = url_refusals(cell, &list);
-    refusals.extend(listener_refusals(cell, &list));
+    let refusals =
+        [url_refusals(cell, &list), listener_refusals(cell, &list), cell.image_refusals(&list)].concat();
     match cell.device.check(&list) {
         Ok(()) if refusals.is_empty() => {}
         Ok(()) => return Err(Fault { details: refusals, ..Fault::from(FaultCode::INVALID_ARGUMENTS) }),
@@ -124,6 +124,7 @@ fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesR
     cell.device.set(&list, cell.now())?;
     cell.device.put(path::PARAMETER_KEY, &call.parameter_key);
     cell.apply_settings();
+    cell.apply_image_settings(&list);
     Ok(SetParameterValuesResponse { status: ApplyStatus::Applied })
 }
 
@@ -139,7 +140,7 @@ fn without_discarded(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<Paramete
 }
 
 /// A URL that the transport mode forbids never becomes the cell's. (TS 33.320 8.3.4, P-11)
-fn url_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
+pub(crate) fn url_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
     let urls = list.iter().filter(|entry| entry.name == path::URL);
     let refused = urls.filter_map(|entry| Some((entry, HemsUrl::parse(&entry.value.text, cell.mode).err()?)));
     refused

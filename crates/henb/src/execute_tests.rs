@@ -7,13 +7,14 @@ use cwmp::{
     GetAllQueuedTransfers, GetQueuedTransfers, GetRPCMethods, Limits, ScheduleDownload,
     SetParameterAttributesStruct, TimeWindowStruct, TransferStatus, Upload, Value,
 };
-use profile::{RestoredClock, TransportMode};
+use profile::{FirmwareManifest, RestoredClock, TransportMode};
 
 use super::*;
 use crate::{
     device::{CONFIGURATION, FIRMWARE, Factory, Memory, Radio, Simulated},
+    firmware::{self, Upgrade},
     state::State,
-    transfer::MOST_TRANSFERS,
+    transfer::{MOST_TRANSFERS, Transfer},
 };
 
 fn factory() -> Factory {
@@ -202,20 +203,35 @@ fn transfers_and_values_of_one_response_are_bounded() {
     assert_eq!(fault.code, FaultCode::RESOURCES_EXCEEDED);
 }
 
+/// Version 2.0.0 comes whole and boots.
+fn install(cell: &mut Cell, transfer: Transfer) {
+    let manifest = FirmwareManifest { version: "2.0.0".to_owned(), ..FirmwareManifest::default() };
+    let upgrade = Upgrade { transfer, started: cell.now(), told: None };
+    cell.download_begins();
+    cell.download_went(firmware::Event::Received, "");
+    cell.installed(&manifest, upgrade);
+    cell.start_image(Ok(()));
+}
+
 #[test]
-fn d14_the_end_of_a_firmware_transfer_is_told_and_reboots() {
+fn d14_c27_the_end_of_a_firmware_transfer_is_told_and_reboots() {
     let mut cell = cell();
     let events = cell.inform().event;
     cell.informed(&events, &url("https://hems.example/"));
     execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
     let transfer = cell.transfers.remove(0);
-    cell.device.install(FIRMWARE, b"HEARTH-IMAGE 2.0.0").unwrap();
-    let started = cell.now();
-    cell.end_transfer(&transfer, started, cwmp::FaultStruct::success());
-    assert_eq!(codes(&cell), ["7 TRANSFER COMPLETE", "M Download", "1 BOOT"]);
+    install(&mut cell, transfer);
+    assert_eq!(codes(&cell), ["7 TRANSFER COMPLETE", "M Download", "1 BOOT", "4 VALUE CHANGE"]);
     assert!(
         matches!(&cell.agenda.calls()[..], [AcsMethod::TransferComplete(call)] if call.command_key == "fetch")
     );
+    let Ok(CpeResponse::GetAllQueuedTransfers(list)) = execute(&mut cell, GetAllQueuedTransfers {}.into())
+    else {
+        panic!("there is no list")
+    };
+    assert!(matches!(&list.transfer_list[..], [one] if one.state == cwmp::TransferState::Completed));
+    let cancel = CancelTransfer { command_key: "fetch".into() };
+    assert_eq!(execute(&mut cell, cancel.into()).unwrap_err().code, FaultCode::CANCEL_NOT_PERMITTED);
     assert!(cell.transfers.is_empty());
     let restarted = power_on(Some(cell.state()));
     assert_eq!(restarted.agenda.calls(), cell.agenda.calls());
@@ -270,7 +286,10 @@ fn c21_d10_a_factory_reset_waits_for_the_end_of_the_session_and_knows_no_acs() {
     let code = "Device.DeviceInfo.ProvisioningCode";
     set_to(&mut cell, &[(code, Value::string("A")), (path::URL, Value::string("https://other.example/"))])
         .unwrap();
-    cell.device.install(FIRMWARE, b"HEARTH-IMAGE 2.0.0").unwrap();
+    execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
+    let transfer = cell.transfers.remove(0);
+    install(&mut cell, transfer);
+    delivered(&mut cell);
     cell.device.put(path::TAMPERED, "true");
     execute(&mut cell, a_download("https://hems.example/image").into()).unwrap();
     execute(&mut cell, FactoryReset {}.into()).unwrap();
@@ -462,9 +481,9 @@ fn c27_queued_transfers_are_listed_and_given_up_by_their_key() {
 
 #[test]
 fn p07_an_uploaded_configuration_holds_what_the_acs_may_write_and_no_secret() {
-    let text = String::from_utf8(cell().device.upload(CONFIGURATION).unwrap()).unwrap();
-    assert!(text.contains("Device.ManagementServer.PeriodicInformInterval=3600\n"), "{text}");
-    assert!(!text.contains("Password") && !text.contains("DeviceInfo.SerialNumber"), "{text}");
+    let text = String::from_utf8(cell().file(CONFIGURATION).unwrap()).unwrap();
+    assert!(text.contains("Device.ManagementServer.PeriodicInformInterval\": \"3600\""), "{text}");
+    assert!(!text.contains("Password") && !text.contains("Username"), "{text}");
 }
 
 #[path = "execute_tests/places.rs"]

@@ -8,9 +8,13 @@
 //!   TCP, by the tunnel where there is one ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 302, 307: HemsUrl, again · else: the end
 //! ```
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{
+    io,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -156,12 +160,27 @@ impl<'a> Link<'a> {
             .map_err(|_| LinkError::ResponseWait)?
     }
 
-    /// Fetches a file.
-    pub(crate) async fn fetch(&mut self, most_bytes: usize) -> Result<Bytes, LinkError> {
+    /// Fetches a file, which is held in memory whole.
+    pub(crate) async fn fetch(self, most_bytes: usize) -> Result<Bytes, LinkError> {
+        let mut stream = self.open().await?;
+        let mut content = BytesMut::new();
+        while let Some(piece) = stream.next().await? {
+            if content.len() + piece.len() > most_bytes {
+                return Err(LinkError::TooLarge(most_bytes));
+            }
+            content.extend_from_slice(&piece);
+        }
+        Ok(content.freeze())
+    }
+
+    /// Opens a file, which comes piece by piece. (TR-069 A.3.2.8)
+    pub(crate) async fn open(mut self) -> Result<FileStream, LinkError> {
+        let until = Instant::now() + FILE_WAIT;
         let nothing = Bytes::new();
-        let ask = self.ask(&Method::GET, &nothing, most_bytes);
-        let reply = timeout(FILE_WAIT, ask).await.map_err(|_| LinkError::ResponseWait)??;
-        Ok(reply.body)
+        let response = self.response(&Method::GET, &nothing);
+        let response = timeout(RESPONSE_WAIT + CONNECT_WAIT + profile::HANDSHAKE_BOUND, response).await;
+        let response = response.map_err(|_| LinkError::ResponseWait)??;
+        Ok(FileStream { body: response.into_body(), until, _sender: self.sender })
     }
 
     /// Sends a file. (TR-069 A.4.1.5)
@@ -171,6 +190,18 @@ impl<'a> Link<'a> {
     }
 
     async fn ask(&mut self, method: &Method, body: &Bytes, most_bytes: usize) -> Result<Reply, LinkError> {
+        let response = self.response(method, body).await?;
+        let is_last = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
+        let date = response.headers().get(header::DATE).and_then(read_date);
+        let body = read_body(response, most_bytes).await?;
+        if is_last {
+            self.sender = None;
+        }
+        Ok(Reply { body, date })
+    }
+
+    /// The response that is no redirect, and good.
+    async fn response(&mut self, method: &Method, body: &Bytes) -> Result<Response<Incoming>, LinkError> {
         loop {
             let response = self.send(method, body).await?;
             self.keep_cookies(response.headers());
@@ -180,13 +211,7 @@ impl<'a> Link<'a> {
                 continue;
             }
             check_status(status)?;
-            let is_last = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
-            let date = response.headers().get(header::DATE).and_then(read_date);
-            let body = read_body(response, most_bytes).await?;
-            if is_last {
-                self.sender = None;
-            }
-            return Ok(Reply { body, date });
+            return Ok(response);
         }
     }
 
@@ -298,6 +323,33 @@ impl<'a> Link<'a> {
     fn cookie_header(&self) -> Option<HeaderValue> {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if pairs.is_empty() { None } else { HeaderValue::from_str(&pairs.join("; ")).ok() }
+    }
+}
+
+/// A file on its way; its connection lives as long.
+#[derive(Debug)]
+pub(crate) struct FileStream {
+    body: Incoming,
+    until: Instant,
+    _sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl FileStream {
+    /// The next piece; nothing at the end. A server that says nothing for long has gone.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, LinkError> {
+        loop {
+            let left = self.until.saturating_duration_since(Instant::now());
+            let frame = timeout(left.min(RESPONSE_WAIT), self.body.frame()).await;
+            match frame.map_err(|_| LinkError::ResponseWait)?.transpose()? {
+                None => return Ok(None),
+                // Trailers say nothing of a file.
+                Some(frame) => {
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// The agent of one H(e)NB: keeps it in touch with its H(e)MS, by certificates alone.
 #[derive(Debug, Parser)]
@@ -44,11 +44,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_terminal)
-        .with_writer(std::io::stderr)
-        .init();
+    let said = tracing_subscriber::fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr);
+    let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| &henb::log::LOG);
+    // An ACS may read what is kept: no more than what is fit for anybody.
+    let kept = kept.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
+    tracing_subscriber::registry().with(said.with_filter(filter)).with(kept).init();
     let config = match Config::read(&arguments.config) {
         Ok(config) => config,
         Err(error) => {

@@ -6,16 +6,19 @@
 use std::time::Duration;
 
 use cwmp::{
-    CancelTransfer, CancelTransferResponse, DateTime, Download, DownloadResponse, Fault, FaultCode,
-    GetAllQueuedTransfersResponse, GetQueuedTransfersResponse, QueuedTransferStruct, ScheduleDownload,
-    ScheduleDownloadResponse, TimeWindowStruct, TransferStatus, Upload, UploadResponse,
+    AllQueuedTransferStruct, CancelTransfer, CancelTransferResponse, DateTime, Download, DownloadResponse,
+    Fault, FaultCode, GetAllQueuedTransfersResponse, GetQueuedTransfersResponse, QueuedTransferStruct,
+    ScheduleDownload, ScheduleDownloadResponse, TimeWindowStruct, TransferState, TransferStatus, Upload,
+    UploadResponse,
 };
 use jiff::Timestamp;
 use profile::HemsUrl;
 
 use crate::{
     cell::Cell,
-    device::{CLOCK_CORRECTION, TRUST_BUNDLE},
+    device::{
+        CLOCK_CORRECTION, CONFIGURATION, CONFIGURATION_1, FIRMWARE, LOG, LOG_1, RESTORATION, TRUST_BUNDLE,
+    },
     execute::check_key,
     transfer::{MOST_BYTES, MOST_TRANSFERS, Order, Transfer, Window},
 };
@@ -79,17 +82,25 @@ fn check_window(window: &TimeWindowStruct, last: u32) -> Result<(), Fault> {
 
 /// The transfers that wait, without what they are. (TR-069 A.4.1.1)
 pub(crate) fn queued(cell: &Cell) -> GetQueuedTransfersResponse {
-    let summaries = cell.transfers.iter().map(Transfer::summary);
-    let one = |all: cwmp::AllQueuedTransferStruct| QueuedTransferStruct {
+    let one = |all: AllQueuedTransferStruct| QueuedTransferStruct {
         command_key: all.command_key,
         state: all.state,
     };
-    GetQueuedTransfersResponse { transfer_list: summaries.map(one).collect() }
+    GetQueuedTransfersResponse { transfer_list: summaries(cell).map(one).collect() }
 }
 
 /// The transfers that wait. (TR-069 A.4.1.7)
 pub(crate) fn all_queued(cell: &Cell) -> GetAllQueuedTransfersResponse {
-    GetAllQueuedTransfersResponse { transfer_list: cell.transfers.iter().map(Transfer::summary).collect() }
+    GetAllQueuedTransfersResponse { transfer_list: summaries(cell).collect() }
+}
+
+/// What waits, and the image that is installed and whose end nobody knows yet: that one cannot be given up. (C-27)
+fn summaries(cell: &Cell) -> impl Iterator<Item = AllQueuedTransferStruct> {
+    let completed = cell.images.state.upgrade.iter().map(|upgrade| AllQueuedTransferStruct {
+        state: TransferState::Completed,
+        ..upgrade.transfer.summary()
+    });
+    completed.chain(cell.transfers.iter().map(Transfer::summary))
 }
 
 /// Every transfer with this key is given up and not told of; one that has ended stays so. (TR-069 A.4.1.9)
@@ -117,10 +128,10 @@ fn check(cell: &Cell, transfer: &Transfer) -> Result<(), Fault> {
     let summary = transfer.summary();
     check_key("CommandKey", &summary.command_key)?;
     let types = if summary.is_download {
-        // What the operator signed is the agent's business, whatever the device takes.
-        [cell.device.file_types(), &[TRUST_BUNDLE, CLOCK_CORRECTION]].concat()
+        // What is signed, and the configuration, are the agent's business, whatever the device takes.
+        [cell.device.file_types(), &[FIRMWARE, RESTORATION, TRUST_BUNDLE, CLOCK_CORRECTION]].concat()
     } else {
-        cell.device.upload_types().to_vec()
+        [cell.device.upload_types(), &[CONFIGURATION, CONFIGURATION_1, LOG, LOG_1]].concat()
     };
     if !types.contains(&&*summary.file_type) {
         let text = format!("the file type is none of: {}", types.join(", "));
@@ -138,9 +149,12 @@ fn check(cell: &Cell, transfer: &Transfer) -> Result<(), Fault> {
     HemsUrl::parse(transfer.url(), cell.mode).map_err(|error| {
         Fault::new(FaultCode::UNSUPPORTED_PROTOCOL, format!("cannot use the URL: {error}"))
     })?;
-    let is_too_large = usize::try_from(summary.file_size).is_ok_and(|size| size > MOST_BYTES);
-    if is_too_large || cell.transfers.len() >= MOST_TRANSFERS {
-        let text = format!("at most {MOST_TRANSFERS} transfers wait here, of {MOST_BYTES} bytes each");
+    // What stands before an image is small.
+    let image = if summary.file_type == FIRMWARE { cell.images.most_bytes } else { 0 };
+    let most = image.saturating_add(u64::try_from(MOST_BYTES).unwrap_or(u64::MAX));
+    if u64::from(summary.file_size) > most || cell.transfers.len() >= MOST_TRANSFERS {
+        let text =
+            format!("at most {MOST_TRANSFERS} transfers wait here, and such a file has at most {most} bytes");
         return Err(Fault::new(FaultCode::RESOURCES_EXCEEDED, text));
     }
     Ok(())

@@ -29,6 +29,7 @@ use crate::{
     cell::Schedule,
     clock_file::{CLOCK_FILE, ClockFile},
     device,
+    firmware::Firmware,
     reach::Reach,
     recovery::Recovery,
     transfer::Transfer,
@@ -65,6 +66,9 @@ pub struct State {
     /// The alarms that stand.
     #[serde(default)]
     pub alarms: Alarms,
+    /// Both images. (W-06)
+    #[serde(default)]
+    pub firmware: Firmware,
     /// The URL that the configuration gave: another one there wins over what an ACS had set.
     pub configured: String,
     /// The URL of the ACS that took our BOOTSTRAP.
@@ -153,8 +157,8 @@ pub(crate) struct StateFile {
     written: Arc<Mutex<(u64, ClockFile)>>,
     kept_time: Option<KeptTime>,
     notes: Vec<String>,
-    /// Keeps others out as long as it lives.
-    _lock: File,
+    /// Keeps others out as long as it lives, and as long as a save that nobody waits for any more is under way.
+    lock: Arc<File>,
 }
 
 impl StateFile {
@@ -184,8 +188,15 @@ impl StateFile {
         let kept = state.as_ref().map(State::kept_time).into_iter().chain(clock.newest());
         let (kept_time, notes) = (kept.reduce(KeptTime::newest), clock.notes().to_vec());
         let written = Arc::new(Mutex::new((number, clock)));
-        let file =
-            Self { folder: folder.to_owned(), number, witness, written, kept_time, notes, _lock: lock };
+        let file = Self {
+            folder: folder.to_owned(),
+            number,
+            witness,
+            written,
+            kept_time,
+            notes,
+            lock: Arc::new(lock),
+        };
         Ok((file, state))
     }
 
@@ -207,7 +218,9 @@ impl StateFile {
         self.number += 1;
         state.number = self.number;
         let (folder, written) = (self.folder.clone(), Arc::clone(&self.written));
+        let lock = Arc::clone(&self.lock);
         let task = tokio::task::spawn_blocking(move || {
+            let _lock = lock;
             let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
             let (newest, clock) = &mut *written;
             // A save whose caller was dropped may come late: what is newer stays.
@@ -267,6 +280,7 @@ mod tests {
             trust: Trust::default(),
             recovery: Recovery::default(),
             alarms: Alarms::default(),
+            firmware: Firmware::default(),
             configured: "https://hems.example/".to_owned(),
             contacted: None,
             agenda: Agenda::default(),

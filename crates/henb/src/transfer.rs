@@ -10,15 +10,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use cwmp::{AllQueuedTransferStruct, Download, EventCode, FaultCode, FaultStruct, ScheduleDownload, Upload};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::link::LinkError;
 
-/// Most bytes of a file: an image of a small cell has a few tens of megabytes, and it is held in memory.
-pub(crate) const MOST_BYTES: usize = 64 << 20;
+/// Most bytes of a file that is no image, and is held in memory: a configuration of thousands of values fits in.
+pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// Most transfers that wait at a time: firmware, configuration, and as many once more.
 pub(crate) const MOST_TRANSFERS: usize = 4;
@@ -64,12 +63,12 @@ pub struct Transfer {
 
 impl Transfer {
     /// Says whether a file is what was announced; a size of zero announces nothing. (TR-069 A.3.2.8)
-    pub(crate) fn check(&self, content: &Bytes) -> Result<(), FaultStruct> {
+    pub(crate) fn check_size(&self, found: u64) -> Result<(), FaultStruct> {
         let announced = self.summary().file_size;
-        if announced == 0 || u32::try_from(content.len()) == Ok(announced) {
+        if announced == 0 || u64::from(announced) == found {
             return Ok(());
         }
-        let text = format!("{announced} bytes were announced and {} came", content.len());
+        let text = format!("{announced} bytes were announced, and the file has {found}");
         Err(fault(FaultCode::FILE_CORRUPTED, text))
     }
 

@@ -16,6 +16,7 @@ mod client;
 mod clock;
 mod context;
 mod ffi;
+mod firmware;
 mod handshake;
 mod identity;
 mod key;
@@ -47,6 +48,7 @@ pub use clock::{
     SystemClock, build_time,
 };
 pub use context::{ContextError, KeyPair, Terms, is_lab};
+pub use firmware::{FirmwareHead, FirmwareKey, FirmwareKind, FirmwareManifest, MOST_FIRMWARE_KEYS, Sha256};
 pub use identity::{Identity, IdentityError};
 pub use key::{KeySource, OwnCertificate};
 pub use mode::{ModeError, TransportMode};

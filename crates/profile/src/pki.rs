@@ -9,6 +9,7 @@
 //!   DIR/signer/<domain>.{pem,key}          who signs statements for the cells of one operator
 //!   DIR/wake/<fqdn>.{pem,key}              with which the H(e)MS sends Connection Requests
 //!   DIR/listener/<eui>.<realm>.{pem,key}   with which a H(e)NB takes them
+//!   DIR/firmware/<name>.{pem,key}          who signs firmware
 //!   DIR/identities.csv                     what admission imports
 //!   DIR/<kind>/<domain>.revoked            what that CA took back; DIR/<kind>.crl.pem: the lists
 //! ```
@@ -35,9 +36,13 @@ pub use status::{CrlOrder, OcspAnswer, OcspOrder, RevocationReason, RevokedCerti
 
 use crate::context::KeyPair;
 use crate::identity::{Identity, IdentityError, is_label};
+use crate::statement::StatementError;
 
 /// The subject OU of every lab CA; configuration without `lab = true` refuses it. (Decision 12)
 pub const LAB_MARKER: &str = "Hearth lab CA, not for production";
+
+/// Who signs firmware in a lab: the key in use, and the one in the safe that revokes it.
+pub const FIRMWARE_SIGNERS: [&str; 2] = ["working", "reserve"];
 
 /// What a simulated cell calls its product class.
 const PRODUCT_CLASS: &str = "SimulatedCell";
@@ -127,6 +132,23 @@ pub fn issue_signer(dir: &Path, domain: &str) -> Result<KeyPair, PkiError> {
     if !files::exists(&pair) {
         let order = LeafOrder::signer(&domain).valid(Validity::lab(Timestamp::now(), LEAF_YEARS));
         issue(&authority(dir, "operator", &domain)?, &order, &Key::generate(LAB_BITS)?, &pair)?;
+    }
+    Ok(pair)
+}
+
+/// Who signs firmware, `name` being its use: made at the first call, the same afterwards.
+///
+/// Cells know it by its key; that a lab CA issued it marks it as a lab's.
+pub fn issue_firmware_signer(dir: &Path, name: &str) -> Result<KeyPair, PkiError> {
+    if !is_label(name) {
+        return Err(PkiError::NotAHost);
+    }
+    initialised(dir)?;
+    files::folder(&dir.join("firmware"))?;
+    let pair = pair_at(dir, "firmware", name);
+    if !files::exists(&pair) {
+        let order = LeafOrder::firmware(name).valid(Validity::lab(Timestamp::now(), CA_YEARS));
+        issue(&authority(dir, "manufacturer", "hnb.example")?, &order, &Key::generate(LAB_BITS)?, &pair)?;
     }
     Ok(pair)
 }
@@ -289,6 +311,9 @@ pub enum PkiError {
     /// A statement cannot be written down.
     #[error("the statement cannot be written")]
     Json(#[source] serde_json::Error),
+    /// A manifest says what no cell would read.
+    #[error("the manifest cannot be signed")]
+    Manifest(#[from] StatementError),
     /// The TLS library failed.
     #[error("the TLS library refuses")]
     Engine(#[from] openssl::error::ErrorStack),

@@ -17,8 +17,9 @@ use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
-use openssl::x509::verify::X509VerifyParam;
+use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId};
+use x509_parser::extensions::ExtendedKeyUsage;
 use x509_parser::prelude::X509Certificate;
 
 use crate::certificate::{MAX_TEXT, bounded};
@@ -82,47 +83,78 @@ pub(crate) fn malformed(error: impl Display) -> StatementError {
     StatementError::Malformed(bounded(&error.to_string(), MAX_TEXT))
 }
 
-fn unsigned(error: impl Display) -> StatementError {
+pub(crate) fn unsigned(error: impl Display) -> StatementError {
     StatementError::Signature(bounded(&error.to_string(), MAX_TEXT))
 }
 
 /// Opens a statement whose signer stands under one of `anchors` (PEM) at `now`, and gives its content.
 pub(crate) fn open(file: &[u8], anchors: &[u8], now: Timestamp) -> Result<Vec<u8>, StatementError> {
-    if file.len() > MOST_STATEMENT_BYTES {
-        return Err(malformed(format!("it has more than {MOST_STATEMENT_BYTES} bytes")));
-    }
-    let signer =
-        X509::from_pem(file).map_err(|_| malformed("there is no certificate of the signer in PEM"))?;
-    let mut cms =
-        CmsContentInfo::from_pem(file).map_err(|_| malformed("it does not begin with a CMS in PEM"))?;
-    let der = signer.to_der().map_err(malformed)?;
-    may_sign(&verify::read(&der).map_err(malformed)?)?;
-    let mut signers = Stack::new().map_err(unsigned)?;
-    signers.push(signer).map_err(unsigned)?;
-    let store = store(anchors, now).map_err(unsigned)?;
-    let mut content = Vec::new();
-    // Without the last option the engine would take any signer that the CMS itself brings along.
-    let options = CMSOptions::BINARY | CMSOptions::NOINTERN;
-    cms.verify(Some(&signers), Some(&store), None, Some(&mut content), options).map_err(unsigned)?;
-    Ok(content)
+    let signed = Signed::read(file)?;
+    signed.may_sign("statements for cells", |purposes| {
+        let wanted = openssl::asn1::Asn1Object::from_str(STATEMENT_PURPOSE);
+        wanted.is_ok_and(|wanted| purposes.other.iter().any(|oid| oid.as_bytes() == wanted.as_slice()))
+    })?;
+    signed.content(&store(anchors, now, X509VerifyFlags::empty()).map_err(unsigned)?, CMSOptions::empty())
 }
 
-/// A signer of statements is nothing else that the engine would take for one.
-fn may_sign(certificate: &X509Certificate<'_>) -> Result<(), StatementError> {
-    let refused = |text: &str| Err(StatementError::Signer(text.to_owned()));
-    let Ok(Some(purposes)) = certificate.extended_key_usage() else {
-        return refused("its certificate has no extended key usage");
-    };
-    if !verify::names_purpose(purposes.value, STATEMENT_PURPOSE) {
-        return refused("its extended key usage lacks the purpose of statements for cells");
+/// A file in its two parts, and nothing of it believed.
+pub(crate) struct Signed {
+    cms: CmsContentInfo,
+    pub(crate) signer: X509,
+}
+
+impl Signed {
+    pub(crate) fn read(file: &[u8]) -> Result<Self, StatementError> {
+        if file.len() > MOST_STATEMENT_BYTES {
+            return Err(malformed(format!("it has more than {MOST_STATEMENT_BYTES} bytes")));
+        }
+        let signer =
+            X509::from_pem(file).map_err(|_| malformed("there is no certificate of the signer in PEM"))?;
+        let cms =
+            CmsContentInfo::from_pem(file).map_err(|_| malformed("it does not begin with a CMS in PEM"))?;
+        Ok(Self { cms, signer })
     }
+
+    /// The signer's certificate has the purpose, and is nothing else that the engine would take for one.
+    pub(crate) fn may_sign(
+        &self,
+        purpose: &str,
+        has_purpose: impl Fn(&ExtendedKeyUsage<'_>) -> bool,
+    ) -> Result<(), StatementError> {
+        let der = self.signer.to_der().map_err(malformed)?;
+        let certificate = verify::read(&der).map_err(malformed)?;
+        let refused = |text: String| Err(StatementError::Signer(text));
+        let Ok(Some(purposes)) = certificate.extended_key_usage() else {
+            return refused("its certificate has no extended key usage".to_owned());
+        };
+        if !has_purpose(purposes.value) {
+            return refused(format!("its extended key usage lacks the purpose of {purpose}"));
+        }
+        may_use(&certificate)
+    }
+
+    /// The content that this signer and no other signed; the signer's chain ends in `store`.
+    pub(crate) fn content(mut self, store: &X509Store, more: CMSOptions) -> Result<Vec<u8>, StatementError> {
+        let mut signers = Stack::new().map_err(unsigned)?;
+        signers.push(self.signer).map_err(unsigned)?;
+        let mut content = Vec::new();
+        // Without the last option the engine would take any signer that the CMS itself brings along.
+        let options = CMSOptions::BINARY | CMSOptions::NOINTERN | more;
+        self.cms.verify(Some(&signers), Some(store), None, Some(&mut content), options).map_err(unsigned)?;
+        Ok(content)
+    }
+}
+
+fn may_use(certificate: &X509Certificate<'_>) -> Result<(), StatementError> {
+    let refused = |text: &str| Err(StatementError::Signer(text.to_owned()));
     match verify::permits(certificate) {
         Ok(permits) if permits.digital_signature && !certificate.is_ca() => Ok(()),
         Ok(_) | Err(_) => refused("its key usage must be critical digitalSignature, and it must be no CA"),
     }
 }
 
-fn store(anchors: &[u8], now: Timestamp) -> Result<X509Store, ErrorStack> {
+/// The certificates that a signer's chain ends in, at a time.
+pub(crate) fn store(anchors: &[u8], now: Timestamp, flags: X509VerifyFlags) -> Result<X509Store, ErrorStack> {
     let mut builder = X509StoreBuilder::new()?;
     for root in X509::stack_from_pem(anchors)? {
         builder.add_cert(root)?;
@@ -130,6 +162,7 @@ fn store(anchors: &[u8], now: Timestamp) -> Result<X509Store, ErrorStack> {
     let mut param = X509VerifyParam::new()?;
     param.set_time(now.as_second());
     param.set_auth_level(AUTH_LEVEL);
+    param.set_flags(flags)?;
     // The engine would ask for e-mail protection; the purpose is checked here, by name.
     param.set_purpose(X509PurposeId::ANY)?;
     builder.set_param(&param)?;

@@ -88,6 +88,14 @@ pub(crate) enum Command {
         #[arg(long, default_value = "localhost")]
         domain: String,
     },
+    /// Issue the lab certificate of who signs firmware: DIR/firmware/NAME.pem and .key.
+    FirmwareSigner {
+        /// The PKI's folder.
+        dir: PathBuf,
+        /// What the key is for: the one in use, or the one in the safe.
+        #[arg(long, default_value = "working")]
+        name: String,
+    },
     /// Sign the set of roots that cells shall trust.
     ///
     /// Deliver it by Download with the file type "X 00005E Trust Bundle".
@@ -113,6 +121,7 @@ pub(crate) fn run(command: &Command) -> Answer {
         Command::Bundle(order) => return statement::bundle(order),
         Command::CorrectClock(order) => return statement::correct_clock(order),
         Command::Signer { dir, domain } => print(&profile::pki::issue_signer(dir, domain)?),
+        Command::FirmwareSigner { dir, name } => print(&profile::pki::issue_firmware_signer(dir, name)?),
         Command::Init { dir } => {
             profile::pki::init(dir)?;
             println!("{}", dir.join("operator.pem").display());

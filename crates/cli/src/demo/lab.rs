@@ -58,6 +58,9 @@ impl Lab {
         pki::init(&pki)?;
         pki::issue_hems(&pki, "localhost")?;
         let spare = pki::issue_henb(&pki, &eui(SPARE), REALM, None)?;
+        for name in pki::FIRMWARE_SIGNERS {
+            pki::issue_firmware_signer(&pki, name)?;
+        }
         let cells: Vec<String> = (1..=cells).map(eui).collect();
         let (cwmp, api) = (addresses(CWMP_PORT)?, addresses(API_PORT)?);
         let api = *api.first().ok_or("no loopback address")?;
@@ -183,6 +186,8 @@ impl Lab {
              [identity]\n\
              certificate = {certificate:?}\n\
              key = {key:?}\n\n\
+             [firmware]\n\
+             keys = {keys:?}\n\n\
              [device]\n\
              kind = \"simulated\"\n\
              oui = \"00005E\"\n\
@@ -193,6 +198,7 @@ impl Lab {
             url = self.cwmp_url(),
             certificate = pair.chain,
             key = pair.key,
+            keys = pki::FIRMWARE_SIGNERS.map(|name| format!("../pki/firmware/{name}.pem")),
             serial = eui.to_uppercase(),
         );
         Ok(fs::write(self.path(&format!("cells/{eui}.toml")), text)?)

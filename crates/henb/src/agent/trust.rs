@@ -107,7 +107,7 @@ fn write(config: &Config, trust: &Trust) -> Result<PathBuf, DaemonError> {
 }
 
 /// What TransferComplete says of a statement that is not believed. (TR-069 A.5.1)
-fn statement_fault(error: &StatementError) -> FaultStruct {
+pub(super) fn statement_fault(error: &StatementError) -> FaultStruct {
     let code =
         if error.is_corrupted() { FaultCode::FILE_CORRUPTED } else { FaultCode::FILE_AUTHENTICATION_FAILURE };
     transfer::fault(code, error.to_string())

@@ -3,6 +3,7 @@
 //! Whoever starts an agent without a file, a fleet or a test, writes a [`Config`] by hand.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -41,6 +42,8 @@ pub struct Config {
     pub quirk: Option<Quirk>,
     /// How it watches over certificates.
     pub trust: Care,
+    /// Who signs firmware, and how a new image is tried.
+    pub firmware: FirmwareCare,
     /// User names and passwords that an ACS writes are thrown away; else what they stand in is refused. (P-07, A-16)
     pub discards_credentials: bool,
     /// Where it listens for Connection Requests; nowhere unless that was chosen.
@@ -66,6 +69,39 @@ pub enum Entrance {
     /// The tunnel, and its interface where the kernel shall hold packets to it.
     Tunnel(Option<String>),
 }
+
+impl Config {
+    /// Where images are.
+    #[must_use]
+    pub fn firmware_dir(&self) -> PathBuf {
+        self.firmware.dir.clone().unwrap_or_else(|| self.state_dir.join("firmware"))
+    }
+}
+
+/// Who signs firmware for a cell, and how it tries a new image. (decision 10)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirmwareCare {
+    /// Certificates of the keys that sign, at most two; the later one can revoke the earlier.
+    pub keys: Vec<PathBuf>,
+    /// Ids of keys that sign no more.
+    pub revoked: BTreeSet<String>,
+    /// Where images are; a folder in the state folder, where nothing is said.
+    pub dir: Option<PathBuf>,
+    /// How long a H(e)MS may be silent to a new image, before the other one comes back. (W-07)
+    pub trial: Duration,
+    /// The largest image.
+    pub most_bytes: u64,
+}
+
+impl Default for FirmwareCare {
+    fn default() -> Self {
+        let most_bytes = 64 << 20;
+        Self { keys: Vec::new(), revoked: BTreeSet::new(), dir: None, trial: TRIAL, most_bytes }
+    }
+}
+
+/// Longer than what an upgrade of the H(e)MS takes it away, shorter than a night.
+const TRIAL: Duration = Duration::from_secs(3600);
 
 /// How a cell watches over certificates, its own and the H(e)MS's.
 #[derive(Debug, Clone, PartialEq)]

@@ -151,12 +151,13 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "hems",
     "identity",
     "trust",
     "tunnel",
     "connection_request",
+    "firmware",
     "device",
     "device.radio",
     "device.command",

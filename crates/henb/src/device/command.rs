@@ -33,11 +33,11 @@ pub use channel::Way;
 
 use self::{
     channel::{Channel, ChannelError},
-    protocol::{INSTALL, Request, START, Said, Values},
+    protocol::{BOOT, INSTALL, Request, START, Said, Values},
 };
 use super::{
-    AlarmNews, Conditions, Device, DeviceAlarm, Factory, Measurement, Memory, PerceivedSeverity, Period,
-    Snapshot, Wake, backoff::Backoff, path,
+    AlarmNews, BootImage, Conditions, Device, DeviceAlarm, Factory, Measurement, Memory, PerceivedSeverity,
+    Period, Snapshot, Wake, backoff::Backoff, path,
 };
 
 /// Attempts that fail in a row before somebody has to know: a process that is restarted may take some seconds.
@@ -383,6 +383,14 @@ impl Device for Command {
         self.insist(&Request::new("factory-reset", &[]));
         self.memory.factory_reset(now);
         self.begin_anew(now);
+    }
+
+    fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
+        let file = image.file.as_deref().map(Path::to_string_lossy).unwrap_or_default();
+        self.call(&Request::new(BOOT, &[&image.version, &file]))?;
+        self.memory.start_image(image, now)?;
+        self.begin_anew(now);
+        Ok(())
     }
 
     fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {

@@ -265,6 +265,25 @@ fn m08_after_a_reboot_and_a_reset_the_radio_is_started_locked() {
 }
 
 #[test]
+fn w07_the_radio_boots_the_image_or_says_why_not() {
+    let mut lab =
+        Lab::started("case $2 in 9.0) echo '{\"fault\": {\"code\": 9010, \"text\": \"no kernel\"}}';; esac");
+    let image = |version: &str, file: Option<&str>| BootImage {
+        version: version.to_owned(),
+        file: file.map(Into::into),
+    };
+    let refused = lab.cell.start_image(&image("9.0", Some("/images/9")), START_TIME).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.text.contains("no kernel")),
+        (FaultCode::DOWNLOAD_FAILURE, true),
+        "{refused:?}"
+    );
+    lab.cell.start_image(&image("8.0", None), START_TIME).unwrap();
+    lab.cell.tick(START_TIME);
+    assert_eq!(lab.log(), ["boot 9.0 /images/9", "boot 8.0 ", "start on"]);
+}
+
+#[test]
 fn a_file_is_installed_from_a_private_place_and_the_counters_come_back() {
     let counted =
         r#"{"measurements": [{"object": "Cell=1", "counter": "RRC.ConnEstabAtt.Sum", "value": 12}]}"#;

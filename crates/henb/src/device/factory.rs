@@ -60,17 +60,29 @@ impl Factory {
         for (name, value) in facts {
             put(tree, &format!("Device.DeviceInfo.{name}"), value);
         }
+        // Every cell has them, also one whose state is from before they were known.
+        for (table, count) in FIXED_TABLES {
+            (tree.rows(&parse(table)).len()..count).for_each(|_| make_row(tree, table));
+        }
+        put(tree, "Device.DeviceInfo.VendorConfigFile.1.Name", "configuration");
+        put(tree, "Device.DeviceInfo.VendorLogFile.1.Name", "log");
+        put(tree, "Device.DeviceInfo.VendorLogFile.1.MaximumSize", &crate::log::LOG_BYTES.to_string());
         if tree.value(&parse(SOFTWARE)).is_none_or(str::is_empty) {
             put(tree, SOFTWARE, &self.software_version);
         }
     }
 }
 
+/// Tables whose rows never change in number: two images, one configuration, one log.
+const FIXED_TABLES: [(&str, usize); 3] =
+    [(path::IMAGES, 2), ("Device.DeviceInfo.VendorConfigFile.", 1), ("Device.DeviceInfo.VendorLogFile.", 1)];
+
 const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 
-const VALUES: [(&str, &str); 20] = [
+const VALUES: [(&str, &str); 21] = [
     ("Device.RootDataModelVersion", "2.17"),
     (path::ENABLE_CWMP, "true"),
+    (path::CONNECTION_REQUEST_ENABLE, "false"),
     (path::PERIODIC_ENABLE, "true"),
     (path::PERIODIC_INTERVAL, "3600"),
     (path::RETRY_MINIMUM, "5"),

@@ -2,22 +2,18 @@
 //!
 //! It separates the two hands: what the ACS sets is no change "by itself", what the device changes is. (C-03)
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 use cwmp::{
     Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
     SetParameterAttributesStruct,
 };
-use datamodel::{Access, Model, Path, Tree};
+use datamodel::{Model, Path, Tree};
 use jiff::Timestamp;
 
 use super::{
-    Attributes, CONFIGURATION, Conditions, Device, FIRMWARE, Factory, Journal, Notify, Row, Snapshot,
-    attributes, path,
+    Attributes, BootImage, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path,
 };
-
-/// The first line of an image that [`Memory`] and [`Simulated`](super::Simulated) take, before its version.
-pub(crate) const IMAGE_MARK: &str = "HEARTH-IMAGE ";
 
 /// Values under the model, and nothing behind them.
 #[derive(Debug, Clone)]
@@ -213,50 +209,32 @@ impl Device for Memory {
         self.power_on(now);
     }
 
-    fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {
-        let version = read_version(content);
-        if file_type == FIRMWARE {
-            let text = "the file does not begin with HEARTH-IMAGE and a version of 1 to 64 characters";
-            let version = version.ok_or_else(|| Fault::new(FaultCode::FILE_CORRUPTED, text))?;
-            self.change(path::SOFTWARE, &version);
-        }
+    fn start_image(&mut self, _image: &BootImage, now: Timestamp) -> Result<(), Fault> {
+        self.journal.installs += 1;
+        self.reboot(now);
+        Ok(())
+    }
+
+    fn install(&mut self, _file_type: &str, _content: &[u8]) -> Result<(), Fault> {
         self.journal.installs += 1;
         Ok(())
     }
 
     fn file_types(&self) -> &'static [&'static str] {
-        &[FIRMWARE, "3 Vendor Configuration File"]
+        &[]
     }
 
     fn upload(&self, file_type: &str) -> Result<Vec<u8>, Fault> {
-        if file_type != CONFIGURATION {
-            return Err(Fault::new(FaultCode::UPLOAD_FAILURE, format!("there is no {file_type}")));
-        }
-        let mut text = String::new();
-        for path in self
-            .tree
-            .parameters(|parameter| parameter.access == Access::ReadWrite && !parameter.syntax.is_hidden)
-        {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{path}={}", self.value(path.as_str()));
-        }
-        Ok(text.into_bytes())
+        Err(Fault::new(FaultCode::UPLOAD_FAILURE, format!("there is no {file_type}")))
     }
 
     fn upload_types(&self) -> &'static [&'static str] {
-        &[CONFIGURATION]
+        &[]
     }
 
     fn snapshot(&self) -> Snapshot {
         Snapshot { tree: self.tree.snapshot(), journal: self.journal, attributes: self.attributes.clone() }
     }
-}
-
-fn read_version(content: &[u8]) -> Option<String> {
-    let line = content.split(|byte| *byte == b'\n').next()?;
-    let version = std::str::from_utf8(line).ok()?.strip_prefix(IMAGE_MARK)?.trim();
-    let is_version = (1..=64).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic());
-    is_version.then(|| version.to_owned())
 }
 
 #[cfg(test)]
@@ -289,16 +267,6 @@ mod tests {
         let memory = Memory::new(&sample(), Some(&memory.snapshot()));
         let expected = Journal { switch_ons: 1, reboots: 1, ..Journal::default() };
         assert_eq!(memory.snapshot().journal, expected);
-    }
-
-    #[test]
-    fn an_image_without_a_version_is_refused() {
-        let mut memory = Memory::new(&sample(), None);
-        let fault = memory.install(FIRMWARE, b"\x7fELF").unwrap_err();
-        assert_eq!(fault.code, FaultCode::FILE_CORRUPTED);
-        memory.install(FIRMWARE, b"HEARTH-IMAGE 2.0.1\nbody").unwrap();
-        assert_eq!(memory.value("Device.DeviceInfo.SoftwareVersion"), "2.0.1");
-        assert_eq!(memory.snapshot().journal.installs, 1);
     }
 
     #[test]

@@ -9,12 +9,12 @@
 //! The delay has a part drawn from the seed, so that a fleet does not come up in one moment, and the same seed gives
 //! the same run.
 
-use std::time::Duration;
+use std::{fs::File, io::Read, time::Duration};
 
 use cwmp::{Fault, FaultCode, ParameterValueStruct};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Conditions, Device, Factory, Memory, Snapshot, path};
+use super::{BootImage, Conditions, Device, Factory, Memory, Snapshot, path};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum RadioFault {
     S1Lost,
     /// The hosting party must be authenticated, and never is.
     NoHostingParty,
-    /// Every installation fails.
+    /// Every installation fails, and no image but the factory's boots.
     InstallFails,
 }
 
@@ -54,6 +54,9 @@ impl RadioFault {
         ("install-fails", Self::InstallFails),
     ];
 }
+
+/// How an image begins that does not boot.
+const BROKEN_IMAGE: &[u8] = b"HEARTH-IMAGE broken";
 
 /// What the radio will do at its next deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +227,22 @@ impl Device for Simulated {
         self.memory.reboot(now);
     }
 
+    fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
+        let refused = |text: &str| Err(Fault::new(FaultCode::DOWNLOAD_FAILURE, text));
+        if let Some(file) = &image.file {
+            if self.has(RadioFault::InstallFails) {
+                return refused("the simulated flash is broken");
+            }
+            let mut start = [0; BROKEN_IMAGE.len()];
+            let read = File::open(file).and_then(|mut file| file.read_exact(&mut start));
+            if read.is_ok() && start == BROKEN_IMAGE {
+                return refused("the simulated boot loader found no kernel");
+            }
+        }
+        self.switch_off();
+        self.memory.start_image(image, now)
+    }
+
     fn factory_reset(&mut self, now: Timestamp) {
         self.next = Next::Nothing;
         self.memory.factory_reset(now);
@@ -340,8 +359,9 @@ mod tests {
         }
         assert_eq!(history, [true, false, true]);
 
-        assert!(
-            cell(&[RadioFault::InstallFails]).install(super::super::FIRMWARE, b"HEARTH-IMAGE 2").is_err()
-        );
+        let mut broken = cell(&[RadioFault::InstallFails]);
+        let image = |file| BootImage { version: "2".to_owned(), file };
+        assert!(broken.start_image(&image(Some("image-2".into())), Timestamp::UNIX_EPOCH).is_err());
+        assert!(broken.start_image(&image(None), Timestamp::UNIX_EPOCH).is_ok());
     }
 }

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's world stops at the first thing that is not as expected")]
 #![expect(unreachable_pub, reason = "a module that several test binaries include")]
 
+pub mod manufacturer;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -367,6 +369,7 @@ impl World {
             }),
             names: Names::default(),
             trust: Care::default(),
+            firmware: henb::config::FirmwareCare::default(),
             discards_credentials: false,
             connection_request: None,
         };
@@ -396,6 +399,10 @@ impl World {
     }
 
     pub fn start_with(&self, witness: Arc<dyn Witness>) -> Cell {
+        // A save of the agent before, whose power was cut, may still be under way.
+        if let Ok(lock) = std::fs::File::open(self.config.state_dir.join("lock")) {
+            lock.lock().unwrap();
+        }
         let agent = Agent::start(&self.config, witness).unwrap();
         let status = agent.status();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -141,6 +141,13 @@ impl LeafOrder {
         Self::new(identity.as_str(), vec![Usage::DigitalSignature], vec![Purpose::ServerAuth])
     }
 
+    /// The certificate of who signs firmware. (Decision 10)
+    pub fn firmware(name: &str) -> Self {
+        let common_name = format!("firmware, {name}");
+        let order = Self::new(&common_name, vec![Usage::DigitalSignature], vec![Purpose::CodeSigning]);
+        Self { dns_names: Vec::new(), ..order }
+    }
+
     fn new(name: &str, usages: Vec<Usage>, purposes: Vec<Purpose>) -> Self {
         Self {
             common_name: name.to_owned(),

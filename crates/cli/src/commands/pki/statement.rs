@@ -21,6 +21,8 @@ pub(crate) enum Role {
     Wake,
     /// A cell that takes them: NAME is EUI.REALM.
     Listener,
+    /// Who signs firmware: NAME is what the key is for.
+    Firmware,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +105,7 @@ pub(crate) fn csr(order: &Csr) -> Answer {
         Role::Signer => pki::LeafOrder::signer(&order.name),
         Role::Wake => pki::LeafOrder::wake(&order.name.to_ascii_lowercase()),
         Role::Listener => pki::LeafOrder::listener(&Identity::parse(&order.name)?),
+        Role::Firmware => pki::LeafOrder::firmware(&order.name),
     };
     pki::request(&wanted, &order.key, &order.out)?;
     println!("{}", order.out.display());

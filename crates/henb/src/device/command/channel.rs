@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use super::{
     super::{Program, ProgramError, Wake},
-    protocol::{INSTALL, Request, Said},
+    protocol::{BOOT, INSTALL, Request, Said},
     socket::Socket,
 };
 
@@ -76,7 +76,7 @@ impl Channel {
 
     /// Waits for the answer to one request, never longer than the way's limit.
     pub(super) fn call(&mut self, request: &Request) -> Result<Said, ChannelError> {
-        let limit = (request.operation == INSTALL).then_some(INSTALL_LIMIT);
+        let limit = [INSTALL, BOOT].contains(&request.operation).then_some(INSTALL_LIMIT);
         match self {
             Self::Program(program) => {
                 let arguments = request.arguments.iter().map(String::as_str);

@@ -28,8 +28,9 @@ const FAULT_CHARACTERS: usize = 256;
 
 /// The operation that everything else has to wait for.
 pub(super) const START: &str = "start";
-/// The operation that may take long.
+/// The operations that may take long.
 pub(super) const INSTALL: &str = "install";
+pub(super) const BOOT: &str = "boot";
 
 /// Values by path, as the data model writes them.
 pub(super) type Values = BTreeMap<String, String>;
