@@ -187,7 +187,7 @@ fn align(target: &mut (impl Rows + ?Sized), backup: &Backup) -> Result<Vec<Param
     }
     let entry = |(path, value): (&Path, &String)| {
         let path = moved(path, &places);
-        let kind = Model::cell().parameter(&path).map(datamodel::Parameter::wire_kind);
+        let kind = Model::cell().parameter(&path).map(Parameter::wire_kind);
         let value = kind
             .map_or_else(|| Value::string(value.clone()), |kind| Value { kind, text: value.clone().into() });
         ParameterValueStruct::new(path.to_string(), value)
