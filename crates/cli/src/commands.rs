@@ -5,6 +5,7 @@ pub(crate) mod cwmp;
 pub(crate) mod device;
 pub(crate) mod firmware;
 pub(crate) mod fleet;
+pub(crate) mod model;
 pub(crate) mod pki;
 pub(crate) mod refusal;
 pub(crate) mod serve;

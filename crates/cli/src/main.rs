@@ -60,6 +60,9 @@ enum Command {
     /// Firmware: sign images for cells, and look at them.
     #[command(subcommand)]
     Firmware(commands::firmware::Command),
+    /// Data models: import a vendor's, look into them, list profiles.
+    #[command(subcommand)]
+    Model(commands::model::Command),
     /// CWMP messages: read, write and judge files.
     #[command(subcommand)]
     Cwmp(commands::cwmp::Command),
@@ -82,6 +85,7 @@ async fn main() -> ExitCode {
         Command::Alarm(arguments) => commands::trust::run_alarms(arguments).await,
         Command::Session(arguments) => commands::trust::run_sessions(arguments).await,
         Command::Firmware(command) => commands::firmware::run(&command),
+        Command::Model(command) => commands::model::run(&command),
         Command::Cwmp(command) => commands::cwmp::run(&command),
     };
     match answer {

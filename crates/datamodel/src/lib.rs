@@ -18,6 +18,7 @@ mod definition;
 pub mod import;
 mod model;
 mod path;
+mod pattern;
 mod profile;
 pub mod quirks;
 mod table;
@@ -30,6 +31,7 @@ pub use definition::{
 };
 pub use model::{Model, is_credential};
 pub use path::{PATH_CHARACTERS, Path, PathError};
+pub use pattern::Pattern;
 pub use profile::{Profile, SelectionError};
 pub use table::{Table, TableError};
 pub use tree::{Rows, Snapshot, Tree};

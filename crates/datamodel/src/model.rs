@@ -33,16 +33,16 @@ const DEVICES_OWN: [&str; 2] = [
 ];
 
 static CELL: LazyLock<Model> = LazyLock::new(|| {
-    Model::committed(&[include_str!("../tables/cell.txt"), include_str!("../tables/vendor.txt")])
+    Model::of(committed(&[include_str!("../tables/cell.txt"), include_str!("../tables/vendor.txt")]))
 });
 
-static STANDARD: LazyLock<Model> = LazyLock::new(|| {
-    Model::committed(&[
-        include_str!("../tables/device.txt"),
-        include_str!("../tables/fapservice.txt"),
-        include_str!("../tables/vendor.txt"),
-    ])
-});
+static STANDARD: LazyLock<Model> = LazyLock::new(|| Model::standard_with(Vec::new()));
+
+const STANDARD_TABLES: [&str; 3] = [
+    include_str!("../tables/device.txt"),
+    include_str!("../tables/fapservice.txt"),
+    include_str!("../tables/vendor.txt"),
+];
 
 /// True for a parameter that would hold a shared secret, concrete or schema path.
 #[must_use]
@@ -72,6 +72,12 @@ impl Model {
         &STANDARD
     }
 
+    /// The same with what an operator imported: a vendor's parameters, or a later edition.
+    #[must_use]
+    pub fn standard_with(imported: Vec<Table>) -> Self {
+        Self::of(committed(&STANDARD_TABLES).chain(imported))
+    }
+
     /// A model of several tables: of an object that two define the first one counts, of a parameter the last one.
     #[must_use]
     pub fn of(tables: impl IntoIterator<Item = Table>) -> Self {
@@ -91,11 +97,6 @@ impl Model {
         let places = model.definitions.iter().enumerate().map(|(at, one)| (one.path().clone(), at));
         model.places = places.collect();
         model
-    }
-
-    /// A committed table is as the generator wrote it, which a test reads; anything else would be nothing.
-    fn committed(texts: &[&str]) -> Self {
-        Self::of(texts.iter().filter_map(|text| Table::read(text).ok()))
     }
 
     /// Everything, objects before what they contain.
@@ -162,6 +163,11 @@ impl Model {
     pub fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.get(name)
     }
+}
+
+/// A committed table is as the generator wrote it, which a test reads; anything else would be nothing.
+fn committed<'a>(texts: &'a [&str]) -> impl Iterator<Item = Table> + 'a {
+    texts.iter().filter_map(|text| Table::read(text).ok())
 }
 
 fn narrowed(definition: Definition) -> Definition {

@@ -143,7 +143,15 @@ impl Tree {
     /// As [`Tree::check`].
     pub fn set(&mut self, list: &[ParameterValueStruct]) -> Result<Vec<Path>, Fault> {
         let changes = self.check(list)?;
-        Ok(changes.into_iter().filter_map(|(path, value)| self.put(&path, &value).then_some(path)).collect())
+        let stored =
+            changes.into_iter().filter_map(|(path, value)| self.store(&path, &value).then_some(path));
+        Ok(stored.collect())
+    }
+
+    /// A command acts and is not kept: it is changed whenever it is given, and reads as before. (M-06)
+    fn store(&mut self, path: &Path, value: &str) -> bool {
+        let is_command = self.model.parameter(path).is_some_and(|parameter| parameter.syntax.is_command);
+        if is_command { self.value(path) != Some(value) } else { self.put(path, value) }
     }
 
     /// Makes a row with default values and gives its number. (TR-069 A.3.2.6, C-19)

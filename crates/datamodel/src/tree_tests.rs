@@ -206,3 +206,81 @@ fn a20_the_certificates_belong_to_the_device() {
     let count = Path::parse("Device.Security.CertificateNumberOfEntries").unwrap();
     assert_eq!(tree.value(&count), Some("0"));
 }
+
+/// The row of a table that a test opens, and a parameter in it.
+fn row_of(tree: &mut Tree, table: &str) -> Path {
+    let table = path(table);
+    table.row(tree.put_row(&table).unwrap())
+}
+
+#[test]
+fn m04_a_strong_reference_names_what_is_there_and_empties_with_it() {
+    let mut tree = cell();
+    let image = row_of(&mut tree, "Device.DeviceInfo.FirmwareImage.");
+    let boot = "Device.DeviceInfo.BootFirmwareImage";
+    let name = image.as_str().trim_end_matches('.').to_owned();
+    let string = cwmp::ValueKind::String;
+    for wrong in [image.as_str(), "Device.DeviceInfo.FirmwareImage.9", "Device.Time", "nothing"] {
+        let fault = tree.set(&[entry(boot, string, wrong)]).unwrap_err();
+        assert_eq!(fault.details[0].fault_code, FaultCode::INVALID_PARAMETER_VALUE, "{wrong}");
+        assert!(fault.details[0].fault_string.contains("Device.DeviceInfo.FirmwareImage."), "{fault:?}");
+    }
+    assert_eq!(tree.set(&[entry(boot, string, &name)]).unwrap(), [path(boot)]);
+    assert!(tree.drop_row(&image));
+    assert_eq!(text(&tree, boot), "");
+    assert!(tree.set(&[entry(boot, string, "")]).is_ok());
+}
+
+#[test]
+fn m06_a_command_is_told_each_time_and_reads_false() {
+    let mut tree = cell();
+    let reset = "Device.FAP.GPS.GPSReset";
+    for _ in 0..2 {
+        let changed = tree.set(&[entry(reset, cwmp::ValueKind::Boolean, "true")]).unwrap();
+        assert_eq!(changed, [path(reset)]);
+        assert_eq!(text(&tree, reset), "false");
+    }
+    assert_eq!(tree.set(&[entry(reset, cwmp::ValueKind::Boolean, "false")]).unwrap(), []);
+}
+
+#[test]
+fn m05_what_is_hidden_reads_as_empty_whatever_it_holds() {
+    let mut tree = cell();
+    let name = "Device.ManagementServer.Password";
+    assert!(tree.put(&path(name), "from the factory"));
+    assert_eq!(text(&tree, name), "");
+}
+
+#[test]
+fn two_rows_do_not_share_a_key_unless_one_is_off_or_has_none() {
+    let mut tree = cell();
+    let rows = [row_of(&mut tree, plmns().as_str()), row_of(&mut tree, plmns().as_str())];
+    let set = |tree: &mut Tree, row: &Path, plmn: &str, enable: &str| {
+        tree.set(&[
+            entry(&format!("{row}PLMNID"), cwmp::ValueKind::String, plmn),
+            entry(&format!("{row}Enable"), cwmp::ValueKind::Boolean, enable),
+        ])
+    };
+    set(&mut tree, &rows[0], "00101", "true").unwrap();
+    let before = tree.snapshot();
+    let fault = set(&mut tree, &rows[1], "00101", "true").unwrap_err();
+    assert_eq!(fault.details[0].fault_code, FaultCode::INVALID_PARAMETER_VALUE);
+    assert!(fault.details[0].fault_string.contains("PLMNList.1. has the same key"), "{fault:?}");
+    assert_eq!(tree.snapshot(), before);
+    set(&mut tree, &rows[1], "00101", "false").unwrap();
+    set(&mut tree, &rows[1], "00102", "true").unwrap();
+    set(&mut tree, &rows[0], "", "true").unwrap();
+    set(&mut tree, &rows[1], "", "true").unwrap();
+}
+
+#[test]
+fn m11_vendor_parameters_stand_beside_the_standard_ones() {
+    let vendor = "model x\nDevice.X_00005E_Fan. ro\n Speed rw : unsignedInt range=0..9\nDevice.Time. ro\n X_ACME_Zone rw : string";
+    let table = crate::Table::read(vendor).unwrap();
+    let model = Box::leak(Box::new(Model::standard_with(vec![table])));
+    let mut tree = Tree::new(model);
+    assert_eq!(text(&tree, "Device.X_00005E_Fan.Speed"), "0");
+    assert!(tree.set(&[entry("Device.Time.X_ACME_Zone", cwmp::ValueKind::String, "CET")]).is_ok());
+    assert!(tree.set(&[entry("Device.X_00005E_Fan.Speed", cwmp::ValueKind::UnsignedInt, "10")]).is_err());
+    assert!(tree.get(&path("Device.Time.")).unwrap().len() > 10, "the standard's are there still");
+}

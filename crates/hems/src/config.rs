@@ -17,6 +17,7 @@ use std::{
 };
 
 use cwmp::Quirk;
+use datamodel::Table;
 use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode};
 
 pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Tunnel};
@@ -98,6 +99,8 @@ pub struct Config {
     pub gate: GatePolicy,
     /// Every quirk that a cell may have: the known ones, and the operator's.
     pub quirks: Vec<Quirk>,
+    /// Models beside the standard ones.
+    pub models: Vec<Table>,
     /// Bounds.
     pub limits: Limits,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
@@ -149,6 +152,7 @@ impl Check {
         let policies = self.policies(&file.admission);
         let gate = self.gate(file);
         let quirks = self.quirks(file.quirks.as_ref());
+        let models = file.models.iter().map(|at| self.model(at)).collect::<Vec<_>>();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
         let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
@@ -163,6 +167,7 @@ impl Check {
             policies: policies?,
             gate: gate?,
             quirks: quirks?,
+            models: models.into_iter().collect::<Option<_>>()?,
             limits: file.limits,
             transport: transport?,
             clock,
@@ -259,6 +264,17 @@ impl Check {
                 self.errors.extend(said.map(|message| ConfigError { line: at.line, message }));
                 None
             }
+        }
+    }
+
+    /// A table of `hearth model import`.
+    fn model(&mut self, at: &At<String>) -> Option<Table> {
+        let path = self.file(at)?;
+        let table = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        let table = table.and_then(|text| Table::read(&text).map_err(|error| error.to_string()));
+        match table {
+            Ok(table) => Some(table),
+            Err(error) => self.complain(at.line, format!("`models`: {}: {error}", path.display())),
         }
     }
 

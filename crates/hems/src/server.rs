@@ -13,6 +13,7 @@ use std::{
 };
 
 use cwmp::{Quirk, Witness};
+use datamodel::Model;
 use jiff::Timestamp;
 use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -56,6 +57,8 @@ pub(crate) struct Hems {
     pub(crate) gate: GatePolicy,
     /// Every quirk that a device may have.
     pub(crate) quirks: Vec<Quirk>,
+    /// What templates are checked against.
+    pub(crate) model: Model,
     pub(crate) mode: TransportMode,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
@@ -318,6 +321,7 @@ fn hems(
         clock: Arc::clone(&config.clock),
         gate: config.gate,
         quirks: config.quirks.clone(),
+        model: Model::standard_with(config.models.clone()),
         mode: config.mode,
         patience: Duration::from_secs(config.limits.session_seconds.into()),
     }

@@ -10,13 +10,11 @@
 mod clock;
 mod connection_request;
 mod firmware;
+mod inform;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
 
-use cwmp::{
-    Agenda, DateTime, DeviceId, EventCode, EventStruct, Fault, FaultStruct, Inform, ParameterValueStruct,
-    Quirks, ScheduleInform, Text,
-};
+use cwmp::{Agenda, DateTime, EventCode, EventStruct, Fault, FaultStruct, Quirks, ScheduleInform, Text};
 use datamodel::Path;
 use jiff::Timestamp;
 use profile::{Clock, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError};
@@ -326,60 +324,6 @@ impl Cell {
     /// Where the H(e)MS is: what an ACS set or the configuration gave, under the mode's rules either way. (P-11)
     pub(crate) fn url(&self) -> Result<HemsUrl, UrlError> {
         HemsUrl::parse(&self.device.value(path::URL), self.mode)
-    }
-
-    /// The Inform of a session that opens now. (TR-069 A.3.3.1, C-01, C-04)
-    pub(crate) fn inform(&mut self) -> Inform {
-        self.refresh();
-        let fact = |name: &str| Text::from(self.device.value(&format!("Device.DeviceInfo.{name}")));
-        Inform {
-            device_id: DeviceId {
-                manufacturer: fact("Manufacturer"),
-                oui: fact("ManufacturerOUI"),
-                product_class: fact("ProductClass"),
-                serial_number: fact("SerialNumber"),
-            },
-            event: self.events(),
-            max_envelopes: 1,
-            current_time: self.current_time(),
-            retry_count: self.agenda.retry_count(),
-            parameter_list: self.inform_parameters(),
-        }
-    }
-
-    /// A change that is told passively goes along with whatever asks for a session. (TR-069 A.3.2.4)
-    fn events(&self) -> Vec<EventStruct> {
-        let mut events = self.agenda.events();
-        if !self.changed.is_empty() && !self.has_news() {
-            events.push(EventCode::VALUE_CHANGE.into());
-        }
-        events
-    }
-
-    fn inform_parameters(&self) -> Vec<ParameterValueStruct> {
-        let mut list = self.device.forced_inform();
-        // The moment of the start tells a cell from its copy, which no certificate does.
-        list.extend(
-            Path::parse(path::UP_TIME)
-                .ok()
-                .and_then(|path| self.device.get(&path).ok())
-                .into_iter()
-                .flatten(),
-        );
-        for path in &self.changed {
-            let is_new = list.iter().all(|entry| entry.name != path.as_str());
-            list.extend(self.device.get(path).ok().filter(|_| is_new).into_iter().flatten());
-        }
-        list
-    }
-
-    /// Relative time until the clock is synchronised: the clock that checks certificates is another parameter. (K-07)
-    fn current_time(&self) -> DateTime {
-        if self.clock.synchronised() {
-            DateTime::from(self.now())
-        } else {
-            DateTime::relative(self.booted.elapsed())
-        }
     }
 
     /// Writes down what only the agent knows.

@@ -111,8 +111,13 @@ fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValu
 fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesResponse, Fault> {
     check_key("ParameterKey", &call.parameter_key)?;
     let list = without_discarded(cell, &call.parameter_list);
-    let refusals =
-        [url_refusals(cell, &list), listener_refusals(cell, &list), cell.image_refusals(&list)].concat();
+    let refusals = [
+        url_refusals(cell, &list),
+        listener_refusals(cell, &list),
+        cell.image_refusals(&list),
+        cell.wish_refusals(&list),
+    ]
+    .concat();
     match cell.device.check(&list) {
         Ok(()) if refusals.is_empty() => {}
         Ok(()) => return Err(Fault { details: refusals, ..Fault::from(FaultCode::INVALID_ARGUMENTS) }),

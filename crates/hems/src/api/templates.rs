@@ -43,7 +43,7 @@ pub(super) async fn put(
         return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
     }
     let pools = api.hems.store.pools().await?.into_iter().map(|(name, pool, _)| (name, pool)).collect();
-    let complaints = check(&template, api.hems.mode, &pools);
+    let complaints = check(&template, api.hems.mode, &pools, &api.hems.model);
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }

@@ -15,6 +15,9 @@ pub struct File {
     pub mode: At<String>,
     /// A file with more quirks of products than the known ones. Default: none.
     pub quirks: Option<At<String>>,
+    /// A list of tables that `hearth model import` made, of a vendor's model or a later edition: templates are checked
+    /// against them too. Default: none.
+    pub models: Vec<At<String>>,
     /// The listeners for cells.
     pub cwmp: Cwmp,
     /// Who vouches for what comes out of the tunnel.
@@ -173,6 +176,7 @@ impl File {
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
             mode: reader.text(&mut root, "mode").unwrap_or_else(|| At::default("public".to_owned())),
             quirks: reader.text(&mut root, "quirks"),
+            models: reader.some_texts(&mut root, "models", "a list of tables of `hearth model import`"),
             cwmp: Cwmp::read(&mut reader, &mut root),
             tunnel: Tunnel::read(&mut reader, &mut root),
             api: Api::read(&mut reader, &mut root),

@@ -161,3 +161,16 @@ fn quirks_of_the_operators_are_read_and_each_mistake_in_them_is_said() {
     let errors = Config::parse(text, &folder.path().join("hems.toml")).err().unwrap().to_string();
     assert!(errors.contains("cannot read"), "{errors}");
 }
+
+#[test]
+fn m11_imported_models_are_read_and_a_table_that_is_none_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let parse = |table: &str| {
+        std::fs::write(folder.path().join("acme.txt"), table).unwrap();
+        let text = "lab = true\nmodels = [\"acme.txt\"]\n";
+        Config::parse(text, &folder.path().join("hems.toml")).err().unwrap().to_string()
+    };
+    assert!(!parse("model x\nDevice.X_ACME_Fan. ro\n Speed rw : unsignedInt\n").contains("models"));
+    let found = parse("model x\nSpeed\n");
+    assert!(found.contains("hems.toml:2: `models`: ") && found.contains("acme.txt: line 2:"), "{found}");
+}

@@ -24,6 +24,7 @@ impl Hems {
             clock,
             gate: GatePolicy::Closed,
             quirks: Vec::new(),
+            model: Model::standard_with(Vec::new()),
             mode: TransportMode::Public,
             patience,
         }

@@ -38,7 +38,12 @@ pub(crate) fn is_name(text: &str) -> bool {
 pub(crate) type Pools = BTreeMap<String, Pool>;
 
 /// Everything that is wrong with a template.
-pub(crate) fn check(template: &Template, mode: TransportMode, pools: &Pools) -> Vec<Complaint> {
+pub(crate) fn check(
+    template: &Template,
+    mode: TransportMode,
+    pools: &Pools,
+    model: &Model,
+) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let rows: usize = template.objects.iter().map(|object| object.rows.len()).sum();
     if template.values.len() + rows > ENTRIES_MAX {
@@ -46,14 +51,14 @@ pub(crate) fn check(template: &Template, mode: TransportMode, pools: &Pools) -> 
     }
     for (path, wanted) in &template.values {
         check_value(&mut complaints, path, wanted, mode);
-        check_wanted(&mut complaints, path, wanted, pools);
+        check_wanted(&mut complaints, path, wanted, pools, model);
     }
     for (index, object) in template.objects.iter().enumerate() {
         let twice = template.objects.iter().take(index).any(|other| other.object == object.object);
         if twice {
             complain(&mut complaints, &object.object, "the table stands here twice");
         }
-        check_object(&mut complaints, object, pools);
+        check_object(&mut complaints, object, pools, model);
     }
     complaints
 }
@@ -94,12 +99,12 @@ fn check_url(complaints: &mut Vec<Complaint>, wanted: &Wanted, mode: TransportMo
     }
 }
 
-fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &Pools) {
+fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &Pools, model: &Model) {
     let place = object.object.as_str();
     if !is_path(place) || !place.ends_with('.') {
         complain(complaints, place, "is no path of a table, such as Device.Users.User.");
     } else {
-        check_table(complaints, object);
+        check_table(complaints, object, model);
     }
     let mut keys = Vec::new();
     for row in &object.rows {
@@ -114,7 +119,7 @@ fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &
                 continue;
             }
             let cell = format!("{place}1.{column}");
-            check_wanted(complaints, &cell, wanted, pools);
+            check_wanted(complaints, &cell, wanted, pools, model);
         }
     }
     let count = keys.len();
@@ -126,9 +131,9 @@ fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &
 }
 
 /// A table of the model that the H(e)MS may fill, with no more rows than it can have.
-fn check_table(complaints: &mut Vec<Complaint>, object: &WantedObject) {
+fn check_table(complaints: &mut Vec<Complaint>, object: &WantedObject, model: &Model) {
     let place = object.object.as_str();
-    let table = Path::parse(place).ok().and_then(|path| Model::standard().table(&path));
+    let table = Path::parse(place).ok().and_then(|path| model.table(&path));
     match table {
         None if is_vendors(place) => {}
         None => complain(complaints, place, "the data model has no such table"),
@@ -145,7 +150,7 @@ fn check_table(complaints: &mut Vec<Complaint>, object: &WantedObject) {
 }
 
 /// A value, and whether the parameter can hold it; nothing more is said of a place with a complaint already.
-fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, pools: &Pools) {
+fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, pools: &Pools, model: &Model) {
     if complaints.iter().any(|complaint| complaint.place == place) {
         return;
     }
@@ -162,7 +167,7 @@ fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, p
         }
         Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => literal(wanted).into_iter().collect(),
     };
-    let parameter = Path::parse(place).ok().and_then(|path| Model::standard().parameter(&path));
+    let parameter = Path::parse(place).ok().and_then(|path| model.parameter(&path));
     let Some(parameter) = parameter else {
         if !is_vendors(place) {
             complain(complaints, place, "the data model has no such parameter");
@@ -207,7 +212,7 @@ mod tests {
             ("pci".to_owned(), Pool { first: 0, last: 503 }),
             ("large".to_owned(), Pool { first: 0, last: 70_000 }),
         ]);
-        check(&template, TransportMode::Public, &pools)
+        check(&template, TransportMode::Public, &pools, Model::standard())
             .into_iter()
             .map(|c| format!("{}: {}", c.place, c.message))
             .collect()
@@ -284,5 +289,18 @@ mod tests {
             let found = complaints(&json);
             assert!(matches!(&found[..], [only] if only.contains(right)), "{right}: {found:#?}");
         }
+    }
+
+    #[test]
+    fn m11_a_template_is_checked_against_an_imported_model_too() {
+        let table = "model x\nDevice.X_ACME_Fan. ro\n Speed rw : unsignedInt range=0..9\n";
+        let model = Model::standard_with(vec![datamodel::Table::read(table).unwrap()]);
+        let check = |speed: &str| {
+            let json = format!(r#"{{"values": {{"Device.X_ACME_Fan.Speed": {speed}}}}}"#);
+            let template = serde_json::from_str(&json).unwrap();
+            check(&template, TransportMode::Public, &Pools::new(), &model)
+        };
+        assert!(check("9").is_empty());
+        assert!(check("10")[0].message.contains("a number in 0..9 is right"), "{:?}", check("10"));
     }
 }

@@ -34,6 +34,19 @@ impl Factory {
         make_row(&mut tree, "Device.Services.FAPService.");
         make_row(&mut tree, path::PLMN_LIST);
         self.name(&mut tree);
+        for (at, model) in MODELS.iter().enumerate() {
+            make_row(&mut tree, SUPPORTED_MODELS);
+            put(
+                &mut tree,
+                &format!("{SUPPORTED_MODELS}{}.URL", at + 1),
+                &format!("http://www.broadband-forum.org/cwmp/{model}.xml"),
+            );
+            put(
+                &mut tree,
+                &format!("{SUPPORTED_MODELS}{}.URN", at + 1),
+                &format!("urn:broadband-forum-org:{model}"),
+            );
+        }
         for (place, value) in VALUES {
             put(&mut tree, place, value);
         }
@@ -102,6 +115,11 @@ const VALUES: [(&str, &str); 21] = [
     ("Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.1.IsPrimary", "true"),
     ("Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.1.Enable", "true"),
 ];
+
+/// The models that a cell has a part of. (M-10)
+const MODELS: [&str; 2] = ["tr-181-2-17-0-cwmp", "tr-196-2-1-2-cwmp"];
+
+const SUPPORTED_MODELS: &str = "Device.DeviceInfo.SupportedDataModel.";
 
 fn parse(text: &str) -> Path {
     Path::parse(text).unwrap_or_else(|_| Path::root())

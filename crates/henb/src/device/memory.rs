@@ -51,7 +51,7 @@ impl Memory {
         self.value(place) == "true"
     }
 
-    pub(super) fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &Tree {
         &self.tree
     }
 
