@@ -133,12 +133,10 @@ fn judge(bytes: Vec<u8>) -> Result<Vec<Finding>, String> {
 
 fn decode(file: &Path) -> Result<Decoded<AnyBody>, (String, usize)> {
     let bytes = fs::read(file).map_err(|error| (format!("cannot read it: {error}"), 0))?;
+    let is_empty = bytes.trim_ascii().is_empty();
     let decoded = Envelope::<AnyBody>::decode(bytes, &Limits::default());
     let decoded = decoded.map_err(|error| (error.kind.to_string(), error.offset()))?;
-    if decoded.envelope.body.element().is_none() {
-        return Err(("it is empty".to_owned(), 0));
-    }
-    Ok(decoded)
+    if is_empty { Err(("it is empty".to_owned(), 0)) } else { Ok(decoded) }
 }
 
 fn said(file: String, decoded: Decoded<AnyBody>) -> Said {
