@@ -50,7 +50,7 @@ pub use array::Each;
 pub use cursor::Limits;
 pub use envelope::{AnyBody, Decoded, Envelope, FromAcs, FromCpe};
 pub use error::{DecodeError, DecodeErrorKind};
-pub use event::EventCode;
+pub use event::{EventCode, Retry};
 pub use fault::{Fault, FaultCode, SetParameterValuesFault};
 pub use header::Header;
 pub use leniency::Leniency;

@@ -105,6 +105,7 @@ fn ours(decoded: &Decoded<AnyBody>) -> Content {
     content
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "responses without lists have nothing that is compared")]
 fn of_response(response: &CpeResponse) -> Content {
     match response {
         CpeResponse::GetParameterValues(response) => values(&response.parameter_list).collect(),

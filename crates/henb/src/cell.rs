@@ -118,6 +118,7 @@ impl Cell {
     /// Starts the device and notes why the next session opens: what was promised happens here at the latest. (C-20)
     fn boot(&mut self) {
         self.booted = Instant::now();
+        self.agenda.rebooted();
         if std::mem::take(&mut self.reset) {
             self.forget();
         } else if let Some(command_key) = self.reboot.take() {
@@ -312,8 +313,8 @@ impl Cell {
     }
 
     /// A change that is told passively goes along with whatever asks for a session. (TR-069 A.3.2.4)
-    fn events(&self) -> Vec<EventStruct> {
-        let mut events = self.agenda.events();
+    fn events(&mut self) -> Vec<EventStruct> {
+        let mut events = self.agenda.say();
         if !self.changed.is_empty() && !self.has_news() {
             events.push(EventCode::VALUE_CHANGE.into());
         }
@@ -366,7 +367,8 @@ impl Cell {
         let now = self.now();
         self.agenda.informed(events, now);
         let has = |code: &EventCode| events.iter().any(|event| event.event_code == *code);
-        if has(&EventCode::VALUE_CHANGE) {
+        // What changed while the Inform travelled is told once more, and what it told with it.
+        if has(&EventCode::VALUE_CHANGE) && !self.has_news() {
             self.changed.clear();
         }
         if has(&EventCode::BOOTSTRAP) {
