@@ -125,6 +125,7 @@ fn a_value_that_is_none_of_its_type_says_what_would_be_right() {
 #[test]
 fn what_names_the_target_of_a_call_has_no_neutral_value() {
     let calls = [
+        "<c:Inform/>",
         "<c:AddObject><ParameterKey/></c:AddObject>",
         "<c:DeleteObject><ParameterKey/></c:DeleteObject>",
         "<c:Download><FileType/></c:Download>",

@@ -270,7 +270,7 @@ fn is_number(text: &str, least: i128, most: i128) -> bool {
 }
 
 /// Groups of four, the last of them padded; white space may stand anywhere. (XML Schema 3.2.16)
-fn is_base64(text: &str) -> bool {
+pub(crate) fn is_base64(text: &str) -> bool {
     let (mut digits, mut padding) = (0_usize, 0_usize);
     for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
         match byte {

@@ -198,7 +198,10 @@ macro_rules! record {
                 Ok(Self { $( $field: $crate::record::settle(cursor, $field, $wire, element.offset)?, )* })
             }
 
-            fn absent(_name: &str) -> Option<Self> {
+            fn absent(name: &str) -> Option<Self> {
+                if $crate::wire::INDISPENSABLE.contains(&name) {
+                    return None;
+                }
                 Some(Self { $( $field: <$type as $crate::wire::Wire>::absent($wire)?, )* })
             }
 

@@ -12,6 +12,7 @@ use crate::sample::Seed;
 use crate::{
     DateTime, DecodeError, EventCode, FaultCode, Leniency, Text,
     cursor::{Cursor, Element},
+    parameter::is_base64,
     rule::Rule,
     writer::Writer,
 };
@@ -65,7 +66,7 @@ pub(crate) trait Wire: Sized {
 }
 
 /// Elements without which nobody knows what is meant; for any other, what is neutral stands.
-const INDISPENSABLE: &[&str] = &["ObjectName", "URL", "Name", "InstanceNumber"];
+pub(crate) const INDISPENSABLE: &[&str] = &["DeviceId", "ObjectName", "URL", "Name", "InstanceNumber"];
 
 /// Texts that are names: white space around them means nothing.
 const NAMES: &[&str] = &[
@@ -374,7 +375,11 @@ impl Wire for Base64 {
     }
 
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-        Text::decode(cursor, element).map(Self)
+        let text = Text::decode(cursor, element)?;
+        if !is_base64(&text) {
+            cursor.forgive(Leniency::TextForm);
+        }
+        Ok(Self(text))
     }
 
     #[cfg(test)]

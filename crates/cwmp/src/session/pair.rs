@@ -409,6 +409,12 @@ fn s05_h23_a_cpe_may_ask_for_patience() {
     let (_, mut first) = cpe::Session::open(inform(Vec::new(), 0), Vec::new());
     let (now, mut acs) = (some_instant(), acs::Session::new(PATIENCE, some_instant()));
     first.header.session_timeout = Some(300);
-    acs.receive(first, now).unwrap();
+    acs.receive(first.clone(), now).unwrap();
     assert_eq!(acs.deadline() - now, Duration::from_secs(300));
+    for (asked, given) in [(0, 30), (29, 30), (30, 30), (3600, 3600), (3601, 3600), (u32::MAX, 3600)] {
+        let mut acs = acs::Session::new(PATIENCE, now);
+        first.header.session_timeout = Some(asked);
+        acs.receive(first.clone(), now).unwrap();
+        assert_eq!(acs.deadline() - now, Duration::from_secs(given), "{asked}");
+    }
 }
