@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One rule: an event leaves the agenda when its InformResponse arrived, a call when its response
-//! did, and never before. The agenda is plain data: saved after each change it survives a power cut,
+//! did, and before that only as its row of the table of events says ([`EventCode::retry`]). The agenda is plain data: saved after each change it survives a power cut,
 //! its retry wait included. Times are of the CPE's own clock.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{AcsMethod, EventCode, EventStruct, Text};
+use crate::{AcsMethod, EventCode, EventStruct, Retry, Text};
 
 /// The retry after which the wait no longer grows. (TR-069 3.2.1.1, C-10)
 const LEVEL: u32 = 10;
@@ -39,6 +39,9 @@ pub struct Agenda {
     /// No session for changes alone before this.
     #[serde(default)]
     changes_at: Option<Timestamp>,
+    /// What was raised again since an Inform said it: its InformResponse does not deliver that.
+    #[serde(skip)]
+    again: Option<Vec<EventStruct>>,
     minimum_wait_s: u32,
     /// In thousandths: 2000 doubles.
     multiplier: u32,
@@ -55,6 +58,7 @@ impl Default for Agenda {
             periodic_at: None,
             throttle: Duration::ZERO,
             changes_at: None,
+            again: None,
             minimum_wait_s: 5,
             multiplier: 2000,
         }
@@ -66,16 +70,42 @@ impl Agenda {
     /// event is noted once. (TR-069 3.7.1.5, C-07)
     pub fn raise(&mut self, code: EventCode, command_key: impl Into<Text>) {
         let event = EventStruct { event_code: code, command_key: command_key.into() };
+        self.note_again(&event);
         if event.event_code == EventCode::BOOTSTRAP {
-            self.events.retain(|pending| survives_bootstrap(&pending.event_code));
+            self.events.retain(|pending| {
+                pending.event_code.outlives_bootstrap() && pending.event_code != EventCode::BOOTSTRAP
+            });
             self.events.insert(0, event);
         } else if !self.events.contains(&event) {
             self.events.push(event);
         }
-        if self.events.len() > MOST_EVENTS {
-            let oldest = self.events.iter().position(|pending| !is_kept(&pending.event_code));
-            self.events.remove(oldest.unwrap_or(MOST_EVENTS));
+        self.make_room();
+    }
+
+    /// What is raised while an Inform travels is not what that says, whoever added it there.
+    fn note_again(&mut self, event: &EventStruct) {
+        if let Some(again) = self.again.as_mut().filter(|again| !again.contains(event)) {
+            again.push(event.clone());
         }
+    }
+
+    /// Drops the oldest event that may be dropped; where none may, the oldest that says nothing of a transfer.
+    fn make_room(&mut self) {
+        if self.events.len() <= MOST_EVENTS {
+            return;
+        }
+        let oldest =
+            |pick: fn(&EventCode) -> bool| self.events.iter().position(|event| pick(&event.event_code));
+        let dropped = oldest(|code| code.retry() != Retry::Always)
+            .or_else(|| oldest(|code| !code.outlives_bootstrap()))
+            .unwrap_or(MOST_EVENTS);
+        self.events.remove(dropped);
+    }
+
+    /// The CPE restarts: what does not outlive that is forgotten. (TR-069 3.7.1.5)
+    pub fn rebooted(&mut self) {
+        self.events.retain(|event| event.event_code.retry() == Retry::Always);
+        self.again = None;
     }
 
     /// Notes a call that the next session makes after its Inform.
@@ -94,6 +124,12 @@ impl Agenda {
     #[must_use]
     pub fn events(&self) -> Vec<EventStruct> {
         self.events.clone()
+    }
+
+    /// What an Inform says that is sent now: whatever is raised from here on is news, the same event included.
+    pub fn say(&mut self) -> Vec<EventStruct> {
+        self.again = Some(Vec::new());
+        self.events()
     }
 
     /// What the next session calls after its Inform.
@@ -146,7 +182,8 @@ impl Agenda {
         if has_change {
             self.changes_at = now.checked_add(self.throttle).ok();
         }
-        self.events.retain(|event| !delivered.contains(event));
+        let again = self.again.take().unwrap_or_default();
+        self.events.retain(|event| !delivered.contains(event) || again.contains(event));
     }
 
     /// The response to this call arrived.
@@ -161,8 +198,15 @@ impl Agenda {
         (self.retry_count, self.retry_at) = (0, None);
     }
 
-    /// The session failed: the next one waits, by the retry table and `seed`. (TR-069 3.2.1.1, C-10)
+    /// The session failed: the next one waits, by the retry table and `seed`. (TR-069 3.2.1.1, C-10) Where the ACS
+    /// had knocked and there is nothing else to say, there is none: it will knock again.
     pub fn failed(&mut self, now: Timestamp, seed: u64) {
+        self.again = None;
+        let pending = self.events.len();
+        self.events.retain(|event| event.event_code.retry() != Retry::Never);
+        if self.events.len() < pending && self.events.is_empty() && self.calls.is_empty() {
+            return self.closed();
+        }
         self.retry_count = self.retry_count.saturating_add(1);
         let (least, most) = self.retry_wait(self.retry_count);
         let spread_ms = u64::try_from((most - least).as_millis()).unwrap_or(u64::MAX).saturating_add(1);
@@ -224,16 +268,6 @@ fn next_in_phase(interval: Duration, phase: Option<Timestamp>, now: Timestamp) -
 /// A multiplier of 65.5 would reach centuries: a day is as long as a cell may stay away.
 const MOST_WAIT_S: f64 = 86_400.0;
 
-/// Whether an event outlives a BOOTSTRAP: results of transfers do. (TR-069 3.7.1.5)
-fn survives_bootstrap(code: &EventCode) -> bool {
-    [EventCode::TRANSFER_COMPLETE, EventCode::M_DOWNLOAD, EventCode::M_UPLOAD, EventCode::BOOT].contains(code)
-}
-
-/// Whether an event may never be dropped for want of room.
-fn is_kept(code: &EventCode) -> bool {
-    *code == EventCode::BOOTSTRAP || survives_bootstrap(code)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +296,70 @@ mod tests {
         agenda.raise(EventCode::BOOTSTRAP, "");
         let codes: Vec<_> = agenda.events().into_iter().map(|event| event.event_code).collect();
         assert_eq!(codes, [EventCode::BOOTSTRAP, EventCode::M_DOWNLOAD]);
+    }
+
+    #[test]
+    fn c07_bootstrap_leaves_every_event_that_outlives_it_and_no_other() {
+        for code in EventCode::all() {
+            let mut agenda = Agenda::default();
+            agenda.raise(code.clone(), "key");
+            agenda.raise(EventCode::BOOTSTRAP, "");
+            let stays = agenda.events().iter().any(|event| event.event_code == code);
+            assert_eq!(stays, code.outlives_bootstrap(), "{code}");
+            assert_eq!(agenda.events()[0].event_code, EventCode::BOOTSTRAP);
+        }
+    }
+
+    #[test]
+    fn c07_a_restart_leaves_what_must_survive_it() {
+        for code in EventCode::all() {
+            let mut agenda = Agenda::default();
+            agenda.raise(code.clone(), "key");
+            agenda.rebooted();
+            assert_eq!(agenda.events().len(), usize::from(code.retry() == Retry::Always), "{code}");
+        }
+    }
+
+    #[test]
+    fn c07_a_connection_request_is_not_said_again_and_everything_else_is() {
+        for code in EventCode::all() {
+            let mut agenda = Agenda::default();
+            agenda.raise(code.clone(), "");
+            agenda.failed(at(0), 0);
+            assert_eq!(agenda.deadline().is_some(), code.retry() != Retry::Never, "{code}");
+        }
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::CONNECTION_REQUEST, "");
+        agenda.raise(EventCode::PERIODIC, "");
+        agenda.failed(at(0), 0);
+        assert_eq!(agenda.events(), [EventCode::PERIODIC.into()]);
+    }
+
+    #[test]
+    fn c07_what_is_raised_again_while_an_inform_travels_is_said_again() {
+        let mut agenda = Agenda::default();
+        agenda.raise(EventCode::VALUE_CHANGE, "");
+        agenda.raise(EventCode::BOOT, "");
+        let said = agenda.say();
+        agenda.raise(EventCode::VALUE_CHANGE, "");
+        agenda.informed(&said, at(0));
+        assert_eq!(agenda.events(), [EventCode::VALUE_CHANGE.into()]);
+        let mut said = agenda.say();
+        said.push(EventCode::PERIODIC.into());
+        agenda.raise(EventCode::PERIODIC, "");
+        agenda.informed(&said, at(1));
+        assert_eq!(agenda.events(), [EventCode::PERIODIC.into()]);
+    }
+
+    #[test]
+    fn h27_news_of_transfers_finds_room_among_any_others() {
+        let mut agenda = Agenda::default();
+        (0..64).for_each(|number| agenda.raise(EventCode::M_SCHEDULE_INFORM, number.to_string()));
+        agenda.raise(EventCode::PERIODIC, "");
+        assert!(!agenda.events().contains(&EventCode::PERIODIC.into()), "the first to go");
+        agenda.raise(EventCode::M_DOWNLOAD, "key");
+        assert_eq!(agenda.events().len(), 64);
+        assert_eq!(agenda.events()[63].event_code, EventCode::M_DOWNLOAD);
     }
 
     #[test]

@@ -93,6 +93,13 @@ pub(crate) struct Cursor<'b> {
     skipped: usize,
     /// White space stood where only elements are looked for.
     pub(crate) saw_blank: bool,
+    /// What stands in the element may be text where elements are looked for: it is kept in `stray`.
+    pub(crate) keeps_text: bool,
+    pub(crate) stray: String,
+    /// The element that is read next is a member of an array.
+    pub(crate) is_member: bool,
+    /// Another member begins where the last one should have ended.
+    pub(crate) continues: bool,
     /// A child that was looked at and given back.
     unread: Option<Element<'b>>,
     /// The header's ID once it was read, for answers to errors that come after it.
@@ -108,6 +115,7 @@ impl<'b> Cursor<'b> {
         let skipped = text.as_ptr().addr().saturating_sub(body.as_ptr().addr());
         let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
+        reader.config_mut().allow_dangling_amp = true;
         let mut cursor = Self {
             reader,
             body,
@@ -120,13 +128,19 @@ impl<'b> Cursor<'b> {
             entered: 0,
             skipped,
             saw_blank: false,
+            keeps_text: false,
+            stray: String::new(),
+            is_member: false,
+            continues: false,
             unread: None,
             id: None,
             version: None,
         };
-        cursor.within("bytes", body.len(), limits.bytes)?;
         if text.len() < unmarked.len() {
             cursor.forgive(Leniency::Surroundings);
+        }
+        if let Some(at) = control(text) {
+            cursor.forgive_at(Leniency::ControlCharacter, at);
         }
         Ok(cursor)
     }
@@ -151,19 +165,35 @@ impl<'b> Cursor<'b> {
                 Ok(Event::Text(text)) if is_blank(&text) => self.saw_blank = true,
                 Ok(Event::Eof) if self.depth == 0 => return Ok(None),
                 Ok(Event::Eof) => return Err(self.malformed("it ends inside an element")),
-                Ok(Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)) if self.depth == 0 => {
-                    return Err(self.malformed("text outside the envelope"));
+                Ok(Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)) if self.is_before_all() => {
+                    return Err(self.malformed("text before the envelope"));
                 }
-                Ok(Event::Text(_) | Event::CData(_)) => self.forgive_at(Leniency::StrayText, self.at),
+                Ok(Event::Text(text)) => self.stray(&text.xml10_content()),
+                Ok(Event::CData(text)) => self.stray(&text.xml10_content()),
                 Ok(Event::GeneralRef(reference)) => {
-                    self.resolve(&reference)?;
-                    self.forgive_at(Leniency::StrayText, self.at);
+                    let text = self.resolve(&reference)?;
+                    self.stray(&text);
                 }
                 Ok(Event::DocType(_)) => return Err(self.error(DecodeErrorKind::DocumentType)),
                 Ok(Event::Decl(declaration)) => self.check_declaration(&declaration)?,
                 Ok(Event::Comment(_) | Event::PI(_)) => {}
                 Err(error) => return Err(self.broken(&error)),
             }
+        }
+    }
+
+    fn is_before_all(&self) -> bool {
+        self.depth == 0 && self.elements == 0
+    }
+
+    /// Keeps or reports text where only elements are looked for.
+    fn stray(&mut self, text: &str) {
+        if self.depth == 0 {
+            self.forgive_at(Leniency::Surroundings, self.at);
+        } else if self.keeps_text {
+            self.stray.push_str(text);
+        } else {
+            self.forgive_at(Leniency::StrayText, self.at);
         }
     }
 
@@ -196,13 +226,17 @@ impl<'b> Cursor<'b> {
         loop {
             let piece = match self.event() {
                 Ok(Event::End(_)) => break,
+                Ok(Event::Text(piece)) if piece.starts_with('&') => {
+                    self.forgive_at(Leniency::RawAmpersand, self.at);
+                    piece.xml10_content().into_owned()
+                }
                 Ok(Event::Text(piece)) if text.is_empty() && pieces.is_empty() => {
                     text = self.slice(&piece.xml10_content());
                     continue;
                 }
                 Ok(Event::Text(piece)) => piece.xml10_content().into_owned(),
                 Ok(Event::CData(piece)) => piece.xml10_content().into_owned(),
-                Ok(Event::GeneralRef(reference)) => self.resolve(&reference)?.to_string(),
+                Ok(Event::GeneralRef(reference)) => self.resolve(&reference)?,
                 Ok(Event::Comment(_) | Event::PI(_)) => continue,
                 Ok(Event::Start(start) | Event::Empty(start)) => {
                     let what = format!("element `{}` where text must stand", start.name().0);
@@ -331,17 +365,32 @@ impl<'b> Cursor<'b> {
             .ok_or_else(|| self.error(DecodeErrorKind::UndeclaredPrefix(prefix.chars().take(40).collect())))
     }
 
-    /// A character or one of XML's five entities; an envelope can declare none of its own.
-    fn resolve(&self, reference: &BytesRef<'_>) -> Result<char, DecodeError> {
-        let character = match &*reference.xml10_content() {
-            "amp" => Some('&'),
-            "lt" => Some('<'),
-            "gt" => Some('>'),
-            "quot" => Some('"'),
-            "apos" => Some('\''),
-            _ => reference.resolve_char_ref().ok().flatten(),
+    /// A character, or one of XML's five entities; an envelope can declare none of its own, so that any other
+    /// name is what a sender forgot to escape.
+    fn resolve(&mut self, reference: &BytesRef<'_>) -> Result<String, DecodeError> {
+        let name = reference.xml10_content();
+        let character = match &*name {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            number if number.starts_with('#') => {
+                let character = reference.resolve_char_ref().ok().flatten();
+                let character =
+                    character.ok_or_else(|| self.malformed("a reference to no character of XML"))?;
+                if u8::try_from(character).is_ok_and(is_control) {
+                    self.forgive_at(Leniency::ControlCharacter, self.at);
+                }
+                character
+            }
+            other => {
+                let text = ["&", other, ";"].concat();
+                self.forgive_at(Leniency::RawAmpersand, self.at);
+                return Ok(text);
+            }
         };
-        character.ok_or_else(|| self.malformed("an entity that XML does not define"))
+        Ok(character.to_string())
     }
 
     /// The same text, borrowed from the body where it stands there: without a count of references.
@@ -373,6 +422,19 @@ fn without_nuls(text: &str) -> &str {
     let has_nul = |part: Option<&str>| part.is_some_and(|part| part.contains('\0'));
     let is_clean = !has_nul(text.get(..before)) && !has_nul(text.get(before + inside.len()..));
     if is_clean { text } else { inside }
+}
+
+/// Where the first character stands that XML cannot carry; looked for in pieces, which costs next to nothing.
+fn control(text: &str) -> Option<usize> {
+    let has_control = |piece: &[u8]| piece.iter().fold(false, |has, byte| has | is_control(*byte));
+    let piece = text.as_bytes().chunks(256).position(has_control)?;
+    let start = piece * 256;
+    let at = text.bytes().skip(start).position(is_control)?;
+    Some(start + at)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
 fn is_blank(text: &BytesText<'_>) -> bool {

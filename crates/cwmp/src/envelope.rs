@@ -11,12 +11,12 @@
 use serde::Serialize;
 
 use crate::{
-    AcsMethod, AcsResponse, CpeMethod, CpeResponse, DecodeError, DecodeErrorKind, Fault, Finding, Header,
-    Leniency, Limits, Text, Version,
+    AcsMethod, AcsResponse, CpeMethod, CpeResponse, DecodeError, DecodeErrorKind, Fault, FaultCode, Finding,
+    Header, Leniency, Limits, Text, Version,
     cursor::{Cursor, Element},
     methods::first_in,
     namespace::{ENCODING, Namespace, SOAP, XSD, XSI},
-    soap_fault::{decode_cwmp_fault, decode_fault, encode_fault},
+    soap_fault::{decode_fault, encode_fault},
     strict::{self, Deviations},
     writer::Writer,
 };
@@ -86,15 +86,18 @@ pub enum AnyBody {
 /// How a side's messages stand in the SOAP body.
 trait Spoken: Sized {
     const EMPTY: Self;
+    /// The code of a fault that says none.
+    const UNSAID: FaultCode;
     fn from_fault(fault: Fault) -> Self;
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError>;
     fn encode(&self, out: &mut Writer);
 }
 
 macro_rules! side {
-    ($side:ident: $call:ident, $response:ident) => {
+    ($side:ident: $call:ident, $response:ident, $unsaid:ident) => {
         impl Spoken for $side {
             const EMPTY: Self = Self::Empty;
+            const UNSAID: FaultCode = FaultCode::$unsaid;
 
             fn from_fault(fault: Fault) -> Self {
                 Self::Fault(fault)
@@ -171,11 +174,12 @@ macro_rules! envelope_of {
     };
 }
 
-side!(FromCpe: AcsMethod, CpeResponse);
-side!(FromAcs: CpeMethod, AcsResponse);
+side!(FromCpe: AcsMethod, CpeResponse, INTERNAL_ERROR);
+side!(FromAcs: CpeMethod, AcsResponse, ACS_INTERNAL_ERROR);
 
 impl Spoken for AnyBody {
     const EMPTY: Self = Self::Cpe(FromCpe::Empty);
+    const UNSAID: FaultCode = FromCpe::UNSAID;
 
     fn from_fault(fault: Fault) -> Self {
         Self::Cpe(FromCpe::Fault(fault))
@@ -217,20 +221,30 @@ envelope_of!(AnyBody);
 /// The body of an HTTP message as text.
 struct Sent {
     text: Text,
-    /// It was not UTF-8: each character was one byte.
-    is_latin: bool,
+    /// The body, where some of it was no UTF-8: places are told in its bytes.
+    body: Option<Vec<u8>>,
 }
 
 impl Sent {
-    /// UTF-8, or ISO-8859-1 where it is not.
+    /// UTF-8, and where it is not, ISO-8859-1 byte by byte: one bad byte spoils no other.
     fn new(body: Vec<u8>) -> Self {
         match String::from_utf8(body) {
-            Ok(text) => Self { text: text.into(), is_latin: false },
+            Ok(text) => Self { text: text.into(), body: None },
             Err(error) => {
-                let text: String = error.as_bytes().iter().map(|byte| char::from(*byte)).collect();
-                Self { text: text.into(), is_latin: true }
+                let body = error.into_bytes();
+                let mut text = String::with_capacity(body.len());
+                for chunk in body.utf8_chunks() {
+                    text.push_str(chunk.valid());
+                    text.extend(chunk.invalid().iter().map(|byte| char::from(*byte)));
+                }
+                Self { text: text.into(), body: Some(body) }
             }
         }
+    }
+
+    /// Bytes of the body.
+    fn len(&self) -> usize {
+        self.body.as_ref().map_or(self.text.len(), Vec::len)
     }
 
     /// Reads it, and notes what was forgiven until the end or an error.
@@ -247,7 +261,10 @@ impl Sent {
             Ok(cursor) => cursor,
             Err(error) => return (Err(error), Deviations::default()),
         };
-        if self.is_latin {
+        if let Err(error) = cursor.within("bytes", self.len(), limits.bytes) {
+            return (Err(error), Deviations::default());
+        }
+        if self.body.is_some() {
             cursor.forgive(Leniency::NotUtf8);
         }
         let envelope = decode_envelope(&mut cursor);
@@ -260,17 +277,17 @@ fn decode<B: Spoken>(body: Vec<u8>, limits: &Limits) -> Result<Decoded<B>, Decod
     let (envelope, deviations) = sent.read(limits, Deviations::default());
     match envelope {
         Ok(envelope) => Ok(Decoded { envelope, leniencies: deviations.leniencies() }),
-        Err(error) if sent.is_latin => {
-            Err(DecodeError { offset: strict::characters(&sent.text, error.offset), ..error })
-        }
-        Err(error) => Err(error),
+        Err(error) => Err(DecodeError {
+            offset: strict::place(&sent.text, sent.body.as_deref(), error.offset),
+            ..error
+        }),
     }
 }
 
 fn decode_strict<B: Spoken>(body: Vec<u8>, limits: &Limits) -> Result<Envelope<B>, Vec<Finding>> {
     let sent = Sent::new(body);
     let (envelope, deviations) = sent.read(limits, Deviations::with_places());
-    let findings = deviations.findings(&sent.text, sent.is_latin, envelope.as_ref().err());
+    let findings = deviations.findings(&sent.text, sent.body.as_deref(), envelope.as_ref().err());
     match envelope {
         Ok(envelope) if findings.is_empty() => Ok(envelope),
         _ => Err(findings),
@@ -294,8 +311,13 @@ fn encode<B: Spoken>(envelope: &Envelope<B>) -> String {
 }
 
 fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, DecodeError> {
-    let start = match cursor.child()? {
-        Some(root) if root.namespace == Namespace::Soap && root.local() == "Envelope" => root.offset,
+    let (start, home) = match cursor.child()? {
+        Some(root) if root.local() == "Envelope" => {
+            if root.namespace != Namespace::Soap {
+                cursor.forgive(Leniency::SoapVersion);
+            }
+            (root.offset, root.namespace)
+        }
         Some(root) => {
             let name = root.local().chars().take(80).collect();
             return Err(cursor.error(DecodeErrorKind::NotAnEnvelope(name)));
@@ -304,17 +326,25 @@ fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, De
     };
     let (mut header, mut headers, mut body) = (Header::default(), 0, None);
     while let Some(part) = cursor.child()? {
-        match (part.namespace, part.local()) {
-            (Namespace::Soap, "Header") => {
+        let local = ["Header", "Body"].into_iter().find(|name| name.eq_ignore_ascii_case(part.local()));
+        let is_ours = part.namespace == home || part.namespace == Namespace::None;
+        if local.is_some_and(|name| is_ours && name != part.local()) {
+            cursor.forgive(Leniency::Misspelt);
+        }
+        if is_ours && part.namespace != home {
+            cursor.forgive(Leniency::Unqualified);
+        }
+        match local.filter(|_| is_ours) {
+            Some("Header") => {
                 headers += 1;
                 if headers > 1 || body.is_some() {
                     cursor.forgive(if body.is_some() { Leniency::Order } else { Leniency::Repeated });
                 }
                 header.decode(cursor)?;
             }
-            (Namespace::Soap, "Body") if body.is_none() => body = Some(decode_body(cursor)?),
-            (Namespace::Soap, "Body") => return Err(cursor.error(DecodeErrorKind::BodyCount("a second one"))),
-            _ => {
+            Some(_) if body.is_none() => body = Some(decode_body(cursor, home)?),
+            Some(_) => return Err(cursor.error(DecodeErrorKind::BodyCount("a second one"))),
+            None => {
                 cursor.forgive(Leniency::UnknownElement);
                 cursor.skip()?;
             }
@@ -330,15 +360,18 @@ fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, De
     Ok(Envelope { version: cursor.version.unwrap_or_default(), header, body })
 }
 
-fn decode_body<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<B, DecodeError> {
+fn decode_body<B: Spoken>(cursor: &mut Cursor<'_>, home: Namespace) -> Result<B, DecodeError> {
     let Some(element) = cursor.child()? else {
-        return Err(cursor.error(DecodeErrorKind::BodyCount("no element")));
+        cursor.forgive(Leniency::EmptyBody);
+        return Ok(B::EMPTY);
     };
     let body = match (element.namespace, element.local()) {
-        (Namespace::Soap, "Fault") => B::from_fault(decode_fault(cursor)?),
-        (Namespace::Cwmp(_), "Fault") => {
+        (namespace, "Fault") if namespace == home => {
+            B::from_fault(decode_fault(cursor, &element, B::UNSAID)?)
+        }
+        (Namespace::Cwmp(_) | Namespace::None, "Fault") => {
             cursor.forgive(Leniency::FaultForm);
-            B::from_fault(decode_cwmp_fault(cursor, &element)?)
+            B::from_fault(decode_fault(cursor, &element, B::UNSAID)?)
         }
         (Namespace::Cwmp(version), name) => {
             cursor.version = Some(version);

@@ -46,10 +46,13 @@ impl Header {
     pub(crate) fn decode(&mut self, cursor: &mut Cursor<'_>) -> Result<(), DecodeError> {
         while let Some(child) = cursor.child()? {
             let is_ours = child.namespace.is_cwmp() || child.namespace == Namespace::None;
-            match MUST_UNDERSTAND.iter().find(|(name, _)| is_ours && *name == child.local()) {
-                Some((_, must)) => {
+            match MUST_UNDERSTAND.iter().find(|(name, _)| is_ours && is_spelt(child.local(), name)) {
+                Some((name, must)) => {
+                    if *name != child.local() {
+                        cursor.forgive(Leniency::Misspelt);
+                    }
                     check(cursor, &child, *must);
-                    self.decode_one(cursor, &child)?;
+                    self.decode_one(cursor, &child, name)?;
                 }
                 None => pass_over(cursor, &child)?,
             }
@@ -57,8 +60,13 @@ impl Header {
         Ok(())
     }
 
-    fn decode_one(&mut self, cursor: &mut Cursor<'_>, child: &Element<'_>) -> Result<(), DecodeError> {
-        match child.local() {
+    fn decode_one(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        child: &Element<'_>,
+        name: &str,
+    ) -> Result<(), DecodeError> {
+        match name {
             "ID" => {
                 let id = Text::decode(cursor, child)?;
                 cursor.id = Some(id.clone());
@@ -68,9 +76,18 @@ impl Header {
                 let hold = bool::decode(cursor, child)?;
                 note_second(cursor, self.hold_requests.replace(hold).is_some());
             }
-            "SessionTimeout" => self.session_timeout = Some(u32::decode(cursor, child)?),
-            "SupportedCWMPVersions" => self.supported_cwmp_versions = Some(Text::decode(cursor, child)?),
-            _ => self.use_cwmp_version = Some(Text::decode(cursor, child)?),
+            "SessionTimeout" => {
+                let seconds = u32::decode(cursor, child)?;
+                note_second(cursor, self.session_timeout.replace(seconds).is_some());
+            }
+            "SupportedCWMPVersions" => {
+                let versions = Text::decode(cursor, child)?;
+                note_second(cursor, self.supported_cwmp_versions.replace(versions).is_some());
+            }
+            _ => {
+                let version = Text::decode(cursor, child)?;
+                note_second(cursor, self.use_cwmp_version.replace(version).is_some());
+            }
         }
         Ok(())
     }
@@ -109,6 +126,12 @@ fn check(cursor: &mut Cursor<'_>, child: &Element<'_>, must: bool) {
     }
 }
 
+/// Whether a header is meant, in whatever letters and number.
+fn is_spelt(said: &str, name: &str) -> bool {
+    said.eq_ignore_ascii_case(name)
+        || name.strip_suffix('s').is_some_and(|one| said.eq_ignore_ascii_case(one))
+}
+
 fn note_second(cursor: &mut Cursor<'_>, is_second: bool) {
     if is_second {
         cursor.forgive(Leniency::Repeated);
@@ -117,7 +140,8 @@ fn note_second(cursor: &mut Cursor<'_>, is_second: bool) {
 
 /// Passes over a header that we do not know, unless it must be understood.
 fn pass_over(cursor: &mut Cursor<'_>, child: &Element<'_>) -> Result<(), DecodeError> {
-    if child.namespace.is_cwmp() && child.local() == "NoMoreRequests" {
+    let is_ours = child.namespace.is_cwmp() || child.namespace == Namespace::None;
+    if is_ours && is_spelt(child.local(), "NoMoreRequests") {
         cursor.forgive(Leniency::NoMoreRequests);
     } else if child.said.must_understand == Some(true) {
         let name = child.local().chars().take(80).collect();

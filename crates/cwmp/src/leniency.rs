@@ -43,14 +43,17 @@ macro_rules! leniencies {
 leniencies! {
     // The bytes.
     NotUtf8 "not_utf8" "TR-069 3.4.1" "The body is not UTF-8 and was read as ISO-8859-1.";
+    ControlCharacter "control_character" "XML 1.0 2.2" "A control character that XML cannot carry.";
     DeclaredEncoding "declared_encoding" "TR-069 3.4.1" "The XML declaration names another encoding than UTF-8.";
-    Surroundings "surroundings" "XML 1.0 2.8" "White space before the XML declaration, or NUL bytes around the envelope.";
+    Surroundings "surroundings" "XML 1.0 2.8" "White space before the XML declaration, or NUL bytes or text around the envelope, such as the `0` of a last chunk.";
+    RawAmpersand "raw_ampersand" "XML 1.0 2.4" "An `&` that begins none of XML's references: taken as it stands.";
     StrayText "stray_text" "TR-069 Annex A" "Text between elements, skipped.";
     // Namespaces and attributes.
-    OldNamespace "old_namespace" "TR-069 3.5" "A namespace as a draft or a typist had it, such as XML Schema's of 1999.";
+    OldNamespace "old_namespace" "TR-069 3.5" "A namespace as a draft, a typist or an heir had it, such as XML Schema's of 1999.";
+    SoapVersion "soap_version" "TR-069 3.5" "An envelope of SOAP 1.2, or in no namespace of SOAP: read as one of SOAP 1.1.";
     UnknownVersion "unknown_version" "TR-069 3.5" "A CWMP namespace that no schema has, read as cwmp-1-2.";
     MethodVersion "method_version" "TR-069 Annex A" "A method that is younger than the envelope's namespace.";
-    Unqualified "unqualified" "TR-069 3.5" "A method, header or fault of CWMP in no namespace.";
+    Unqualified "unqualified" "TR-069 3.5" "A method, header or fault in no namespace.";
     QualifiedChild "qualified_child" "TR-069 3.5" "An argument in a namespace, where the schema wants none.";
     AttributeNamespace "attribute_namespace" "TR-069 3.5" "`xsi:type`, `arrayType` or `mustUnderstand` in another namespace, or in none: taken as meant.";
     UnknownAttribute "unknown_attribute" "TR-069 Annex A" "An attribute that the schema does not know, skipped.";
@@ -65,16 +68,20 @@ leniencies! {
     ArrayTypeName "array_type_name" "TR-069 3.5" "An `arrayType` that names another type than the members'.";
     ArrayCount "array_count" "TR-069 3.5" "An array whose `arrayType` counts other than its members, or not at all.";
     ArrayMember "array_member" "TR-069 3.5" "A member of an array under another name than its type.";
+    Unwrapped "unwrapped" "TR-069 Annex A" "Members without their array, or the elements of a member without the member's own.";
+    ListAsText "list_as_text" "TR-069 Annex A" "A list as text, its members between commas.";
     TooMany "too_many" "TR-069 Annex A" "More members in an array than the schema allows.";
     // Elements.
     UnknownElement "unknown_element" "TR-069 Annex A" "An element that the schema does not know, skipped.";
     MissingElement "missing_element" "TR-069 Annex A" "An element that the schema demands is absent: its neutral value was taken.";
-    EmptyElement "empty_element" "TR-069 Annex A" "An empty element where a number must stand: its neutral value was taken.";
+    EmptyElement "empty_element" "TR-069 Annex A" "An empty element where a number or boolean must stand: its neutral value was taken.";
     Misspelt "misspelt" "TR-069 Annex A" "An element under a misspelt name, such as `DeviceID`.";
     Wrapped "wrapped" "TR-069 Annex A" "An element of its type's name around what should stand there by itself.";
-    Repeated "repeated" "TR-069 Annex A" "The same element twice: the last counts.";
+    Repeated "repeated" "TR-069 Annex A" "The same element twice: lists are joined, the first element of an array's member begins another, and of anything else the last counts.";
     Order "order" "TR-069 Annex A" "Elements in another order than the schema's.";
     // Values.
+    OddValue "odd_value" "TR-069 Annex A" "What is none of an element's type, such as a boolean of 30: its neutral value was taken.";
+    ValueForm "value_form" "XML Schema 3.2" "A parameter's value that is none of its `xsi:type`, kept as it is.";
     BooleanCase "boolean_case" "XML Schema 3.2.2" "A boolean in other letters than `true`, `false`, `1`, `0`.";
     Padding "padding" "TR-069 Annex A" "White space around a number, boolean, time or name, or in an element that holds nothing.";
     MalformedTime "malformed_time" "XML Schema 3.2.7" "A time that XML Schema does not know, such as `0000-00-00T00:00:00`.";
@@ -85,6 +92,7 @@ leniencies! {
     AliasForm "alias_form" "TR-069 3.6.1" "A path with brackets around what is no instance alias.";
     // Headers and faults.
     UnknownHeader "unknown_header" "SOAP 1.1 4.2.3" "An unknown header that need not be understood, skipped.";
+    EmptyBody "empty_body" "TR-069 3.5" "A SOAP body without an element: taken as the empty message.";
     MissingId "missing_id" "TR-069 3.5" "A CWMP envelope without `cwmp:ID`.";
     MustUnderstand "must_understand" "TR-069 3.5" "A header without its `mustUnderstand`, or with another value than the schema's.";
     NoMoreRequests "no_more_requests" "TR-069 3.5" "A `cwmp:NoMoreRequests` header, which no published schema defines.";

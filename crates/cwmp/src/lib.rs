@@ -12,6 +12,7 @@
 
 pub mod agenda;
 pub mod alias;
+mod array;
 mod attribute;
 mod cursor;
 mod envelope;
@@ -45,22 +46,23 @@ mod witness;
 mod writer;
 
 pub use agenda::Agenda;
+pub use array::Each;
 pub use cursor::Limits;
 pub use envelope::{AnyBody, Decoded, Envelope, FromAcs, FromCpe};
 pub use error::{DecodeError, DecodeErrorKind};
-pub use event::EventCode;
+pub use event::{EventCode, Retry};
 pub use fault::{Fault, FaultCode, SetParameterValuesFault};
 pub use header::Header;
 pub use leniency::Leniency;
 pub use methods::*;
 pub use namespace::Version;
-pub use parameter::{ParameterValueStruct, Value, ValueKind};
+pub use parameter::{Odd, ParameterValueStruct, Value, ValueKind};
 pub use quirk::{Effect, Product, Quirk, Quirks};
 pub use software::*;
 pub use strict::Finding;
 pub use time::DateTime;
 pub use types::*;
-pub use wire::{Base64, Each};
+pub use wire::Base64;
 pub use witness::{Role, Witness};
 
 /// Text of a message: a slice of the body it was decoded from, or text of its own.

@@ -133,11 +133,13 @@ pub fn first_in(method: &str) -> Version {
 
 record! {
     /// Asks which methods the other side offers. (TR-069 A.3.1.1)
+    ///
+    /// Answered with [`GetRPCMethodsResponse`], or with a fault: 9001 or 9002 of a CPE, 8001, 8002 or 8005 of an ACS.
     GetRPCMethods {}
 }
 
 record! {
-    /// What [`GetRPCMethods`] gives back.
+    /// What [`GetRPCMethods`] gives back. (TR-069 A.3.1.1)
     GetRPCMethodsResponse {
         "MethodList" method_list: Vec<Text> [64 characters each],
     }

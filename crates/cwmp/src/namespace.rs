@@ -36,6 +36,9 @@ impl Version {
 
 pub(crate) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub(crate) const ENCODING: &str = "http://schemas.xmlsoap.org/soap/encoding/";
+/// What SOAP 1.2 has instead of the two.
+const SOAP_1_2: [&str; 2] =
+    ["http://www.w3.org/2003/05/soap-envelope", "http://www.w3.org/2003/05/soap-encoding"];
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 pub(crate) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 
@@ -79,11 +82,11 @@ impl Namespace {
             (Some("-instance"), _) => Self::Xsi,
             (_, bare) if SOAP.trim_end_matches('/') == bare => Self::Soap,
             (_, bare) if ENCODING.trim_end_matches('/') == bare => Self::Encoding,
-            (_, bare) => match Version::ALL.into_iter().find(|version| version.urn() == bare) {
-                Some(version) => Self::Cwmp(version),
-                None if bare.starts_with("urn:dslforum-org:cwmp-") => {
-                    return (Self::Cwmp(Version::V1_2), Some(Leniency::UnknownVersion));
-                }
+            (_, bare) if SOAP_1_2[0] == bare => return (Self::Soap, Some(Leniency::SoapVersion)),
+            (_, bare) if SOAP_1_2[1] == bare => return (Self::Encoding, Some(Leniency::SoapVersion)),
+            (_, bare) => match cwmp_of(bare) {
+                Some(Some(version)) => Self::Cwmp(version),
+                Some(None) => return (Self::Cwmp(Version::V1_2), Some(Leniency::UnknownVersion)),
                 None => return (Self::Other, None),
             },
         };
@@ -93,6 +96,16 @@ impl Namespace {
     pub(crate) fn is_cwmp(self) -> bool {
         matches!(self, Self::Cwmp(_))
     }
+}
+
+/// The version that a namespace like CWMP's means, in whatever letters and under whichever name of the Forum; nothing
+/// in it where no schema has that version.
+fn cwmp_of(uri: &str) -> Option<Option<Version>> {
+    let uri = uri.to_ascii_lowercase();
+    let forum =
+        uri.strip_prefix("urn:dslforum-org:").or_else(|| uri.strip_prefix("urn:broadband-forum-org:"))?;
+    let number = forum.strip_prefix("cwmp").filter(|rest| rest.is_empty() || rest.starts_with('-'))?;
+    Some(Version::ALL.into_iter().find(|version| version.urn().ends_with(number) && !number.is_empty()))
 }
 
 /// The prefix bindings in force, innermost last.

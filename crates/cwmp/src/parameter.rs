@@ -4,6 +4,8 @@
 //! unchanged. These two types are the bulk of every large message: they are written out by hand,
 //! because the table's general form costs a third of the decoder's speed here.
 
+use std::mem;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -108,13 +110,25 @@ pub struct Value {
     /// What it is.
     #[serde(rename = "Type", default)]
     pub kind: ValueKind,
+    /// What the sender said of it beyond what CWMP knows: it can be said back.
+    #[serde(rename = "Odd", default, skip_serializing_if = "Option::is_none")]
+    pub odd: Option<Box<Odd>>,
+}
+
+/// What a value may be called that CWMP does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Odd {
+    /// `xsi:nil`: it has no value.
+    Nil,
+    /// Another type of XML Schema, without its prefix, such as `float`.
+    Type(Text),
 }
 
 impl Value {
     /// A value of `kind` that reads `text`.
     #[must_use]
     pub fn new(kind: ValueKind, text: impl Into<Text>) -> Self {
-        Self { text: text.into(), kind }
+        Self { text: text.into(), kind, odd: None }
     }
 
     /// Text.
@@ -172,6 +186,9 @@ pub struct ParameterValueStruct {
 }
 
 impl ParameterValueStruct {
+    /// Its elements on the wire.
+    pub(crate) const NAMES: &[&str] = &["Name", "Value"];
+
     /// A parameter with its value.
     #[must_use]
     pub fn new(name: impl Into<Text>, value: Value) -> Self {
@@ -187,12 +204,82 @@ fn decode_value(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Value,
         Some(said) => said_kind(cursor, element, said),
         None => None,
     };
+    let mut odd = None;
     if element.said.is_nil {
         cursor.forgive(Leniency::Nil);
+        odd = Some(Box::new(Odd::Nil));
     } else if kind.is_none() {
         cursor.forgive(Leniency::ValueType);
+        odd = other_type(element).map(Odd::Type).map(Box::new);
     }
-    Ok(Value { text: cursor.text()?, kind: kind.unwrap_or_default() })
+    let text = cursor.text()?;
+    // A value that is there after all is kept, whatever `xsi:nil` says.
+    let odd = odd.filter(|odd| text.is_empty() || **odd != Odd::Nil);
+    if let (None, Some(kind)) = (&odd, kind) {
+        check_form(cursor, kind, &text);
+    }
+    Ok(Value { text, kind: kind.unwrap_or_default(), odd })
+}
+
+/// A type of XML Schema that CWMP does not use, as it may be written back.
+fn other_type(element: &Element<'_>) -> Option<Text> {
+    let said = element.said.xsi_type.as_deref()?;
+    let is_name = said.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !said.is_empty();
+    (is_name && element.said.type_namespace == Some(Namespace::Xsd)).then(|| said.into())
+}
+
+/// Reports a value that is none of its type; white space around it is XML Schema's to ignore.
+fn check_form(cursor: &mut Cursor<'_>, kind: ValueKind, text: &str) {
+    let text = text.trim_ascii();
+    let fits = match kind {
+        ValueKind::String => return,
+        ValueKind::UnsignedInt => is_short(text) || is_number(text, 0, i128::from(u32::MAX)),
+        ValueKind::Int => is_short(text) || is_number(text, i128::from(i32::MIN), i128::from(i32::MAX)),
+        ValueKind::Long => is_number(text, i128::from(i64::MIN), i128::from(i64::MAX)),
+        ValueKind::UnsignedLong => is_number(text, 0, i128::from(u64::MAX)),
+        ValueKind::Boolean if ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text)) => {
+            if !matches!(text, "true" | "false") {
+                cursor.forgive(Leniency::BooleanCase);
+            }
+            return;
+        }
+        ValueKind::Boolean => matches!(text, "0" | "1"),
+        ValueKind::DateTime => {
+            if !DateTime(text.into()).is_well_formed() {
+                cursor.forgive(Leniency::MalformedTime);
+            }
+            return;
+        }
+        ValueKind::Base64 => is_base64(text),
+        ValueKind::HexBinary => {
+            text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        }
+    };
+    if !fits {
+        cursor.forgive(Leniency::ValueForm);
+    }
+}
+
+/// Most numbers: so few digits that no bound is near.
+fn is_short(text: &str) -> bool {
+    matches!(text.len(), 1..=9) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_number(text: &str, least: i128, most: i128) -> bool {
+    text.parse().is_ok_and(|number: i128| (least..=most).contains(&number))
+}
+
+/// Groups of four, the last of them padded; white space may stand anywhere. (XML Schema 3.2.16)
+pub(crate) fn is_base64(text: &str) -> bool {
+    let (mut digits, mut padding) = (0_usize, 0_usize);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        match byte {
+            b'=' => padding += 1,
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => digits += 1,
+            _ => return false,
+        }
+    }
+    padding <= 2 && (digits + padding).is_multiple_of(4)
 }
 
 /// The kind that `xsi:type` names, whose namespace and letters are looked at.
@@ -202,7 +289,9 @@ fn said_kind(cursor: &mut Cursor<'_>, element: &Element<'_>, said: &str) -> Opti
         cursor.forgive(Leniency::TypePrefix);
     }
     ValueKind::of(said).or_else(|| {
-        let kind = ValueKind::ALL.into_iter().find(|kind| kind.local().eq_ignore_ascii_case(said));
+        // Seen in the field: the length behind the type, as in `unsignedInt(4)`.
+        let bare = said.split_once('(').map_or(said, |(bare, _)| bare);
+        let kind = ValueKind::ALL.into_iter().find(|kind| kind.local().eq_ignore_ascii_case(bare));
         kind.inspect(|_| cursor.forgive(Leniency::TypeName))
     })
 }
@@ -232,13 +321,27 @@ impl Wire for ParameterValueStruct {
     fn encode(&self, out: &mut Writer, name: &str) {
         out.open(name);
         out.leaf("Name", &self.name);
-        out.typed_leaf("Value", self.value.kind.xsi_type(), &self.value.text);
+        match self.value.odd.as_deref() {
+            None => out.typed_leaf("Value", self.value.kind.xsi_type(), &self.value.text),
+            Some(Odd::Type(name)) => {
+                let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+                out.typed_leaf("Value", &["xsd:", &name].concat(), &self.value.text);
+            }
+            Some(Odd::Nil) => out.raw("<Value xsi:nil=\"true\"/>"),
+        }
         out.close(name);
     }
 
-    fn decode(cursor: &mut Cursor<'_>, _: &Element<'_>) -> Result<Self, DecodeError> {
+    fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
+        let is_member = mem::take(&mut cursor.is_member);
         let (mut name, mut value) = (None, None);
         while let Some(child) = cursor.child()? {
+            if is_member && name.is_some() && child.local() == "Name" {
+                cursor.forgive(Leniency::Repeated);
+                cursor.continues = true;
+                cursor.unread(child);
+                break;
+            }
             if child.namespace != Namespace::None {
                 cursor.forgive(Leniency::QualifiedChild);
             }
@@ -255,7 +358,10 @@ impl Wire for ParameterValueStruct {
             }
         }
         let name = name.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("Name")))?;
-        let value = value.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("Value")))?;
+        let value = value.unwrap_or_else(|| {
+            cursor.forgive_at(Leniency::MissingElement, element.offset);
+            Value::default()
+        });
         Ok(Self { name, value })
     }
 

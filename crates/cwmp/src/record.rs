@@ -47,6 +47,38 @@ pub(crate) fn hear<T: Wire>(
     Ok(())
 }
 
+/// Reads a child that is a member of a field's list without the list itself.
+pub(crate) fn adopt<T: Wire>(
+    field: &mut Option<T>,
+    cursor: &mut Cursor<'_>,
+    child: &Element<'_>,
+) -> Result<(), DecodeError> {
+    cursor.forgive(Leniency::Unwrapped);
+    let member = T::adopt(cursor, child)?;
+    *field = Some(match field.take() {
+        None => member,
+        Some(before) => before.joined(member),
+    });
+    Ok(())
+}
+
+/// Whether a child of an array's member is the first element of another one.
+pub(crate) fn begins_another(
+    cursor: &mut Cursor<'_>,
+    child: &Element<'_>,
+    names: &[&str],
+    has_begun: &mut bool,
+) -> bool {
+    let is_first = names.first().is_some_and(|first| *first == child.local());
+    let is_another = is_first && *has_begun;
+    *has_begun |= is_first;
+    if is_another {
+        cursor.forgive(Leniency::Repeated);
+        cursor.continues = true;
+    }
+    is_another
+}
+
 /// The field's value, or what stands for it when it is absent from the element at `offset`.
 pub(crate) fn settle<T: Wire>(
     cursor: &mut Cursor<'_>,
@@ -94,6 +126,9 @@ macro_rules! record {
         }
 
         impl $name {
+            /// Its elements on the wire, in the schema's order.
+            pub(crate) const NAMES: &[&str] = &[$( $wire ),*];
+
             /// What stands inside the element, for types whose start tag says more than their name.
             pub(crate) fn encode_children(&self, out: &mut $crate::writer::Writer) {
                 let _ = &out;
@@ -112,8 +147,9 @@ macro_rules! record {
                 cursor: &mut $crate::cursor::Cursor<'_>,
                 element: &$crate::cursor::Element<'_>,
             ) -> Result<Self, $crate::DecodeError> {
-                const NAMES: &[&str] = &[$( $wire ),*];
-                let mut last = 0;
+                const NAMES: &[&str] = $name::NAMES;
+                let (mut last, mut has_begun) = (0, false);
+                let is_member = std::mem::take(&mut cursor.is_member);
                 cursor.saw_blank = false;
                 $( let mut $field: Option<$type> = None; )*
                 let mut wrappers = 0;
@@ -125,6 +161,11 @@ macro_rules! record {
                         wrappers -= 1;
                         continue;
                     };
+                    let may_end = is_member && wrappers == 0;
+                    if may_end && $crate::record::begins_another(cursor, &child, NAMES, &mut has_begun) {
+                        cursor.unread(child);
+                        break;
+                    }
                     $crate::record::check_child(cursor, &child, NAMES, &mut last);
                     match child.local() {
                         $( $wire => {
@@ -135,6 +176,9 @@ macro_rules! record {
                         $( odd if odd.eq_ignore_ascii_case($wire) => {
                             cursor.forgive($crate::Leniency::Misspelt);
                             $crate::record::hear(&mut $field, cursor, &child, &$crate::rule::Rule::NONE)?;
+                        } )*
+                        $( member if member == <$type as $crate::wire::Wire>::MEMBER => {
+                            $crate::record::adopt(&mut $field, cursor, &child)?;
                         } )*
                         // Seen in the field: the type's name around its own elements.
                         wrapper if wrapper.ends_with("Struct") => {
@@ -154,6 +198,13 @@ macro_rules! record {
                 Ok(Self { $( $field: $crate::record::settle(cursor, $field, $wire, element.offset)?, )* })
             }
 
+            fn absent(name: &str) -> Option<Self> {
+                if $crate::wire::INDISPENSABLE.contains(&name) {
+                    return None;
+                }
+                Some(Self { $( $field: <$type as $crate::wire::Wire>::absent($wire)?, )* })
+            }
+
             #[cfg(test)]
             fn sample(seed: &mut $crate::sample::Seed, _name: &str) -> Self {
                 let _ = &seed;
@@ -167,17 +218,24 @@ pub(crate) use record;
 /// Marks records that are members of arrays under their own name.
 macro_rules! members {
     ($( $name:ident )*) => { $(
-        impl $crate::wire::Member for $name {
+        impl $crate::array::Member for $name {
             const ELEMENT: &'static str = stringify!($name);
+            const FIRST: &'static str = match Self::NAMES {
+                [first, ..] => first,
+                [] => "",
+            };
             const TYPE: &'static str = concat!("cwmp:", stringify!($name));
         }
     )* };
 }
 pub(crate) use members;
 
-/// A number on the wire with a meaning each; one that the standard does not know is kept.
+/// A number on the wire with a meaning each, and the one that stands for none; one that the standard does not
+/// know is kept.
 macro_rules! numbered {
-    ($(#[$doc:meta])* $name:ident { $( $(#[$case_doc:meta])* $case:ident = $number:literal, )* }) => {
+    ($(#[$doc:meta])* $name:ident or $neutral:ident {
+        $( $(#[$case_doc:meta])* $case:ident = $number:literal, )*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(into = "u32", from = "u32")]
@@ -214,7 +272,7 @@ macro_rules! numbered {
                 cursor: &mut $crate::cursor::Cursor<'_>,
                 element: &$crate::cursor::Element<'_>,
             ) -> Result<Self, $crate::DecodeError> {
-                let value = Self::from(u32::decode(cursor, element)?);
+                let value: Self = $crate::wire::numbered(cursor, element)?;
                 if matches!(value, Self::Other(_)) {
                     cursor.forgive($crate::Leniency::UnknownNumber);
                 }
@@ -223,6 +281,10 @@ macro_rules! numbered {
 
             fn may_be(_kind: &str, _rule: &$crate::rule::Rule) -> bool {
                 false
+            }
+
+            fn absent(_name: &str) -> Option<Self> {
+                Some(Self::$neutral)
             }
 
             #[cfg(test)]

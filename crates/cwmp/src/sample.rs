@@ -61,7 +61,8 @@ pub(crate) fn text(seed: &mut Seed, name: &str) -> String {
             &["https://hems.example/file?a=1&b=2", "https://hems.example/"]
         }
         // Names, around which white space is padding.
-        "Name" | "ParameterNames" | "MethodList" | "ParameterPath" | "EventCode" => {
+        "Name" | "ParameterNames" | "MethodList" | "ParameterPath" | "EventCode" | "Manufacturer"
+        | "ProductClass" | "SerialNumber" | "CommandKey" => {
             return any_text(seed).trim_ascii().to_owned();
         }
         _ => return any_text(seed),

@@ -30,86 +30,142 @@ pub(crate) fn encode_fault(fault: &Fault, out: &mut Writer) {
     out.raw("</cwmp:Fault></detail></soap:Fault>");
 }
 
-/// Reads a SOAP fault.
-pub(crate) fn decode_fault(cursor: &mut Cursor<'_>) -> Result<Fault, DecodeError> {
-    let mut fault = None;
-    while let Some(part) = cursor.child()? {
-        match part.local() {
-            odd if odd.eq_ignore_ascii_case("detail") => {
-                check_part(cursor, &part, odd == "detail");
-                fault = decode_detail(cursor)?.or(fault);
-            }
-            "faultcode" => {
-                let code = cursor.text()?;
-                let local = code.rsplit(':').next().unwrap_or_default();
-                check_part(cursor, &part, matches!(local.trim_ascii(), "Client" | "Server"));
-            }
-            "faultstring" => {
-                let is_fixed = &*cursor.text()? == "CWMP fault";
-                check_part(cursor, &part, is_fixed);
-            }
-            "faultactor" => cursor.skip()?,
-            _ => {
-                cursor.forgive(Leniency::UnknownElement);
-                cursor.skip()?;
-            }
-        }
-    }
-    fault.ok_or_else(|| cursor.error(DecodeErrorKind::Missing("cwmp:Fault")))
+/// What was heard of a fault, wherever in it that stood.
+#[derive(Default)]
+struct Heard {
+    code: Option<FaultCode>,
+    text: Option<Text>,
+    details: Vec<SetParameterValuesFault>,
+    /// SOAP's own word, where CWMP has none.
+    faultstring: Option<Text>,
+    has_faultcode: bool,
+    has_cwmp: bool,
 }
 
-/// Reports the form of a part of a SOAP fault.
-fn check_part(cursor: &mut Cursor<'_>, part: &Element<'_>, is_right: bool) {
-    if part.namespace != Namespace::None {
-        cursor.forgive_at(Leniency::QualifiedChild, part.offset);
+/// Reads a fault; `unsaid` is its code where it says none.
+pub(crate) fn decode_fault(
+    cursor: &mut Cursor<'_>,
+    element: &Element<'_>,
+    unsaid: FaultCode,
+) -> Result<Fault, DecodeError> {
+    let mut heard = Heard::default();
+    heard.read(cursor, "")?;
+    let is_soap = element.namespace == Namespace::Soap;
+    if is_soap && !(heard.has_cwmp && heard.has_faultcode && heard.faultstring.is_some()) {
+        cursor.forgive_at(Leniency::FaultForm, element.offset);
     }
+    let code = heard.code.filter(|code| code.0 != 0).unwrap_or_else(|| {
+        cursor.forgive_at(Leniency::MissingElement, element.offset);
+        unsaid
+    });
+    let text = heard.text.or(heard.faultstring).unwrap_or_default();
+    Ok(Fault { code, text, details: heard.details })
+}
+
+impl Heard {
+    /// Reads what stands in an element `parent` of the fault; "" is the fault itself.
+    fn read(&mut self, cursor: &mut Cursor<'_>, parent: &str) -> Result<(), DecodeError> {
+        let mut last = 0;
+        while let Some(part) = cursor.child()? {
+            let (name, at) = known(part.local());
+            check_place(cursor, &part, parent, name);
+            if at < last {
+                cursor.forgive(Leniency::Order);
+            }
+            last = at;
+            match name {
+                "faultcode" => self.read_faultcode(cursor, &part)?,
+                "faultstring" => {
+                    let text = cursor.text()?;
+                    check_form(cursor, &part, &*text == "CWMP fault" && self.faultstring.is_none());
+                    self.faultstring = Some(text);
+                }
+                "faultactor" => cursor.skip()?,
+                "detail" | "Reason" => self.read(cursor, "detail")?,
+                "Fault" => {
+                    if let Namespace::Cwmp(version) = part.namespace {
+                        cursor.version = Some(version);
+                    }
+                    check_form(cursor, &part, part.namespace.is_cwmp() && !self.has_cwmp);
+                    self.has_cwmp = true;
+                    self.read(cursor, "Fault")?;
+                }
+                "FaultCode" => replace(&mut self.code, FaultCode::decode(cursor, &part)?, cursor),
+                "FaultString" => replace(&mut self.text, Text::decode(cursor, &part)?, cursor),
+                "Text" => self.faultstring = Some(cursor.text()?),
+                "SetParameterValuesFault" => self.details.push(decode_parameter(cursor, &part)?),
+                _ => {
+                    cursor.forgive(Leniency::UnknownElement);
+                    cursor.skip()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_faultcode(&mut self, cursor: &mut Cursor<'_>, part: &Element<'_>) -> Result<(), DecodeError> {
+        let code = cursor.text()?;
+        let local = code.rsplit(':').next().unwrap_or_default();
+        let is_first = !self.has_faultcode;
+        check_form(cursor, part, is_first && matches!(local.trim_ascii(), "Client" | "Server"));
+        self.has_faultcode = true;
+        Ok(())
+    }
+}
+
+/// The parts of a fault in the order of both schemas.
+const PARTS: [&str; 10] = [
+    "faultcode",
+    "faultstring",
+    "faultactor",
+    "Reason",
+    "Text",
+    "detail",
+    "Fault",
+    "FaultCode",
+    "FaultString",
+    "SetParameterValuesFault",
+];
+
+/// The part that a name means, in whatever letters, and its place; SOAP's own are all small, CWMP's are not.
+fn known(local: &str) -> (&'static str, usize) {
+    let at = PARTS.iter().position(|part| *part == local).or_else(|| match local {
+        "Fault" | "FaultStruct" | "fault" => Some(6),
+        odd if odd.to_ascii_lowercase().ends_with("detail") => Some(5),
+        odd => PARTS.iter().skip(6).position(|part| part.eq_ignore_ascii_case(odd)).map(|at| at + 6),
+    });
+    at.and_then(|at| Some((*PARTS.get(at)?, at))).unwrap_or(("", PARTS.len()))
+}
+
+/// Reports a part in another place, letters or namespace than its own.
+fn check_place(cursor: &mut Cursor<'_>, part: &Element<'_>, parent: &str, name: &str) {
+    let home = match name {
+        "faultcode" | "faultstring" | "faultactor" | "detail" => "",
+        "Fault" => "detail",
+        "FaultCode" | "FaultString" | "SetParameterValuesFault" => "Fault",
+        _ => return,
+    };
+    let is_in_place = home == parent || (home == "Fault" && parent.is_empty());
+    if !is_in_place || part.local() != name {
+        cursor.forgive(Leniency::FaultForm);
+    }
+    if part.namespace != Namespace::None && name != "Fault" {
+        cursor.forgive(Leniency::QualifiedChild);
+    }
+}
+
+/// Reports the form of a part of a fault.
+fn check_form(cursor: &mut Cursor<'_>, part: &Element<'_>, is_right: bool) {
     if !is_right {
         cursor.forgive_at(Leniency::FaultForm, part.offset);
     }
 }
 
-/// What a SOAP fault says in detail: the CWMP fault, if there is one.
-fn decode_detail(cursor: &mut Cursor<'_>) -> Result<Option<Fault>, DecodeError> {
-    let mut fault = None;
-    while let Some(child) = cursor.child()? {
-        match (child.namespace, child.local()) {
-            (Namespace::Cwmp(version), "Fault") => {
-                cursor.version = Some(version);
-                fault = Some(decode_cwmp_fault(cursor, &child)?);
-            }
-            (_, "Fault" | "FaultStruct") => {
-                cursor.forgive(Leniency::FaultForm);
-                fault = Some(decode_cwmp_fault(cursor, &child)?);
-            }
-            _ => {
-                cursor.forgive(Leniency::UnknownElement);
-                cursor.skip()?;
-            }
-        }
+/// Takes a part that should stand once; the last counts.
+fn replace<T>(field: &mut Option<T>, value: T, cursor: &mut Cursor<'_>) {
+    if field.replace(value).is_some() {
+        cursor.forgive(Leniency::Repeated);
     }
-    Ok(fault)
-}
-
-/// Reads a CWMP fault.
-pub(crate) fn decode_cwmp_fault(
-    cursor: &mut Cursor<'_>,
-    element: &Element<'_>,
-) -> Result<Fault, DecodeError> {
-    let (mut code, mut text, mut details) = (None, None, Vec::new());
-    while let Some(child) = cursor.child()? {
-        check_qualified(cursor, &child);
-        match child.local() {
-            "FaultCode" => code = Some(FaultCode::decode(cursor, &child)?),
-            "FaultString" => text = Some(Text::decode(cursor, &child)?),
-            "SetParameterValuesFault" => details.push(decode_parameter(cursor, &child)?),
-            _ => {
-                cursor.forgive(Leniency::UnknownElement);
-                cursor.skip()?;
-            }
-        }
-    }
-    let code = settle(cursor, code, "FaultCode", element.offset)?;
-    Ok(Fault { code, text: text.unwrap_or_default(), details })
 }
 
 fn decode_parameter(
@@ -117,29 +173,41 @@ fn decode_parameter(
     element: &Element<'_>,
 ) -> Result<SetParameterValuesFault, DecodeError> {
     let (mut name, mut code, mut text) = (None, None, None);
-    while let Some(child) = cursor.child()? {
-        check_qualified(cursor, &child);
+    let mut wrappers = 0;
+    loop {
+        let Some(child) = cursor.child()? else {
+            if wrappers == 0 {
+                break;
+            }
+            wrappers -= 1;
+            continue;
+        };
+        if child.namespace != Namespace::None {
+            cursor.forgive(Leniency::QualifiedChild);
+        }
         match child.local() {
-            "ParameterName" => name = Some(Text::decode(cursor, &child)?),
-            "FaultCode" => code = Some(FaultCode::decode(cursor, &child)?),
-            "FaultString" => text = Some(Text::decode(cursor, &child)?),
+            "ParameterName" => replace(&mut name, Text::decode(cursor, &child)?, cursor),
+            "FaultCode" => replace(&mut code, FaultCode::decode(cursor, &child)?, cursor),
+            "FaultString" => replace(&mut text, Text::decode(cursor, &child)?, cursor),
+            wrapper if wrapper.ends_with("Struct") => {
+                cursor.forgive(Leniency::Wrapped);
+                wrappers += 1;
+            }
             _ => {
                 cursor.forgive(Leniency::UnknownElement);
                 cursor.skip()?;
             }
         }
     }
+    let fault_code = code.unwrap_or_else(|| {
+        cursor.forgive_at(Leniency::MissingElement, element.offset);
+        FaultCode::INTERNAL_ERROR
+    });
     Ok(SetParameterValuesFault {
         parameter_name: settle(cursor, name, "ParameterName", element.offset)?,
-        fault_code: settle(cursor, code, "FaultCode", element.offset)?,
+        fault_code,
         fault_string: text.unwrap_or_default(),
     })
-}
-
-fn check_qualified(cursor: &mut Cursor<'_>, child: &Element<'_>) {
-    if child.namespace != Namespace::None {
-        cursor.forgive(Leniency::QualifiedChild);
-    }
 }
 
 impl DecodeError {

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DateTime, DecodeError, FaultCode, Text,
+    array::Repeated,
     cursor::{Cursor, Element},
     record::record,
-    wire::{Repeated, Wire},
+    wire::Wire,
     writer::Writer,
 };
 

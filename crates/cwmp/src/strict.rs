@@ -75,18 +75,18 @@ impl Deviations {
     pub(crate) fn findings(
         mut self,
         text: &str,
-        is_latin: bool,
+        body: Option<&[u8]>,
         error: Option<&DecodeError>,
     ) -> Vec<Finding> {
         self.noted.sort_unstable();
-        let mut place = Place::start(text, is_latin);
+        let mut place = Place::start(text, body);
         let mut findings = Vec::new();
         for (offset, leniency) in &self.noted {
             place.advance(*offset);
             findings.push(place.finding(leniency.name(), leniency.clause(), leniency.meaning().to_owned()));
         }
         if let Some(error) = error {
-            let mut place = Place::start(text, is_latin);
+            let mut place = Place::start(text, body);
             place.advance(error.offset);
             findings.push(place.finding(error.kind.name(), error.kind.clause(), error.kind.to_string()));
         }
@@ -97,7 +97,8 @@ impl Deviations {
 /// A place in a text, which only moves on.
 struct Place<'t> {
     text: &'t str,
-    is_latin: bool,
+    /// The body, where some of it was no UTF-8.
+    body: Option<&'t [u8]>,
     /// In bytes of the text.
     at: usize,
     /// In bytes of the body.
@@ -107,8 +108,8 @@ struct Place<'t> {
 }
 
 impl<'t> Place<'t> {
-    fn start(text: &'t str, is_latin: bool) -> Self {
-        Self { text, is_latin, at: 0, offset: 0, line: 1, column: 1 }
+    fn start(text: &'t str, body: Option<&'t [u8]>) -> Self {
+        Self { text, body, at: 0, offset: 0, line: 1, column: 1 }
     }
 
     fn advance(&mut self, to: usize) {
@@ -118,10 +119,18 @@ impl<'t> Place<'t> {
                 break;
             }
             self.at += character.len_utf8();
-            self.offset += if self.is_latin { 1 } else { character.len_utf8() };
+            self.offset += self.width(character);
             (self.line, self.column) =
                 if character == '\n' { (self.line + 1, 1) } else { (self.line, self.column + 1) };
         }
+    }
+
+    /// How many bytes of the body a character was: one, where it was no UTF-8.
+    fn width(&self, character: char) -> usize {
+        let mut buffer = [0; 4];
+        let bytes = character.encode_utf8(&mut buffer).as_bytes();
+        let was_utf8 = |body: &[u8]| body.get(self.offset..).is_some_and(|rest| rest.starts_with(bytes));
+        if self.body.is_none_or(was_utf8) { bytes.len() } else { 1 }
     }
 
     fn finding(&self, name: &'static str, clause: &'static str, message: String) -> Finding {
@@ -129,7 +138,12 @@ impl<'t> Place<'t> {
     }
 }
 
-/// How many characters of `text` stand before the byte `offset`.
-pub(crate) fn characters(text: &str, offset: usize) -> usize {
-    text.char_indices().take_while(|(at, _)| *at < offset).count()
+/// The byte of the body that a byte of its text is.
+pub(crate) fn place(text: &str, body: Option<&[u8]>, offset: usize) -> usize {
+    if body.is_none() {
+        return offset;
+    }
+    let mut place = Place::start(text, body);
+    place.advance(offset);
+    place.offset
 }

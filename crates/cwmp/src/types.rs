@@ -118,7 +118,7 @@ members! {
 
 numbered! {
     /// How far a transfer is. (TR-069 A.4.1.1)
-    TransferState {
+    TransferState or NotStarted {
         /// It has not begun.
         NotStarted = 1,
         /// It is under way.
@@ -130,7 +130,7 @@ numbered! {
 
 numbered! {
     /// Whether a change took effect. (TR-069 A.3.2.1, A.3.2.6)
-    ApplyStatus {
+    ApplyStatus or Applied {
         /// The change is applied.
         Applied = 0,
         /// The change is stored and will be applied later.
@@ -140,7 +140,7 @@ numbered! {
 
 numbered! {
     /// Whether a transfer is done. (TR-069 A.3.2.8, C-22)
-    TransferStatus {
+    TransferStatus or Later {
         /// The transfer has ended and been applied.
         Done = 0,
         /// The transfer has not ended; a TransferComplete will follow.

@@ -12,7 +12,7 @@ use crate::sample::Seed;
 use crate::{
     DateTime, DecodeError, EventCode, FaultCode, Leniency, Text,
     cursor::{Cursor, Element},
-    namespace::Namespace,
+    parameter::is_base64,
     rule::Rule,
     writer::Writer,
 };
@@ -41,10 +41,23 @@ pub(crate) trait Wire: Sized {
         true
     }
 
-    /// What two elements of the same name make: the later one, which is reported.
+    /// What two elements of the same name make, which is reported.
     fn again(self, later: Self, cursor: &mut Cursor<'_>) -> Self {
         cursor.forgive(Leniency::Repeated);
+        self.joined(later)
+    }
+
+    /// What two of these make: the later one, but of lists both.
+    fn joined(self, later: Self) -> Self {
         later
+    }
+
+    /// What the members of a list are called; nothing for what is no list.
+    const MEMBER: &'static str = "";
+
+    /// Reads a member that stands without its list.
+    fn adopt(cursor: &mut Cursor<'_>, child: &Element<'_>) -> Result<Self, DecodeError> {
+        Self::decode(cursor, child)
     }
 
     /// One of the values that the schema allows in an element `name`, drawn from a seed.
@@ -52,43 +65,39 @@ pub(crate) trait Wire: Sized {
     fn sample(seed: &mut Seed, name: &str) -> Self;
 }
 
-/// Members of an array. (TR-069 3.5, H-14)
-pub(crate) trait Member: Wire {
-    /// The element's name, which is the type's.
-    const ELEMENT: &'static str;
-    /// The type as `arrayType` names it.
-    const TYPE: &'static str;
-
-    /// One whose element had another name, as it would have been read under its own.
-    fn under_its_own_name(self, _cursor: &mut Cursor<'_>) -> Self {
-        self
-    }
-}
-
-/// Elements that devices in the field leave out, and the text that then stands for them.
-const ABSENT_TEXTS: &[&str] = &[
-    "CommandKey",
-    "ParameterKey",
-    "FaultString",
-    "ProductClass",
-    "Username",
-    "Password",
-    "TargetFileName",
-    "SuccessURL",
-    "FailureURL",
-];
+/// Elements without which nobody knows what is meant; for any other, what is neutral stands.
+pub(crate) const INDISPENSABLE: &[&str] = &["DeviceId", "ObjectName", "URL", "Name", "InstanceNumber"];
 
 /// Texts that are names: white space around them means nothing.
-const NAMES: &[&str] =
-    &["Name", "string", "EventCode", "OUI", "ObjectName", "ParameterPath", "ParameterName", "ID"];
+const NAMES: &[&str] = &[
+    "Name",
+    "string",
+    "EventCode",
+    "Manufacturer",
+    "OUI",
+    "ProductClass",
+    "SerialNumber",
+    "ObjectName",
+    "ParameterPath",
+    "ParameterName",
+    "ID",
+];
 
-/// Text without the white space around it, where it is a name.
+/// Text without the white space around it, where it is a name, or a key on a line of its own.
 pub(crate) fn unpadded(cursor: &mut Cursor<'_>, element: &Element<'_>, text: Text) -> Text {
-    if NAMES.contains(&element.local()) { trimmed(cursor, text) } else { text }
+    let is_line = || {
+        text.trim_start_matches(['\r', ' ']).starts_with('\n')
+            && text.trim_end_matches([' ', '\t']).ends_with('\n')
+    };
+    let is_padding = match element.local() {
+        "CommandKey" => is_line(),
+        name => NAMES.contains(&name),
+    };
+    if is_padding { trimmed(cursor, text) } else { text }
 }
 
 /// Text without the white space around it.
-fn trimmed(cursor: &mut Cursor<'_>, text: Text) -> Text {
+pub(crate) fn trimmed(cursor: &mut Cursor<'_>, text: Text) -> Text {
     let trimmed = text.trim_ascii();
     if trimmed.len() == text.len() {
         return text;
@@ -116,7 +125,7 @@ impl Wire for Text {
     }
 
     fn absent(name: &str) -> Option<Self> {
-        ABSENT_TEXTS.contains(&name).then(Self::new)
+        (!INDISPENSABLE.contains(&name)).then(Self::new)
     }
 
     #[cfg(test)]
@@ -125,7 +134,7 @@ impl Wire for Text {
     }
 }
 
-/// Reads a number: an empty element counts as an absent one.
+/// Reads a number: an empty element, or one with something else in it, counts as an absent one.
 fn number<T: Wire + FromStr>(
     cursor: &mut Cursor<'_>,
     element: &Element<'_>,
@@ -135,10 +144,33 @@ fn number<T: Wire + FromStr>(
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
-    let neutral = T::absent(element.local()).filter(|_| text.is_empty());
-    neutral
-        .inspect(|_| cursor.forgive(Leniency::EmptyElement))
-        .ok_or_else(|| cursor.bad_value(element.local(), &text, expected))
+    neutral(cursor, element, &text, expected)
+}
+
+/// Reads a number with a meaning.
+pub(crate) fn numbered<T: Wire + From<u32>>(
+    cursor: &mut Cursor<'_>,
+    element: &Element<'_>,
+) -> Result<T, DecodeError> {
+    let text = scalar(cursor)?;
+    match text.parse::<u32>() {
+        Ok(number) => Ok(T::from(number)),
+        Err(_) => neutral(cursor, element, &text, "a number of the standard"),
+    }
+}
+
+/// What stands for an element whose text is none of its type.
+fn neutral<T: Wire>(
+    cursor: &mut Cursor<'_>,
+    element: &Element<'_>,
+    text: &str,
+    expected: &'static str,
+) -> Result<T, DecodeError> {
+    let Some(value) = T::absent(element.local()) else {
+        return Err(cursor.bad_value(element.local(), text, expected));
+    };
+    cursor.forgive(if text.is_empty() { Leniency::EmptyElement } else { Leniency::OddValue });
+    Ok(value)
 }
 
 /// Reads text that is no string: white space around it is padding.
@@ -158,9 +190,8 @@ impl Wire for u32 {
 
     fn absent(name: &str) -> Option<Self> {
         match name {
-            "RetryCount" | "FileSize" | "DelaySeconds" => Some(0),
             "MaxEnvelopes" => Some(1),
-            _ => None,
+            _ => (!INDISPENSABLE.contains(&name)).then_some(0),
         }
     }
 
@@ -177,6 +208,10 @@ impl Wire for i32 {
 
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
         number(cursor, element, "a number from -2147483648 to 2147483647")
+    }
+
+    fn absent(_name: &str) -> Option<Self> {
+        Some(0)
     }
 
     #[cfg(test)]
@@ -203,8 +238,12 @@ impl Wire for bool {
                 cursor.forgive(Leniency::BooleanCase);
                 Ok(false)
             }
-            odd => Err(cursor.bad_value(element.local(), odd, "true or false")),
+            odd => neutral(cursor, element, odd, "true or false"),
         }
+    }
+
+    fn absent(_name: &str) -> Option<Self> {
+        Some(false)
     }
 
     #[cfg(test)]
@@ -246,6 +285,10 @@ impl Wire for EventCode {
         Text::decode(cursor, element).map(Self)
     }
 
+    fn absent(name: &str) -> Option<Self> {
+        Text::absent(name).map(Self)
+    }
+
     fn check(&self, cursor: &mut Cursor<'_>, offset: usize, rule: &Rule) {
         self.0.check(cursor, offset, rule);
     }
@@ -266,90 +309,28 @@ impl Wire for FaultCode {
     }
 
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-        u32::decode(cursor, element).map(Self)
+        let text = scalar(cursor)?;
+        if let Ok(code) = text.parse() {
+            return Ok(Self(code));
+        }
+        if text.is_empty() {
+            return neutral(cursor, element, &text, "a fault code");
+        }
+        // Seen in the field: the code and its meaning in one; a fault without a number is still none of success.
+        cursor.forgive(Leniency::OddValue);
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let code = text.get(..digits).and_then(|code| code.parse().ok());
+        Ok(code.map_or(Self::INTERNAL_ERROR, Self))
+    }
+
+    fn absent(_name: &str) -> Option<Self> {
+        Some(Self(0))
     }
 
     #[cfg(test)]
     fn sample(seed: &mut Seed, _name: &str) -> Self {
         seed.pick(crate::sample::FAULT_CODES)
     }
-}
-
-impl Member for Text {
-    const ELEMENT: &'static str = "string";
-    const TYPE: &'static str = "xsd:string";
-
-    fn under_its_own_name(self, cursor: &mut Cursor<'_>) -> Self {
-        trimmed(cursor, self)
-    }
-}
-
-impl<T: Member> Wire for Vec<T> {
-    fn encode(&self, out: &mut Writer, name: &str) {
-        out.open_array(name, T::TYPE, self.len());
-        self.iter().for_each(|member| member.encode(out, T::ELEMENT));
-        out.close(name);
-    }
-
-    fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-        let mut members = Self::new();
-        while let Some(child) = cursor.child()? {
-            let is_named_otherwise = child.local() != T::ELEMENT;
-            if is_named_otherwise {
-                cursor.forgive(Leniency::ArrayMember);
-            }
-            if child.namespace != Namespace::None {
-                cursor.forgive(Leniency::QualifiedChild);
-            }
-            let member = T::decode(cursor, &child)?;
-            members.push(if is_named_otherwise { member.under_its_own_name(cursor) } else { member });
-        }
-        check_array_type(cursor, element, T::TYPE, members.len());
-        Ok(members)
-    }
-
-    fn check(&self, cursor: &mut Cursor<'_>, offset: usize, rule: &Rule) {
-        rule.check_count(cursor, offset, self.len());
-        if rule.is_of_text() {
-            self.iter().for_each(|member| member.check(cursor, offset, rule));
-        }
-    }
-
-    fn may_be(kind: &str, _rule: &Rule) -> bool {
-        kind != "Array"
-    }
-
-    fn absent(name: &str) -> Option<Self> {
-        matches!(name, "ParameterList" | "MethodList").then(Self::new)
-    }
-
-    #[cfg(test)]
-    fn sample(seed: &mut Seed, name: &str) -> Self {
-        (0..=seed.below(crate::sample::most(name))).map(|_| T::sample(seed, name)).collect()
-    }
-}
-
-/// Reports an `arrayType` that is absent, names another type than `member`, or counts wrongly.
-fn check_array_type(cursor: &mut Cursor<'_>, element: &Element<'_>, member: &str, count: usize) {
-    let Some(said) = &element.said.array_type else {
-        return cursor.forgive_at(Leniency::ArrayTypeMissing, element.offset);
-    };
-    if said.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        cursor.forgive_at(Leniency::Padding, element.offset);
-    }
-    let (name, said) = said.split_once('[').unwrap_or((said, ""));
-    if local(name) != local(member) {
-        cursor.forgive_at(Leniency::ArrayTypeName, element.offset);
-    }
-    let said = said.trim_ascii_end().strip_suffix(']').and_then(|said| said.trim_ascii().parse().ok());
-    if said != Some(count) {
-        cursor.forgive_at(Leniency::ArrayCount, element.offset);
-    }
-}
-
-/// The name behind a prefix.
-fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or_default().trim_ascii()
 }
 
 impl<T: Wire> Wire for Option<T> {
@@ -383,54 +364,6 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
-/// Elements that repeat under the same name without an array around them. (TR-069 A.4.1.10)
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Each<T>(pub Vec<T>);
-
-/// What stands in [`Each`]: devices in the field put it into an array, or into an element of its type's name.
-pub(crate) trait Repeated: Wire {
-    /// Whether an element of this name holds one of these.
-    fn is_wrapped_in(element: &str) -> bool;
-}
-
-impl<T: Repeated> Wire for Each<T> {
-    fn encode(&self, out: &mut Writer, name: &str) {
-        self.0.iter().for_each(|one| one.encode(out, name));
-    }
-
-    fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-        let says_what_it_is = element.said.xsi_type.as_deref().is_some_and(|kind| kind != "Array");
-        if says_what_it_is {
-            return T::decode(cursor, element).map(|one| Self(vec![one]));
-        }
-        let mut each = Vec::new();
-        while let Some(child) = cursor.child()? {
-            if !T::is_wrapped_in(child.local()) {
-                cursor.unread(child);
-                return T::decode(cursor, element).map(|one| Self(vec![one]));
-            }
-            cursor.forgive(Leniency::Wrapped);
-            each.push(T::decode(cursor, &child)?);
-        }
-        Ok(Self(each))
-    }
-
-    fn absent(_name: &str) -> Option<Self> {
-        Some(Self(Vec::new()))
-    }
-
-    fn again(mut self, later: Self, _cursor: &mut Cursor<'_>) -> Self {
-        self.0.extend(later.0);
-        self
-    }
-
-    #[cfg(test)]
-    fn sample(seed: &mut Seed, name: &str) -> Self {
-        Self((0..=seed.below(3)).map(|_| T::sample(seed, name)).collect())
-    }
-}
-
 /// Octets in base 64, as the sender wrote them. (TR-069 A.4.1.3)
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -442,7 +375,11 @@ impl Wire for Base64 {
     }
 
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
-        Text::decode(cursor, element).map(Self)
+        let text = Text::decode(cursor, element)?;
+        if !is_base64(&text) {
+            cursor.forgive(Leniency::TextForm);
+        }
+        Ok(Self(text))
     }
 
     #[cfg(test)]
@@ -451,7 +388,7 @@ impl Wire for Base64 {
     }
 }
 
-impl Member for Base64 {
+impl crate::array::Member for Base64 {
     const ELEMENT: &'static str = "base64";
     const TYPE: &'static str = "soap-enc:base64";
 }

@@ -12,6 +12,8 @@ const ANSWER: &str = include_str!("../testdata/spec/SetParameterValuesResponse.x
 const NAMES: &str = include_str!("../testdata/spec/GetParameterNames.xml");
 const REBOOTED: &str = include_str!("../testdata/spec/RebootResponse.xml");
 const DOWNLOAD: &str = include_str!("../testdata/spec/Download.xml");
+const ADDED: &str = include_str!("../testdata/spec/AddObjectResponse.xml");
+const COMPLETE: &str = include_str!("../testdata/spec/TransferComplete.xml");
 const VALUES: &str = include_str!("../testdata/spec/GetParameterValues.xml");
 
 fn read(message: impl Into<Vec<u8>>) -> Result<Decoded<AnyBody>, cwmp::DecodeError> {
@@ -26,11 +28,11 @@ fn changed(message: &str, from: &str, to: &str) -> String {
 
 use Leniency::{
     AliasForm, ArrayCount, ArrayMember, ArrayTypeMissing, ArrayTypeName, AttributeNamespace, BooleanCase,
-    DeclaredEncoding, EmptyElement, EncodingStyle, FaultForm, MalformedTime, MethodVersion, MissingElement,
-    MissingId, Misspelt, MustUnderstand, Nil, NoMoreRequests, OldNamespace, Order, OuiForm, Padding,
-    QualifiedChild, Repeated, StrayText, Surroundings, TextForm, TooLong, TypeAttribute, TypeName,
-    TypePrefix, UnknownAttribute, UnknownElement, UnknownHeader, UnknownNumber, UnknownVersion, Unqualified,
-    ValueType, Wrapped,
+    ControlCharacter, DeclaredEncoding, EmptyElement, EncodingStyle, FaultForm, MalformedTime, MethodVersion,
+    MissingElement, MissingId, Misspelt, MustUnderstand, Nil, NoMoreRequests, OddValue, OldNamespace, Order,
+    OuiForm, Padding, QualifiedChild, RawAmpersand, Repeated, StrayText, Surroundings, TextForm, TooLong,
+    TypeAttribute, TypeName, TypePrefix, UnknownAttribute, UnknownElement, UnknownHeader, UnknownNumber,
+    UnknownVersion, Unqualified, Unwrapped, ValueForm, ValueType, Wrapped,
 };
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -171,7 +173,70 @@ const FORGIVEN: &[(&str, &str, &str, &[Leniency])] = &[
     (DOWNLOAD, "<FileType>", "<FileType>Firmware ", &[TextForm]),
     (INFORM, "Device.RootDataModelVersion", "Device.IP.Interface.[1].Enable", &[AliasForm]),
     (INFORM, "Device.RootDataModelVersion", "Device.IP.Interface.[wan].Enable", &[]),
+    // What is none of its type, and what is not there.
+    (INFORM, "<RetryCount>3", "<RetryCount>many", &[OddValue]),
+    (INFORM, "<RetryCount>3", "<RetryCount>-1", &[OddValue]),
+    (NAMES, "true</NextLevel>", "30</NextLevel>", &[OddValue]),
+    (NAMES, "true</NextLevel>", "</NextLevel>", &[EmptyElement]),
+    (NAMES, "<NextLevel>true</NextLevel>", "", &[MissingElement]),
+    (ANSWER, "<Status>1</Status>", "", &[MissingElement]),
+    (ANSWER, "<Status>1", "<Status>", &[EmptyElement]),
+    (ANSWER, "<Status>1", "<Status>true", &[OddValue]),
+    (COMPLETE, "<FaultCode>9016</FaultCode>", "", &[MissingElement]),
+    (COMPLETE, "<FaultCode>9016", "<FaultCode>", &[EmptyElement]),
+    (INFORM, "<OUI>00005E</OUI>", "", &[MissingElement]),
+    (INFORM, "<Value xsi:type=\"xsd:boolean\">false</Value>", "", &[MissingElement]),
+    (INFORM, "</SOAP-ENV:Envelope>", "</SOAP-ENV:Envelope>\r\n0\r\n", &[Surroundings]),
+    (INFORM, "reboot-1", "a=1&b=2", &[RawAmpersand]),
+    (INFORM, "reboot-1", "a&nbsp;b", &[RawAmpersand]),
+    (INFORM, "reboot-1", "a&#1;b", &[ControlCharacter]),
+    (INFORM, "reboot-1", "a\u{1}b", &[ControlCharacter]),
+    // Values against their types.
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:boolean\">FALSE", &[BooleanCase]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:boolean\"> false ", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:boolean\">30", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:dateTime\">0000-00-00T00:00:00", &[MalformedTime]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:dateTime\">2016-12-31T23:59:60Z", &[MalformedTime]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:dateTime\">2020-01-01T00:00:00+15:00", &[MalformedTime]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:dateTime\">2020-01-01T00:00:00+14:00", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:unsignedInt\">-5", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:unsignedInt\">4294967295", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:unsignedInt\">4294967296", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:int\">-2147483648", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:int\">2147483648", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:long\">9223372036854775807", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:long\">9223372036854775808", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:unsignedLong\">18446744073709551615", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:unsignedLong\">18446744073709551616", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:base64Binary\">YWI=", &[]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:base64Binary\">***", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:hexBinary\">0aF", &[ValueForm]),
+    (INFORM, VALUE, "<Value xsi:type=\"xsd:unsignedInt(4)\">7", &[TypeName]),
+    (INFORM, "<SerialNumber>", "<SerialNumber>\n  ", &[Padding]),
+    (INFORM, "<CommandKey>reboot-1<", "<CommandKey>\n reboot-1\n <", &[Padding]),
+    // Lists.
+    (
+        INFORM,
+        "<EventCode>1 BOOT",
+        "<EventCode>4 VALUE CHANGE</EventCode><EventCode>1 BOOT",
+        &[ArrayCount, MissingElement, Repeated],
+    ),
+    (INFORM, "</Event>", "</Event><Event SOAP-ENC:arrayType=\"cwmp:EventStruct[0]\"/>", &[Repeated]),
+    (VALUES, "</ParameterNames>", "</ParameterNames><string>Device.</string>", &[Unwrapped]),
     // Headers.
+    (INFORM, ID, "<cwmp:id SOAP-ENV:mustUnderstand=\"1\">1</cwmp:id>", &[Misspelt]),
+    (
+        INFORM,
+        ID,
+        "<cwmp:ID SOAP-ENV:mustUnderstand=\"1\">1</cwmp:ID><HoldRequest SOAP-ENV:mustUnderstand=\"1\">0</HoldRequest>",
+        &[Unqualified, Misspelt],
+    ),
+    (
+        INFORM,
+        ID,
+        "<cwmp:ID SOAP-ENV:mustUnderstand=\"1\">1</cwmp:ID><NoMoreRequests SOAP-ENV:mustUnderstand=\"1\">0</NoMoreRequests>",
+        &[NoMoreRequests],
+    ),
     (INFORM, ID, "", &[MissingId]),
     (INFORM, ID, "<ID SOAP-ENV:mustUnderstand=\"1\">1</ID>", &[Unqualified]),
     (INFORM, ID, "<cwmp:ID>1</cwmp:ID>", &[MustUnderstand]),
@@ -255,6 +320,15 @@ fn rewritten() -> Vec<(String, &'static [Leniency])> {
         (default, &[QualifiedChild]),
         (default_soap, &[QualifiedChild]),
         (INFORM.replace("cwmp:Inform", "Inform"), &[Unqualified]),
+        (INFORM.replace(SOAP, "http://www.w3.org/2003/05/soap-envelope"), &[Leniency::SoapVersion]),
+        (
+            INFORM.replace("SOAP-ENV:mustUnderstand", "m").replace("SOAP-ENV:", ""),
+            &[Leniency::SoapVersion, UnknownAttribute, MustUnderstand],
+        ),
+        (INFORM.replace("urn:dslforum", "urn:DSLForum"), &[OldNamespace]),
+        (format!("{ENVELOPE}<s:Header>{NUMBER}</s:Header><s:Body/></s:Envelope>"), &[Leniency::EmptyBody]),
+        (VALUES.replace(&names_of(VALUES), "Device.A, Device.B"), &[Leniency::ListAsText]),
+        (INFORM.replace("<EventStruct>", "").replace("</EventStruct>", ""), &[Unwrapped, Repeated]),
         (INFORM.replace("DeviceId>", "DeviceID>"), &[Misspelt]),
         (INFORM.replace("DeviceId>", "cwmp:DeviceId>"), &[QualifiedChild]),
         (INFORM.replace("EventStruct>", "Item>"), &[ArrayMember]),
@@ -289,6 +363,16 @@ fn rewritten() -> Vec<(String, &'static [Leniency])> {
     ]
 }
 
+const ENVELOPE: &str = "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' \
+    xmlns:c='urn:dslforum-org:cwmp-1-1'>";
+const NUMBER: &str = "<c:ID s:mustUnderstand='1'>1</c:ID>";
+
+/// What stands in a ParameterNames.
+fn names_of(message: &str) -> String {
+    let (from, to) = (message.find("<string>"), message.rfind("</ParameterNames>"));
+    message[from.unwrap_or(0)..to.unwrap_or(0)].to_owned()
+}
+
 const EVENT: &str = "<EventStruct><EventCode>1 BOOT</EventCode><CommandKey/></EventStruct>";
 
 #[test]
@@ -298,6 +382,60 @@ fn each_manner_is_forgiven_by_name() {
         .filter_map(|(message, expected)| Some(format!("{}: {message}", complaint(&message, expected)?)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What stands of a message in the text that shows it.
+#[test]
+fn no_content_is_lost_where_the_form_is_odd() {
+    let envelope = |inside: &str| {
+        format!("{ENVELOPE}<s:Header>{NUMBER}</s:Header><s:Body>{inside}</s:Body></s:Envelope>")
+    };
+    let fault = |inside: &str| envelope(&format!("<s:Fault>{inside}</s:Fault>"));
+    let value = "<ParameterValueStruct><Name>A</Name><Value>1</Value></ParameterValueStruct>";
+    let cases = [
+        (
+            changed(INFORM, "<EventCode>1 BOOT", "<EventCode>4 VALUE CHANGE</EventCode><EventCode>1 BOOT"),
+            "\"4 VALUE CHANGE\"",
+        ),
+        (
+            changed(INFORM, "<EventCode>1 BOOT", "<EventCode>4 VALUE CHANGE</EventCode><EventCode>1 BOOT"),
+            "\"1 BOOT\"",
+        ),
+        (changed(INFORM, "</Event>", "</Event><Event/>"), "\"1 BOOT\""),
+        (
+            envelope(&format!("<c:GetParameterValuesResponse>{value}</c:GetParameterValuesResponse>")),
+            "name: \"A\"",
+        ),
+        (
+            fault("<faultcode>s:Server</faultcode><faultstring>no luck</faultstring>"),
+            "FaultCode(9002), text: \"no luck\"",
+        ),
+        (fault("<detail><FaultCode>9005</FaultCode></detail>"), "FaultCode(9005)"),
+        (fault("<detail><c:fault><faultCode>9005 odd</faultCode></c:fault></detail>"), "FaultCode(9005)"),
+        (
+            fault(
+                "<detail><c:Fault><FaultCode>9003</FaultCode></c:Fault><SetParameterValuesFault><ParameterName>Device.A</ParameterName></SetParameterValuesFault></detail>",
+            ),
+            "\"Device.A\"",
+        ),
+        (changed(INFORM, VALUE, "<Value xsi:type=\"xsd:float\">1.5"), "Type(\"float\")"),
+        (changed(INFORM, "<SerialNumber>", "<SerialNumber>\n  "), "serial_number: \"0"),
+    ];
+    for (message, expected) in cases {
+        let decoded = read(message.clone()).unwrap_or_else(|error| panic!("{error}: {message}"));
+        let said = format!("{:?}", decoded.envelope);
+        assert!(said.contains(expected), "no {expected} in {said}");
+        let again = read(decoded.envelope.encode()).expect("our own words");
+        assert_eq!(again.envelope, decoded.envelope, "{message}");
+    }
+}
+
+#[test]
+fn one_byte_that_is_not_utf8_spoils_no_other() {
+    let mut message = changed(INFORM, "Example Cells", "Café #").into_bytes();
+    let hash = message.iter().position(|byte| *byte == b'#').expect("it is there");
+    message.splice(hash..=hash, [0xe9]);
+    assert!(format!("{:?}", read(message).expect("it is read")).contains("\"Café é\""));
 }
 
 #[test]
@@ -319,21 +457,16 @@ fn every_tolerance_has_a_row() {
 
 /// What a device sends instead of something, and why nobody can go on then.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
-    (INFORM, SOAP, "http://www.w3.org/2003/05/soap-envelope", "a SOAP 1.1 Envelope must stand"),
     (INFORM, DECLARATION, "<!DOCTYPE x>", "a document type declaration"),
     (INFORM, "xmlns:cwmp", "xmlns:other", "undeclared prefix `cwmp`"),
-    (INFORM, "<RetryCount>3", "<RetryCount>many", "`many` in `RetryCount`"),
-    (INFORM, "<RetryCount>3", "<RetryCount>-1", "`-1` in `RetryCount`"),
     (INFORM, "<RetryCount>3", "<RetryCount><x/>3", "element `x` where text must stand"),
     (INFORM, VALUE, "<Value><b>false</b>", "element `b` where text must stand"),
-    (INFORM, "reboot-1", "&nbsp;", "an entity that XML does not define"),
-    (INFORM, "</SOAP-ENV:Envelope>", "</SOAP-ENV:Envelope>0", "text outside the envelope"),
+    (INFORM, "reboot-1", "&#0;", "not well-formed"),
+    (INFORM, DECLARATION, "0", "text before the envelope"),
     (INFORM, "</SOAP-ENV:Envelope>", "</SOAP-ENV:Envelope><a/>", "a second root element"),
     (INFORM, "<DeviceId>", "<?xml version='1.0'?><DeviceId>", "not in front"),
     (INFORM, "</DeviceId>", "</DeviceID>", "not well-formed"),
-    (NAMES, "true</NextLevel>", "maybe</NextLevel>", "`maybe` in `NextLevel`"),
-    (NAMES, "true</NextLevel>", "</NextLevel>", "where true or false must stand"),
-    (FAULT, "<FaultCode>", "<FaultCode>x", "in `FaultCode`"),
+    (ADDED, "<InstanceNumber>", "<InstanceNumber>x", "in `InstanceNumber`"),
     (ANSWER, "Status>", "State>", "not well-formed"),
 ];
 

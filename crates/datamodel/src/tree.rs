@@ -231,7 +231,7 @@ impl Tree {
     fn shown(&self, path: &Path, value: &str) -> Option<ParameterValueStruct> {
         let parameter = self.model.parameter(path)?;
         let text = if parameter.syntax.is_hidden { "" } else { value };
-        let value = Value { kind: parameter.wire_kind(), text: text.to_owned().into() };
+        let value = Value::new(parameter.wire_kind(), text.to_owned());
         Some(ParameterValueStruct { name: path.to_string().into(), value })
     }
 

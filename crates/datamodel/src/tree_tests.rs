@@ -19,7 +19,7 @@ fn plmns() -> Path {
 }
 
 fn entry(name: &str, kind: cwmp::ValueKind, text: &str) -> ParameterValueStruct {
-    ParameterValueStruct { name: name.to_owned().into(), value: Value { kind, text: text.to_owned().into() } }
+    ParameterValueStruct { name: name.to_owned().into(), value: Value::new(kind, text.to_owned()) }
 }
 
 fn text(tree: &Tree, name: &str) -> String {

@@ -47,7 +47,7 @@ fn concrete(schema: &Path) -> Path {
 }
 
 fn set(tree: &mut Tree, path: &Path, kind: ValueKind, text: &str) -> Result<(), FaultCode> {
-    let value = Value { kind, text: text.to_owned().into() };
+    let value = Value::new(kind, text.to_owned());
     let entry = ParameterValueStruct { name: path.to_string().into(), value };
     tree.set(&[entry])
         .map(drop)

@@ -131,6 +131,7 @@ impl Cell {
     /// Starts the device and notes why the next session opens: what was promised happens here at the latest. (C-20)
     fn boot(&mut self) {
         self.booted = Instant::now();
+        self.agenda.rebooted();
         if std::mem::take(&mut self.reset) {
             self.forget();
         } else if let Some(command_key) = self.reboot.take() {
@@ -347,7 +348,8 @@ impl Cell {
         self.confirm_image();
         self.agenda.informed(events, now);
         let has = |code: &EventCode| events.iter().any(|event| event.event_code == *code);
-        if has(&EventCode::VALUE_CHANGE) {
+        // What changed while the Inform travelled is told once more, and what it told with it.
+        if has(&EventCode::VALUE_CHANGE) && !self.has_news() {
             self.changed.clear();
         }
         if has(&EventCode::BOOTSTRAP) {

@@ -8,7 +8,7 @@ use std::{
 use clap::Subcommand;
 use cwmp::{
     AcsMethod, AcsResponse, AnyBody, CpeMethod, CpeResponse, Decoded, Envelope, Fault, Finding, FromAcs,
-    FromCpe, Header, Leniency, Limits, Version,
+    FromCpe, Header, Leniency, Limits, Text, Version,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ use crate::Answer;
 pub(crate) enum Command {
     /// Print one JSON line a file: what it says, or where it is wrong.
     ///
-    /// A message gives file, method, namespace, id, body (with the standard's names as keys) and
-    /// leniencies (what was forgiven to read it). Anything else gives file, error and offset, and exit
+    /// A message gives file, method, namespace, id, header (the other headers, where there are any), body
+    /// (with the standard's names as keys) and leniencies (what was forgiven to read it). Anything else gives file, error and offset, and exit
     /// code 1.
     Decode {
         /// Files, each with the body of one HTTP message.
@@ -29,8 +29,9 @@ pub(crate) enum Command {
     },
     /// Write the message that a JSON file describes, in the form that `decode` prints.
     ///
-    /// For instance {"method": "Reboot", "body": {"CommandKey": "monday"}}; namespace and id may be left
-    /// out.
+    /// For instance {"method": "Reboot", "body": {"CommandKey": "monday"}}; namespace, id and header may be
+    /// left out. A document with a key that means nothing, or a message that the schema does not allow, is
+    /// refused.
     Encode {
         /// A JSON document, or several, one a line.
         #[arg(required = true, value_name = "FILE")]
@@ -53,8 +54,42 @@ struct Said {
     method: Option<&'static str>,
     namespace: &'static str,
     id: Option<String>,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    header: Headers,
     body: Value,
     leniencies: Vec<Leniency>,
+}
+
+/// The headers beside the ID.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Headers {
+    #[serde(rename = "HoldRequests", default, skip_serializing_if = "Option::is_none")]
+    hold_requests: Option<bool>,
+    #[serde(rename = "SessionTimeout", default, skip_serializing_if = "Option::is_none")]
+    session_timeout: Option<u32>,
+    #[serde(rename = "SupportedCWMPVersions", default, skip_serializing_if = "Option::is_none")]
+    supported_cwmp_versions: Option<Text>,
+    #[serde(rename = "UseCWMPVersion", default, skip_serializing_if = "Option::is_none")]
+    use_cwmp_version: Option<Text>,
+}
+
+impl Headers {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn beside(self, id: Option<Text>) -> Header {
+        let Self { hold_requests, session_timeout, supported_cwmp_versions, use_cwmp_version } = self;
+        Header { id, hold_requests, session_timeout, supported_cwmp_versions, use_cwmp_version }
+    }
+}
+
+impl From<Header> for Headers {
+    fn from(header: Header) -> Self {
+        let Header { hold_requests, session_timeout, supported_cwmp_versions, use_cwmp_version, .. } = header;
+        Self { hold_requests, session_timeout, supported_cwmp_versions, use_cwmp_version }
+    }
 }
 
 /// One file that is none.
@@ -67,12 +102,20 @@ struct Unreadable {
 
 /// What somebody wants to be written.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
+    /// What `decode` prints beside the message.
+    #[serde(default, rename = "file")]
+    _file: Value,
+    #[serde(default, rename = "leniencies")]
+    _leniencies: Value,
     method: String,
     #[serde(default)]
     namespace: Option<String>,
     #[serde(default)]
     id: Option<String>,
+    #[serde(default)]
+    header: Headers,
     #[serde(default)]
     body: Value,
 }
@@ -133,19 +176,18 @@ fn judge(bytes: Vec<u8>) -> Result<Vec<Finding>, String> {
 
 fn decode(file: &Path) -> Result<Decoded<AnyBody>, (String, usize)> {
     let bytes = fs::read(file).map_err(|error| (format!("cannot read it: {error}"), 0))?;
+    let is_empty = bytes.trim_ascii().is_empty();
     let decoded = Envelope::<AnyBody>::decode(bytes, &Limits::default());
     let decoded = decoded.map_err(|error| (error.kind.to_string(), error.offset()))?;
-    if decoded.envelope.body.element().is_none() {
-        return Err(("it is empty".to_owned(), 0));
-    }
-    Ok(decoded)
+    if is_empty { Err(("it is empty".to_owned(), 0)) } else { Ok(decoded) }
 }
 
 fn said(file: String, decoded: Decoded<AnyBody>) -> Said {
     let Decoded { envelope, leniencies } = decoded;
     let method = envelope.body.element();
-    let id = envelope.header.id.map(|id| id.to_string());
-    Said { file, method, namespace: envelope.version.urn(), id, body: arguments(&envelope.body), leniencies }
+    let (namespace, body) = (envelope.version.urn(), arguments(&envelope.body));
+    let id = envelope.header.id.as_ref().map(ToString::to_string);
+    Said { file, method, namespace, id, header: envelope.header.into(), body, leniencies }
 }
 
 /// The fields of the body's element; the enums of the table wrap them in the method's name.
@@ -166,8 +208,84 @@ fn encode(wanted: Wanted) -> Result<String, String> {
             .find(|version| version.urn() == *urn)
             .ok_or_else(|| format!("`{urn}` is no namespace of CWMP, such as {}", Version::V1_1.urn()))?,
     };
-    let header = Header::with_id(wanted.id.map(Into::into));
-    Ok(Envelope { version, header, body: body(&wanted.method, wanted.body)? }.encode())
+    let said = check_characters(&wanted.body, "body").map(|()| wanted.body)?;
+    let body = body(&wanted.method, said.clone())?;
+    check_keys(&said, &arguments(&body), "body")?;
+    let header = wanted.header.beside(wanted.id.map(Into::into));
+    let text = Envelope { version, header, body }.encode();
+    check_schema(&text).map(|()| text)
+}
+
+/// Refuses characters that no message can carry.
+fn check_characters(said: &Value, place: &str) -> Result<(), String> {
+    let is_odd =
+        |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{7f}'..);
+    match said {
+        Value::String(text) => match text.chars().find(|character| is_odd(*character)) {
+            Some(odd) => Err(format!("{place}: {odd:?} is no character of XML; leave it out")),
+            None => Ok(()),
+        },
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, said)| check_characters(said, &format!("{place}[{at}]"))),
+        Value::Object(map) => {
+            map.iter().try_for_each(|(key, said)| check_characters(said, &format!("{place}.{key}")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+/// Refuses a key that says nothing in the message that was understood.
+fn check_keys(said: &Value, understood: &Value, place: &str) -> Result<(), String> {
+    match (said, understood) {
+        (Value::Object(said), Value::Object(understood)) => said.iter().try_for_each(|(key, value)| {
+            let place = format!("{place}.{key}");
+            match understood.get(key) {
+                Some(understood) => check_keys(value, understood, &place),
+                None if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => Ok(()),
+                None => {
+                    let known: Vec<_> = understood.keys().map(String::as_str).collect();
+                    Err(format!("{place}: no such element; known here are {}", known.join(", ")))
+                }
+            }
+        }),
+        (Value::Array(said), Value::Array(understood)) => {
+            let mut pairs = said.iter().zip(understood).enumerate();
+            pairs.try_for_each(|(at, (said, known))| check_keys(said, known, &format!("{place}[{at}]")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a message that strict reading finds fault with; an ID may be left out.
+fn check_schema(text: &str) -> Result<(), String> {
+    let findings = Envelope::<AnyBody>::decode_strict(text, &Limits::default()).err().unwrap_or_default();
+    let wrong: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.name != Leniency::MissingId.name())
+        .map(|finding| {
+            let element = text.get(finding.offset..).unwrap_or_default().trim_start_matches('<');
+            let name = element.split([' ', '>', '/']).next().unwrap_or_default();
+            format!("`{name}`: {} ({}); {}", finding.message, finding.clause, remedy(finding.name))
+        })
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// What would be right.
+fn remedy(finding: &str) -> &'static str {
+    match finding {
+        "too_long" => "shorten it",
+        "too_many" => "leave members out",
+        "malformed_time" => "write it like 2026-11-23T10:00:00Z",
+        "boolean_case" => "write true, false, 1 or 0",
+        "value_form" => "write a value of its Type, or another Type",
+        "method_version" => "name the namespace that has it, such as urn:dslforum-org:cwmp-1-2",
+        "oui_form" => "write six upper-case hexadecimal digits",
+        "text_form" | "unknown_number" => "write one of the values that the clause lists",
+        _ => "write it as the clause has it",
+    }
 }
 
 /// The message whose element is `element`, from its fields.
@@ -237,6 +355,55 @@ mod tests {
         ];
         assert_eq!(findings, expected);
         assert_eq!(judge(Vec::new()), Err("it is empty".to_owned()));
+    }
+
+    #[test]
+    fn every_header_survives_json() {
+        let header = json!({"HoldRequests": true, "SessionTimeout": 300, "SupportedCWMPVersions": "1.0,1.4", "UseCWMPVersion": "1.4"});
+        let wanted = json!({"method": "Reboot", "id": "7", "header": header, "body": {"CommandKey": "k"}});
+        let text = encode(serde_json::from_value(wanted).unwrap()).unwrap();
+        let decoded = Envelope::<AnyBody>::decode(text, &Limits::default()).unwrap();
+        let said = serde_json::to_value(said("f".to_owned(), decoded)).unwrap();
+        assert_eq!(said["header"], header);
+    }
+
+    #[test]
+    fn what_means_nothing_or_breaks_the_schema_is_refused_with_its_place_and_a_remedy() {
+        let complaint = |text: &str| match serde_json::from_str::<Wanted>(text) {
+            Ok(wanted) => encode(wanted).unwrap_err(),
+            Err(error) => error.to_string(),
+        };
+        let inform = |time: &str, value: &str| {
+            json!({"method": "Inform", "id": "1", "body": {
+                "DeviceId": {"Manufacturer": "m", "OUI": "00005E", "ProductClass": "p", "SerialNumber": "s"},
+                "Event": [], "MaxEnvelopes": 1, "CurrentTime": time, "RetryCount": 0,
+                "ParameterList": [{"Name": "Device.A", "Value": value, "Type": "xsd:boolean"}],
+            }})
+            .to_string()
+        };
+        let download = json!({"method": "ScheduleDownload", "namespace": "urn:dslforum-org:cwmp-1-0", "body": {
+            "CommandKey": "", "FileType": "1 Firmware Upgrade Image", "URL": "u", "Username": "", "Password": "",
+            "FileSize": 0, "TargetFileName": "", "TimeWindowList": [],
+        }});
+        let cases = [
+            (
+                r#"{"method": "Reboot", "body": {"CommandKey": "k", "When": 1}}"#.to_owned(),
+                "body.When: no such element; known here are CommandKey",
+            ),
+            (r#"{"method": "Reboot", "when": 1}"#.to_owned(), "unknown field `when`"),
+            (r#"{"method": "Reboot", "body": {"CommandKey": "a\u0001"}}"#.to_owned(), "body.CommandKey: "),
+            (
+                json!({"method": "Reboot", "body": {"CommandKey": "k".repeat(33)}}).to_string(),
+                "`CommandKey`: Text longer",
+            ),
+            (inform("garbage", "true"), "`CurrentTime`: A time"),
+            (inform("2026-11-23T10:00:00Z", "maybe"), "`Value`: A parameter's value"),
+            (download.to_string(), "name the namespace that has it"),
+        ];
+        for (text, expected) in cases {
+            let complaint = complaint(&text);
+            assert!(complaint.contains(expected), "{complaint:?} does not say {expected:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //!
 //! ```text
 //!  AwaitInform ──Inform──▶ CpeTurn ──empty──▶ AcsTurn ⇄ Called ──close──▶ Over
+//!       ▲                   │   ▲                            │
+//!       └── fault 8005 ─────┘   └──────────────── Released ◀─┘ after HoldRequests: the CPE may have calls left
 //! ```
 
 use std::{
@@ -24,7 +26,12 @@ enum State {
     AwaitInform,
     CpeTurn,
     AcsTurn,
-    Called { name: &'static str, id: Text },
+    Called {
+        name: &'static str,
+        id: Text,
+    },
+    /// Calls were held back: our empty message gave the CPE the turn for them, and it may have none. (C-08)
+    Released,
     Over,
 }
 
@@ -35,6 +42,7 @@ impl State {
             Self::CpeTurn => "CpeTurn",
             Self::AcsTurn => "AcsTurn",
             Self::Called { .. } => "Called",
+            Self::Released => "Released",
             Self::Over => "Over",
         }
     }
@@ -64,6 +72,12 @@ pub struct Session {
     /// The version that we chose of those that the CPE offers, or that there is none, until it is said. (H-24)
     chosen: Option<Result<Text, Fault>>,
     calls: u32,
+    /// The call that waits for our response is the Inform.
+    is_informing: bool,
+    /// Our messages hold the CPE's calls back. (S-04)
+    holds: bool,
+    /// The CPE has heard so since its last turn.
+    has_held: bool,
     patience: Duration,
     deadline: Instant,
 }
@@ -74,7 +88,19 @@ impl Session {
     pub fn new(patience: Duration, now: Instant) -> Self {
         let (state, version) = (State::AwaitInform, Version::default());
         let deadline = now + patience;
-        Self { state, version, wanted: None, asked: None, chosen: None, calls: 0, patience, deadline }
+        Self {
+            state,
+            version,
+            wanted: None,
+            asked: None,
+            chosen: None,
+            calls: 0,
+            is_informing: false,
+            holds: false,
+            has_held: false,
+            patience,
+            deadline,
+        }
     }
 
     /// Takes one message of the CPE in.
@@ -92,14 +118,19 @@ impl Session {
             self.version = self.wanted.unwrap_or(post.version);
         }
         let state = mem::replace(&mut self.state, State::Over);
+        self.is_informing = state == State::AwaitInform;
         let (state, demand) = match (state, post.body) {
             (State::AwaitInform, FromCpe::Call(call @ AcsMethod::Inform(_))) => {
                 (State::CpeTurn, Demand::Respond(call))
             }
-            (State::CpeTurn, FromCpe::Call(call)) if !matches!(call, AcsMethod::Inform(_)) => {
+            (State::CpeTurn | State::Released, FromCpe::Call(call))
+                if !matches!(call, AcsMethod::Inform(_)) =>
+            {
                 (State::CpeTurn, Demand::Respond(call))
             }
-            (State::CpeTurn, FromCpe::Empty) => (State::AcsTurn, Demand::Choose { last: None }),
+            (State::CpeTurn | State::Released, FromCpe::Empty) => {
+                (State::AcsTurn, Demand::Choose { last: None })
+            }
             (State::Called { name, id: called }, FromCpe::Response(response))
                 if response.name() == name && answers(id.as_ref(), &called) =>
             {
@@ -115,15 +146,20 @@ impl Session {
         Ok(demand)
     }
 
-    /// Answers the call of the last [`Demand::Respond`]; a fault to an Inform ends the session. A CPE that
-    /// offers versions hears which one counts, or that there is none. (H-24)
+    /// Answers the call of the last [`Demand::Respond`]. Fault 8005 to an Inform asks for it once more, and any
+    /// other ends the session. (C-30) A CPE that offers versions hears which one counts, or that there is none.
+    /// (H-24)
     pub fn respond(&mut self, outcome: Result<AcsResponse, Fault>) -> Envelope<FromAcs> {
         let (chosen, outcome) = match self.chosen.take() {
             None => (None, outcome),
             Some(Ok(version)) => (Some(version), outcome),
             Some(Err(fault)) => (None, Err(fault)),
         };
-        let header = Header { use_cwmp_version: chosen, ..Header::with_id(self.asked.take()) };
+        if let (true, Err(fault)) = (self.is_informing, &outcome) {
+            let asks_again = fault.code == FaultCode::RETRY_REQUEST;
+            self.state = if asks_again { State::AwaitInform } else { State::Over };
+        }
+        let header = Header { use_cwmp_version: chosen, ..self.header(self.asked.clone()) };
         let body = match outcome {
             Ok(response) => FromAcs::Response(response),
             Err(fault) => FromAcs::Fault(fault),
@@ -141,13 +177,25 @@ impl Session {
         self.calls += 1;
         let id = Text::from(self.calls.to_string());
         self.state = State::Called { name: method.name(), id: id.clone() };
-        Envelope { version: self.version, header: Header::with_id(Some(id)), body: FromAcs::Call(method) }
+        Envelope { version: self.version, header: self.header(Some(id)), body: FromAcs::Call(method) }
     }
 
-    /// Ends the session with the empty message.
+    /// Holds the CPE's calls back from the next message on, or no longer. (H-21, S-04)
+    pub fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    /// Ends the session with the empty message; where the CPE's calls were held back, it has the turn for them
+    /// first, and its silence ends the session where it has none.
     pub fn close(&mut self) -> Envelope<FromAcs> {
-        self.state = State::Over;
+        self.holds = false;
+        self.state = if mem::take(&mut self.has_held) { State::Released } else { State::Over };
         Envelope::<FromAcs>::empty(self.version)
+    }
+
+    fn header(&mut self, id: Option<Text>) -> Header {
+        self.has_held |= self.holds;
+        Header { hold_requests: self.holds.then_some(true), ..Header::with_id(id) }
     }
 
     /// Whether nothing more will be said.
@@ -167,7 +215,7 @@ impl Session {
     pub fn outstanding(&self) -> Option<&'static str> {
         match &self.state {
             State::Called { name, .. } => Some(name),
-            State::AwaitInform | State::CpeTurn | State::AcsTurn | State::Over => None,
+            State::AwaitInform | State::CpeTurn | State::AcsTurn | State::Released | State::Over => None,
         }
     }
 }

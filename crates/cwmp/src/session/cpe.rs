@@ -4,8 +4,8 @@
 //!  Informing ──InformResponse──▶ Calling ⟲ ──nothing left──▶ Serving ⟲ ──empty──▶ Over
 //! ```
 //!
-//! One rule: what no response arrived for goes back to the agenda ([`Session::into_unanswered`]),
-//! so that delivery at least once is a property of types.
+//! One rule: a call leaves the agenda when its response arrived. A session keeps the same list
+//! ([`Session::into_unanswered`]): wherever it ends, the two agree, as the pair simulation shows.
 
 use std::{collections::VecDeque, mem};
 
@@ -132,7 +132,9 @@ impl Session {
             (State::Serving | State::Held, FromAcs::Call(method)) => {
                 self.asked = reply.header.id;
                 self.version = reply.version;
-                self.state = if holds { State::Held } else { State::Serving };
+                // What was held back comes when the ACS has nothing more to say.
+                let is_held = holds || !self.calls.is_empty();
+                self.state = if is_held { State::Held } else { State::Serving };
                 Ok(Turn { answered: None, demand: Demand::Execute(method) })
             }
             (State::Held, FromAcs::Empty) => Ok(Turn { answered: None, demand: self.next_call(holds) }),

@@ -8,7 +8,10 @@
 //! What must hold whatever the link does: nothing that the CPE has to say is lost, what it says
 //! comes in order, what the ACS wants gets done, and between two failed sessions there is a wait.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -35,8 +38,23 @@ enum Link {
     Slow,
 }
 
+/// How the ACS takes one message.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mood {
+    Fine,
+    /// It holds the CPE's calls back.
+    Holds,
+    /// It wants the call again: fault 8005.
+    Again,
+    /// It fails: fault 8002.
+    Fails,
+}
+
 struct Pair {
     link: Box<dyn Iterator<Item = Link>>,
+    moods: Box<dyn Iterator<Item = Mood>>,
+    /// The CPE offers versions.
+    offers: bool,
     agenda: Agenda,
     plan: Vec<CpeMethod>,
     now: Timestamp,
@@ -46,13 +64,18 @@ struct Pair {
     events: Vec<EventStruct>,
     executed: Vec<CpeMethod>,
     failures: u32,
+    is_refused: bool,
     waited: Duration,
+    /// What the ACS heard and what the CPE carried out, in order.
+    log: Vec<&'static str>,
 }
 
 impl Pair {
     fn over(link: Vec<Link>) -> Self {
         Self {
             link: Box::new(link.into_iter().chain(std::iter::repeat(Link::Fine))),
+            moods: Box::new(std::iter::repeat(Mood::Fine)),
+            offers: false,
             agenda: Agenda::default(),
             plan: Vec::new(),
             now: Timestamp::UNIX_EPOCH,
@@ -61,7 +84,9 @@ impl Pair {
             events: Vec::new(),
             executed: Vec::new(),
             failures: 0,
+            is_refused: false,
             waited: Duration::ZERO,
+            log: Vec::new(),
         }
     }
 
@@ -91,14 +116,33 @@ impl Pair {
     fn session(&mut self) -> Option<()> {
         let events = self.agenda.events();
         let inform = inform(events.clone(), self.agenda.retry_count());
-        let (mut cpe, mut post) = cpe::Session::open(inform, self.agenda.calls());
+        let open = if self.offers { cpe::Session::open_offering } else { cpe::Session::open };
+        let (mut cpe, post) = open(inform, self.agenda.calls());
+        let outcome = self.converse(&mut cpe, post, &events);
+        // A call that was refused is the agenda's to repeat; of all others the session kept the same list.
+        if !mem::take(&mut self.is_refused) {
+            assert_eq!(cpe.into_unanswered(), self.agenda.calls());
+        }
+        outcome
+    }
+
+    fn converse(
+        &mut self,
+        cpe: &mut cpe::Session,
+        mut post: Envelope<FromCpe>,
+        events: &[EventStruct],
+    ) -> Option<()> {
         let mut acs = acs::Session::new(PATIENCE, self.clock);
         loop {
             let reply = self.exchange(&mut acs, &post)?;
             let turn = cpe.receive(reply).ok()?;
             if let Some(answered) = turn.answered {
+                if answered.outcome.is_err() {
+                    self.is_refused = true;
+                    return None;
+                }
                 if let AcsMethod::Inform(_) = &answered.call {
-                    self.agenda.informed(&events, self.now);
+                    self.agenda.informed(events, self.now);
                 } else {
                     self.agenda.answered(&answered.call);
                 }
@@ -106,6 +150,7 @@ impl Pair {
             post = match turn.demand {
                 cpe::Demand::Post(post) => post,
                 cpe::Demand::Execute(method) => {
+                    self.log.push(method.name());
                     self.executed.push(method);
                     cpe.respond(Ok(CpeResponse::Reboot(RebootResponse {})))
                 }
@@ -142,8 +187,13 @@ impl Pair {
         let post = Envelope::<FromCpe>::decode(bytes, &Limits::default()).ok()?.envelope;
         let reply = match acs.receive(post, self.clock).ok()? {
             acs::Demand::Respond(call) => {
-                let response = self.hear(&call);
-                acs.respond(Ok(response))
+                let mood = self.moods.next()?;
+                acs.hold(mood == Mood::Holds);
+                match mood {
+                    Mood::Fine | Mood::Holds => acs.respond(Ok(self.hear(&call))),
+                    Mood::Again => acs.respond(Err(FaultCode::RETRY_REQUEST.into())),
+                    Mood::Fails => acs.respond(Err(FaultCode::ACS_INTERNAL_ERROR.into())),
+                }
             }
             acs::Demand::Choose { last } => {
                 if last.is_some() {
@@ -159,6 +209,7 @@ impl Pair {
     }
 
     fn hear(&mut self, call: &AcsMethod) -> AcsResponse {
+        self.log.push(call.name());
         if let AcsMethod::Inform(inform) = call {
             self.events.extend(inform.event.clone());
             return InformResponse { max_envelopes: 1 }.into();
@@ -204,6 +255,16 @@ fn reboot(number: usize) -> CpeMethod {
     Reboot { command_key: number.to_string().into() }.into()
 }
 
+fn moods() -> impl Strategy<Value = Vec<Mood>> {
+    let mood = prop_oneof![
+        6 => Just(Mood::Fine),
+        2 => Just(Mood::Holds),
+        1 => Just(Mood::Again),
+        1 => Just(Mood::Fails),
+    ];
+    proptest::collection::vec(mood, 0..20)
+}
+
 fn links() -> impl Strategy<Value = Vec<Link>> {
     let link = prop_oneof![
         6 => Just(Link::Fine),
@@ -232,10 +293,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn c07_a_lossy_link_delays_but_loses_nothing(link in links(), calls in 0_usize..4, plan in 0_usize..4) {
+    fn c07_a_lossy_link_delays_but_loses_nothing(
+        link in links(), moods in moods(), offers: bool, calls in 0_usize..4, plan in 0_usize..4,
+    ) {
         let calls: Vec<_> = (0..calls).map(transfer).collect();
         let plan: Vec<_> = (0..plan).map(reboot).collect();
         let mut pair = Pair::over(link);
+        pair.moods = Box::new(moods.into_iter().chain(std::iter::repeat(Mood::Fine)));
+        pair.offers = offers;
         pair.run(&calls, &plan);
         prop_assert_eq!(firsts(&pair.delivered), calls);
         prop_assert_eq!(firsts(&pair.executed), plan);
@@ -260,6 +325,28 @@ fn c30_a_retry_request_repeats_the_same_call_in_the_session() {
     let turn = cpe.receive(Envelope { body: fault, ..Envelope::<FromAcs>::empty(first.version) }).unwrap();
     let cpe::Demand::Post(second) = turn.demand else { panic!("{turn:?}") };
     assert_eq!((second.body, turn.answered), (first.body, None));
+}
+
+#[test]
+fn c30_the_acs_takes_the_inform_again_that_it_asked_for_and_no_other_fault_leaves_a_session() {
+    let (mut cpe, first) = cpe::Session::open(inform(Vec::new(), 0), Vec::new());
+    let mut acs = acs::Session::new(PATIENCE, some_instant());
+    acs.receive(first, some_instant()).unwrap();
+    let reply = acs.respond(Err(FaultCode::RETRY_REQUEST.into()));
+    let cpe::Demand::Post(second) = cpe.receive(reply).unwrap().demand else { panic!("it posts again") };
+    let demand = acs.receive(second, some_instant()).unwrap();
+    assert!(matches!(demand, acs::Demand::Respond(AcsMethod::Inform(_))));
+    acs.respond(Err(FaultCode::ACS_INTERNAL_ERROR.into()));
+    assert!(acs.is_over());
+}
+
+#[test]
+fn s04_h21_the_acs_orders_calls_with_hold_requests_and_takes_them_afterwards() {
+    let mut pair = Pair::over(Vec::new());
+    pair.moods = Box::new([Mood::Holds].into_iter().chain(std::iter::repeat(Mood::Fine)));
+    pair.run(&[transfer(1), transfer(2)], &[reboot(1), reboot(2)]);
+    assert_eq!(pair.log, ["Inform", "Reboot", "Reboot", "TransferComplete", "TransferComplete"]);
+    assert_eq!(pair.failures, 0);
 }
 
 #[test]
@@ -322,6 +409,12 @@ fn s05_h23_a_cpe_may_ask_for_patience() {
     let (_, mut first) = cpe::Session::open(inform(Vec::new(), 0), Vec::new());
     let (now, mut acs) = (some_instant(), acs::Session::new(PATIENCE, some_instant()));
     first.header.session_timeout = Some(300);
-    acs.receive(first, now).unwrap();
+    acs.receive(first.clone(), now).unwrap();
     assert_eq!(acs.deadline() - now, Duration::from_secs(300));
+    for (asked, given) in [(0, 30), (29, 30), (30, 30), (3600, 3600), (3601, 3600), (u32::MAX, 3600)] {
+        let mut acs = acs::Session::new(PATIENCE, now);
+        first.header.session_timeout = Some(asked);
+        acs.receive(first.clone(), now).unwrap();
+        assert_eq!(acs.deadline() - now, Duration::from_secs(given), "{asked}");
+    }
 }

@@ -57,16 +57,21 @@ fn now() -> Instant {
 fn acs_in(state: &str) -> acs::Session {
     let mut session = acs::Session::new(Duration::from_secs(60), now());
     let posts = [FromCpe::Call(inform().into()), FromCpe::Empty];
-    let steps = ["AwaitInform", "CpeTurn", "AcsTurn", "Called", "Over"]
+    let steps = ["AwaitInform", "CpeTurn", "AcsTurn", "Called", "Released", "Over"]
         .iter()
         .position(|name| *name == state)
         .unwrap();
+    session.hold(state == "Released");
     for body in posts.into_iter().take(steps.min(2)) {
+        let is_inform = body != FromCpe::Empty;
         session.receive(envelope(body), now()).unwrap();
+        if is_inform {
+            session.respond(Ok(InformResponse { max_envelopes: 1 }.into()));
+        }
     }
     match state {
         "Called" => drop(session.call(Reboot { command_key: "".into() }.into())),
-        "Over" => drop(session.close()),
+        "Released" | "Over" => drop(session.close()),
         _ => {}
     }
     session
@@ -117,7 +122,7 @@ fn cpe_cell(outcome: Result<cpe::Turn, Violation>) -> String {
 #[test]
 fn c08_c09_s03_the_matrix_of_states_and_messages_is_as_reviewed() {
     let mut table = String::new();
-    for state in ["AwaitInform", "CpeTurn", "AcsTurn", "Called", "Over"] {
+    for state in ["AwaitInform", "CpeTurn", "AcsTurn", "Called", "Released", "Over"] {
         for (name, body) in from_cpe() {
             let cell = acs_cell(acs_in(state).receive(envelope(body), now()));
             writeln!(table, "ACS  {state:<12} {name:<18} {cell}").unwrap();

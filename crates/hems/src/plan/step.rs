@@ -134,7 +134,7 @@ impl Step {
 
 impl Setting {
     fn wire(&self, name: Text) -> ParameterValueStruct {
-        let value = Value { kind: self.kind, text: self.value.clone().into() };
+        let value = Value::new(self.kind, self.value.clone());
         ParameterValueStruct { name, value }
     }
 }

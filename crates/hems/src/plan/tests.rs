@@ -98,7 +98,7 @@ impl Cell {
                 };
                 let value = |(path, (text, kind)): (&String, &(String, ValueKind))| ParameterValueStruct {
                     name: self.wire(path),
-                    value: Value { kind: self.said(*kind), text: text.clone().into() },
+                    value: Value::new(self.said(*kind), text.clone()),
                 };
                 let asked = self.values.iter().filter(|(path, _)| is_asked(path));
                 let parameter_list = asked.map(value).collect();

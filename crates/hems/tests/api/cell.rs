@@ -159,7 +159,7 @@ pub(crate) fn inform(serial: &str, events: &[EventCode]) -> Inform {
 }
 
 pub(crate) fn parameter(name: &str, text: &str, kind: ValueKind) -> ParameterValueStruct {
-    ParameterValueStruct { name: name.to_owned().into(), value: Value { kind, text: text.to_owned().into() } }
+    ParameterValueStruct { name: name.to_owned().into(), value: Value::new(kind, text.to_owned()) }
 }
 
 /// The parameters of an honest cell, which goes on the air at once.

@@ -33,7 +33,7 @@ async fn s12_garbage_is_answered_or_closed_and_counted() {
         ("<a".to_owned(), "malformed"),
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".to_owned(), "document_type"),
         (envelope(&format!("<cwmp:Inform>{deep}</cwmp:Inform>")), "beyond_limits"),
-        ("<Envelope/>".to_owned(), "wrong_namespace"),
+        ("<html/>".to_owned(), "wrong_namespace"),
         (envelope("<x:Inform xmlns:x=\"urn:other\"/>"), "wrong_namespace"),
         (envelope("<cwmp:Inform/>"), "bad_arguments"),
     ] {

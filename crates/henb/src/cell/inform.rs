@@ -25,6 +25,7 @@ impl Cell {
     /// The Inform of a session that opens now. (TR-069 A.3.3.1, C-01, C-04)
     pub(crate) fn inform(&mut self) -> Inform {
         self.refresh();
+        let events = self.events();
         let fact = |name: &str| Text::from(self.device.value(&format!("Device.DeviceInfo.{name}")));
         Inform {
             device_id: DeviceId {
@@ -33,24 +34,24 @@ impl Cell {
                 product_class: fact("ProductClass"),
                 serial_number: fact("SerialNumber"),
             },
-            event: self.events(),
             max_envelopes: 1,
             current_time: self.current_time(),
             retry_count: self.agenda.retry_count(),
-            parameter_list: self.inform_parameters(),
+            parameter_list: self.inform_parameters(&events),
+            event: events,
         }
     }
 
     /// A change that is told passively goes along with whatever asks for a session. (TR-069 A.3.2.4)
-    fn events(&self) -> Vec<EventStruct> {
-        let mut events = self.agenda.events();
+    fn events(&mut self) -> Vec<EventStruct> {
+        let mut events = self.agenda.say();
         if !self.changed.is_empty() && !self.has_news() {
             events.push(EventCode::VALUE_CHANGE.into());
         }
         events
     }
 
-    fn inform_parameters(&self) -> Vec<ParameterValueStruct> {
+    fn inform_parameters(&self, events: &[EventStruct]) -> Vec<ParameterValueStruct> {
         let mut list = self.device.forced_inform();
         // The moment of the start tells a cell from its copy, which no certificate does.
         list.extend(
@@ -64,7 +65,7 @@ impl Cell {
             let is_new = list.iter().all(|entry| entry.name != path.as_str());
             list.extend(self.device.get(path).ok().filter(|_| is_new).into_iter().flatten());
         }
-        for path in self.wished() {
+        for path in self.wished(events) {
             let is_new = list.iter().all(|entry| entry.name != path.as_str());
             list.extend(self.device.get(&path).ok().filter(|_| is_new).into_iter().flatten());
         }
@@ -81,8 +82,8 @@ impl Cell {
     }
 
     /// The parameters that the ACS wants with these events. (C-05)
-    fn wished(&self) -> BTreeSet<Path> {
-        let events: Vec<String> = self.events().iter().map(|event| event.event_code.to_string()).collect();
+    fn wished(&self, events: &[EventStruct]) -> BTreeSet<Path> {
+        let events: Vec<String> = events.iter().map(|event| event.event_code.to_string()).collect();
         let tree = self.device.memory().tree();
         let value = |row: &Path, name: &str| self.device.value(&format!("{row}{name}"));
         let table = Path::parse(WISHES).unwrap_or_else(|_| Path::root());
