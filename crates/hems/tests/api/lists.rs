@@ -11,7 +11,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const GRACE: &str = "/api/v1/trust/grace";
 
 /// A H(e)MS whose anchor has a file of lists that is none yet.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let cwmp = "certificate = \"pki/hems/localhost.pem\"\nkey = \"pki/hems/localhost.key\"\n";
     let anchor = "[[cwmp.anchors]]\nname = \"manufacturer\"\ncertificates = \"pki/manufacturer.pem\"\n\
                   realms = [\"hnb.example\"]\ncrls = [\"lists.pem\"]\n";
