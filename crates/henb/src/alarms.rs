@@ -49,6 +49,9 @@ alarms! {
     /// The serving H(e)MS was refused so often that the cell turned to the recovery endpoint. (G-03)
     HemsRefused "hems-refused" "Major" "Processing Error Alarm" "Application Subsystem Failure"
         "the certificate of the H(e)MS is refused"
+    /// A server asked for a shared secret, which no cell has and no H(e)MS needs. (A-17, P-07)
+    SharedSecret "shared-secret" "Major" "Security Service or Mechanism Violation" "Authentication Failure"
+        "the server wants a shared secret"
 }
 
 /// The alarms that stand.

@@ -191,8 +191,11 @@ impl Agent {
         self.unsure = (!self.clock.synchronised()).then_some(dates);
     }
 
-    /// Counts what leads to the recovery endpoint and back. (G-03)
+    /// Counts what leads to the recovery endpoint and back (G-03), and complains of who wants a shared secret.
     pub(super) fn count(&mut self, target: Target, outcome: &Result<(), SessionError>) {
+        if let Err(SessionError::Link(error @ LinkError::SharedSecret(_))) = outcome {
+            self.cell.raise(Alarm::SharedSecret, &error.to_string());
+        }
         let outcome = match outcome {
             Ok(()) => Outcome::Closed,
             Err(SessionError::Link(LinkError::Tls(refusal))) if refusal.reason.is_by_certificate() => {
@@ -206,6 +209,7 @@ impl Agent {
         match (target, outcome) {
             (Target::Serving, Outcome::Closed) => {
                 self.cell.clear(Alarm::HemsRefused);
+                self.cell.clear(Alarm::SharedSecret);
                 if self.clock.synchronised() {
                     self.cell.clear(Alarm::ClockCorrected);
                     self.cell.clear(Alarm::ClockFile);
