@@ -170,7 +170,7 @@ impl Acceptor {
         let terms = &self.resumer.terms;
         let (now, trust) = (terms.clock.now(), Arc::clone(&present.trust));
         let bench = Bench { trust, profile: terms.profile, role: Role::Henb, now, judge };
-        let attempt = handshake::prepare(&mut ssl, bench);
+        let attempt = handshake::prepare(&mut ssl, bench)?;
         let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
         match self.recheck(stream.ssl(), &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
@@ -322,5 +322,6 @@ fn no_sslv2_hello(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<ClientHelloR
         *alert = SslAlert::ILLEGAL_PARAMETER;
         return Err(ErrorStack::get());
     }
+    handshake::note_hello(ssl);
     Ok(ClientHelloResponse::SUCCESS)
 }

@@ -5,7 +5,8 @@
 //! two parsers could read in two ways is refused. (TS 33.320 8.3.3, A-07 to A-10, I-01 to I-04)
 
 use jiff::Timestamp;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::asn1_rs::Any;
+use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate, X509Version};
 
 use crate::certificate::{dns_names, has_strong_signature, key_kind, rsa_bits};
 use crate::identity::{Identity, is_eui};
@@ -20,13 +21,43 @@ pub(crate) enum Role {
     Hems,
 }
 
-/// Reads DER as exactly one certificate.
+/// Reads DER as exactly one certificate of X.509 v3 that no two readers read in two ways.
 pub(crate) fn read(der: &[u8]) -> Result<X509Certificate<'_>, Refusal> {
     match X509Certificate::from_der(der) {
-        Ok(([], certificate)) => Ok(certificate),
+        Ok(([], certificate)) => well_formed(&certificate).map(|()| certificate),
         Ok(_) => Err(Refusal::new(Reason::MalformedCertificate, "bytes follow the certificate")),
         Err(error) => Err(Refusal::new(Reason::MalformedCertificate, error.to_string())),
     }
+}
+
+/// The extensions that decide something here: subjectAltName, key usage, extended key usage, basic constraints.
+const DECISIVE: [&str; 4] = ["2.5.29.17", "2.5.29.15", "2.5.29.37", "2.5.29.19"];
+
+/// Version 3, and of each extension one, whole and not empty. (RFC 5280 4.1.2.1, 4.2)
+fn well_formed(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
+    if certificate.version() != X509Version::V3 {
+        let number = certificate.version().0.saturating_add(1);
+        return Err(malformed(format!("it is X.509 v{number} and not v3")));
+    }
+    let mut seen = Vec::new();
+    for extension in certificate.extensions() {
+        let oid = extension.oid.to_id_string();
+        if seen.contains(&oid) {
+            return Err(malformed(format!("the extension {oid} is there twice")));
+        }
+        let is_one = matches!(Any::from_der(extension.value), Ok(([], _)));
+        let is_empty = match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(names) => names.general_names.is_empty(),
+            ParsedExtension::KeyUsage(usage) => usage.flags == 0,
+            _ => false,
+        };
+        if DECISIVE.contains(&oid.as_str()) && (!is_one || is_empty) {
+            let what = if is_one { "says nothing" } else { "is not one DER value" };
+            return Err(malformed(format!("the extension {oid} {what}")));
+        }
+        seen.push(oid);
+    }
+    Ok(())
 }
 
 /// Every rule for the peer's own certificate but its dates and its place in a chain.
@@ -39,16 +70,31 @@ pub(crate) fn leaf_rules(certificate: &X509Certificate<'_>, trial: &mut Trial<'_
     no_hostile_names(certificate)
 }
 
-/// What the engine checks in a CA between leaf and root, said again because it says it in full handshakes only.
+/// What a CA between leaf and root has to be; the engine asks for less, and in full handshakes only. Of a root, which
+/// the operator chose, [`context::roots`](crate::context) asks when it is loaded.
 pub(crate) fn authority_rules(
     certificate: &X509Certificate<'_>,
     depth: usize,
     trial: &mut Trial<'_>,
 ) -> Result<(), Refusal> {
-    strength(certificate, trial).map_err(|refusal| {
+    strength(certificate, trial).and_then(|()| says_ca(certificate)).map_err(|refusal| {
         let detail = format!("{}{}", refusal.detail, whose(certificate, depth));
         Refusal::new(refusal.reason, detail)
     })
+}
+
+/// Critical basic constraints, and critical key usage with keyCertSign. (A-10; TS 33.310 6.1.4)
+fn says_ca(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
+    let bad = |detail: &str| Err(Refusal::new(Reason::BadChain, detail));
+    let constraints = certificate.basic_constraints().map_err(malformed)?;
+    if !constraints.is_some_and(|constraints| constraints.critical && constraints.value.ca) {
+        return bad("there are no critical basic constraints that say CA:TRUE");
+    }
+    let usage = certificate.key_usage().map_err(malformed)?;
+    if !usage.is_some_and(|usage| usage.critical && usage.value.key_cert_sign()) {
+        return bad("there is no critical key usage with keyCertSign");
+    }
+    Ok(())
 }
 
 /// Which certificate of a chain a complaint is about: nothing for the leaf.
@@ -105,6 +151,10 @@ fn no_ca(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
             "the certificate is a CA's (basicConstraints CA:TRUE)",
         ));
     }
+    let usage = certificate.key_usage().map_err(malformed)?;
+    if usage.is_some_and(|usage| usage.value.key_cert_sign()) {
+        return Err(Refusal::new(Reason::CaCertificate, "the certificate may sign others (keyCertSign)"));
+    }
     Ok(())
 }
 
@@ -150,7 +200,7 @@ pub(crate) fn suite_usage(certificate: &X509Certificate<'_>, is_forward_secret: 
     }
 }
 
-/// Extended key usage may be absent; where it is there it names the role.
+/// Extended key usage may be absent; where it is there it names the role, which anyExtendedKeyUsage does not.
 fn purpose(certificate: &X509Certificate<'_>, role: Role) -> Result<(), Refusal> {
     let Some(extended) = certificate.extended_key_usage().map_err(malformed)? else {
         return Ok(());
@@ -159,7 +209,7 @@ fn purpose(certificate: &X509Certificate<'_>, role: Role) -> Result<(), Refusal>
         Role::Henb => (extended.value.client_auth, "extended key usage lacks clientAuth"),
         Role::Hems => (extended.value.server_auth, "extended key usage lacks serverAuth"),
     };
-    if named || extended.value.any { Ok(()) } else { Err(Refusal::new(Reason::ExtendedKeyUsage, missing)) }
+    if named { Ok(()) } else { Err(Refusal::new(Reason::ExtendedKeyUsage, missing)) }
 }
 
 /// A time field beside the validity. (P-18; RFC 3280 4.2.1.4)
@@ -310,7 +360,7 @@ mod tests {
             (usages(henb(), &[]), Role::Henb, Some(Reason::KeyUsage)),
             (usages(henb(), &[Usage::KeyEncipherment]), Role::Henb, Some(Reason::KeyUsage)),
             (usages(hems.clone(), &[Usage::KeyEncipherment]), Role::Hems, None),
-            (usages(hems, &[Usage::KeyCertSign]), Role::Hems, Some(Reason::KeyUsage)),
+            (usages(hems, &[Usage::KeyCertSign]), Role::Hems, Some(Reason::CaCertificate)),
             (henb().as_ca(), Role::Henb, Some(Reason::CaCertificate)),
         ] {
             assert_eq!(reason(&order, &key, role), expected, "{order:?}");
@@ -415,6 +465,22 @@ mod tests {
         identity_of(&certificate).ok();
         common_name_identity(&certificate);
         suite_usage(&certificate, true).ok();
+    }
+
+    #[test]
+    fn a09_what_follows_inside_an_extension_and_what_says_nothing_is_malformed() {
+        let good = der(&henb(), &Key::generate(2048).unwrap());
+        let at = |bytes: &[u8]| good.windows(bytes.len()).rposition(|window| window == bytes).unwrap();
+        let [mut longer, mut empty] = [good.clone(), good.clone()];
+        // The SEQUENCE of names ends a byte earlier than its OCTET STRING.
+        let names = at(NAME.as_bytes()) - 4;
+        longer[names + 1] -= 1;
+        longer[names + 3] -= 1;
+        // keyUsage: BIT STRING digitalSignature.
+        let usage = at(&[0x03, 0x02, 0x07, 0x80]);
+        empty[usage + 3] = 0;
+        let reasons = [longer, empty].map(|der| read(&der).unwrap_err().reason);
+        assert_eq!(reasons, [Reason::MalformedCertificate; 2]);
     }
 
     #[test]
