@@ -162,3 +162,32 @@ async fn t08_p18_a_connection_does_not_outlive_its_certificate() {
     until_parted(&world, "certificate_expired").await;
     assert!(cell.try_post("").await.is_err());
 }
+
+#[test]
+fn p18_a05_a_certificate_that_every_cell_would_refuse_is_said_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = folder.path().join("pki");
+    pki::init(&lab).unwrap();
+    let own = pki::issue_hems(&lab, "localhost").unwrap();
+    let operator = lab.join("operator");
+    let [chain, key] = ["localhost.pem", "localhost.key"].map(|name| operator.join(name));
+    let authority = pki::Authority::load(&KeyPair { chain, key }).unwrap();
+    let key = pki::Key::load(&own.key).unwrap();
+    let now = Timestamp::now();
+    let (month, over) = (Validity { not_before: now - HOUR * 1000, not_after: now + HOUR }, now - HOUR * 900);
+    for (host, valid, expected) in [
+        ("localhost", month, None),
+        ("localhost", Validity { not_after: over, ..month }, Some("certificate_expired")),
+        ("sub.localhost", month, Some("wrong_name")),
+    ] {
+        let leaf = authority.issue(&pki::LeafOrder::hems(host).valid(valid), &key).unwrap();
+        leaf.write(folder.path(), "own", &key).unwrap();
+        let text = "lab = true\nstate_dir = \"state\"\n[cwmp]\nlisten = [\"127.0.0.1:0\"]\n\
+                    certificate = \"own.pem\"\nkey = \"own.key\"\nurl = \"https://localhost:7547/\"\n\
+                    [[cwmp.anchors]]\nname = \"m\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"a.example\"]\n\
+                    [gate]\npolicy = \"accept-declared\"\n";
+        let faults = hems::Config::parse(text, &folder.path().join("hems.toml")).unwrap().faults();
+        assert_eq!(faults.len(), usize::from(expected.is_some()), "{host}: {faults:?}");
+        assert!(faults.iter().all(|fault| fault.contains(expected.unwrap())), "{host}: {faults:?}");
+    }
+}
