@@ -44,7 +44,7 @@ fn provision(config: &Config, anchors: &Path) -> Provision {
 }
 
 fn terms(config: &Config, clock: &Arc<RestoredClock>) -> Terms {
-    Terms { lab: config.lab, ..Terms::new(clock.clone()) }
+    Terms { lab: config.lab, profile: config.trust.profile, ..Terms::new(clock.clone()) }
 }
 
 /// Says whether the configured files are good, and keeps nothing.
