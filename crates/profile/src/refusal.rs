@@ -291,7 +291,28 @@ impl Reason {
             | Self::NoCertificateRequest => 113,
             Self::ProtocolVersion => 70,
             Self::Fallback => 86,
-            _ => return None,
+            Self::NoClientCertificate
+            | Self::NoCommonSignature
+            | Self::Renegotiation
+            | Self::OutsideProfile
+            | Self::Sslv2Hello
+            | Self::PlainHttp
+            | Self::HandshakeTimeout
+            | Self::HandshakeBroken
+            | Self::BadProof
+            | Self::Internal
+            | Self::PeerRefusesUsExpired
+            | Self::PeerRefusesUsNotYetValid
+            | Self::PeerRefusesUsUnknownIssuer
+            | Self::PeerRefusesUs
+            | Self::NoTunnelIdentity
+            | Self::TunnelOfAnother
+            | Self::ProxyHeader
+            | Self::DeviceIdMismatch
+            | Self::UnknownIdentity
+            | Self::DeviceIdClaimedTwice
+            | Self::OuiMismatch
+            | Self::CloneSuspected => return None,
         })
     }
 }

@@ -46,11 +46,9 @@ fn well_formed(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
             return Err(malformed(format!("the extension {oid} is there twice")));
         }
         let is_one = matches!(Any::from_der(extension.value), Ok(([], _)));
-        let is_empty = match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => names.general_names.is_empty(),
-            ParsedExtension::KeyUsage(usage) => usage.flags == 0,
-            _ => false,
-        };
+        let parsed = extension.parsed_extension();
+        let is_empty = matches!(parsed, ParsedExtension::SubjectAlternativeName(names) if names.general_names.is_empty())
+            || matches!(parsed, ParsedExtension::KeyUsage(usage) if usage.flags == 0);
         if DECISIVE.contains(&oid.as_str()) && (!is_one || is_empty) {
             let what = if is_one { "says nothing" } else { "is not one DER value" };
             return Err(malformed(format!("the extension {oid} {what}")));
