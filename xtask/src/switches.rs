@@ -7,7 +7,7 @@
 //!   copy ─▶ for each switch: replace ─▶ the row's tests, nearest crate first ─▶ red: proven · green: not
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,6 +24,8 @@ const FOLDER: &str = "xtask/switches/";
 
 /// Seconds that the tests of a row may take in one crate; the slowest take half a minute.
 const PATIENCE: &str = "150";
+/// Seconds that the tests of all rows may take in one crate.
+const STOCK_PATIENCE: &str = "900";
 
 /// The sections whose every row must have one.
 const SECTIONS: [char; 6] = ['P', 'T', 'A', 'I', 'K', 'X'];
@@ -81,6 +83,8 @@ fn unswitched(claims: &[Claim], switches: &[Switch]) -> BTreeSet<String> {
 /// What became of a row's tests when its rule was off.
 enum Verdict {
     Red(String),
+    /// No test failed in time, and some did not end: the rule may be what ends them, or the machine is slow.
+    Late(String),
     Green,
     Broken,
 }
@@ -95,8 +99,12 @@ pub(crate) fn run(wanted: &[&str]) -> Answer {
     let is_wanted = |row: &str| wanted.is_empty() || wanted.contains(&row);
     chosen.retain(|switch| is_wanted(&switch.row));
     missing.retain(|row| is_wanted(row));
-    let copy = Copy::make(&root)?;
-    let mut is_proven = missing.is_empty() && !chosen.is_empty();
+    let mut copy = Copy::make(&root)?;
+    copy.take_stock(&chosen, &claims)?;
+    let mut is_proven = missing.is_empty() && !chosen.is_empty() && copy.red_before.is_empty();
+    for test in &copy.red_before {
+        println!("RED BEFORE  {test}: it proves nothing");
+    }
     for row in &missing {
         println!("{row}  has tests and no switch");
     }
@@ -104,11 +112,12 @@ pub(crate) fn run(wanted: &[&str]) -> Answer {
         let verdict = copy.try_out(switch, &claims)?;
         let words = match &verdict {
             Verdict::Red(test) => format!("red    {test}"),
+            Verdict::Late(name) => format!("red by time  a test of {name} did not end within {PATIENCE} s"),
             Verdict::Green => "GREEN  its tests pass without the rule".to_owned(),
             Verdict::Broken => "BROKEN  does not build".to_owned(),
         };
         println!("{}  {words}", switch.row);
-        is_proven &= matches!(verdict, Verdict::Red(_));
+        is_proven &= matches!(verdict, Verdict::Red(_) | Verdict::Late(_));
     }
     println!("{} switches, {}", chosen.len(), if is_proven { "all red" } else { "not all red" });
     Ok(is_proven)
@@ -119,6 +128,16 @@ struct Copy {
     tree: PathBuf,
     target: PathBuf,
     oracles: PathBuf,
+    /// Tests that fail with every rule in place.
+    red_before: BTreeSet<String>,
+}
+
+/// What one run of tests said.
+#[derive(Default)]
+struct Run {
+    is_built: bool,
+    is_late: bool,
+    failed: BTreeSet<String>,
 }
 
 impl Copy {
@@ -126,7 +145,8 @@ impl Copy {
         let folder = cargo::target_directory()?.join("prove");
         let oracles =
             std::env::var_os("HEARTH_ORACLES").map_or_else(|| root.join("../shared"), PathBuf::from);
-        let copy = Self { tree: folder.join("tree"), target: folder.join("target"), oracles };
+        let red_before = BTreeSet::new();
+        let copy = Self { tree: folder.join("tree"), target: folder.join("target"), oracles, red_before };
         let listed = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
@@ -156,6 +176,25 @@ impl Copy {
         verdict
     }
 
+    /// Runs the tests of the chosen rows once with every rule in place: what is red then proves nothing.
+    fn take_stock(&mut self, chosen: &[Switch], claims: &[Claim]) -> Result<(), Box<dyn std::error::Error>> {
+        let mut rows: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for claim in claims.iter().filter(|claim| chosen.iter().any(|switch| switch.row == claim.id)) {
+            if let Some(name) = package(&claim.path) {
+                rows.entry(name).or_default().insert(filter(&claim.id));
+            }
+        }
+        for (name, filters) in rows {
+            let run = self.test(name, &filters, STOCK_PATIENCE)?;
+            if !run.is_built {
+                return Err(format!("{name} does not build with every rule in place").into());
+            }
+            self.red_before.extend(run.failed.iter().map(|test| format!("{name} {test}")));
+            self.red_before.extend(run.is_late.then(|| format!("{name}, whose tests do not end")));
+        }
+        Ok(())
+    }
+
     fn judge(&self, switch: &Switch, claims: &[Claim]) -> Result<Verdict, Box<dyn std::error::Error>> {
         let row = switch.row.as_str();
         let mut crates: Vec<&str> =
@@ -165,36 +204,44 @@ impl Copy {
         crates.sort_by_key(|name| (Some(*name) != package(&switch.file), *name == "e2e"));
         crates.dedup();
         for name in crates {
-            let (built, failed) = self.test(name, row)?;
-            if !built {
+            let run = self.test(name, &BTreeSet::from([filter(row)]), PATIENCE)?;
+            if !run.is_built {
                 return Ok(Verdict::Broken);
             }
-            if let Some(test) = failed {
-                return Ok(Verdict::Red(format!("{name} {test}")));
+            let failed = run.failed.iter().map(|test| format!("{name} {test}"));
+            if let Some(test) = failed.into_iter().find(|test| !self.red_before.contains(test)) {
+                return Ok(Verdict::Red(test));
+            }
+            if run.is_late {
+                return Ok(Verdict::Late(name.to_owned()));
             }
         }
         Ok(Verdict::Green)
     }
 
-    /// Whether the crate builds, and the first of the row's tests in it that fails.
-    fn test(&self, name: &str, row: &str) -> std::io::Result<(bool, Option<String>)> {
+    /// Whether the crate builds, and which of the tests with these names fail in time.
+    fn test(&self, name: &str, filters: &BTreeSet<String>, patience: &str) -> std::io::Result<Run> {
         let processes: &[&str] = &["build", "--locked", "--bins", "-p", "cli", "-p", "henb"];
         let tests: &[&str] = &["test", "--locked", "--no-run", "-p", name];
         for arguments in if name == "e2e" { vec![processes, tests] } else { vec![tests] } {
             if !self.cargo(arguments)?.status.success() {
-                return Ok((false, None));
+                return Ok(Run::default());
             }
         }
-        let filter = format!("{}_", row.to_lowercase().replace('-', ""));
-        // Without its rule a test may wait for ever: it ends with all that it started, and that is red too.
-        let limited =
-            ["-k", "5", PATIENCE, "cargo", "test", "--locked", "--no-fail-fast", "-p", name, "--", &filter];
+        // Without its rule a test may wait for ever: it ends with all that it started.
+        let mut limited =
+            vec!["-k", "5", patience, "cargo", "test", "--locked", "--no-fail-fast", "-p", name, "--"];
+        limited.extend(filters.iter().map(String::as_str));
         let output = self.within("timeout", &limited)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let failed = text.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+        let failed = text.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+        let mut failed: BTreeSet<String> = failed.map(str::to_owned).collect();
+        let is_late = LATE.contains(&output.status.code());
         // A binary that dies names no test.
-        let died = (!output.status.success()).then(|| "a test binary died".to_owned());
-        Ok((true, failed.map(str::to_owned).or(died)))
+        if !output.status.success() && !is_late && failed.is_empty() {
+            failed.insert("a test binary died".to_owned());
+        }
+        Ok(Run { is_built: true, is_late, failed })
     }
 
     fn cargo(&self, arguments: &[&str]) -> std::io::Result<std::process::Output> {
@@ -217,6 +264,14 @@ impl Copy {
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         command
     }
+}
+
+/// What `timeout` ends with when it had to end something, gently or not; a signal has no code.
+const LATE: [Option<i32>; 3] = [Some(124), Some(137), None];
+
+/// What the names of a row's tests have in front.
+fn filter(row: &str) -> String {
+    format!("{}_", row.to_lowercase().replace('-', ""))
 }
 
 /// The crate that a file belongs to.

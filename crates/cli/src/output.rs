@@ -48,11 +48,16 @@ pub(crate) fn cell(value: Option<&Value>) -> String {
     }
 }
 
-/// Text with its control characters shown.
+/// Text with its control characters shown, and those that hide text or turn it round.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .map(|c| if c.is_control() || is_unseen(c) { c.escape_default().to_string() } else { c.to_string() })
         .collect()
+}
+
+/// Marks of direction, spaces of no width, separators of lines. (Unicode's Cf, Zl and Zp, as far as terminals heed them)
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// An error with its causes, in one line each.
@@ -88,5 +93,6 @@ mod tests {
     #[test]
     fn text_of_a_peer_cannot_move_the_cursor() {
         assert_eq!(harmless("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+        assert_eq!(harmless("\u{202e}live\u{200b}"), "\\u{202e}live\\u{200b}");
     }
 }

@@ -119,6 +119,12 @@ impl Config {
         Self::parse(&text, path)
     }
 
+    /// What every cell would refuse as things are: our certificate is over, or names another host than the URL.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        self.transport.tls.as_ref().map(|tls| tls.faults(&self.url)).unwrap_or_default()
+    }
+
     /// Checks a text as if it stood in the file `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
         let failed = |errors| ConfigErrors { path: path.to_owned(), errors };

@@ -99,8 +99,11 @@ impl Doors {
 
     /// The profile of the listener of that name; of the first where nobody says.
     pub(crate) fn profile(&self, listener: Option<&str>) -> Option<&'static Profile> {
-        let is_meant = |door: &&Door| listener.is_none_or(|name| door.listener.name == name);
-        self.doors.iter().find(is_meant).map(|door| door.listener.terms.profile)
+        self.door(listener).map(|door| door.listener.terms.profile)
+    }
+
+    fn door(&self, listener: Option<&str>) -> Option<&Door> {
+        self.doors.iter().find(|door| listener.is_none_or(|name| door.listener.name == name))
     }
 
     /// The names of the listeners.
@@ -108,9 +111,9 @@ impl Doors {
         self.doors.iter().map(|door| door.listener.name.as_str()).collect()
     }
 
-    /// The file of that certificate's chain.
-    pub(crate) fn chain(&self) -> Option<&Path> {
-        self.doors.first().map(|door| door.listener.materials.own.chain.as_path())
+    /// The file with the chain of the listener of that name; of the first where nobody says.
+    pub(crate) fn chain(&self, listener: Option<&str>) -> Option<&Path> {
+        self.door(listener).map(|door| door.listener.materials.own.chain.as_path())
     }
 
     /// Loads every file again, changed or not.

@@ -25,7 +25,7 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use profile::{Acceptor, Reason, Refusal};
+use profile::{Acceptor, Reason, Refusal, Vigil};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -53,10 +53,18 @@ trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
 
-/// The tunnel of a connection is gone: the connection ends without an answer, as it would have been refused.
+/// What vouched for a connection is gone: it ends without an answer, as it would have been refused.
 #[derive(Debug, thiserror::Error)]
-#[error("the tunnel is gone")]
+#[error("nobody vouches for this connection any more")]
 struct Gone;
+
+/// A connection whose peer has an identity.
+struct Arrival {
+    stream: Box<dyn Wire>,
+    peer: Peer,
+    /// Watches over its certificate; nothing where the tunnel alone vouches.
+    vigil: Option<Vigil>,
+}
 
 /// The listeners' shared part.
 pub(crate) struct Endpoint {
@@ -125,7 +133,7 @@ impl Endpoint {
         let arrival = self.in_a_place(async { self.arrive(tcp, acceptor, &mut source).await }).await;
         match arrival {
             Ok(None) => {}
-            Ok(Some((stream, peer))) => {
+            Ok(Some(Arrival { stream, peer, vigil })) => {
                 // Only who has an identity counts among the connections.
                 let Ok(_permit) = self.connections.try_acquire() else {
                     tracing::warn!(address = %source, "too many connections");
@@ -133,7 +141,7 @@ impl Endpoint {
                 };
                 let connection = self.numbers.fetch_add(1, Ordering::Relaxed);
                 let caller = Caller { peer: Arc::new(peer), address: source, connection };
-                self.serve_until_blocked(stream, caller).await;
+                self.serve_while_good(stream, caller, vigil.as_ref()).await;
             }
             Err(refusal) => self.hems.ledger.note(&refusal, source.ip()),
         }
@@ -148,8 +156,9 @@ impl Endpoint {
         }
     }
 
-    /// A block ends what is open at once: the connection with whatever is said on it, and the session. (I-12)
-    async fn serve_until_blocked(&self, stream: Box<dyn Wire>, caller: Caller) {
+    /// A block ends what is open at once: the connection with whatever is said on it, and the session. (I-12) So
+    /// does what a new handshake would be refused for, with the session that lives on the connection. (T-08)
+    async fn serve_while_good(&self, stream: Box<dyn Wire>, caller: Caller, vigil: Option<&Vigil>) {
         let peer = Arc::clone(&caller.peer);
         tokio::select! {
             // First, so that nothing more is said once the block is there.
@@ -157,10 +166,17 @@ impl Endpoint {
             why = self.hems.blocks.until_blocked(&peer.identity, peer.chain()) => {
                 let facts = peer.certificate().cloned();
                 self.hems.ledger.note(&Refusal::new(Reason::Blocked, why).about(facts), caller.address.ip());
+                self.hems.cut(&peer.identity, Outcome::Blocked).await;
             }
-            () = self.serve(stream, caller.clone()) => return,
+            refusal = until_refused(vigil) => self.part(&caller, &refusal, Outcome::TrustGone).await,
+            () = self.serve(stream, caller.clone(), vigil) => {}
         }
-        self.hems.cut(&peer.identity, Outcome::Blocked).await;
+    }
+
+    /// Ends the session of a connection that would be refused now.
+    async fn part(&self, caller: &Caller, refusal: &Refusal, outcome: Outcome) {
+        self.hems.ledger.note(refusal, caller.address.ip());
+        post::part(&self.hems, caller, outcome).await;
     }
 
     /// From a TCP connection to a stream and who is at its end; `source` becomes what a balancer says. Nothing where
@@ -171,14 +187,14 @@ impl Endpoint {
         mut tcp: TcpStream,
         acceptor: Option<Acceptor>,
         source: &mut SocketAddr,
-    ) -> Result<Option<(Box<dyn Wire>, Peer)>, Refusal> {
+    ) -> Result<Option<Arrival>, Refusal> {
         let patience = Duration::from_secs(self.limits.header_seconds.into());
         if !self.transport.proxy_from.is_empty() {
             let header = proxy::source(&mut tcp, *source, &self.transport.proxy_from);
             let late = |_| Refusal::new(Reason::ProxyHeader, "the PROXY header took too long");
             *source = tokio::time::timeout(patience, header).await.map_err(late)??;
         }
-        let (stream, tls): (Box<dyn Wire>, _) = match acceptor {
+        let (stream, tls, vigil): (Box<dyn Wire>, _, _) = match acceptor {
             Some(acceptor) => {
                 let silent = |_| Refusal::new(Reason::HandshakeTimeout, "nothing was sent");
                 if let Ok(0) | Err(_) =
@@ -187,11 +203,13 @@ impl Endpoint {
                     return Ok(None);
                 }
                 let (stream, peer) = acceptor.accept(tcp).await?;
-                (Box::new(stream), Some(peer))
+                let vigil = acceptor.watch(&peer)?;
+                (Box::new(stream), Some(peer), Some(vigil))
             }
-            None => (Box::new(tcp), None),
+            None => (Box::new(tcp), None, None),
         };
-        Ok(Some((stream, self.identify(tls, source.ip()).await?)))
+        let peer = self.identify(tls, source.ip()).await?;
+        Ok(Some(Arrival { stream, peer, vigil }))
     }
 
     /// The certificate says who it is, and the tunnel must agree; without TLS the tunnel alone says it. (P-20, X-03)
@@ -214,27 +232,30 @@ impl Endpoint {
         Ok(Peer { identity, tls, tunnel })
     }
 
-    /// What was true at the connection's begin is asked again at each request. (decision 4)
-    async fn confirm(&self, caller: &Caller) -> Result<(), Gone> {
+    /// What was true at the connection's begin is asked again at each request. (T-08, decision 4)
+    async fn confirm(&self, caller: &Caller, vigil: Option<&Vigil>) -> Result<(), Gone> {
+        if let Some(Err(refusal)) = vigil.map(Vigil::check) {
+            self.part(caller, &refusal, Outcome::TrustGone).await;
+            return Err(Gone);
+        }
         let (Some(tunnel), Some(vouched)) = (&self.transport.tunnel, &caller.peer.tunnel) else {
             return Ok(());
         };
         if let Err(refusal) = tunnel.confirm(caller.address.ip(), vouched).await {
-            self.hems.ledger.note(&refusal, caller.address.ip());
-            post::part(&self.hems, caller).await;
+            self.part(caller, &refusal, Outcome::TunnelGone).await;
             return Err(Gone);
         }
         Ok(())
     }
 
-    async fn serve(&self, stream: Box<dyn Wire>, caller: Caller) {
+    async fn serve(&self, stream: Box<dyn Wire>, caller: Caller, vigil: Option<&Vigil>) {
         let has_spoken = Arc::new(AtomicBool::new(false));
         let spoken = Arc::clone(&has_spoken);
         let service = service_fn(move |request| {
             let is_first = !spoken.swap(true, Ordering::Relaxed);
             let caller = caller.clone();
             async move {
-                self.confirm(&caller).await?;
+                self.confirm(&caller, vigil).await?;
                 Ok::<_, Gone>(post::answer(&self.hems, caller, is_first, &self.limits, request).await)
             }
         });
@@ -271,5 +292,13 @@ impl Endpoint {
             .max_buf_size(HEAD_BYTES_MAX)
             .pipeline_flush(false);
         http
+    }
+}
+
+/// Never ready where no certificate vouches: the tunnel is asked at each request.
+async fn until_refused(vigil: Option<&Vigil>) -> Refusal {
+    match vigil {
+        Some(vigil) => vigil.until_refused().await,
+        None => std::future::pending().await,
     }
 }

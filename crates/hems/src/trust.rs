@@ -50,24 +50,28 @@ pub(crate) struct Forecast {
     pub(crate) unknown: usize,
     /// What every cell would refuse it for, whatever its clock.
     pub(crate) faults: Vec<String>,
-    /// What cells have not proven that they trust.
+    /// How many cells have not proven that they trust its root: they would refuse it unless somebody gave it to them.
+    pub(crate) unproven: usize,
+    /// What they have not proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unproven_root: Option<String>,
     /// The first of those that would or might.
     pub(crate) doubts: Vec<Doubt>,
 }
 
-/// Asks each cell; `present` is the certificate that they accept today.
+/// Asks each cell; `present` is the certificate that they accept today, where it is another one.
 pub(crate) fn forecast(
     candidate: &Candidate,
     present: Option<&Candidate>,
     cells: &[CellClock],
     now: Timestamp,
 ) -> Forecast {
+    let unproven_root = present.and_then(|present| unproven(candidate, present));
     let mut forecast = Forecast {
         cells: cells.len(),
+        unproven: unproven_root.as_ref().map_or(0, |_| cells.len()),
         faults: candidate.faults().iter().map(ToString::to_string).collect(),
-        unproven_root: present.and_then(|present| unproven(candidate, present)),
+        unproven_root,
         ..Forecast::default()
     };
     for cell in cells {
@@ -83,14 +87,12 @@ pub(crate) fn forecast(
     forecast
 }
 
-/// A cell that serves has shown that it trusts the present root, and no other.
+/// A cell that serves has shown that it trusts the present root, and no other: its key, whatever its name.
 fn unproven(candidate: &Candidate, present: &Candidate) -> Option<String> {
-    (candidate.root() != present.root()).then(|| {
-        format!(
-            "cells are known to trust \"{}\" only: give them \"{}\" first, beside the old one",
-            present.root(),
-            candidate.root()
-        )
+    let (next, now) = (candidate.root(), present.root());
+    (!candidate.shares_root(present)).then(|| match next == now {
+        true => format!("its root has the name of the present one, \"{now}\", and another key"),
+        false => format!("cells are known to trust \"{now}\" only, and it comes from \"{next}\""),
     })
 }
 
@@ -167,7 +169,11 @@ mod tests {
         assert_eq!((wrong.refuse, wrong.unknown), (2, 0), "{wrong:#?}");
         assert!(wrong.faults[0].starts_with("wrong_name"), "{wrong:#?}");
         assert!(wrong.unproven_root.unwrap().contains("two"));
+        let namesake = candidate("one", "hems.example", 0..200);
+        let namesake = forecast(&namesake, Some(&present), &cells, at(100));
+        assert_eq!((namesake.refuse, namesake.unproven), (0, 2), "{namesake:#?}");
+        assert!(namesake.unproven_root.unwrap().contains("another key"));
         let same = forecast(&present.clone(), Some(&present), &cells, at(100));
-        assert_eq!((same.refuse, same.unproven_root), (0, None));
+        assert_eq!((same.refuse, same.unproven, same.unproven_root), (0, 0, None));
     }
 }

@@ -439,12 +439,15 @@ fn random() -> Result<u64, DaemonError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line; what an error has said of its cause is not said again.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
+        let next = error.to_string();
+        if !text.contains(&next) {
+            let _ = write!(text, ": {next}");
+        }
         cause = error.source();
     }
     text

@@ -52,6 +52,9 @@ alarms! {
     /// A new image did not boot, or reached nobody, and the other one runs again. (W-07)
     FirmwareFallback "firmware-fallback" "Major" "Processing Error Alarm" "Software Error"
         "the new firmware image was given up"
+    /// A server asked for a shared secret, which no cell has and no H(e)MS needs. (A-17, P-07)
+    SharedSecret "shared-secret" "Major" "Security Service or Mechanism Violation" "Authentication Failure"
+        "the server wants a shared secret"
 }
 
 /// The alarms that stand.

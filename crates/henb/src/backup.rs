@@ -188,8 +188,7 @@ fn align(target: &mut (impl Rows + ?Sized), backup: &Backup) -> Result<Vec<Param
     let entry = |(path, value): (&Path, &String)| {
         let path = moved(path, &places);
         let kind = Model::cell().parameter(&path).map(Parameter::wire_kind);
-        let value = kind
-            .map_or_else(|| Value::string(value.clone()), |kind| Value::new(kind, value.clone()));
+        let value = kind.map_or_else(|| Value::string(value.clone()), |kind| Value::new(kind, value.clone()));
         ParameterValueStruct::new(path.to_string(), value)
     };
     Ok(backup.values.iter().map(entry).collect())

@@ -24,7 +24,7 @@ use std::{
 };
 
 use cwmp::Quirk;
-use profile::{HemsUrl, KeySource, OwnCertificate, StaplePolicy, TransportMode};
+use profile::{HemsUrl, KeySource, OwnCertificate, Profile, StaplePolicy, TransportMode};
 use reader::{Reader, Typed};
 
 use crate::{quirk, tunnel::TunnelEnd};
@@ -60,6 +60,9 @@ pub struct File {
     /// `trust.staple`: "if-there" asks the H(e)MS for a stapled OCSP answer and checks it, "required" refuses a H(e)MS
     /// without one. Default "if-there".
     staple: Option<Typed<String>>,
+    /// `trust.profile`: the TLS rules, "ts33320" or "ts33210"; the latter is outside the clause's list of suites. Default
+    /// "ts33320".
+    profile: Option<Typed<String>>,
     /// `trust.recovery_url`: an https URL that the cell calls when it refuses its H(e)MS. Default none.
     recovery_url: Option<Typed<String>>,
     /// `trust.recovery_anchors`: PEM file with the CAs of that endpoint alone. Required with `trust.recovery_url`.
@@ -221,6 +224,7 @@ impl File {
             warn_days: reader.integer("trust", "warn_days"),
             crls: reader.texts("trust", "crls"),
             staple: reader.text("trust", "staple"),
+            profile: reader.text("trust", "profile"),
             recovery_url: reader.text("trust", "recovery_url"),
             recovery_anchors: reader.text("trust", "recovery_anchors"),
             recovery_after: reader.integer("trust", "recovery_after"),
@@ -315,7 +319,9 @@ impl File {
         let crls = self.crls.iter().filter_map(|file| existing(reader, base, "trust.crls", Some(file)));
         let crls = crls.collect();
         let staple = self.staple.as_ref().and_then(|staple| staple.parse(reader, read_staple));
-        Care { warn: meaning::DAY * days, recovery, crls, staple: staple.unwrap_or_default() }
+        let profile = self.profile.as_ref().and_then(|profile| profile.parse(reader, read_profile));
+        let profile = profile.unwrap_or(&Profile::TS33320);
+        Care { warn: meaning::DAY * days, recovery, crls, staple: staple.unwrap_or_default(), profile }
     }
 
     fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {
@@ -467,6 +473,13 @@ fn read_staple(text: &str) -> Result<StaplePolicy, String> {
         "required" => Ok(StaplePolicy::Required),
         _ => Err("trust.staple: \"if-there\" or \"required\" is right".to_owned()),
     }
+}
+
+fn read_profile(text: &str) -> Result<&'static Profile, String> {
+    Profile::named(text).ok_or_else(|| {
+        let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
+        format!("trust.profile: one of {} is right, not \"{}\"", names.join(", "), text.escape_debug())
+    })
 }
 
 #[cfg(test)]

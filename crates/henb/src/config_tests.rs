@@ -106,6 +106,19 @@ delay_ms = 1
 }
 
 #[test]
+fn t01_the_profile_is_chosen_by_name() {
+    let folder = folder();
+    let of = |line: &str| {
+        let text = WHOLE.replace("[device]\n", &format!("[trust]\n{line}\n[device]\n"));
+        Config::parse(&text, folder.path()).map(|config| config.trust.profile.name)
+    };
+    assert_eq!(of(""), Ok("ts33320"));
+    assert_eq!(of("profile = \"ts33210\""), Ok("ts33210"));
+    let problems = of("profile = \"modern\"").unwrap_err();
+    assert!(problems[0].text.contains("one of ts33320, ts33210 is right, not \"modern\""), "{problems:?}");
+}
+
+#[test]
 fn p09_p11_a_tls_mode_takes_no_plain_http() {
     let folder = folder();
     for mode in ["public", "ipsec-tls"] {

@@ -9,6 +9,7 @@
 //! ```
 
 use std::{
+    error::Error,
     io,
     net::IpAddr,
     time::{Duration, Instant},
@@ -89,7 +90,7 @@ pub enum LinkError {
     Tls(#[from] Box<Refusal>),
     /// What came is no HTTP, or ended in the middle.
     #[error("HTTP broke off")]
-    Http(#[from] hyper::Error),
+    Http(#[source] hyper::Error),
     /// No response in time. (H-09)
     #[error("no response in time")]
     ResponseWait,
@@ -108,6 +109,18 @@ pub enum LinkError {
     /// More bytes than the cell takes.
     #[error("the response has more than {0} bytes")]
     TooLarge(usize),
+}
+
+/// What the profile refuses in an open connection ends HTTP, too. (T-07)
+impl From<hyper::Error> for LinkError {
+    fn from(error: hyper::Error) -> Self {
+        let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        let refusal = io.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref::<Refusal>());
+        match refusal.cloned() {
+            Some(refusal) => Self::Tls(Box::new(refusal)),
+            None => Self::Http(error),
+        }
+    }
 }
 
 /// What came back.
@@ -409,7 +422,7 @@ async fn read_body(response: Response<Incoming>, most_bytes: usize) -> Result<By
         Err(error) if error.is::<LengthLimitError>() => Err(LinkError::TooLarge(most_bytes)),
         Err(error) => Err(error
             .downcast::<hyper::Error>()
-            .map_or(LinkError::ResponseWait, |error| LinkError::Http(*error))),
+            .map_or(LinkError::ResponseWait, |error| LinkError::from(*error))),
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use cwmp::{FromCpe, GetRPCMethods, Witness};
+use henb::Alarm;
 use hyper::header;
 use scripted::{Oddity, World};
 
@@ -33,6 +34,13 @@ async fn p07_a17_a_401_ends_the_session_and_is_never_answered() {
         assert_eq!(posts.len(), 1);
         assert!(posts.iter().all(|post| post.header("authorization").is_none()));
         assert_eq!(world.state().agenda.retry_count(), 1);
+        assert!(world.state().alarms.has(Alarm::SharedSecret), "{status}");
+        if status == 401 {
+            let mut cell = world.start();
+            cell.until(|status| status.sessions == 1).await;
+            cell.stop().await;
+            assert!(!world.state().alarms.has(Alarm::SharedSecret), "a good session clears it");
+        }
     }
 }
 

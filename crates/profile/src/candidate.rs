@@ -10,7 +10,7 @@ use openssl::error::ErrorStack;
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam};
-use openssl::x509::{X509, X509PurposeId, X509StoreContext};
+use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
 
 use crate::certificate::CertificateFacts;
 use crate::handshake;
@@ -28,6 +28,7 @@ const MAX_CHAIN: usize = 8;
 pub struct Candidate {
     chain: Vec<CertificateFacts>,
     leaf: Vec<u8>,
+    top: X509,
     faults: Vec<Refusal>,
 }
 
@@ -49,16 +50,15 @@ impl Candidate {
     /// Reads a chain in PEM, leaf first, as the certificate of the host in `url`.
     pub fn read(pem: &[u8], url: &HemsUrl, profile: &Profile) -> Result<Self, CandidateError> {
         let certificates = X509::stack_from_pem(pem).map_err(|_| CandidateError::Pem)?;
-        if certificates.is_empty() || certificates.len() > MAX_CHAIN {
-            return Err(CandidateError::Pem);
-        }
+        let top = certificates.last().filter(|_| certificates.len() <= MAX_CHAIN);
+        let top = top.ok_or(CandidateError::Pem)?.clone();
         let ders = certificates.iter().map(|one| one.to_der()).collect::<Result<Vec<_>, _>>()?;
         let mut chain = Vec::new();
         for der in &ders {
             chain.push(CertificateFacts::of(&verify::read(der)?, der));
         }
         let leaf = ders.first().cloned().unwrap_or_default();
-        let mut candidate = Self { chain, leaf, faults: Vec::new() };
+        let mut candidate = Self { chain, leaf, top, faults: Vec::new() };
         candidate.faults = candidate.judge(&certificates, &ders, url, profile)?;
         Ok(candidate)
     }
@@ -83,6 +83,23 @@ impl Candidate {
     /// The issuer of the last certificate: the root, or who signed what stands next to it.
     pub fn root(&self) -> &str {
         self.chain.last().map_or("", |one| one.issuer.as_str())
+    }
+
+    /// Whether both end in one root, by its key: names prove nothing, every lab's roots have the same ones. Files need
+    /// not hold the root; where neither does, the same issuer with the same key identifier counts.
+    pub fn shares_root(&self, other: &Self) -> bool {
+        let signed = |root: &Self, below: &Self| {
+            let is_issuer = root.top.issued(&below.top) == X509VerifyResult::OK;
+            is_issuer && root.top.public_key().and_then(|key| below.top.verify(&key)).unwrap_or(false)
+        };
+        let key_id = |one: &Self| one.top.authority_key_id().map(|id| id.as_slice().to_owned());
+        match (signed(self, self), signed(other, other)) {
+            (true, _) => signed(self, other),
+            (_, true) => signed(other, self),
+            (false, false) => {
+                self.root() == other.root() && key_id(self).is_some_and(|id| key_id(other) == Some(id))
+            }
+        }
     }
 
     /// Why a cell with this clock would refuse it, faults apart. (TS 33.320 8.3.4, P-18)
@@ -216,6 +233,23 @@ mod tests {
         assert_eq!(reason(now + day * 2), Some(Reason::CertificateExpired));
         assert!(candidate.faults().is_empty(), "{:?}", candidate.faults());
         assert!(candidate.root().contains("operator"), "{}", candidate.root());
+    }
+
+    #[test]
+    fn a06_roots_are_told_apart_by_their_keys_and_not_by_their_names() {
+        let [one, two] = [(); 2]
+            .map(|()| Authority::create(&AuthorityOrder::lab("operator", "operator.example")).unwrap());
+        let url = HemsUrl::parse(&format!("https://{HOST}/"), TransportMode::Public).unwrap();
+        let chains = |root: &Authority| {
+            let leaf = root.issue(&LeafOrder::hems(HOST), &Key::generate(2048).unwrap()).unwrap();
+            let leaf = leaf.pem().unwrap();
+            let with_root = [leaf.clone(), root.pem().unwrap()].concat();
+            [leaf, with_root].map(|pem| Candidate::read(&pem, &url, &Profile::TS33320).unwrap())
+        };
+        for present in chains(&one) {
+            assert!(chains(&one).iter().all(|next| next.shares_root(&present) && present.shares_root(next)));
+            assert!(!chains(&two).iter().any(|next| next.shares_root(&present) || present.shares_root(next)));
+        }
     }
 
     #[test]

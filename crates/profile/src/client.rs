@@ -19,7 +19,6 @@ use crate::context::{self, ContextError, Own, Terms};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
 use crate::key::OwnCertificate;
-use crate::profile::{Exchange, Suite};
 use crate::refusal::{Reason, Refusal};
 use crate::revocation::{CrlNote, ocsp};
 use crate::sessions::Sessions;
@@ -156,7 +155,7 @@ impl Connector {
             present.sessions.offer(&mut ssl, host, now, &*judge).map_err(internal)?;
         }
         let bench = Bench { trust: Arc::clone(&present.trust), profile, role: Role::Hems, now, judge };
-        let attempt = handshake::prepare(&mut ssl, bench);
+        let attempt = handshake::prepare(&mut ssl, bench)?;
         let mut stream = handshake::shake(ssl, tcp, Side::Client, attempt).await?;
         match self.recheck(stream.ssl(), host, &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
@@ -166,19 +165,6 @@ impl Connector {
                 Err(refusal)
             }
         }
-    }
-
-    /// The stapled answer, by our clock.
-    fn staple(&self, ssl: &SslRef, chain: &[Vec<u8>], policy: StaplePolicy) -> Result<(), Refusal> {
-        let answer = ssl.ocsp_status().unwrap_or_default();
-        if answer.is_empty() && policy == StaplePolicy::IfThere {
-            return Ok(());
-        }
-        let [leaf, issuer, ..] = chain else {
-            return Err(Refusal::new(Reason::StapleBad, "the chain has no issuer that could answer"));
-        };
-        let clock = &self.terms.clock;
-        ocsp::check(answer, leaf, issuer, clock.now(), clock.is_synchronised()).map(drop)
     }
 
     fn recheck(&self, ssl: &SslRef, host: &str, present: &Present) -> Result<ServerPeer, Refusal> {
@@ -195,12 +181,8 @@ impl Connector {
                 present.trust.judge(&chain, &(), &*self.terms.clock).map(|verdict| (chain, verdict))
             })
             .and_then(|(chain, verdict)| {
-                if !resumed {
-                    self.staple(ssl, &chain, present.staple)?;
-                }
                 verify::suite_usage(&certificate, suite.exchange().is_forward_secret())?;
-                if resumed { Ok(()) } else { strong_group(ssl, suite, profile.min_rsa_bits) }
-                    .map(|()| (verdict, chain))
+                first_flight(ssl, &self.terms, present.staple).map(|()| (verdict, chain))
             })
             .map_err(|refusal| refusal.about(Some(facts.clone())))?;
         let evidence = Evidence {
@@ -238,7 +220,15 @@ impl Present {
         } else {
             context::never_resume(&mut builder);
         }
-        let (staple, context) = (provision.staple, builder.build());
+        let (staple, judged) = (provision.staple, terms.clone());
+        builder.set_status_callback(move |ssl| {
+            let refusal = first_flight(ssl, &judged, staple).err();
+            let is_good = refusal.is_none();
+            let leaf = || handshake::peer_certificate(ssl).ok().and_then(|der| CertificateFacts::read(&der));
+            refusal.into_iter().for_each(|refusal| handshake::refuse(ssl, refusal.about(leaf())));
+            Ok(is_good)
+        })?;
+        let context = builder.build();
         Ok((identity, Self { context, trust, sessions, own: own.facts, staple }))
     }
 }
@@ -258,15 +248,26 @@ fn expect(context: &SslContext, host: &str) -> Result<Ssl, ErrorStack> {
     Ok(ssl)
 }
 
-/// At security level 0 the engine takes a small DH group: this is who refuses it. (T-05)
-fn strong_group(ssl: &SslRef, suite: &Suite, min_bits: u32) -> Result<(), Refusal> {
-    if suite.exchange() != Exchange::Dhe {
+/// What the server said before it can send more: within the handshake, so that it hears an alert. Nothing of it is said
+/// again where a session is resumed.
+fn first_flight(ssl: &SslRef, terms: &Terms, policy: StaplePolicy) -> Result<(), Refusal> {
+    if ssl.session_reused() {
         return Ok(());
     }
-    let bits = ssl.peer_tmp_key().map(|key| key.bits()).unwrap_or_default();
-    if bits < min_bits {
-        let detail = format!("the H(e)MS chose a DH group of {bits} bits, fewer than {min_bits}");
-        return Err(Refusal::new(Reason::WeakDhGroup, detail));
+    handshake::first_flight(ssl, terms.profile)?;
+    staple(ssl, terms, policy)
+}
+
+/// The stapled answer, by our clock.
+fn staple(ssl: &SslRef, terms: &Terms, policy: StaplePolicy) -> Result<(), Refusal> {
+    let answer = ssl.ocsp_status().unwrap_or_default();
+    if answer.is_empty() && policy == StaplePolicy::IfThere {
+        return Ok(());
     }
-    Ok(())
+    let chain = handshake::verified_chain(ssl).unwrap_or_default();
+    let [leaf, issuer, ..] = chain.as_slice() else {
+        return Err(Refusal::new(Reason::StapleBad, "the chain has no issuer that could answer"));
+    };
+    let clock = &terms.clock;
+    ocsp::check(answer, leaf, issuer, clock.now(), clock.is_synchronised()).map(drop)
 }

@@ -356,6 +356,9 @@ pub(crate) fn roots(path: &Path, terms: &Terms) -> Result<Vec<Root>, ContextErro
         if !parsed.is_ca() {
             return Err(bad(format!("{subject} is not a CA")));
         }
+        if !parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign())) {
+            return Err(bad(format!("{subject} may not sign certificates: its key usage lacks keyCertSign")));
+        }
         if crate::certificate::rsa_bits(&parsed).is_some_and(|bits| bits < terms.profile.min_rsa_bits) {
             return Err(bad(format!("{subject} has an RSA key below {} bits", terms.profile.min_rsa_bits)));
         }

@@ -5,5 +5,6 @@
 #![expect(unsafe_code, reason = "the binding lacks these calls")]
 
 pub(crate) mod engine;
+pub(crate) mod message;
 pub(crate) mod ticket;
 pub(crate) mod verify;

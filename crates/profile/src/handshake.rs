@@ -7,12 +7,15 @@
 //! ```
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use openssl::ssl::{self, Ssl, SslVerifyMode};
-use openssl::x509::{X509StoreContextRef, X509VerifyResult};
+use openssl::error::ErrorStack;
+use openssl::ex_data::Index;
+use openssl::ssl::{self, Ssl, SslRef, SslVerifyMode};
+use openssl::x509::{X509StoreContext, X509StoreContextRef, X509VerifyResult};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,7 +23,7 @@ use tokio_openssl::SslStream;
 
 use crate::certificate::CertificateFacts;
 use crate::ffi;
-use crate::profile::{Profile, Suite, Version};
+use crate::profile::{Exchange, Profile, Suite, Version};
 use crate::refusal::{Reason, Refusal};
 use crate::stream::HANDSHAKE_BOUND;
 use crate::trust::{Trial, Trust, Verdict};
@@ -34,25 +37,65 @@ const FAREWELL_BYTES: usize = 64 * 1024;
 
 /// What one handshake found out, shared with the engine's callback.
 #[derive(Debug, Default)]
-pub(crate) struct Attempt(Mutex<Option<Refusal>>);
+pub(crate) struct Attempt {
+    refusal: Mutex<Option<Refusal>>,
+    /// Whether the ClientHello came without the extended master secret.
+    lacks_secret: AtomicBool,
+}
 
 impl Attempt {
     fn refuse(&self, refusal: Refusal) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal);
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal);
     }
 
     fn refusal(&self) -> Option<Refusal> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
+
+type Slot = Index<Ssl, Arc<Attempt>>;
+
+fn slot() -> Result<Slot, ErrorStack> {
+    static SLOT: OnceLock<Slot> = OnceLock::new();
+    if let Some(slot) = SLOT.get() {
+        return Ok(*slot);
+    }
+    let made = Ssl::new_ex_index()?;
+    Ok(*SLOT.get_or_init(|| made))
+}
+
+fn attempt(ssl: &SslRef) -> Option<&Attempt> {
+    slot().ok().and_then(|slot| ssl.ex_data(slot)).map(Arc::as_ref)
+}
+
+/// Says in one of the engine's callbacks why the handshake is about to fail.
+pub(crate) fn refuse(ssl: &SslRef, refusal: Refusal) {
+    if let Some(attempt) = attempt(ssl) {
+        attempt.refuse(refusal);
+    }
+}
+
+/// Remembers of a ClientHello what the engine tells only when it is too late for an alert.
+pub(crate) fn note_hello(ssl: &mut SslRef) {
+    let has_secret = ffi::message::hello_extension(ssl, EXTENDED_MASTER_SECRET).is_some();
+    if let Some(attempt) = attempt(ssl) {
+        attempt.lacks_secret.store(!has_secret, Ordering::Relaxed);
+    }
+}
+
+/// The extension of a ClientHello. (RFC 7627 5.1)
+const EXTENDED_MASTER_SECRET: u16 = 23;
 
 /// The judgement of a whole chain: DER, leaf first.
 pub(crate) type Judge = dyn Fn(&[Vec<u8>]) -> Result<Verdict, Refusal> + Send + Sync;
 
 /// Prepares a connection: dates by our clock, our rules in the engine's callback.
-pub(crate) fn prepare(ssl: &mut Ssl, bench: Bench) -> Arc<Attempt> {
+pub(crate) fn prepare(ssl: &mut Ssl, bench: Bench) -> Result<Arc<Attempt>, Refusal> {
     ssl.param_mut().set_time(bench.now.as_second());
     let attempt = Arc::new(Attempt::default());
+    let internal = |error: ErrorStack| Refusal::new(Reason::Internal, error.to_string());
+    ssl.set_ex_data(slot().map_err(internal)?, Arc::clone(&attempt));
+    ffi::message::listen(ssl).map_err(internal)?;
     let witness = Arc::clone(&attempt);
     let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     ssl.set_verify_callback(mode, move |ok, store| {
@@ -60,18 +103,16 @@ pub(crate) fn prepare(ssl: &mut Ssl, bench: Bench) -> Arc<Attempt> {
             return true;
         }
         let chain = chain_of(store);
-        let verdict = if ok { (bench.judge)(&chain).map(drop) } else { bench.complaint(store, &chain) };
+        let verdict = if ok { bench.verdict(store, &chain) } else { bench.complaint(store, &chain) };
         let Err(refusal) = verdict else {
             store.set_error(X509VerifyResult::OK);
             return true;
         };
-        if ok {
-            store.set_error(ffi::verify::verdict(engine_number(refusal.reason)));
-        }
+        store.set_error(ffi::verify::verdict(engine_number(refusal.reason)));
         witness.refuse(refusal.about(chain.first().and_then(|leaf| CertificateFacts::read(leaf))));
         false
     });
-    attempt
+    Ok(attempt)
 }
 
 /// What one handshake is judged by.
@@ -85,9 +126,31 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// Our judgement of a chain that the engine finds good, and of what it is used with: the suite of a H(e)MS, the
+    /// hello of a H(e)NB.
+    fn verdict(&self, store: &X509StoreContextRef, chain: &[Vec<u8>]) -> Result<(), Refusal> {
+        (self.judge)(chain)?;
+        let ssl = X509StoreContext::ssl_idx().ok().and_then(|index| store.ex_data(index));
+        let lacks_secret = ssl.is_some_and(|ssl| {
+            let is_12 = self.profile.version(ssl.version_str()) == Some(Version::Tls12);
+            is_12 && attempt(ssl).is_some_and(|attempt| attempt.lacks_secret.load(Ordering::Relaxed))
+        });
+        if self.profile.needs_extended_master_secret && lacks_secret {
+            return Err(no_extended_master_secret());
+        }
+        match (self.role, chain.first(), ssl.and_then(|ssl| suite(ssl, self.profile))) {
+            (Role::Hems, Some(leaf), Some((_, suite))) => {
+                verify::suite_usage(&verify::read(leaf)?, suite.exchange().is_forward_secret())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What the engine complains of, by our rules where we have one: it ends a validity a second early, and it
     /// knows no exceptions. (The numbers are its `X509_V_ERR_*`.)
     fn complaint(&self, store: &X509StoreContextRef, chain: &[Vec<u8>]) -> Result<(), Refusal> {
+        // The engine finds no issuer of what it cannot read; that is another fault.
+        chain.iter().try_for_each(|der| verify::read(der).map(drop))?;
         let number = store.error().as_raw();
         let refusal = || engine_refusal(store, chain, self.role, self.profile);
         match number {
@@ -107,15 +170,17 @@ impl Bench {
 const NOT_YET_VALID: i32 = 9;
 const EXPIRED: i32 = 10;
 
-/// The engine's number for a refusal of ours, so that the peer's alert says the same. (RFC 5246 7.2.2)
+/// The engine's number for a refusal, so that the peer's alert is the table's, whoever found the fault. (RFC 5246 7.2.2)
 fn engine_number(reason: Reason) -> i32 {
-    let numbers = [
-        (Reason::CertificateNotYetValid, NOT_YET_VALID),
-        (Reason::CertificateExpired, EXPIRED),
-        (Reason::CertificateRevoked, 23),
-    ];
-    let known = numbers.iter().find(|(known, _)| *known == reason);
-    known.map_or(X509VerifyResult::APPLICATION_VERIFICATION.as_raw(), |(_, number)| *number)
+    match reason.alert() {
+        Some(42) => 28,
+        Some(43) => 26,
+        Some(44) => 23,
+        Some(45) => EXPIRED,
+        Some(46) => 34,
+        Some(48) => 20,
+        Some(_) | None => X509VerifyResult::APPLICATION_VERIFICATION.as_raw(),
+    }
 }
 
 /// The chain as the engine built it, leaf first; at least the certificate it complains about.
@@ -281,16 +346,34 @@ fn engine_reason(code: i32) -> Reason {
     }
 }
 
+/// The version and the suite, where the table has them.
+fn suite(ssl: &SslRef, profile: &Profile) -> Option<(Version, &'static Suite)> {
+    let version = profile.version(ssl.version_str())?;
+    let code = u16::from_be_bytes(ssl.current_cipher()?.protocol_id());
+    Some((version, profile.permitted(code, version)?))
+}
+
+/// What the client is shown in the server's first flight, apart from its certificate: that it asks for ours (mutual TLS
+/// in every mode, A-14), and how large its DH group is. At security level 0 the engine takes a small one. (T-05)
+pub(crate) fn first_flight(ssl: &SslRef, profile: &Profile) -> Result<(), Refusal> {
+    if ffi::message::heard(ssl).is_some_and(|heard| !heard.certificate_request()) {
+        let detail = "the server did not ask for the certificate of this cell";
+        return Err(Refusal::new(Reason::NoCertificateRequest, detail));
+    }
+    let is_dhe = suite(ssl, profile).is_some_and(|(_, suite)| suite.exchange() == Exchange::Dhe);
+    let (bits, least) = (ssl.peer_tmp_key().map(|key| key.bits()).unwrap_or_default(), profile.min_rsa_bits);
+    if is_dhe && bits < least {
+        let detail = format!("the H(e)MS chose a DH group of {bits} bits, fewer than {least}");
+        return Err(Refusal::new(Reason::WeakDhGroup, detail));
+    }
+    Ok(())
+}
+
 /// What was negotiated, by the table: the engine's word is not enough. (P-13)
-pub(crate) fn negotiated(ssl: &ssl::SslRef, profile: &Profile) -> Result<(Version, &'static Suite), Refusal> {
-    let name = ssl.version_str();
-    let suite = ssl.current_cipher().map(|cipher| u16::from_be_bytes(cipher.protocol_id()));
-    let row = profile
-        .version(name)
-        .zip(suite)
-        .and_then(|(version, code)| Some((version, profile.permitted(code, version)?)));
-    let Some((version, suite)) = row else {
-        let code = suite.unwrap_or_default();
+pub(crate) fn negotiated(ssl: &SslRef, profile: &Profile) -> Result<(Version, &'static Suite), Refusal> {
+    let Some((version, suite)) = suite(ssl, profile) else {
+        let code = ssl.current_cipher().map(|cipher| u16::from_be_bytes(cipher.protocol_id()));
+        let (name, code) = (ssl.version_str(), code.unwrap_or_default());
         return Err(Refusal::new(
             Reason::OutsideProfile,
             format!("{name} with suite {code:04x} was negotiated"),
@@ -298,20 +381,23 @@ pub(crate) fn negotiated(ssl: &ssl::SslRef, profile: &Profile) -> Result<(Versio
     };
     let lacks_secret = version == Version::Tls12 && ssl.extms_support() != Some(true);
     if profile.needs_extended_master_secret && lacks_secret {
-        let detail = "TLS 1.2 without the extended master secret";
-        return Err(Refusal::new(Reason::NoExtendedMasterSecret, detail));
+        return Err(no_extended_master_secret());
     }
     Ok((version, suite))
 }
 
+fn no_extended_master_secret() -> Refusal {
+    Refusal::new(Reason::NoExtendedMasterSecret, "TLS 1.2 without the extended master secret")
+}
+
 /// The chain that the engine verified in a full handshake: DER, leaf first, root last.
-pub(crate) fn verified_chain(ssl: &ssl::SslRef) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn verified_chain(ssl: &SslRef) -> Option<Vec<Vec<u8>>> {
     let chain = ssl.verified_chain()?;
     chain.iter().map(|certificate| certificate.to_der().ok()).collect()
 }
 
 /// The peer's certificate after the handshake, in DER.
-pub(crate) fn peer_certificate(ssl: &ssl::SslRef) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn peer_certificate(ssl: &SslRef) -> Result<Vec<u8>, Refusal> {
     let certificate = ssl.peer_certificate().and_then(|certificate| certificate.to_der().ok());
     certificate.ok_or_else(|| {
         Refusal::new(Reason::NoClientCertificate, "the peer has no certificate after the handshake")

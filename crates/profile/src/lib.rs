@@ -56,7 +56,7 @@ pub use profile::{
     Exchange, KeyKind, MANDATORY_SUITE, Profile, ProfileError, Rules, Suite, SuiteOrder, Version,
 };
 pub use refusal::{Reason, Refusal, RefusalError};
-pub use server::{Acceptor, Materials, Peer};
+pub use server::{Acceptor, Materials, Peer, Vigil};
 pub use statement::{MOST_STATEMENT_BYTES, STATEMENT_PURPOSE, StatementError};
 pub use stream::{Evidence, HANDSHAKE_BOUND, Revocation, Stream};
 pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};

@@ -132,7 +132,7 @@ reasons! {
         "let the peer speak TLS 1.2 or 1.1"
     /// No suite of the list in common.
     NoCommonSuite "no_common_suite" "TS 33.320 8.3.4, P-12, P-13"
-        "let the peer offer TLS_RSA_WITH_AES_128_CBC_SHA; check that its list is of RFC 5246"
+        "let the peer offer a suite of the listener's profile: TLS_RSA_WITH_AES_128_CBC_SHA at least for ts33320, an ECDHE suite with AES-GCM for ts33210"
     /// The peer fell back although both ends know better. (RFC 7507)
     Fallback "fallback" "RFC 7507, T-09"
         "find what breaks the peer's first handshake; it came back with a lower version"
@@ -145,6 +145,12 @@ reasons! {
     /// TLS 1.2 without the extended master secret, which the later profile asks for. (RFC 7627)
     NoExtendedMasterSecret "no_extended_master_secret" "TS 33.210 6.2.3, T-01"
         "let the peer offer the extended master secret, or use the listener of ts33320"
+    /// The server held a handshake without asking for our certificate.
+    NoCertificateRequest "no_certificate_request" "TS 33.320 8.3.4, A-14"
+        "let the H(e)MS ask for the cell's certificate in every handshake and refuse who has none"
+    /// The server asked for another handshake on an open connection.
+    Renegotiation "renegotiation" "RFC 5246 7.4.1.1, T-07"
+        "let the H(e)MS ask for the cell's certificate in the first handshake; a second one is refused"
     /// What was negotiated is not in the profile's table.
     OutsideProfile "outside_profile" "TS 33.320 8.3.4, P-13"
         "report this: the engine negotiated what the table does not have"
@@ -245,6 +251,69 @@ impl Reason {
                 | Self::StapleBad
                 | Self::WrongName
         )
+    }
+}
+
+impl Reason {
+    /// The alert that ends a handshake for this reason (RFC 5246 7.2.2, RFC 6066 8), from either end; none where there is
+    /// no handshake to end any more, or where it depends on the version.
+    #[must_use]
+    pub const fn alert(self) -> Option<u8> {
+        Some(match self {
+            Self::CertificateNotYetValid
+            | Self::WeakKey
+            | Self::WeakSignature
+            | Self::KeyType
+            | Self::MalformedCertificate
+            | Self::WrongName => 42,
+            Self::KeyUsage | Self::ExtendedKeyUsage => 43,
+            Self::CertificateRevoked => 44,
+            Self::CertificateExpired => 45,
+            Self::CriticalExtension => 46,
+            Self::UnknownIssuer | Self::SelfSigned | Self::BadChain => 48,
+            Self::KeyPeriod
+            | Self::CaCertificate
+            | Self::NotAnIdentity
+            | Self::SeveralIdentities
+            | Self::HostileName
+            | Self::CrlMissing
+            | Self::CrlStale
+            | Self::CrlNotYetValid
+            | Self::CrlBad
+            | Self::RealmNotOfAnchor
+            | Self::Blocked
+            | Self::NoCommonSuite
+            | Self::NoExtendedMasterSecret => 40,
+            Self::StapleMissing
+            | Self::StapleStale
+            | Self::StapleBad
+            | Self::WeakDhGroup
+            | Self::NoCertificateRequest => 113,
+            Self::ProtocolVersion => 70,
+            Self::Fallback => 86,
+            Self::NoClientCertificate
+            | Self::NoCommonSignature
+            | Self::Renegotiation
+            | Self::OutsideProfile
+            | Self::Sslv2Hello
+            | Self::PlainHttp
+            | Self::HandshakeTimeout
+            | Self::HandshakeBroken
+            | Self::BadProof
+            | Self::Internal
+            | Self::PeerRefusesUsExpired
+            | Self::PeerRefusesUsNotYetValid
+            | Self::PeerRefusesUsUnknownIssuer
+            | Self::PeerRefusesUs
+            | Self::NoTunnelIdentity
+            | Self::TunnelOfAnother
+            | Self::ProxyHeader
+            | Self::DeviceIdMismatch
+            | Self::UnknownIdentity
+            | Self::DeviceIdClaimedTwice
+            | Self::OuiMismatch
+            | Self::CloneSuspected => return None,
+        })
     }
 }
 

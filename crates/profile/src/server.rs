@@ -6,10 +6,13 @@
 //! ```text
 //!   reload ──▶ Present { context, trust } ──▶ a connection keeps the one it began with
 //!   ticket ──▶ chain known? judged again? ──▶ resumed, or a full handshake
+//!   open connection ──▶ Vigil: judged again at each request, each reload, each date
 //! ```
 
+mod vigil;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{
@@ -18,6 +21,7 @@ use openssl::ssl::{
 };
 use openssl::x509::{X509, X509Ref};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::blocks::Blocklist;
 use crate::certificate::{CertificateFacts, sha256};
@@ -28,19 +32,20 @@ use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
 use crate::key::OwnCertificate;
 use crate::refusal::{Reason, Refusal};
-use crate::resume::KnownChains;
+use crate::resume::{Known, KnownChains};
 use crate::revocation::ocsp::StapleFile;
 use crate::revocation::{CrlFacts, CrlNote};
 use crate::stream::{Evidence, Stream};
 use crate::ticket::TicketKeys;
 use crate::trust::{Trust, TrustAnchor, Verdict};
 use crate::verify::Role;
+pub use vigil::Vigil;
 
 /// Accepts H(e)NBs on one listener; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Acceptor {
     resumer: Arc<Resumer>,
-    present: Arc<RwLock<Arc<Present>>>,
+    present: Arc<watch::Sender<Arc<Present>>>,
 }
 
 /// What holds between two reloads.
@@ -116,15 +121,14 @@ impl Acceptor {
     ) -> Result<Self, ContextError> {
         let tickets = tickets.filter(|_| terms.resumption);
         let bench = Resumer { terms: terms.clone(), blocks, tickets, chains: Arc::default() };
-        let present = RwLock::new(Arc::new(Present::load(&bench, materials)?));
+        let present = watch::Sender::new(Arc::new(Present::load(&bench, materials)?));
         Ok(Self { resumer: Arc::new(bench), present: Arc::new(present) })
     }
 
     /// Takes over changed files, or says what is wrong with them and goes on with the old ones. Connections that
-    /// stand are not touched; tickets stay good for whom the new trust still trusts.
+    /// stand and tickets stay good for whom the new trust still trusts: see [`Vigil`].
     pub fn reload(&self, materials: &Materials) -> Result<(), ContextError> {
-        let next = Arc::new(Present::load(&self.resumer, materials)?);
-        *self.present.write().unwrap_or_else(PoisonError::into_inner) = next;
+        self.present.send_replace(Arc::new(Present::load(&self.resumer, materials)?));
         Ok(())
     }
 
@@ -133,13 +137,16 @@ impl Acceptor {
         self.present().own.clone()
     }
 
-    /// Judges once more a peer that was accepted earlier: its dates pass, the operator blocks it, anchors change.
-    pub fn judge_again(&self, peer: &Peer) -> Result<(), Refusal> {
+    /// Watches over a peer that was just accepted: its dates pass, anchors change, somebody takes its certificate
+    /// back.
+    ///
+    /// # Errors
+    /// Its chain is not known: it was not accepted here.
+    pub fn watch(&self, peer: &Peer) -> Result<Vigil, Refusal> {
         let leaf = &peer.evidence.certificate.fingerprint_sha256;
         let known = self.resumer.chains.find(leaf);
-        let known =
-            known.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "its chain is not known any more"))?;
-        self.resumer.judge(&self.present().trust, &known.chain).map(drop)
+        let known = known.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "its chain is not known"))?;
+        Ok(Vigil::new(Arc::clone(&self.resumer), self.present.subscribe(), known))
     }
 
     /// What was found out about revocation lists since it was asked last, by anchor: alarms.
@@ -153,7 +160,7 @@ impl Acceptor {
     }
 
     fn present(&self) -> Arc<Present> {
-        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.present.borrow())
     }
 
     /// Shakes hands on a new connection, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND).
@@ -166,7 +173,7 @@ impl Acceptor {
         let terms = &self.resumer.terms;
         let (now, trust) = (terms.clock.now(), Arc::clone(&present.trust));
         let bench = Bench { trust, profile: terms.profile, role: Role::Henb, now, judge };
-        let attempt = handshake::prepare(&mut ssl, bench);
+        let attempt = handshake::prepare(&mut ssl, bench)?;
         let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
         match self.recheck(stream.ssl(), &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
@@ -277,6 +284,21 @@ impl Resumer {
     fn judge(&self, trust: &Trust, chain: &[Vec<u8>]) -> Result<Verdict, Refusal> {
         trust.judge(chain, self.blocks.as_ref(), &*self.terms.clock)
     }
+
+    /// Judges a chain that was verified earlier. The anchors may have changed since: it is then verified under those
+    /// of today.
+    fn judge_again(&self, trust: &Trust, known: &Known) -> Result<Known, Refusal> {
+        let chain = if known.generation == trust.generation() {
+            Some(known.chain.clone())
+        } else {
+            let verified = known.chain.split_first().map(|(leaf, above)| trust.chain_of(leaf, above));
+            verified.flatten()
+        };
+        let chain = chain.ok_or_else(|| {
+            Refusal::new(Reason::UnknownIssuer, "its chain ends in no configured anchor any more")
+        })?;
+        self.judge(trust, &chain).map(|_| Known { chain, generation: trust.generation() })
+    }
 }
 
 /// Says of each ticket that comes back whether its session may go on. (T-08, decision 8)
@@ -298,17 +320,8 @@ impl Keeper for Gatekeeper {
         let Ok(leaf) = leaf.to_der() else {
             return false;
         };
-        let fingerprint = sha256(&leaf);
-        let Some(known) = self.resumer.chains.find(&fingerprint) else {
-            return false;
-        };
-        let chain = if known.generation == self.trust.generation() {
-            Some(known.chain)
-        } else {
-            // The anchors may have changed since: the chain is verified under those of today.
-            self.trust.chain_of(&leaf, known.chain.get(1..).unwrap_or_default())
-        };
-        chain.is_some_and(|chain| self.resumer.judge(&self.trust, &chain).is_ok())
+        let known = self.resumer.chains.find(&sha256(&leaf));
+        known.is_some_and(|known| self.resumer.judge_again(&self.trust, &known).is_ok())
     }
 }
 
@@ -318,5 +331,6 @@ fn no_sslv2_hello(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<ClientHelloR
         *alert = SslAlert::ILLEGAL_PARAMETER;
         return Err(ErrorStack::get());
     }
+    handshake::note_hello(ssl);
     Ok(ClientHelloResponse::SUCCESS)
 }

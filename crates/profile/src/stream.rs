@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::certificate::CertificateFacts;
-use crate::refusal::Reason;
+use crate::ffi;
+use crate::refusal::{Reason, Refusal};
 use crate::revocation::CrlStanding;
 
 /// How long a handshake may take: generous for a cell on a slow line, short for one who holds sockets open.
@@ -81,6 +82,18 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// A server that wants another handshake, mostly to ask for the certificate then, hears no and gets nothing more:
+    /// whoever reads learns why. (Decision 2, T-07)
+    fn no_renegotiation(&self) -> io::Result<()> {
+        if ffi::message::heard(self.0.ssl()).is_some_and(ffi::message::Heard::hello_request) {
+            let detail = "the server asked for another handshake on an open connection";
+            return Err(io::Error::other(Refusal::new(Reason::Renegotiation, detail)));
+        }
+        Ok(())
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -88,7 +101,9 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let (before, wanted) = (buf.filled().len(), buf.remaining());
-        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
+        let read = Pin::new(&mut self.0).poll_read(cx, buf);
+        self.no_renegotiation()?;
+        ready!(read)?;
         if buf.filled().len() == before && wanted > 0 { self.poll_end(cx) } else { Poll::Ready(Ok(())) }
     }
 }

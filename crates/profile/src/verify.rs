@@ -8,8 +8,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use openssl::asn1::Asn1Object;
+use x509_parser::asn1_rs::Any;
 use x509_parser::extensions::{ExtendedKeyUsage, GeneralName};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate, X509Version};
 
 use crate::certificate::{dns_names, has_strong_signature, key_kind, rsa_bits};
 use crate::identity::{Identity, is_eui};
@@ -29,13 +30,41 @@ pub(crate) enum Role {
     Listener,
 }
 
-/// Reads DER as exactly one certificate.
+/// Reads DER as exactly one certificate of X.509 v3 that no two readers read in two ways.
 pub(crate) fn read(der: &[u8]) -> Result<X509Certificate<'_>, Refusal> {
     match X509Certificate::from_der(der) {
-        Ok(([], certificate)) => Ok(certificate),
+        Ok(([], certificate)) => well_formed(&certificate).map(|()| certificate),
         Ok(_) => Err(Refusal::new(Reason::MalformedCertificate, "bytes follow the certificate")),
         Err(error) => Err(Refusal::new(Reason::MalformedCertificate, error.to_string())),
     }
+}
+
+/// The extensions that decide something here: subjectAltName, key usage, extended key usage, basic constraints.
+const DECISIVE: [&str; 4] = ["2.5.29.17", "2.5.29.15", "2.5.29.37", "2.5.29.19"];
+
+/// Version 3, and of each extension one, whole and not empty. (RFC 5280 4.1.2.1, 4.2)
+fn well_formed(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
+    if certificate.version() != X509Version::V3 {
+        let number = certificate.version().0.saturating_add(1);
+        return Err(malformed(format!("it is X.509 v{number} and not v3")));
+    }
+    let mut seen = Vec::new();
+    for extension in certificate.extensions() {
+        let oid = extension.oid.to_id_string();
+        if seen.contains(&oid) {
+            return Err(malformed(format!("the extension {oid} is there twice")));
+        }
+        let is_one = matches!(Any::from_der(extension.value), Ok(([], _)));
+        let parsed = extension.parsed_extension();
+        let is_empty = matches!(parsed, ParsedExtension::SubjectAlternativeName(names) if names.general_names.is_empty())
+            || matches!(parsed, ParsedExtension::KeyUsage(usage) if usage.flags == 0);
+        if DECISIVE.contains(&oid.as_str()) && (!is_one || is_empty) {
+            let what = if is_one { "says nothing" } else { "is not one DER value" };
+            return Err(malformed(format!("the extension {oid} {what}")));
+        }
+        seen.push(oid);
+    }
+    Ok(())
 }
 
 /// Every rule for the peer's own certificate but its dates and its place in a chain.
@@ -48,16 +77,31 @@ pub(crate) fn leaf_rules(certificate: &X509Certificate<'_>, trial: &mut Trial<'_
     no_hostile_names(certificate)
 }
 
-/// What the engine checks in a CA between leaf and root, said again because it says it in full handshakes only.
+/// What a CA between leaf and root has to be; the engine asks for less, and in full handshakes only. Of a root, which
+/// the operator chose, [`context::roots`](crate::context) asks when it is loaded.
 pub(crate) fn authority_rules(
     certificate: &X509Certificate<'_>,
     depth: usize,
     trial: &mut Trial<'_>,
 ) -> Result<(), Refusal> {
-    strength(certificate, trial).map_err(|refusal| {
+    strength(certificate, trial).and_then(|()| says_ca(certificate)).map_err(|refusal| {
         let detail = format!("{}{}", refusal.detail, whose(certificate, depth));
         Refusal::new(refusal.reason, detail)
     })
+}
+
+/// Critical basic constraints, and critical key usage with keyCertSign. (A-10; TS 33.310 6.1.4)
+fn says_ca(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
+    let bad = |detail: &str| Err(Refusal::new(Reason::BadChain, detail));
+    let constraints = certificate.basic_constraints().map_err(malformed)?;
+    if !constraints.is_some_and(|constraints| constraints.critical && constraints.value.ca) {
+        return bad("there are no critical basic constraints that say CA:TRUE");
+    }
+    let usage = certificate.key_usage().map_err(malformed)?;
+    if !usage.is_some_and(|usage| usage.critical && usage.value.key_cert_sign()) {
+        return bad("there is no critical key usage with keyCertSign");
+    }
+    Ok(())
 }
 
 /// Which certificate of a chain a complaint is about: nothing for the leaf.
@@ -114,6 +158,10 @@ fn no_ca(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
             "the certificate is a CA's (basicConstraints CA:TRUE)",
         ));
     }
+    let usage = certificate.key_usage().map_err(malformed)?;
+    if usage.is_some_and(|usage| usage.value.key_cert_sign()) {
+        return Err(Refusal::new(Reason::CaCertificate, "the certificate may sign others (keyCertSign)"));
+    }
     Ok(())
 }
 
@@ -159,16 +207,16 @@ pub(crate) fn suite_usage(certificate: &X509Certificate<'_>, is_forward_secret: 
     }
 }
 
-/// Extended key usage may be absent; where it is there it names the role.
+/// Extended key usage may be absent; where it is there it names the role, which anyExtendedKeyUsage does not.
 ///
 /// The wake role is the exception: nobody has it by saying nothing, and who has it is no TLS server.
 fn purpose(certificate: &X509Certificate<'_>, role: Role) -> Result<(), Refusal> {
     let extended = certificate.extended_key_usage().map_err(malformed)?.map(|extended| extended.value);
     let (named, missing) = match (role, extended) {
         (Role::Henb | Role::Hems | Role::Listener, None) => return Ok(()),
-        (Role::Henb, Some(usage)) => (usage.client_auth || usage.any, "extended key usage lacks clientAuth"),
+        (Role::Henb, Some(usage)) => (usage.client_auth, "extended key usage lacks clientAuth"),
         (Role::Hems | Role::Listener, Some(usage)) => {
-            (usage.server_auth || usage.any, "extended key usage lacks serverAuth")
+            (usage.server_auth, "extended key usage lacks serverAuth")
         }
         (Role::Wake, usage) => {
             let wakes = usage.is_some_and(|usage| names_purpose(usage, WAKE_PURPOSE) && !usage.server_auth);
@@ -310,186 +358,5 @@ fn no_identity(certificate: &X509Certificate<'_>, names: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use openssl::x509::X509;
-
-    use super::*;
-    use crate::pki::{Authority, Digest, Key, LeafOrder, Purpose, Usage, Validity};
-    use crate::profile::Profile;
-
-    const NAME: &str = "00005e005301.hnb.example";
-
-    fn henb() -> LeafOrder {
-        LeafOrder::henb(&Identity::parse(NAME).unwrap())
-    }
-
-    fn der(order: &LeafOrder, key: &Key) -> Vec<u8> {
-        let pem = Authority::self_signed(order, key).unwrap().pem().unwrap();
-        X509::from_pem(&pem).unwrap().to_der().unwrap()
-    }
-
-    fn trial(role: Role) -> Trial<'static> {
-        Trial::plain(role, &Profile::TS33320, Timestamp::now())
-    }
-
-    fn reason(order: &LeafOrder, key: &Key, role: Role) -> Option<Reason> {
-        let der = der(order, key);
-        leaf_rules(&read(&der).unwrap(), &mut trial(role)).err().map(|refusal| refusal.reason)
-    }
-
-    #[test]
-    fn a07_a08_usage_names_the_role() {
-        let key = Key::generate(2048).unwrap();
-        let hems = LeafOrder::hems("hems.example");
-        let usages = |order: LeafOrder, usages: &[Usage]| order.usages(usages);
-        for (order, role, expected) in [
-            (henb(), Role::Henb, None),
-            (henb(), Role::Hems, Some(Reason::ExtendedKeyUsage)),
-            (hems.clone(), Role::Hems, None),
-            (hems.clone(), Role::Henb, Some(Reason::ExtendedKeyUsage)),
-            (henb().purposes(&[]), Role::Henb, None),
-            (henb().purposes(&[Purpose::CodeSigning]), Role::Henb, Some(Reason::ExtendedKeyUsage)),
-            (usages(henb(), &[]), Role::Henb, Some(Reason::KeyUsage)),
-            (usages(henb(), &[Usage::KeyEncipherment]), Role::Henb, Some(Reason::KeyUsage)),
-            (usages(hems.clone(), &[Usage::KeyEncipherment]), Role::Hems, None),
-            (usages(hems.clone(), &[Usage::KeyCertSign]), Role::Hems, Some(Reason::KeyUsage)),
-            (LeafOrder::wake("hems.example"), Role::Wake, None),
-            (LeafOrder::wake("hems.example").purposes(&[]), Role::Wake, Some(Reason::ExtendedKeyUsage)),
-            (henb(), Role::Wake, Some(Reason::ExtendedKeyUsage)),
-            (hems.clone(), Role::Wake, Some(Reason::ExtendedKeyUsage)),
-            (
-                hems.purposes(&[Purpose::ServerAuth, Purpose::Wake]),
-                Role::Wake,
-                Some(Reason::ExtendedKeyUsage),
-            ),
-            (LeafOrder::wake("hems.example"), Role::Hems, Some(Reason::ExtendedKeyUsage)),
-            (LeafOrder::signer("example"), Role::Wake, Some(Reason::ExtendedKeyUsage)),
-            (LeafOrder::listener(&Identity::parse(NAME).unwrap()), Role::Listener, None),
-            (
-                LeafOrder::listener(&Identity::parse(NAME).unwrap()),
-                Role::Henb,
-                Some(Reason::ExtendedKeyUsage),
-            ),
-            (henb(), Role::Listener, Some(Reason::ExtendedKeyUsage)),
-            (henb().as_ca(), Role::Henb, Some(Reason::CaCertificate)),
-        ] {
-            assert_eq!(reason(&order, &key, role), expected, "{order:?}");
-        }
-    }
-
-    #[test]
-    fn a08_key_usage_that_is_not_critical_is_refused() {
-        let key = Key::generate(2048).unwrap();
-        for (order, role) in [(henb(), Role::Henb), (LeafOrder::hems("hems.example"), Role::Hems)] {
-            let der = der(&order.uncritical_usage(), &key);
-            let refusal = leaf_rules(&read(&der).unwrap(), &mut trial(role)).unwrap_err();
-            assert_eq!(refusal.to_string(), "key_usage: key usage is not critical", "{role:?}");
-        }
-    }
-
-    #[test]
-    fn a09_weak_keys_and_signatures_are_refused() {
-        let key = Key::generate(2048).unwrap();
-        let small = Key::generate(1024).unwrap();
-        let odd = Key::generate(2047).unwrap();
-        assert_eq!(reason(&henb(), &small, Role::Henb), Some(Reason::WeakKey));
-        assert_eq!(reason(&henb(), &odd, Role::Henb), Some(Reason::WeakKey));
-        assert_eq!(reason(&henb(), &Key::generate_ec().unwrap(), Role::Henb), Some(Reason::KeyType));
-        for digest in [Digest::Md5, Digest::Sha1] {
-            assert_eq!(reason(&henb().digest(digest), &key, Role::Henb), Some(Reason::WeakSignature));
-        }
-    }
-
-    #[test]
-    fn p18_the_private_key_usage_period_counts() {
-        let key = Key::generate(2048).unwrap();
-        let hour = jiff::SignedDuration::from_hours(1);
-        let now = Timestamp::now();
-        let period = |not_before, not_after| henb().key_period(Validity { not_before, not_after });
-        assert_eq!(reason(&period(now - hour, now + hour), &key, Role::Henb), None);
-        assert_eq!(reason(&period(now - hour * 2, now - hour), &key, Role::Henb), Some(Reason::KeyPeriod));
-        assert_eq!(reason(&period(now + hour, now + hour * 2), &key, Role::Henb), Some(Reason::KeyPeriod));
-    }
-
-    #[test]
-    fn p18_a_period_that_cannot_be_read_is_no_period() {
-        let time = b"20260601000000Z";
-        let one = |tag: u8| [&[0x30, 17, tag, 15], time.as_slice()].concat();
-        assert!(matches!(read_period(&one(0x80)), Some((Some(_), None))));
-        assert!(matches!(read_period(&one(0x81)), Some((None, Some(_)))));
-        assert!(matches!(read_period(&[0x30, 0]), Some((None, None))));
-        let short = [0x30, 3, 0x80, 15, 0x32];
-        for bad in [one(0x82).as_slice(), &short, &[], &[0x30], &[0x30, 0x82, 0, 0], &[0x30, 2, 0x80, 0]] {
-            assert_eq!(read_period(bad), None, "{bad:?}");
-        }
-    }
-
-    #[expect(clippy::unwrap_in_result, reason = "a test's own certificate can be read")]
-    fn identity(order: &LeafOrder, key: &Key) -> Result<String, Reason> {
-        let der = der(order, key);
-        identity_of(&read(&der).unwrap())
-            .map(|identity| identity.to_string())
-            .map_err(|refusal| refusal.reason)
-    }
-
-    #[test]
-    fn p20_i01_i04_a_certificate_has_one_identity() {
-        let key = Key::generate(2048).unwrap();
-        let names = |names: &[&str]| identity(&henb().dns_names(names), &key);
-        assert_eq!(names(&["00005E005301.HNB.example"]), Ok(NAME.to_owned()));
-        assert_eq!(names(&[NAME, "cell.example"]), Ok(NAME.to_owned()));
-        assert_eq!(names(&[NAME, "00005E005301.hnb.example"]), Ok(NAME.to_owned()));
-        assert_eq!(names(&[NAME, "00005e005302.hnb.example"]), Err(Reason::SeveralIdentities));
-        assert_eq!(names(&[NAME, "00005efffe005301.hnb.example"]), Err(Reason::SeveralIdentities));
-        assert_eq!(names(&[]), Err(Reason::NotAnIdentity));
-        assert_eq!(names(&["cell.hnb.example"]), Err(Reason::NotAnIdentity));
-        assert_eq!(names(&["*.hnb.example"]), Err(Reason::NotAnIdentity));
-        assert_eq!(names(&[NAME, "00005e005302.local"]), Err(Reason::NotAnIdentity));
-        assert_eq!(names(&["00005e005301.hnb.example."]), Err(Reason::HostileName));
-        assert_eq!(names(&["00005e005301.hnb.example\0.evil.example"]), Err(Reason::HostileName));
-        assert_eq!(names(&["00005e005301.hnb.example", "x\ny"]), Err(Reason::HostileName));
-        assert_eq!(names(&[" 00005e005301.hnb.example"]), Err(Reason::HostileName));
-    }
-
-    #[test]
-    fn a02_a_name_that_is_no_ascii_is_refused_and_not_guessed() {
-        let key = Key::generate(2048).unwrap();
-        let order = henb().dns_names(&[b"00005e005301.hnb.ex\xE4mple".as_slice()]);
-        assert!(matches!(
-            identity(&order, &key),
-            Err(Reason::MalformedCertificate | Reason::HostileName | Reason::NotAnIdentity)
-        ));
-    }
-
-    /// Reads whatever it is given as far as it goes.
-    fn judge(der: &[u8]) {
-        let Ok(certificate) = read(der) else {
-            return;
-        };
-        crate::certificate::CertificateFacts::read(der).unwrap();
-        is_for_host(&certificate, "hems.example").ok();
-        for role in [Role::Henb, Role::Hems, Role::Wake, Role::Listener] {
-            leaf_rules(&certificate, &mut trial(role)).ok();
-            authority_rules(&certificate, 1, &mut trial(role)).ok();
-            dates(&certificate, 1, Timestamp::now()).ok();
-        }
-        identity_of(&certificate).ok();
-        common_name_identity(&certificate);
-        suite_usage(&certificate, true).ok();
-    }
-
-    #[test]
-    fn no_damaged_certificate_stops_us() {
-        let now = Timestamp::now();
-        let order = henb().key_period(Validity { not_before: now, not_after: now });
-        let good = der(&order, &Key::generate(2048).unwrap());
-        for at in 0..good.len() {
-            judge(&good[..at]);
-            for value in [0x00, 0x01, 0x7F, 0x80, 0x84, 0xFF, good[at] ^ 0x01, good[at].wrapping_add(1)] {
-                let mut damaged = good.clone();
-                damaged[at] = value;
-                judge(&damaged);
-            }
-        }
-    }
-}
+#[path = "verify_tests.rs"]
+mod tests;

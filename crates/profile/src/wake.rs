@@ -92,7 +92,7 @@ impl WakeAcceptor {
         let judge: Arc<Judge> = Arc::new(move |chain| judge(&trust, &*clock, &host, chain));
         let (trust, profile, now) = (Arc::clone(&present.trust), self.terms.profile, self.terms.clock.now());
         let bench = Bench { trust, profile, role: Role::Wake, now, judge };
-        let attempt = handshake::prepare(&mut ssl, bench);
+        let attempt = handshake::prepare(&mut ssl, bench)?;
         let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
         match self.recheck(stream.ssl(), hems, &present.trust) {
             Ok(()) => Ok(Stream(stream)),

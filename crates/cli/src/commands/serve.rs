@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// The configuration, TOML; docs/operate/configuration.md describes every key.
     #[arg(long, value_name = "FILE", default_value = "/etc/hearth/hems.toml")]
     config: PathBuf,
-    /// Say what is wrong with the configuration and stop.
+    /// Say what is wrong with the configuration, or what every cell would refuse in its certificates, and stop.
     #[arg(long)]
     check: bool,
     /// Make the configuration's transport mode the whole deployment's, and stop: every node is to be down.
@@ -38,8 +38,12 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         }
     };
     if arguments.check {
-        eprintln!("{}: good", arguments.config.display());
-        return Ok(true);
+        let faults = config.faults();
+        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        if faults.is_empty() {
+            eprintln!("{}: good", arguments.config.display());
+        }
+        return Ok(faults.is_empty());
     }
     if arguments.set_mode {
         hems::Server::set_mode(&config).await?;

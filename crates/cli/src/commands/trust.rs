@@ -33,7 +33,8 @@ pub(crate) struct Trust {
 
 #[derive(Debug, Subcommand)]
 enum TrustCommand {
-    /// Which known cells would refuse a certificate of the H(e)MS, before it is used; exit code 1 where any would.
+    /// Which known cells would refuse a certificate of the H(e)MS, before it is used; exit code 1 where any would, or where its root is
+    /// not the one that they are known to trust.
     Preview {
         /// The chain in PEM, the H(e)MS's own certificate first.
         #[arg(long)]
@@ -142,7 +143,8 @@ pub(crate) async fn run(arguments: Trust) -> Answer {
             let query = listener.map(|name| format!("?listener={}", escaped(&name))).unwrap_or_default();
             let preview = access.upload(&format!("/api/v1/trust/preview{query}"), pem).await?;
             show(output, &preview, print_preview);
-            Ok(number(&preview, "refuse") == 0 && rows(&preview, "faults").is_empty())
+            let doubts = ["refuse", "unproven"].map(|key| number(&preview, key));
+            Ok(doubts == [0, 0] && rows(&preview, "faults").is_empty())
         }
         TrustCommand::Lists => {
             list(output, access.get("/api/v1/trust/lists").await?, &LISTS);
@@ -219,15 +221,18 @@ fn number(value: &Value, key: &str) -> u64 {
 }
 
 fn print_preview(preview: &Value) {
-    let [cells, refuse, at_risk, unknown] =
-        ["cells", "refuse", "at_risk", "unknown"].map(|key| number(preview, key));
-    println!("{refuse} of {cells} cells would refuse this certificate.");
+    let [cells, refuse, at_risk, unknown, unproven] =
+        ["cells", "refuse", "at_risk", "unknown", "unproven"].map(|key| number(preview, key));
+    if let Some(root) = preview.get("unproven_root") {
+        println!(
+            "{unproven} of {cells} cells would refuse this certificate unless they were given its root first:"
+        );
+        println!("{}.", output::cell(Some(root)));
+    }
+    println!("{refuse} of {cells} cells would refuse this certificate whatever roots they have.");
     println!("{at_risk} more would after a power cut; of {unknown} the clock is not known.");
     for fault in rows(preview, "faults") {
         println!("Every cell would refuse it: {}", output::cell(Some(&fault)));
-    }
-    if let Some(root) = preview.get("unproven_root") {
-        println!("Another root: {}", output::cell(Some(root)));
     }
     let doubts = rows(preview, "doubts");
     if !doubts.is_empty() {

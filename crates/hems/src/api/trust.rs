@@ -70,7 +70,8 @@ pub(super) async fn preview(
     meant: Result<Query<Meant>, QueryRejection>,
     pem: Bytes,
 ) -> Answer<Preview> {
-    let profile = profile(&api.hems, meant?.0.listener.as_deref())?;
+    let listener = meant?.0.listener;
+    let profile = profile(&api.hems, listener.as_deref())?;
     let candidate =
         Candidate::read(&pem, &api.hems.url, profile).map_err(|error| Problem::invalid(error.to_string()))?;
     let (begin, end) = candidate.validity();
@@ -78,13 +79,14 @@ pub(super) async fn preview(
         chain: candidate.chain().to_vec(),
         valid_from: begin.to_string(),
         valid_until: end.to_string(),
-        forecast: forecast(&api.hems, &candidate, present(&api.hems).await.as_ref()).await?,
+        forecast: forecast(&api.hems, &candidate, present(&api.hems, listener.as_deref()).await.as_ref())
+            .await?,
     }))
 }
 
 /// What the cells make of the certificate that we have; nothing where its file cannot be read any more.
 pub(super) async fn forecast_of_present(hems: &Hems) -> Result<Option<Forecast>, Problem> {
-    let Some(present) = present(hems).await else { return Ok(None) };
+    let Some(present) = present(hems, None).await else { return Ok(None) };
     Ok(Some(forecast(hems, &present, None).await?))
 }
 
@@ -97,10 +99,10 @@ async fn forecast(
     Ok(trust::forecast(candidate, present, &cells, hems.now()))
 }
 
-async fn present(hems: &Hems) -> Option<Candidate> {
+async fn present(hems: &Hems, listener: Option<&str>) -> Option<Candidate> {
     let doors = hems.doors.as_ref()?;
-    let pem = tokio::fs::read(doors.chain()?).await.ok()?;
-    Candidate::read(&pem, &hems.url, doors.profile(None)?).ok()
+    let pem = tokio::fs::read(doors.chain(listener)?).await.ok()?;
+    Candidate::read(&pem, &hems.url, doors.profile(listener)?).ok()
 }
 
 /// The rules that a certificate for that listener is under; the clause's where there is no TLS.

@@ -7,8 +7,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use profile::{
-    Acceptor, CertificateFacts, Clock, Exception, KeyKind, Materials, OwnCertificate, Profile, Reason, Terms,
-    TrustAnchor, revocation::CrlPolicy,
+    Acceptor, Candidate, CertificateFacts, Clock, Exception, HemsUrl, KeyKind, Materials, OwnCertificate,
+    Profile, Reason, Refusal, Terms, TrustAnchor, revocation::CrlPolicy,
 };
 
 use super::{Anchor, At, Check, File, chain_of, file};
@@ -176,7 +176,8 @@ impl Check {
     fn anchor(&mut self, anchor: &Anchor) -> Option<TrustAnchor> {
         let certificates = self.file(&anchor.certificates);
         let realms = anchor.realms.iter().map(|realm| realm.value.to_ascii_lowercase()).collect();
-        let crls: Vec<_> = anchor.crls.iter().map(|at| self.file(at)).collect();
+        // A list that is not there is an alarm, like any of no use: the kept one counts, and no start fails for it.
+        let crls = anchor.crls.iter().map(|at| self.folder.join(&at.value)).collect();
         let keys: Vec<_> = anchor.keys.iter().map(|at| self.key_kind(at)).collect();
         let exceptions: Vec<_> = anchor.exceptions.iter().map(|one| self.exception(one)).collect();
         let keys: Vec<KeyKind> = keys.into_iter().collect::<Option<_>>()?;
@@ -185,7 +186,7 @@ impl Check {
             keys: (!keys.is_empty()).then_some(keys),
             min_rsa_bits: Some(anchor.min_rsa_bits),
             exceptions: exceptions.into_iter().collect::<Option<_>>()?,
-            crls: crls.into_iter().collect::<Option<_>>()?,
+            crls,
             crl_policy: CrlPolicy { grace, extended_until: None },
             ..TrustAnchor::new(&anchor.name.value, certificates?, realms)
         })
@@ -213,6 +214,35 @@ impl Check {
             self.complain(typed.until.line, wrong)
         });
         Some(Exception { allow: allow?, until: until? })
+    }
+}
+
+impl Tls {
+    /// What every cell would refuse at this moment, whatever it trusts: its own listener and what is wrong.
+    pub(super) fn faults(&self, url: &HemsUrl) -> Vec<String> {
+        self.listeners.iter().enumerate().flat_map(|(at, listener)| listener.faults(url, at == 0)).collect()
+    }
+}
+
+impl Listener {
+    /// Listeners beside the first may have a host of their own.
+    fn faults(&self, url: &HemsUrl, is_of_url: bool) -> Vec<String> {
+        let path = &self.materials.own.chain;
+        let said = |what: String| format!("{}, listener \"{}\": {what}", path.display(), self.name);
+        let pem = match std::fs::read(path) {
+            Ok(pem) => pem,
+            Err(error) => return vec![said(format!("cannot be read: {error}"))],
+        };
+        match Candidate::read(&pem, url, self.terms.profile) {
+            Ok(candidate) => {
+                let now = candidate.refusal_at(self.terms.clock.now());
+                let faults = candidate.faults().iter().cloned().chain(now);
+                let counts = |fault: &Refusal| is_of_url || fault.reason != Reason::WrongName;
+                let faults = faults.filter(counts);
+                faults.map(|fault| said(format!("every cell would refuse it: {fault}"))).collect()
+            }
+            Err(error) => vec![said(error.to_string())],
+        }
     }
 }
 

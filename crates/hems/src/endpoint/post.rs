@@ -198,13 +198,13 @@ async fn converse(
     if is_new { reply::with_cookie(reply, &token, !hems.mode.allows_plain_http()) } else { reply }
 }
 
-/// Ends the session that lives on a connection without a tunnel.
-pub(super) async fn part(hems: &Hems, caller: &Caller) {
+/// Ends the session that lives on a connection for which nobody vouches any more.
+pub(super) async fn part(hems: &Hems, caller: &Caller, outcome: Outcome) {
     let identity = &caller.peer.identity;
     let slot = hems.registry.slot(identity);
     let mut session = slot.lock().await;
     if session.as_ref().is_some_and(|session| session.is_on(caller.connection)) {
-        end(hems, &mut session, Outcome::TunnelGone).await;
+        end(hems, &mut session, outcome).await;
     }
     let is_empty = session.is_none();
     drop(session);

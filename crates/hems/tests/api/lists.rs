@@ -11,11 +11,15 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const GRACE: &str = "/api/v1/trust/grace";
 
 /// A H(e)MS whose anchor has a file of lists that is none yet.
-async fn world() -> World {
+pub(crate) async fn world() -> World {
+    with_files(&[("lists.pem", "nonsense")]).await
+}
+
+async fn with_files(files: &[(&str, &str)]) -> World {
     let cwmp = "certificate = \"pki/hems/localhost.pem\"\nkey = \"pki/hems/localhost.key\"\n";
     let anchor = "[[cwmp.anchors]]\nname = \"manufacturer\"\ncertificates = \"pki/manufacturer.pem\"\n\
                   realms = [\"hnb.example\"]\ncrls = [\"lists.pem\"]\n";
-    World::in_mode("public", cwmp, anchor, &[("lists.pem", "nonsense")]).await
+    World::in_mode("public", cwmp, anchor, files).await
 }
 
 /// Puts lists into force that should have been replaced so many days ago.
@@ -44,6 +48,19 @@ async fn a11_a_list_of_no_use_is_an_alarm_until_a_good_one_is_there() {
     let lists = world.get("/api/v1/trust/lists").await;
     assert!(!lists["items"].as_array().unwrap().is_empty());
     assert_eq!(lists["items"][0]["standing"], "current", "{lists}");
+}
+
+#[tokio::test]
+async fn a11_a_list_that_is_not_there_stops_no_start() {
+    let world = with_files(&[]).await;
+    let kind = "revocation_list_unusable";
+    let alarms = world.until("/api/v1/alarms", |alarms| alarm(alarms, kind).is_some()).await;
+    assert!(alarm(&alarms, kind).unwrap()["detail"].as_str().unwrap().contains("lists.pem"), "{alarms}");
+    let pair = world.certificate(1);
+    assert!(!is_served(&world, &pair).await, "without a list nobody comes in");
+    publish(&world, -7);
+    world.until("/api/v1/trust/lists", |lists| lists["items"][0]["standing"] == "current").await;
+    assert!(is_served(&world, &pair).await);
 }
 
 #[tokio::test]

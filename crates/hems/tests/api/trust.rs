@@ -21,9 +21,13 @@ async fn behind(world: &World, number: u8, hours: i64) {
 
 /// A chain that is valid from some hours ago.
 fn chain(host: &str, since_hours: i64) -> String {
+    chain_of("next", host, since_hours)
+}
+
+fn chain_of(root: &str, host: &str, since_hours: i64) -> String {
     let now = Timestamp::now();
     let hours = SignedDuration::from_hours;
-    let root = Authority::create(&AuthorityOrder::lab("next", "localhost").unconstrained()).unwrap();
+    let root = Authority::create(&AuthorityOrder::lab(root, "localhost").unconstrained()).unwrap();
     let validity = Validity { not_before: now - hours(since_hours), not_after: now + hours(1000) };
     let leaf = root.issue(&LeafOrder::hems(host).valid(validity), &Key::generate(2048).unwrap()).unwrap();
     String::from_utf8([leaf.pem().unwrap(), root.pem().unwrap()].concat()).unwrap()
@@ -47,11 +51,15 @@ async fn p18_a_change_of_certificate_is_previewed_with_the_cells_that_would_refu
         (&json!(identity(2)), &json!("certificate_not_yet_valid"))
     );
     assert!(preview["unproven_root"].as_str().unwrap().contains("next"), "{preview}");
+    assert_eq!(preview["unproven"], 2, "{preview}");
+    // Every lab's root is called the same; the key tells them apart.
+    let (_, namesake) = world.upload(Method::POST, path, chain_of("operator", "localhost", 100)).await;
+    assert_eq!((&namesake["refuse"], &namesake["unproven"]), (&json!(0), &json!(2)), "{namesake}");
     let (_, wrong) = world.upload(Method::POST, path, chain("elsewhere.example", 100)).await;
     assert_eq!((&wrong["refuse"], wrong["faults"].as_array().unwrap().len()), (&json!(2), 1), "{wrong}");
     let present = std::fs::read_to_string(world.path("pki/hems/localhost.pem")).unwrap();
     let (_, same) = world.upload(Method::POST, path, present).await;
-    assert_eq!((&same["refuse"], &same["unproven_root"]), (&json!(0), &json!(null)), "{same}");
+    assert_eq!((&same["refuse"], &same["unproven"]), (&json!(0), &json!(0)), "{same}");
     let (status, problem) =
         world.upload(Method::POST, &format!("{path}?listener=x"), chain("localhost", 24)).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -45,7 +45,7 @@ pub(super) fn provision(config: &Config, anchors: &Path) -> Provision {
 }
 
 pub(super) fn terms(config: &Config, clock: &Arc<RestoredClock>) -> Terms {
-    Terms { lab: config.lab, ..Terms::new(clock.clone()) }
+    Terms { lab: config.lab, profile: config.trust.profile, ..Terms::new(clock.clone()) }
 }
 
 /// Says whether the configured files are good, and keeps nothing.
@@ -207,8 +207,11 @@ impl Agent {
         self.unsure = (!self.clock.synchronised()).then_some(dates);
     }
 
-    /// Counts what leads to the recovery endpoint and back. (G-03)
+    /// Counts what leads to the recovery endpoint and back (G-03), and complains of who wants a shared secret.
     pub(super) fn count(&mut self, target: Target, outcome: &Result<(), SessionError>) {
+        if let Err(SessionError::Link(error @ LinkError::SharedSecret(_))) = outcome {
+            self.cell.raise(Alarm::SharedSecret, &error.to_string());
+        }
         let outcome = match outcome {
             Ok(()) => Outcome::Closed,
             Err(SessionError::Link(LinkError::Tls(refusal))) if refusal.reason.is_by_certificate() => {
@@ -222,6 +225,7 @@ impl Agent {
         match (target, outcome) {
             (Target::Serving, Outcome::Closed) => {
                 self.cell.clear(Alarm::HemsRefused);
+                self.cell.clear(Alarm::SharedSecret);
                 if self.clock.synchronised() {
                     self.cell.clear(Alarm::ClockCorrected);
                     self.cell.clear(Alarm::ClockFile);

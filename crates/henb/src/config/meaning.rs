@@ -10,7 +10,7 @@ use std::{
 };
 
 use cwmp::Quirk;
-use profile::{HemsUrl, Identity, OwnCertificate, StaplePolicy, TransportMode};
+use profile::{HemsUrl, Identity, OwnCertificate, Profile, StaplePolicy, TransportMode};
 
 use crate::{
     device::{Factory, Radio, Stack, Way},
@@ -114,11 +114,14 @@ pub struct Care {
     pub crls: Vec<PathBuf>,
     /// What it does about the answer that a H(e)MS staples.
     pub staple: StaplePolicy,
+    /// The TLS rules that it holds its H(e)MS to, and itself. (T-01)
+    pub profile: &'static Profile,
 }
 
 impl Default for Care {
     fn default() -> Self {
-        Self { warn: DAY * 30, recovery: None, crls: Vec::new(), staple: StaplePolicy::default() }
+        let (staple, profile) = (StaplePolicy::default(), &Profile::TS33320);
+        Self { warn: DAY * 30, recovery: None, crls: Vec::new(), staple, profile }
     }
 }
 

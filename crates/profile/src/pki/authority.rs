@@ -292,15 +292,23 @@ fn sign_authority(
     match order.defect {
         Some(Defect::NoConstraints) => {}
         Some(Defect::NotCa) => builder.append_extension(BasicConstraints::new().critical().build()?)?,
+        Some(Defect::UncriticalConstraints) => {
+            builder.append_extension(BasicConstraints::new().ca().pathlen(order.path_length).build()?)?;
+        }
         _ => builder
             .append_extension(BasicConstraints::new().critical().ca().pathlen(order.path_length).build()?)?,
     }
     let mut usage = KeyUsage::new();
-    usage.critical().crl_sign();
+    usage.crl_sign();
+    if order.defect != Some(Defect::UncriticalUsage) {
+        usage.critical();
+    }
     if order.defect != Some(Defect::NoCertSign) {
         usage.key_cert_sign();
     }
-    builder.append_extension(usage.build()?)?;
+    if order.defect != Some(Defect::NoUsage) {
+        builder.append_extension(usage.build()?)?;
+    }
     if let Some(domain) = &order.domain {
         builder.append_extension(extension("2.5.29.30", true, &der::name_constraints(domain))?)?;
     }
@@ -314,6 +322,12 @@ fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) 
         let mut old = bare(subject.as_ref(), issuer, key, order.validity)?;
         old.set_version(0)?;
         return finish(old, order.digest, signer);
+    }
+    if order.defect == Some(Defect::Version4) {
+        builder.set_version(3)?;
+    }
+    if order.defect == Some(Defect::AnyPurpose) {
+        builder.append_extension(ExtendedKeyUsage::new().other("anyExtendedKeyUsage").build()?)?;
     }
     if order.defect == Some(Defect::UnknownCritical) {
         builder.append_extension(extension(NOBODYS_EXTENSION, true, &[5, 0])?)?;
@@ -332,7 +346,10 @@ fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) 
     }
     if !order.dns_names.is_empty() || !order.addresses.is_empty() {
         let names = der::alternative_names(&order.dns_names, &order.addresses);
-        builder.append_extension(extension("2.5.29.17", false, &names)?)?;
+        let times = if order.defect == Some(Defect::NamesTwice) { 2 } else { 1 };
+        for _ in 0..times {
+            builder.append_extension(extension("2.5.29.17", false, &names)?)?;
+        }
     }
     if let Some(period) = order.key_period {
         let time = |at: Timestamp| at.strftime("%Y%m%d%H%M%SZ").to_string();

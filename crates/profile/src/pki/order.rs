@@ -23,6 +23,18 @@ pub enum Defect {
     NoConstraints,
     /// Of a CA: key usage without keyCertSign.
     NoCertSign,
+    /// Of a CA: basic constraints that are not critical.
+    UncriticalConstraints,
+    /// Of a CA: no key usage.
+    NoUsage,
+    /// Of a CA: key usage that is not critical.
+    UncriticalUsage,
+    /// Of an end entity: the names twice. (RFC 5280 4.2)
+    NamesTwice,
+    /// Of an end entity: X.509 version 4, which does not exist.
+    Version4,
+    /// Of an end entity: a purpose that is every purpose. (RFC 5280 4.2.1.12)
+    AnyPurpose,
 }
 
 /// What a new CA shall be.

@@ -130,6 +130,8 @@ fn dates(world: &World) -> Vec<Row> {
 /// What the key is for.
 fn usages(world: &World) -> Vec<Row> {
     let issue = |order: LeafOrder| world.manufacturer.issue(&order, &world.key).unwrap();
+    let any = henb().purposes(&[]).defective(Defect::AnyPurpose);
+    let signs = henb().usages(&[Usage::DigitalSignature, Usage::KeyCertSign]);
     let signing_ca = henb().as_ca().usages(&[Usage::DigitalSignature, Usage::KeyCertSign]);
     vec![
         bad(
@@ -138,8 +140,8 @@ fn usages(world: &World) -> Vec<Row> {
             Reason::KeyUsage,
             43,
         ),
-        bad("key usage that is not critical", &issue(henb().uncritical_usage()), Reason::KeyUsage, 40),
-        bad("no key usage", &issue(henb().usages(&[])), Reason::KeyUsage, 40),
+        bad("key usage that is not critical", &issue(henb().uncritical_usage()), Reason::KeyUsage, 43),
+        bad("no key usage", &issue(henb().usages(&[])), Reason::KeyUsage, 43),
         bad(
             "purpose of a server",
             &issue(henb().purposes(&[Purpose::ServerAuth])),
@@ -152,6 +154,8 @@ fn usages(world: &World) -> Vec<Row> {
             Reason::ExtendedKeyUsage,
             43,
         ),
+        bad("every purpose", &issue(any), Reason::ExtendedKeyUsage, 43),
+        bad("certificates to sign", &issue(signs), Reason::CaCertificate, 40),
         bad("CA flag", &issue(signing_ca), Reason::CaCertificate, 40),
         good("no purposes", &issue(henb().purposes(&[]))),
         good("both purposes", &issue(henb().purposes(&[Purpose::ServerAuth, Purpose::ClientAuth]))),
@@ -165,8 +169,8 @@ fn strengths(world: &World) -> Vec<Row> {
     let digest = |digest| world.manufacturer.issue(&henb().digest(digest), &world.key).unwrap();
     vec![
         bad("RSA of 1024 bits", &key(&Key::generate(1024).unwrap()), Reason::WeakKey, 42),
-        bad("RSA of 2040 bits", &key(&Key::generate(2040).unwrap()), Reason::WeakKey, 40),
-        bad("curve", &key(&Key::generate_ec().unwrap()), Reason::KeyType, 40),
+        bad("RSA of 2040 bits", &key(&Key::generate(2040).unwrap()), Reason::WeakKey, 42),
+        bad("curve", &key(&Key::generate_ec().unwrap()), Reason::KeyType, 42),
         bad("SHA-1", &digest(Digest::Sha1), Reason::WeakSignature, 42),
         bad("MD5", &digest(Digest::Md5), Reason::WeakSignature, 42),
     ]
@@ -197,6 +201,14 @@ fn chains(world: &World) -> Vec<Row> {
         bad("a CA without the flag", &defective(Defect::NotCa), Reason::BadChain, 48),
         bad("a CA without basic constraints", &defective(Defect::NoConstraints), Reason::BadChain, 48),
         bad("a CA that may not sign", &defective(Defect::NoCertSign), Reason::BadChain, 48),
+        bad(
+            "a CA that says so uncritically",
+            &defective(Defect::UncriticalConstraints),
+            Reason::BadChain,
+            48,
+        ),
+        bad("a CA without key usage", &defective(Defect::NoUsage), Reason::BadChain, 48),
+        bad("a CA with uncritical key usage", &defective(Defect::UncriticalUsage), Reason::BadChain, 48),
         bad("two CAs where one may be", &two_between(world), Reason::BadChain, 48),
     ]
 }
@@ -224,7 +236,9 @@ fn issuers(world: &World) -> Vec<Row> {
         bad("self-signed", &Authority::self_signed(&henb(), &world.key).unwrap(), Reason::SelfSigned, 48),
         bad("our own CA", &by(&world.operator, &henb()), Reason::UnknownIssuer, 48),
         Row { name: "CA between left out".into(), verdict: Some((Reason::UnknownIssuer, 48)), ..headless },
-        bad("version 1", &usual(&henb().defective(Defect::Version1)), Reason::KeyUsage, 40),
+        bad("version 1", &usual(&henb().defective(Defect::Version1)), Reason::MalformedCertificate, 42),
+        bad("version 4", &usual(&henb().defective(Defect::Version4)), Reason::MalformedCertificate, 42),
+        bad("names twice", &usual(&henb().defective(Defect::NamesTwice)), Reason::MalformedCertificate, 42),
         bad(
             "unknown critical extension",
             &usual(&henb().defective(Defect::UnknownCritical)),
@@ -242,7 +256,7 @@ fn constraints(world: &World) -> Vec<Row> {
     let inside = issue(&henb().dns_names(&["00005e005301.other.example"]));
     let unconstrained = world.manufacturer.issue(&henb(), &world.key).unwrap();
     vec![
-        bad("our realm outside the constraints", &issue(&henb()), Reason::BadChain, 46),
+        bad("our realm outside the constraints", &issue(&henb()), Reason::BadChain, 48),
         bad("another realm inside the constraints", &inside, Reason::RealmNotOfAnchor, 40),
         bad("a CA that is an anchor no more", &unconstrained, Reason::UnknownIssuer, 48),
     ]
@@ -256,12 +270,9 @@ fn addresses(world: &World) -> Vec<Row> {
     let addressed = issue(&henb().addresses(&["192.0.2.1".parse().unwrap()]));
     vec![
         good("our realm inside the constraints", &issue(&henb())),
-        bad("an address that the constraints exclude", &addressed, Reason::BadChain, 46),
+        bad("an address that the constraints exclude", &addressed, Reason::BadChain, 48),
     ]
 }
-
-// Rows for revocation (revoked, and a list that is stale, missing, rolled back, or has a critical extension) go
-// into a function `revocations` here, with a test of its own below.
 
 /// A world whose manufacturer may sign any name and one CA below itself.
 fn world() -> World {

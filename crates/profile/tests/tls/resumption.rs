@@ -96,13 +96,14 @@ async fn t08_a_blocked_cell_resumes_nothing_and_is_refused() {
         call(&pair.connector, pair.server.address, HOST).await.unwrap();
         pair.server.outcome().await.unwrap()
     };
-    assert!(pair.acceptor.judge_again(&peer).is_ok());
+    let vigil = pair.acceptor.watch(&peer).unwrap();
+    assert!(vigil.check().is_ok());
     pair.blocked.0.store(true, Ordering::Relaxed);
     call(&pair.connector, pair.server.address, HOST).await.unwrap_err();
     let refusal = pair.server.outcome().await.unwrap_err();
     assert_eq!((refusal.reason, refusal.detail.as_str()), (Reason::Blocked, "stolen"));
     assert!(refusal.certificate.is_some());
-    assert_eq!(pair.acceptor.judge_again(&peer).unwrap_err().reason, Reason::Blocked);
+    assert_eq!(pair.acceptor.watch(&peer).unwrap().check().unwrap_err().reason, Reason::Blocked);
 }
 
 #[tokio::test]
@@ -207,4 +208,44 @@ async fn t08_a_change_of_anchors_ends_the_tickets_of_whom_it_distrusts_and_no_ot
     pair.acceptor.reload(&Materials::new(&pair.world.hems, &anchors[1..])).unwrap();
     call(&pair.connector, pair.server.address, HOST).await.unwrap_err();
     assert_eq!(pair.server.outcome().await.unwrap_err().reason, Reason::UnknownIssuer);
+}
+
+#[tokio::test]
+async fn t08_p18_an_open_connection_ends_with_the_certificate_that_opened_it() {
+    let world = World::new();
+    let end = Timestamp::now() + SignedDuration::from_mins(10);
+    let valid = Validity { not_before: end - SignedDuration::from_hours(1), not_after: end };
+    let order = LeafOrder::henb(&identity()).valid(valid);
+    let henb = world.cell("short", &world.manufacturer, &order);
+    let mut pair = Pair::new(World { henb, ..world }).await;
+    call(&pair.connector, pair.server.address, HOST).await.unwrap();
+    let vigil = pair.acceptor.watch(&pair.server.outcome().await.unwrap()).unwrap();
+    for (seconds, expected) in [(-1, None), (0, None), (1, Some(Reason::CertificateExpired))] {
+        pair.world.clock.set(end + SignedDuration::from_secs(seconds));
+        assert_eq!(vigil.check().err().map(|refusal| refusal.reason), expected, "{seconds} s after the end");
+    }
+    let refusal = vigil.until_refused().await;
+    assert_eq!(refusal.reason, Reason::CertificateExpired);
+    assert_eq!(refusal.certificate.unwrap().dns_names, [identity().as_str()]);
+}
+
+#[tokio::test]
+async fn t08_a04_an_open_connection_hears_of_a_reload_that_takes_its_anchor_away() {
+    let mut pair = Pair::new(World::new()).await;
+    call(&pair.connector, pair.server.address, HOST).await.unwrap();
+    let vigil = pair.acceptor.watch(&pair.server.outcome().await.unwrap()).unwrap();
+    let same = Materials::new(&pair.world.hems, &[pair.world.anchor()]);
+    let other = Authority::create(&AuthorityOrder::lab("manufacturer", "hnb.example")).unwrap();
+    let waiting = vigil.until_refused();
+    let mut waiting = std::pin::pin!(waiting);
+    pair.acceptor.reload(&same).unwrap();
+    tokio::select! {
+        biased;
+        refusal = &mut waiting => panic!("it is trusted as before: {refusal}"),
+        () = std::future::ready(()) => {}
+    }
+    std::fs::write(pair.world.file("manufacturer.pem"), other.pem().unwrap()).unwrap();
+    pair.acceptor.reload(&same).unwrap();
+    assert_eq!(waiting.await.reason, Reason::UnknownIssuer);
+    assert_eq!(vigil.check().unwrap_err().reason, Reason::UnknownIssuer);
 }

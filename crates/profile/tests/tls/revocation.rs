@@ -191,8 +191,11 @@ async fn judged(
     }
     let connector = Connector::with(&terms, &provision).unwrap();
     let outcome = call(&connector, server.address, HOST).await;
-    server.outcome().await.ok();
-    outcome.err().map(|refusal| refusal.reason)
+    let outcome = outcome.err().map(|refusal| refusal.reason);
+    // What a cell refuses, the H(e)MS hears: bad_certificate_status_response. (RFC 6066 8)
+    let heard = server.outcome().await.err().map(|refusal| (refusal.reason, refusal.alert));
+    assert_eq!(heard, outcome.map(|_| (Reason::PeerRefusesUs, Some(113))));
+    outcome
 }
 
 #[test]

@@ -59,14 +59,25 @@ async fn p13_p14_our_cell_gets_nothing_from_a_server_with_other_suites() {
 #[tokio::test]
 async fn t07_a_server_that_renegotiates_for_the_certificate_hears_no_and_gets_nothing_more() {
     let world = World::new();
-    let arguments = ["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"];
+    let arguments = ["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0", "-Verify", "1"];
     let (stranger, mut orders) = asking_server(&world.hems, &arguments).await;
     let tcp = TcpStream::connect(stranger.address).await.unwrap();
     let (mut stream, peer) = world.connector().connect(tcp, HOST).await.unwrap();
     assert_eq!(peer.evidence.suite_code, 0x002F);
     stream.write_all(b"before\n").await.unwrap();
     orders.write_all(b"R\n").await.unwrap();
-    // It had good reason to ask, and ends the connection when it hears no. (RFC 5246 7.2.2)
     let error = stream.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert!(error.to_string().contains("alert handshake failure"), "{error}");
+    let refusal = error.get_ref().unwrap().downcast_ref::<Refusal>().unwrap();
+    assert_eq!(refusal.reason, Reason::Renegotiation, "{refusal}");
+}
+
+#[tokio::test]
+async fn a14_a_server_that_does_not_ask_for_the_certificate_gets_an_alert_and_no_data() {
+    let world = World::new();
+    for list in [&LISTS[0], &LISTS[1]] {
+        let (stranger, _orders) = asking_server(&world.hems, list).await;
+        let refusal = call(&world.connector(), stranger.address, HOST).await.unwrap_err();
+        assert_eq!(refusal.reason, Reason::NoCertificateRequest, "{refusal}");
+        assert!(refusal.certificate.is_some());
+    }
 }

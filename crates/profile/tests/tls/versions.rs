@@ -153,7 +153,9 @@ async fn p02_p06_our_cell_refuses_a_server_with_an_old_version_and_does_not_come
         assert_eq!(refusal.reason, Reason::ProtocolVersion);
         let (offered, rest, listener) = server.await.unwrap();
         assert_eq!((offered, rest.first()), (0x0303, Some(&21)), "an alert, and no second hello");
-        drop(listener);
+        // A second connection would stand in the queue by now.
+        let second = listener.into_std().unwrap().accept();
+        assert_eq!(second.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "{version:04x}");
     }
 }
 

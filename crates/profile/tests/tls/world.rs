@@ -269,14 +269,14 @@ fn spawn(command: &mut Command) -> Child {
     command.spawn().expect("Debian's openssl is installed")
 }
 
-/// Debian's server, which sends each line back reversed.
+/// Debian's server, which asks for a certificate and sends each line back reversed.
 pub(crate) struct Foreign {
     pub(crate) address: SocketAddr,
     _child: Child,
 }
 
 pub(crate) async fn s_server(pair: &KeyPair, arguments: &[&str]) -> Foreign {
-    serve(pair, &[&["-rev"], arguments].concat()).await.0
+    serve(pair, &[&["-rev", "-Verify", "1"], arguments].concat()).await.0
 }
 
 /// Debian's server that takes orders, one letter a line: `R` renegotiates and asks for the certificate.
