@@ -20,6 +20,7 @@ mod clock_file;
 pub mod config;
 mod connection_request;
 pub mod device;
+mod dn;
 mod execute;
 mod firmware;
 mod link;
@@ -37,7 +38,7 @@ mod trust;
 mod tunnel;
 
 pub use agent::{Agent, DaemonError, Status, run};
-pub use alarms::{Alarm, Alarms};
+pub use alarms::{Alarm, Alarms, event::Rings};
 pub use cell::Schedule;
 pub use config::{Config, ConfigError};
 pub use firmware::{Firmware, Image, ImageStatus, Slot, Upgrade};
