@@ -11,6 +11,7 @@ mod alarms;
 mod clock;
 mod connection_request;
 mod firmware;
+mod performance;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,6 +35,7 @@ use crate::{
     backup,
     device::{CONFIGURATION, CONFIGURATION_1, Device, DeviceAlarms, LOG, LOG_1, Notify, path},
     log,
+    performance::Counting,
     reach::{Places, Reach},
     recovery::Recovery,
     state::State,
@@ -75,6 +77,7 @@ pub(crate) struct Cell {
     alarms: Alarms,
     device_alarms: DeviceAlarms,
     rings: Rings,
+    counting: Counting,
     pub(crate) images: firmware::Images,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
@@ -112,6 +115,7 @@ impl Cell {
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
             rings: Rings::default(),
+            counting: Counting::default(),
             images: firmware::Images::default(),
             changed: BTreeSet::new(),
             contacted: None,
@@ -141,6 +145,7 @@ impl Cell {
     /// Starts the device and notes why the next session opens: what was promised happens here at the latest. (C-20)
     fn boot(&mut self) {
         self.booted = Instant::now();
+        self.counting.interrupted();
         if std::mem::take(&mut self.reset) {
             self.forget();
         } else if let Some(command_key) = self.reboot.take() {
@@ -321,7 +326,10 @@ impl Cell {
         let agenda = self.agenda.deadline().filter(|_| self.device.value(path::ENABLE_CWMP) == "true");
         let transfer = self.transfers.first().map(|transfer| transfer.not_before);
         let schedule = self.schedules.iter().map(|schedule| schedule.at).min();
-        let next = [agenda, transfer, schedule, self.device.deadline()].into_iter().flatten().min();
+        let next = [agenda, transfer, schedule, self.device.deadline(), self.performance_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
         let silence = self.air.wait(self.allowed_link_loss(), Instant::now());
         wait.into_iter().chain(silence).chain(self.trial_wait()).min().unwrap_or(longest).min(longest)
@@ -421,19 +429,13 @@ impl Cell {
         let interval =
             number(path::PERIODIC_INTERVAL).filter(|_| self.device.value(path::PERIODIC_ENABLE) == "true");
         let (least, multiplier) = (number(path::RETRY_MINIMUM), number(path::RETRY_MULTIPLIER));
-        let (now, phase) = (self.now(), self.periodic_phase());
+        let (now, phase) = (self.now(), self.phase(self.device.value(path::PERIODIC_TIME)));
         self.agenda.set_periodic(interval.map(|seconds| Duration::from_secs(seconds.into())), phase, now);
         let throttle = number(path::THROTTLE).unwrap_or(0);
         self.agenda.set_throttle(Duration::from_secs(throttle.into()));
         self.agenda.set_retry(least.unwrap_or(5), multiplier.unwrap_or(2000));
         self.show_alarms();
         self.note_url();
-    }
-
-    /// The time that periodic sessions stand in phase with; nothing while the cell's own time is not known. (C-33, K-09)
-    fn periodic_phase(&self) -> Option<Timestamp> {
-        let said = self.device.value(path::PERIODIC_TIME);
-        self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
     }
 
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)

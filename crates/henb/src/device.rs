@@ -25,6 +25,7 @@ mod memory;
 mod program;
 mod simulated;
 mod template;
+mod traffic;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -449,6 +450,12 @@ pub mod path {
     pub const BOOT_IMAGE: &str = "Device.DeviceInfo.BootFirmwareImage";
     /// The image's version.
     pub const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
+    /// What is counted, and where its files go. (N-01)
+    pub const PERFORMANCE: &str = "Device.FAP.PerfMgmt.Config.";
+    /// The radios.
+    pub const SERVICES: &str = "Device.Services.FAPService.";
+    /// The row of [`PERFORMANCE`] that a radio's counters go by, below its row of [`SERVICES`]. (N-04)
+    pub const PM_CONFIG: &str = ".FAPControl.LTE.PMConfig";
     /// The broadcast networks.
     pub const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";
 }

@@ -1,4 +1,4 @@
-//! The distinguished names of a cell and its parts, in alarms and performance files alike. (TS 32.300, F-10)
+//! The distinguished names of a cell and its parts, in alarms and performance files alike. (TS 32.300, F-10, N-06)
 //!
 //! ```text
 //!   DC=example,SubNetwork=1 , ManagedElement=00005E005301 , ENBFunction=1

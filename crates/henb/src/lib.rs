@@ -26,6 +26,7 @@ mod firmware;
 mod link;
 pub mod log;
 mod ntp;
+mod performance;
 mod queue;
 pub mod quirk;
 mod reach;
