@@ -9,13 +9,15 @@ use std::{
 };
 
 /// File, and how often it calls [`profile::HemsUrl::parse`] outside of tests.
-const CALLERS: [(&str, usize); 11] = [
+const CALLERS: [(&str, usize); 12] = [
     // A fleet's command line.
     ("cli/src/commands/fleet.rs", 1),
     // A transfer that is about to begin: it may have been stored in another mode.
     ("henb/src/agent.rs", 1),
     // Restored state and the factory's values.
     ("henb/src/cell.rs", 1),
+    // A performance file that is about to be sent: its row may have been stored in another mode.
+    ("henb/src/cell/performance.rs", 1),
     // The cell's configuration: its first H(e)MS, and the recovery endpoint.
     ("henb/src/config.rs", 2),
     // SetParameterValues.

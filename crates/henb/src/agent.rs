@@ -9,6 +9,7 @@
 
 mod connection_request;
 mod firmware;
+mod performance;
 mod time;
 mod trust;
 
@@ -27,6 +28,8 @@ use profile::{ChainDates, FirmwareKey, HemsUrl, Identity, RestoredClock, Watched
 use tokio::sync::{Notify, watch};
 use tracing::Instrument;
 
+use self::performance::Uploads;
+
 use crate::{
     alarms::Alarm,
     backup,
@@ -38,6 +41,7 @@ use crate::{
     },
     firmware::Event,
     link::{Link, LinkError, Way},
+    performance::spool::Spool,
     quirk,
     recovery::Target,
     session::{Desk, SessionError},
@@ -97,6 +101,7 @@ pub struct Agent {
     keys: Vec<FirmwareKey>,
     files: Watched,
     requests: Option<Requests>,
+    uploads: Uploads,
     again: Arc<Notify>,
     /// The device has news.
     pushed: Arc<Notify>,
@@ -154,6 +159,7 @@ impl Agent {
             keys,
             files: trust::files(config),
             requests,
+            uploads: Uploads::new(Spool::new(&config.state_dir)),
             again: Arc::default(),
             pushed,
             status,
@@ -203,6 +209,7 @@ impl Agent {
     async fn step(&mut self) -> Result<(), DaemonError> {
         let has_news = self.cell.tick() | self.mind_connection_requests();
         self.look_at_certificates();
+        self.keep_performance_files().await;
         if has_news || self.saved.elapsed() >= CLOCK_SAVE {
             self.save().await?;
         }
@@ -216,12 +223,15 @@ impl Agent {
         if self.cell.transfers.first().is_some_and(|transfer| transfer.not_before <= self.cell.now()) {
             return self.transfer().await;
         }
+        if self.send_performance_file().await {
+            return Ok(());
+        }
         // Last of all: nothing waits for the time. (P-17)
         if self.ask_the_time().await {
             return Ok(());
         }
         tokio::select! {
-            () = tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))) => Ok(()),
+            () = tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()).min(self.uploads.wait()))) => Ok(()),
             () = self.pushed.notified() => Ok(()),
             () = self.again.notified() => {
                 self.read_again();

@@ -7,12 +7,19 @@
 //!   power on ─▶ 1 BOOT (0 BOOTSTRAP for a new URL) ─▶ tick ─▶ inform ─▶ delivered ─▶ promises: reboot, transfers
 //! ```
 
+mod alarms;
 mod clock;
 mod connection_request;
 mod firmware;
 mod inform;
+mod performance;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+    time::Instant,
+};
 
 use cwmp::{Agenda, DateTime, EventCode, EventStruct, Fault, FaultStruct, Quirks, ScheduleInform, Text};
 use datamodel::Path;
@@ -22,10 +29,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     air::Air,
-    alarms::{Alarm, Alarms},
+    alarms::{Alarms, event::Rings},
     backup,
     device::{CONFIGURATION, CONFIGURATION_1, Device, DeviceAlarms, LOG, LOG_1, Notify, path},
     log,
+    performance::Counting,
     reach::{Places, Reach},
     recovery::Recovery,
     state::State,
@@ -66,6 +74,8 @@ pub(crate) struct Cell {
     pub(crate) listens: bool,
     alarms: Alarms,
     device_alarms: DeviceAlarms,
+    rings: Rings,
+    counting: Counting,
     pub(crate) images: firmware::Images,
     changed: BTreeSet<Path>,
     contacted: Option<String>,
@@ -102,6 +112,8 @@ impl Cell {
             listens: false,
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
+            rings: Rings::default(),
+            counting: Counting::default(),
             images: firmware::Images::default(),
             changed: BTreeSet::new(),
             contacted: None,
@@ -114,7 +126,7 @@ impl Cell {
             (cell.reboot, cell.transfers, cell.reach) = (state.reboot, state.transfers, state.reach);
             (cell.reset, cell.schedules, cell.listens) = (state.reset, state.schedules, state.listens);
             (cell.trust, cell.recovery, cell.alarms) = (state.trust, state.recovery, state.alarms);
-            cell.images.state = state.firmware;
+            (cell.images.state, cell.rings) = (state.firmware, state.rings);
         }
         let version = cell.device.value(path::SOFTWARE);
         cell.images.state.named(&version);
@@ -132,6 +144,7 @@ impl Cell {
     fn boot(&mut self) {
         self.booted = Instant::now();
         self.agenda.rebooted();
+        self.counting.interrupted();
         if std::mem::take(&mut self.reset) {
             self.forget();
         } else if let Some(command_key) = self.reboot.take() {
@@ -143,7 +156,6 @@ impl Cell {
         self.agenda.raise(EventCode::BOOT, "");
         // The device says anew what stands.
         self.device_alarms = DeviceAlarms::default();
-        self.show_alarms();
         self.apply_settings();
     }
 
@@ -156,6 +168,7 @@ impl Cell {
         self.changed.clear();
         self.schedules.clear();
         self.transfers.clear();
+        self.rings = Rings::default();
         self.images.state.upgrade = None;
         self.show_images();
     }
@@ -196,6 +209,7 @@ impl Cell {
             recovery: self.recovery,
             listens: self.listens,
             alarms: self.alarms.clone(),
+            rings: self.rings,
             firmware: self.images.state.clone(),
             configured: self.configured.clone(),
             contacted: self.contacted.clone(),
@@ -219,24 +233,19 @@ impl Cell {
         self.mind_the_air();
         let has_alarms = self.hear_alarms();
         let changes = self.device.changes();
+        let has_news = self.note_changes(changes);
+        let has_news = self.mind_the_trial() || has_news;
+        self.raise_schedules() || has_news || has_alarms
+    }
+
+    /// What changed is told as its attributes say; true where that is anything. (C-02, C-03)
+    fn note_changes(&mut self, changes: BTreeMap<Path, Notify>) -> bool {
         if changes.values().any(|notify| *notify == Notify::Active) {
             self.agenda.raise(EventCode::VALUE_CHANGE, "");
         }
         let has_news = !changes.is_empty();
         self.changed.extend(changes.into_keys());
-        let has_news = self.mind_the_trial() || has_news;
-        self.raise_schedules() || has_news || has_alarms
-    }
-
-    /// Takes in what the device complains of; true where that is to be told. (A-19)
-    fn hear_alarms(&mut self) -> bool {
-        let now = self.now();
-        let news = self.device.alarms().into_iter();
-        let is_news = news.filter(|alarm| self.device_alarms.hear(alarm.clone(), now)).count() > 0;
-        if is_news {
-            self.tell_alarms();
-        }
-        is_news
+        has_news
     }
 
     fn raise_schedules(&mut self) -> bool {
@@ -316,7 +325,10 @@ impl Cell {
         let agenda = self.agenda.deadline().filter(|_| self.device.value(path::ENABLE_CWMP) == "true");
         let transfer = self.transfers.first().map(|transfer| transfer.not_before);
         let schedule = self.schedules.iter().map(|schedule| schedule.at).min();
-        let next = [agenda, transfer, schedule, self.device.deadline()].into_iter().flatten().min();
+        let next = [agenda, transfer, schedule, self.device.deadline(), self.performance_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
         let silence = self.air.wait(self.allowed_link_loss(), Instant::now());
         wait.into_iter().chain(silence).chain(self.trial_wait()).min().unwrap_or(longest).min(longest)
@@ -363,53 +375,13 @@ impl Cell {
         let interval =
             number(path::PERIODIC_INTERVAL).filter(|_| self.device.value(path::PERIODIC_ENABLE) == "true");
         let (least, multiplier) = (number(path::RETRY_MINIMUM), number(path::RETRY_MULTIPLIER));
-        let (now, phase) = (self.now(), self.periodic_phase());
+        let (now, phase) = (self.now(), self.phase(self.device.value(path::PERIODIC_TIME)));
         self.agenda.set_periodic(interval.map(|seconds| Duration::from_secs(seconds.into())), phase, now);
         let throttle = number(path::THROTTLE).unwrap_or(0);
         self.agenda.set_throttle(Duration::from_secs(throttle.into()));
         self.agenda.set_retry(least.unwrap_or(5), multiplier.unwrap_or(2000));
-        self.note_url();
-    }
-
-    /// The time that periodic sessions stand in phase with; nothing while the cell's own time is not known. (C-33, K-09)
-    fn periodic_phase(&self) -> Option<Timestamp> {
-        let said = self.device.value(path::PERIODIC_TIME);
-        self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
-    }
-
-    /// Raises an alarm and tells of it, once. (A-19)
-    pub(crate) fn raise(&mut self, alarm: Alarm, text: &str) {
-        if self.alarms.raise(alarm, text, self.now()) {
-            tracing::warn!(alarm = alarm.identifier(), "{text}");
-            self.tell_alarms();
-        }
-    }
-
-    /// Clears an alarm and tells of it.
-    pub(crate) fn clear(&mut self, alarm: Alarm) {
-        if self.alarms.clear(alarm) {
-            tracing::info!(alarm = alarm.identifier(), "an alarm is cleared");
-            self.tell_alarms();
-        }
-    }
-
-    /// Somebody else heard what was pending: the serving H(e)MS is owed a session. (G-03)
-    pub(crate) fn call_back(&mut self) {
-        self.note_url();
-        self.tell_alarms();
-    }
-
-    /// The next Inform carries the count and every alarm that stands.
-    fn tell_alarms(&mut self) {
         self.show_alarms();
-        self.changed
-            .extend([path::ALARM_COUNT, path::ALARMS].into_iter().filter_map(|path| Path::parse(path).ok()));
-        self.agenda.raise(EventCode::VALUE_CHANGE, "");
-    }
-
-    fn show_alarms(&mut self) {
-        let rows: Vec<_> = self.alarms.rows().into_iter().chain(self.device_alarms.rows()).collect();
-        self.device.put_rows(path::ALARMS, &rows);
+        self.note_url();
     }
 
     /// A transfer ended: the effect and the news of it become one change. (TR-069 A.3.3.2, C-24)

@@ -1,11 +1,12 @@
-//! What a cell does when its clock moves, and how it complains.
+//! What a cell does when its clock moves, and who may ask it to call.
 
 use jiff::SignedDuration;
 use profile::ClockCorrection;
 
 use super::*;
 use crate::{
-    device::{AlarmNews, DeviceAlarm, Memory, PerceivedSeverity, sample},
+    alarms::Alarm,
+    device::{Memory, sample},
     transfer::Order,
 };
 
@@ -13,7 +14,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn cell(saved: &str) -> Cell {
+pub(super) fn cell(saved: &str) -> Cell {
     let clock = Arc::new(RestoredClock::restore(Some(at(saved)), at("2020-01-01T00:00:00Z"), Instant::now()));
     let url = HemsUrl::parse("https://hems.example/", TransportMode::Public).unwrap();
     Cell::power_on(Box::new(Memory::new(&sample(), None)), None, &url, TransportMode::Public, clock)
@@ -101,80 +102,6 @@ fn k02_what_is_waited_for_stays_as_far_away_when_a_correction_goes_back() {
     assert!((3590..=3600).contains(&left.as_secs()), "{left:?}");
     assert!((3590..=3600).contains(&until_periodic(&mut cell)));
     assert!(cell.state().alarms.has(Alarm::ClockCorrected));
-}
-
-#[test]
-fn a19_an_alarm_is_a_row_and_is_told_once() {
-    let mut cell = cell("2026-06-01T00:00:00Z");
-    cell.raise(Alarm::CertificateEnds, "soon");
-    cell.raise(Alarm::CertificateEnds, "sooner");
-    let inform = cell.inform();
-    let said = |name: &str| {
-        inform.parameter_list.iter().find(|entry| entry.name == name).unwrap().value.text.clone()
-    };
-    assert_eq!(said(path::ALARM_COUNT), "1");
-    assert_eq!(said("Device.FaultMgmt.CurrentAlarm.1.AlarmIdentifier"), "certificate-ends");
-    assert_eq!(said("Device.FaultMgmt.CurrentAlarm.1.AdditionalText"), "soon");
-    assert_eq!(said("Device.FaultMgmt.CurrentAlarm.1.PerceivedSeverity"), "Major");
-    assert!(inform.event.iter().any(|event| event.event_code == EventCode::VALUE_CHANGE));
-    cell.clear(Alarm::CertificateEnds);
-    let inform = cell.inform();
-    assert!(
-        inform.parameter_list.iter().any(|entry| entry.name == path::ALARM_COUNT && entry.value.text == "0")
-    );
-    assert!(!inform.parameter_list.iter().any(|entry| entry.name.contains("CurrentAlarm.1")));
-}
-
-/// A vendor's radio at its smallest: it complains.
-struct Complaining {
-    memory: Memory,
-    news: Vec<AlarmNews>,
-}
-
-impl Device for Complaining {
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
-
-    fn alarms(&mut self) -> Vec<AlarmNews> {
-        std::mem::take(&mut self.news)
-    }
-}
-
-#[test]
-fn a19_the_radio_s_alarms_stand_beside_the_cell_s_own_until_a_restart() {
-    let mut cell = cell("2026-06-01T00:00:00Z");
-    let alarm = DeviceAlarm {
-        alarm_identifier: "s1".to_owned(),
-        managed_object_instance: "Device.Services.FAPService.1.".to_owned(),
-        event_type: "Communications Alarm".to_owned(),
-        probable_cause: "Link Failure".to_owned(),
-        specific_problem: String::new(),
-        perceived_severity: PerceivedSeverity::Major,
-        additional_text: String::new(),
-        additional_information: String::new(),
-    };
-    let news = vec![AlarmNews::Raised(alarm)];
-    cell.device = Box::new(Complaining { memory: Memory::new(&sample(), None), news });
-    cell.raise(Alarm::ClockFile, "for the test");
-    cell.informed(&cell.agenda.events(), &HemsUrl::parse("https://hems.example/", cell.mode).unwrap());
-    assert!(cell.tick(), "it is to be told");
-    let inform = cell.inform();
-    assert!(inform.event.iter().any(|event| event.event_code == EventCode::VALUE_CHANGE));
-    let rows = |cell: &Cell| {
-        let list = cell.device.get(&Path::parse(path::ALARMS).unwrap()).unwrap();
-        let names = list.into_iter().filter(|entry| entry.name.ends_with(".AlarmIdentifier"));
-        names.map(|entry| entry.value.text.to_string()).collect::<Vec<_>>()
-    };
-    assert_eq!(rows(&cell), ["clock-file", "s1"]);
-    assert!(!cell.tick(), "it was told");
-    cell.reboot = Some("".into());
-    cell.restart_as_promised();
-    assert_eq!(rows(&cell), ["clock-file"]);
 }
 
 #[test]

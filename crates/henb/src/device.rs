@@ -25,6 +25,7 @@ mod memory;
 mod program;
 mod simulated;
 mod template;
+mod traffic;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -35,8 +36,10 @@ use datamodel::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use alarm::DeviceAlarms;
+#[cfg(test)]
+pub(crate) use alarm::sample_alarm;
 pub use alarm::{AlarmNews, DeviceAlarm, PerceivedSeverity};
+pub(crate) use alarm::{DeviceAlarms, Standing};
 pub use attributes::{Attributes, Notify};
 pub use command::{Command, Way};
 pub use factory::Factory;
@@ -178,6 +181,17 @@ pub trait Device: Send {
     /// keeps its number.
     fn put_rows(&mut self, table: &str, rows: &[Row]) {
         self.memory_mut().put_rows(table, rows);
+    }
+
+    /// The agent's own hand in one row: all of it counts as changed, also where it is as before. Gives what is to be told,
+    /// and how. (F-09)
+    fn overwrite(&mut self, row: &str, columns: &Row) -> BTreeMap<Path, Notify> {
+        self.memory_mut().overwrite(row, columns)
+    }
+
+    /// The instance numbers of a table.
+    fn rows(&self, table: &str) -> Vec<u32> {
+        self.memory().rows(table)
     }
 
     /// A time that a satellite receiver found since the last question; `now` is the cell's clock. (decision 6)
@@ -393,6 +407,14 @@ pub mod path {
     pub const ALARMS: &str = "Device.FaultMgmt.CurrentAlarm.";
     /// How many alarms stand.
     pub const ALARM_COUNT: &str = "Device.FaultMgmt.CurrentAlarmNumberOfEntries";
+    /// The kinds of alarms, and how each is told. (F-01)
+    pub const SUPPORTED_ALARMS: &str = "Device.FaultMgmt.SupportedAlarm.";
+    /// What happened to alarms. (F-04)
+    pub const HISTORY_EVENTS: &str = "Device.FaultMgmt.HistoryEvent.";
+    /// What is told at once. (F-06)
+    pub const EXPEDITED_EVENTS: &str = "Device.FaultMgmt.ExpeditedEvent.";
+    /// What is told with the next session. (F-07)
+    pub const QUEUED_EVENTS: &str = "Device.FaultMgmt.QueuedEvent.";
     /// Whether the time is known. (K-04)
     pub const TIME_STATUS: &str = "Device.Time.Status";
     /// The time.
@@ -428,6 +450,12 @@ pub mod path {
     pub const BOOT_IMAGE: &str = "Device.DeviceInfo.BootFirmwareImage";
     /// The image's version.
     pub const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
+    /// What is counted, and where its files go. (N-01)
+    pub const PERFORMANCE: &str = "Device.FAP.PerfMgmt.Config.";
+    /// The radios.
+    pub const SERVICES: &str = "Device.Services.FAPService.";
+    /// The row of [`PERFORMANCE`] that a radio's counters go by, below its row of [`SERVICES`]. (N-04)
+    pub const PM_CONFIG: &str = ".FAPControl.LTE.PMConfig";
     /// The broadcast networks.
     pub const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.";
 }

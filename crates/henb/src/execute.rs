@@ -116,6 +116,7 @@ fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesR
         listener_refusals(cell, &list),
         cell.image_refusals(&list),
         cell.wish_refusals(&list),
+        cell.performance_refusals(&list),
     ]
     .concat();
     match cell.device.check(&list) {
@@ -146,7 +147,13 @@ fn without_discarded(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<Paramete
 
 /// A URL that the transport mode forbids never becomes the cell's. (TS 33.320 8.3.4, P-11)
 pub(crate) fn url_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
-    let urls = list.iter().filter(|entry| entry.name == path::URL);
+    // A row of performance files may have no URL yet.
+    let is_upload = |entry: &ParameterValueStruct| {
+        entry.name.starts_with(path::PERFORMANCE)
+            && entry.name.ends_with(".URL")
+            && !entry.value.text.is_empty()
+    };
+    let urls = list.iter().filter(|entry| entry.name == path::URL || is_upload(entry));
     let refused = urls.filter_map(|entry| Some((entry, HemsUrl::parse(&entry.value.text, cell.mode).err()?)));
     refused
         .map(|(entry, error)| SetParameterValuesFault {
@@ -182,6 +189,7 @@ fn add(cell: &mut Cell, call: &AddObject) -> Result<AddObjectResponse, Fault> {
 fn delete(cell: &mut Cell, call: &DeleteObject) -> Result<DeleteObjectResponse, Fault> {
     check_key("ParameterKey", &call.parameter_key)?;
     cell.device.delete(&parse(&call.object_name)?)?;
+    cell.forget_performance();
     cell.device.put(path::PARAMETER_KEY, &call.parameter_key);
     Ok(DeleteObjectResponse { status: ApplyStatus::Applied })
 }

@@ -25,7 +25,7 @@ use profile::KeptTime;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    alarms::Alarms,
+    alarms::{Alarms, event::Rings},
     cell::Schedule,
     clock_file::{CLOCK_FILE, ClockFile},
     device,
@@ -66,6 +66,9 @@ pub struct State {
     /// The alarms that stand.
     #[serde(default)]
     pub alarms: Alarms,
+    /// How far the rings of events are written. (F-04)
+    #[serde(default)]
+    pub rings: Rings,
     /// Both images. (W-06)
     #[serde(default)]
     pub firmware: Firmware,
@@ -280,6 +283,7 @@ mod tests {
             trust: Trust::default(),
             recovery: Recovery::default(),
             alarms: Alarms::default(),
+            rings: Rings::default(),
             firmware: Firmware::default(),
             configured: "https://hems.example/".to_owned(),
             contacted: None,

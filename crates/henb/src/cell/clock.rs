@@ -1,5 +1,6 @@
 //! What becomes of the cell when its clock is set: everything that is waited for stays as far away as it was. (K-02, K-09)
 
+use cwmp::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use profile::{ClockCorrection, ClockError, Source};
 
@@ -42,6 +43,12 @@ impl Cell {
         for schedule in &mut self.schedules {
             schedule.at = schedule.at.checked_add(by).unwrap_or(Timestamp::MAX);
         }
+        self.counting.clock_moved(by);
         self.transfers.iter_mut().for_each(|transfer| transfer.clock_moved(by));
+    }
+
+    /// A time that something stands in phase with; nothing while the cell's own time is not known. (C-33, K-09, N-03)
+    pub(super) fn phase(&self, said: String) -> Option<Timestamp> {
+        self.clock.synchronised().then(|| DateTime(said.into()).timestamp()).flatten()
     }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Row;
+use crate::alarms::event::NotificationType;
 
 /// Most alarms of one radio that stand at a time: many times what an operator could look at, and still a few kilobytes.
 const MOST_ALARMS: usize = 64;
@@ -23,7 +24,8 @@ const MOST_ALARMS: usize = 64;
 pub struct DeviceAlarm {
     /// What tells it from the radio's others, at most 64 characters; the same when it is changed and cleared.
     pub alarm_identifier: String,
-    /// Which part of the cell, such as `Device.Services.FAPService.1.`; at most 512 characters.
+    /// Which part of the cell, as a path such as `Device.Services.FAPService.1.` or as the end of a distinguished name
+    /// such as `ENBFunction=1,EUtranGenericCell=1`; the agent makes a whole name of it, of at most 512 characters. (F-10)
     #[serde(default = "whole_cell")]
     pub managed_object_instance: String,
     /// Such as `Communications Alarm` or `Equipment Alarm`; at most 64 characters; TS 32.111-2 lists them.
@@ -90,63 +92,97 @@ pub enum AlarmNews {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DeviceAlarms(BTreeMap<String, Standing>);
 
+/// An alarm that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Standing {
-    alarm: DeviceAlarm,
-    raised: Timestamp,
-    changed: Timestamp,
+pub(crate) struct Standing {
+    pub(crate) alarm: DeviceAlarm,
+    pub(crate) raised: Timestamp,
+    pub(crate) changed: Timestamp,
 }
 
 impl DeviceAlarms {
-    /// Takes one piece of news in; true when the list is another now.
-    pub(crate) fn hear(&mut self, news: AlarmNews, now: Timestamp) -> bool {
+    /// Takes one piece of news in; gives what happened where the list is another now.
+    pub(crate) fn hear(
+        &mut self,
+        news: AlarmNews,
+        now: Timestamp,
+    ) -> Option<(NotificationType, DeviceAlarm)> {
         match news {
-            AlarmNews::Cleared { alarm_identifier } => self.0.remove(&alarm_identifier).is_some(),
-            AlarmNews::Raised(alarm) | AlarmNews::Changed(alarm) => self.stand(alarm, now),
+            AlarmNews::Cleared { alarm_identifier } => {
+                let known = self.0.remove(&alarm_identifier)?;
+                Some((NotificationType::ClearedAlarm, known.alarm))
+            }
+            AlarmNews::Raised(alarm) | AlarmNews::Changed(alarm) => {
+                Some((self.stand(alarm.clone(), now)?, alarm))
+            }
         }
     }
 
-    fn stand(&mut self, alarm: DeviceAlarm, now: Timestamp) -> bool {
+    fn stand(&mut self, alarm: DeviceAlarm, now: Timestamp) -> Option<NotificationType> {
         if let Some(known) = self.0.get_mut(&alarm.alarm_identifier) {
             let is_other = known.alarm != alarm;
             if is_other {
                 (known.alarm, known.changed) = (alarm, now);
             }
-            return is_other;
+            return is_other.then_some(NotificationType::ChangedAlarm);
         }
-        let has_room = self.0.len() < MOST_ALARMS;
-        if has_room {
-            let standing = Standing { alarm, raised: now, changed: now };
-            self.0.insert(standing.alarm.alarm_identifier.clone(), standing);
-        } else {
+        if self.0.len() >= MOST_ALARMS {
             tracing::warn!(alarm = alarm.alarm_identifier, "the radio has more alarms than {MOST_ALARMS}");
+            return None;
         }
-        has_room
+        let standing = Standing { alarm, raised: now, changed: now };
+        self.0.insert(standing.alarm.alarm_identifier.clone(), standing);
+        Some(NotificationType::NewAlarm)
     }
 
-    /// The rows of the data model.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
-        self.0.values().map(Standing::row)
+    /// All that stand.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = Standing> {
+        self.0.values().cloned()
     }
 }
 
 impl Standing {
-    fn row(&self) -> Row {
+    /// The row of CurrentAlarm; what names it comes first.
+    pub(crate) fn row(&self) -> Row {
         let time = |at: Timestamp| cwmp::DateTime::from(at).0.to_string();
-        let cut = |text: &str, most| text.chars().take(most).collect::<String>();
-        let alarm = &self.alarm;
-        vec![
-            ("AlarmIdentifier", cut(&alarm.alarm_identifier, 64)),
+        let mut row = self.alarm.columns();
+        row.extend([
             ("AlarmRaisedTime", time(self.raised)),
             ("AlarmChangedTime", time(self.changed)),
-            ("ManagedObjectInstance", cut(&alarm.managed_object_instance, 512)),
-            ("EventType", cut(&alarm.event_type, 64)),
-            ("ProbableCause", cut(&alarm.probable_cause, 64)),
-            ("SpecificProblem", cut(&alarm.specific_problem, 128)),
-            ("PerceivedSeverity", alarm.perceived_severity.to_string()),
-            ("AdditionalText", cut(&alarm.additional_text, 256)),
-            ("AdditionalInformation", cut(&alarm.additional_information, 256)),
+            ("PerceivedSeverity", self.alarm.perceived_severity.to_string()),
+        ]);
+        row
+    }
+}
+
+impl DeviceAlarm {
+    /// The columns that an alarm and its events have in common.
+    pub(crate) fn columns(&self) -> Row {
+        let cut = |text: &str, most| text.chars().take(most).collect::<String>();
+        vec![
+            ("AlarmIdentifier", cut(&self.alarm_identifier, 64)),
+            ("ManagedObjectInstance", cut(&self.managed_object_instance, 512)),
+            ("EventType", cut(&self.event_type, 64)),
+            ("ProbableCause", cut(&self.probable_cause, 64)),
+            ("SpecificProblem", cut(&self.specific_problem, 128)),
+            ("AdditionalText", cut(&self.additional_text, 256)),
+            ("AdditionalInformation", cut(&self.additional_information, 256)),
         ]
+    }
+}
+
+/// A hot one.
+#[cfg(test)]
+pub(crate) fn sample_alarm(identifier: &str) -> DeviceAlarm {
+    DeviceAlarm {
+        alarm_identifier: identifier.to_owned(),
+        managed_object_instance: whole_cell(),
+        event_type: "Equipment Alarm".to_owned(),
+        probable_cause: "High Temperature".to_owned(),
+        specific_problem: String::new(),
+        perceived_severity: PerceivedSeverity::Minor,
+        additional_text: String::new(),
+        additional_information: String::new(),
     }
 }
 
@@ -155,39 +191,36 @@ mod tests {
     use super::*;
 
     fn alarm(identifier: &str, text: &str) -> DeviceAlarm {
-        DeviceAlarm {
-            alarm_identifier: identifier.to_owned(),
-            managed_object_instance: whole_cell(),
-            event_type: "Equipment Alarm".to_owned(),
-            probable_cause: "High Temperature".to_owned(),
-            specific_problem: String::new(),
-            perceived_severity: PerceivedSeverity::Minor,
-            additional_text: text.to_owned(),
-            additional_information: String::new(),
-        }
+        DeviceAlarm { additional_text: text.to_owned(), ..sample_alarm(identifier) }
     }
 
     #[test]
     fn a19_an_alarm_is_raised_changed_and_cleared_once_each() {
         let (mut list, start) = (DeviceAlarms::default(), Timestamp::UNIX_EPOCH);
         let later = start + jiff::SignedDuration::from_secs(60);
-        assert!(list.hear(AlarmNews::Raised(alarm("hot", "70")), start));
-        assert!(!list.hear(AlarmNews::Raised(alarm("hot", "70")), later));
-        assert!(list.hear(AlarmNews::Changed(alarm("hot", "80")), later));
-        let row: BTreeMap<_, _> = list.rows().next().unwrap().into_iter().collect();
+        let mut hear = |news, now| list.hear(news, now).map(|(notification, _)| notification);
+        assert_eq!(hear(AlarmNews::Raised(alarm("hot", "70")), start), Some(NotificationType::NewAlarm));
+        assert_eq!(hear(AlarmNews::Raised(alarm("hot", "70")), later), None);
+        assert_eq!(hear(AlarmNews::Changed(alarm("hot", "80")), later), Some(NotificationType::ChangedAlarm));
+        let row: BTreeMap<_, _> = list.standing().next().unwrap().row().into_iter().collect();
         assert_eq!(row["AlarmRaisedTime"], "1970-01-01T00:00:00Z");
         assert_eq!(row["AlarmChangedTime"], "1970-01-01T00:01:00Z");
         let cleared = AlarmNews::Cleared { alarm_identifier: "hot".to_owned() };
-        assert!(list.hear(cleared.clone(), later) && !list.hear(cleared, later));
+        assert_eq!(
+            list.hear(cleared.clone(), later),
+            Some((NotificationType::ClearedAlarm, alarm("hot", "80")))
+        );
+        assert_eq!(list.hear(cleared, later), None);
     }
 
     #[test]
     fn the_list_has_an_end_and_what_stands_can_still_change() {
         let (mut list, now) = (DeviceAlarms::default(), Timestamp::UNIX_EPOCH);
         let names: Vec<String> = (0..=MOST_ALARMS).map(|number| number.to_string()).collect();
-        let taken = names.iter().filter(|name| list.hear(AlarmNews::Raised(alarm(name, "")), now)).count();
+        let taken =
+            names.iter().filter_map(|name| list.hear(AlarmNews::Raised(alarm(name, "")), now)).count();
         assert_eq!(taken, MOST_ALARMS);
-        assert!(list.hear(AlarmNews::Changed(alarm("0", "worse")), now));
+        assert!(list.hear(AlarmNews::Changed(alarm("0", "worse")), now).is_some());
     }
 
     #[test]
@@ -195,7 +228,7 @@ mod tests {
         let mut list = DeviceAlarms::default();
         list.hear(AlarmNews::Raised(alarm(&"i".repeat(99), &"ü".repeat(999))), Timestamp::UNIX_EPOCH);
         let model = datamodel::Model::cell();
-        for (name, value) in list.rows().flatten() {
+        for (name, value) in list.standing().flat_map(|alarm| alarm.row()) {
             let path = datamodel::Path::parse(&format!("Device.FaultMgmt.CurrentAlarm.1.{name}")).unwrap();
             assert_eq!(model.parameter(&path).unwrap().canonical(&value).as_ref(), Ok(&value), "{name}");
         }

@@ -9,6 +9,8 @@ use cwmp::{Fault, FaultCode, ParameterAttributeStruct, SetParameterAttributesStr
 use datamodel::{Notification, Path, Tree};
 use serde::{Deserialize, Serialize};
 
+use super::path;
+
 /// The only entity beside the ACS that an access list can name. (C-17)
 const SUBSCRIBER: &str = "Subscriber";
 
@@ -45,7 +47,16 @@ pub(super) fn notify(tree: &Tree, kept: &BTreeMap<Path, Attributes>, path: &Path
     match tree.parameter(path).map(|parameter| parameter.notification) {
         Some(Notification::AlwaysActive) => Notify::Active,
         Some(Notification::DefaultActive) => asked.unwrap_or(Notify::Active),
-        Some(Notification::Normal | Notification::CanDeny) | None => asked.unwrap_or(Notify::Off),
+        Some(Notification::Normal | Notification::CanDeny) | None => asked.unwrap_or_else(|| of_events(path)),
+    }
+}
+
+/// The rings of events are there to be told: at once, and with the next session. (F-06, F-07)
+fn of_events(path: &Path) -> Notify {
+    match path.as_str() {
+        place if place.starts_with(path::EXPEDITED_EVENTS) => Notify::Active,
+        place if place.starts_with(path::QUEUED_EVENTS) => Notify::Passive,
+        _ => Notify::Off,
     }
 }
 

@@ -5,6 +5,7 @@
 use datamodel::{Model, Path, Tree};
 
 use super::path;
+use crate::alarms::{self, current::MOST_CURRENT, event::RINGS};
 
 /// Facts that differ from cell to cell or from product to product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +75,16 @@ impl Factory {
             put(tree, &format!("Device.DeviceInfo.{name}"), value);
         }
         // Every cell has them, also one whose state is from before they were known.
-        for (table, count) in FIXED_TABLES {
+        let rings = RINGS.map(|(table, entries)| (table, usize::try_from(entries).unwrap_or(usize::MAX)));
+        for (table, count) in FIXED_TABLES.into_iter().chain(rings) {
             (tree.rows(&parse(table)).len()..count).for_each(|_| make_row(tree, table));
         }
+        for (number, row) in alarms::supported_rows() {
+            for (name, value) in row {
+                put(tree, &format!("{}{number}.{name}", path::SUPPORTED_ALARMS), &value);
+            }
+        }
+        put(tree, "Device.FaultMgmt.MaxCurrentAlarmEntries", &MOST_CURRENT.to_string());
         put(tree, "Device.DeviceInfo.VendorConfigFile.1.Name", "configuration");
         put(tree, "Device.DeviceInfo.VendorLogFile.1.Name", "log");
         put(tree, "Device.DeviceInfo.VendorLogFile.1.MaximumSize", &crate::log::LOG_BYTES.to_string());
@@ -86,13 +94,17 @@ impl Factory {
     }
 }
 
-/// Tables whose rows never change in number: two images, one configuration, one log.
-const FIXED_TABLES: [(&str, usize); 3] =
-    [(path::IMAGES, 2), ("Device.DeviceInfo.VendorConfigFile.", 1), ("Device.DeviceInfo.VendorLogFile.", 1)];
+/// Tables whose rows never change in number.
+const FIXED_TABLES: [(&str, usize); 4] = [
+    (path::IMAGES, 2),
+    ("Device.DeviceInfo.VendorConfigFile.", 1),
+    ("Device.DeviceInfo.VendorLogFile.", 1),
+    (path::SUPPORTED_ALARMS, alarms::SUPPORTED_ROWS),
+];
 
 const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 
-const VALUES: [(&str, &str); 21] = [
+const VALUES: [(&str, &str); 20] = [
     ("Device.RootDataModelVersion", "2.17"),
     (path::ENABLE_CWMP, "true"),
     (path::CONNECTION_REQUEST_ENABLE, "false"),
@@ -103,7 +115,6 @@ const VALUES: [(&str, &str); 21] = [
     ("Device.ManagementServer.UpgradesManaged", "true"),
     (path::TIME_ENABLE, "true"),
     (path::TIME_STATUS, "Unsynchronized"),
-    ("Device.FaultMgmt.MaxCurrentAlarmEntries", "8"),
     ("Device.Services.FAPService.1.DeviceType", "Standalone"),
     ("Device.Services.FAPService.1.Capabilities.SupportedSystems", "LTE"),
     ("Device.Services.FAPService.1.Capabilities.MaxTxPower", "100"),

@@ -155,6 +155,23 @@ impl Device for Memory {
         }
     }
 
+    fn overwrite(&mut self, row: &str, columns: &Row) -> BTreeMap<Path, Notify> {
+        let mut told = BTreeMap::new();
+        for (name, value) in columns {
+            let Ok(path) = Path::parse(&format!("{row}{name}")) else { continue };
+            self.tree.put(&path, value);
+            let notify = attributes::notify(&self.tree, &self.attributes, &path);
+            if notify != Notify::Off {
+                told.insert(path, notify);
+            }
+        }
+        told
+    }
+
+    fn rows(&self, table: &str) -> Vec<u32> {
+        Path::parse(table).map(|table| self.tree.rows(&table)).unwrap_or_default()
+    }
+
     fn attributes(&self, path: &Path) -> Result<Vec<ParameterAttributeStruct>, Fault> {
         attributes::get(&self.tree, &self.attributes, path)
     }

@@ -14,7 +14,7 @@ use std::{fs::File, io::Read, time::Duration};
 use cwmp::{Fault, FaultCode, ParameterValueStruct};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BootImage, Conditions, Device, Factory, Memory, Snapshot, path};
+use super::{BootImage, Conditions, Device, Factory, Measurement, Memory, Period, Snapshot, path, traffic};
 
 /// How a simulated radio behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Simulated {
 }
 
 /// Spreads a number over all bits: the finishing step of the splitmix64 generator.
-fn mix(number: u64) -> u64 {
+pub(super) fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -182,6 +182,13 @@ impl Device for Simulated {
         self.memory.set(list, now)?;
         self.follow(now);
         Ok(())
+    }
+
+    fn measurements(&mut self, period: &Period) -> Result<Vec<Measurement>, Fault> {
+        let is_serving = self.memory.is_true(path::OP_STATE);
+        let counted = traffic::traffic(self.radio.seed, period, is_serving);
+        counted.stats.iter().for_each(|(place, value)| self.memory.change(place, value));
+        Ok(counted.measurements)
     }
 
     fn gps_time(&mut self, now: Timestamp) -> Option<Timestamp> {
