@@ -8,6 +8,7 @@
 //! session that fails waits by the retry table; a state that cannot be saved ends the agent.
 
 mod connection_request;
+mod diagnostics;
 mod firmware;
 mod time;
 mod trust;
@@ -97,6 +98,7 @@ pub struct Agent {
     keys: Vec<FirmwareKey>,
     files: Watched,
     requests: Option<Requests>,
+    running: Option<diagnostics::Run>,
     again: Arc<Notify>,
     /// The device has news.
     pushed: Arc<Notify>,
@@ -154,6 +156,7 @@ impl Agent {
             keys,
             files: trust::files(config),
             requests,
+            running: None,
             again: Arc::default(),
             pushed,
             status,
@@ -210,6 +213,7 @@ impl Agent {
             self.read_again();
             self.save().await?;
         }
+        self.mind_diagnostics();
         if self.cell.is_due() {
             return self.session().await;
         }
@@ -223,6 +227,7 @@ impl Agent {
         tokio::select! {
             () = tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()))) => Ok(()),
             () = self.pushed.notified() => Ok(()),
+            outcome = diagnostics::ended(&mut self.running) => self.diagnosed(&outcome).await,
             () = self.again.notified() => {
                 self.read_again();
                 self.save().await
