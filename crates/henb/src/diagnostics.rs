@@ -50,6 +50,9 @@ const MOST_STARTS: usize = 10;
 /// See [`MOST_STARTS`]: together they bound what a cell sends for an ACS.
 const WINDOW: Duration = Duration::from_secs(600);
 
+/// A time that is not known. (TR-106 3.2)
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -83,8 +86,16 @@ impl Kind {
                 ("MaximumResponseTime", "0"),
             ],
             Self::TraceRoute => &[("ResponseTime", "0")],
-            Self::Download => &[("TestBytesReceived", "0"), ("TotalBytesReceived", "0")],
-            Self::Upload => &[("TotalBytesSent", "0")],
+            Self::Download => &[
+                ("TestBytesReceived", "0"),
+                ("TotalBytesReceived", "0"),
+                ("ROMTime", NEVER),
+                ("BOMTime", NEVER),
+                ("EOMTime", NEVER),
+            ],
+            Self::Upload => {
+                &[("TotalBytesSent", "0"), ("ROMTime", NEVER), ("BOMTime", NEVER), ("EOMTime", NEVER)]
+            }
         }
     }
 }

@@ -7,27 +7,6 @@ use crate::diagnostics::{Failure, Kind, Order, Outcome};
 
 const STATE: &str = "DiagnosticsState";
 
-/// What stands in a cell that nobody configured.
-const DEFAULTS: [(&str, &str); 14] = [
-    ("IPPing.NumberOfRepetitions", "3"),
-    ("IPPing.Timeout", "1000"),
-    ("IPPing.DataBlockSize", "56"),
-    ("TraceRoute.NumberOfTries", "3"),
-    ("TraceRoute.Timeout", "5000"),
-    ("TraceRoute.DataBlockSize", "38"),
-    ("TraceRoute.MaxHopCount", "30"),
-    ("DownloadDiagnostics.DownloadTransports", "HTTP"),
-    ("UploadDiagnostics.UploadTransports", "HTTP"),
-    ("UploadDiagnostics.TestFileLength", "0"),
-    ("IPv4DownloadDiagnosticsSupported", "true"),
-    ("IPv4UploadDiagnosticsSupported", "true"),
-    ("IPv6DownloadDiagnosticsSupported", "true"),
-    ("IPv6UploadDiagnosticsSupported", "true"),
-];
-
-/// The first so many are an ACS's to change; the others say what the cell is.
-const CHOICES: usize = 7;
-
 impl Cell {
     /// After a start nothing runs; results stay. (TR-181)
     pub(super) fn clear_diagnostics(&mut self) {
@@ -35,13 +14,6 @@ impl Cell {
             self.diagnostics.stop(kind);
             if ["Requested", ""].contains(&&*self.device.value(&format!("{}{STATE}", kind.object()))) {
                 self.put_result(kind, STATE, "None");
-            }
-        }
-        for (at, (name, value)) in DEFAULTS.iter().enumerate() {
-            let place = format!("Device.IP.Diagnostics.{name}");
-            let is_chosen = at < CHOICES && !["", "0", "1"].contains(&&*self.device.value(&place));
-            if !is_chosen {
-                self.device.put(&place, value);
             }
         }
     }
