@@ -5,6 +5,7 @@
 mod configuration;
 mod quirks;
 mod refusals;
+mod topics;
 
 use std::error::Error;
 use std::fs;
@@ -20,8 +21,9 @@ type Page = Result<String, Box<dyn Error>>;
 type Render = fn(&Project) -> Page;
 
 /// Every generated page.
-pub(crate) const PAGES: [(&str, Render); 4] = [
+pub(crate) const PAGES: [(&str, Render); 5] = [
     ("docs/requirements.md", |project| Ok(requirements::render(project)?)),
+    ("docs/topics.md", topics::render),
     ("docs/operate/configuration.md", |project| Ok(configuration::render(project))),
     ("docs/operate/quirks.md", quirks::render),
     ("docs/operate/refusals.md", |project| Ok(refusals::render(project))),

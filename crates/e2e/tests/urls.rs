@@ -9,7 +9,7 @@ use std::{
 };
 
 /// File, and how often it calls [`profile::HemsUrl::parse`] outside of tests.
-const CALLERS: [(&str, usize); 12] = [
+const CALLERS: [(&str, usize); 13] = [
     // A fleet's command line.
     ("cli/src/commands/fleet.rs", 1),
     // A transfer that is about to begin: it may have been stored in another mode.
@@ -20,6 +20,8 @@ const CALLERS: [(&str, usize); 12] = [
     ("henb/src/cell/performance.rs", 1),
     // The cell's configuration: its first H(e)MS, and the recovery endpoint.
     ("henb/src/config.rs", 2),
+    // The URLs of diagnostics.
+    ("henb/src/diagnostics.rs", 1),
     // SetParameterValues.
     ("henb/src/execute.rs", 1),
     // A redirect.

@@ -19,7 +19,7 @@ use std::{
 use cwmp::Quirk;
 use henb::{
     Agent, Config, DaemonError, Status,
-    config::{Care, DeviceKind, FirmwareCare},
+    config::{Care, DeviceKind, DiagnosticsCare, FirmwareCare},
     device::Radio,
 };
 use profile::{
@@ -179,6 +179,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         trust: Care::default(),
         firmware: FirmwareCare { keys: firmware_keys(&options.pki), ..FirmwareCare::default() },
         discards_credentials: false,
+        diagnostics: DiagnosticsCare::default(),
         connection_request: None,
     }
 }

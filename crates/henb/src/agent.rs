@@ -8,6 +8,7 @@
 //! session that fails waits by the retry table; a state that cannot be saved ends the agent.
 
 mod connection_request;
+mod diagnostics;
 mod firmware;
 mod performance;
 mod time;
@@ -102,6 +103,7 @@ pub struct Agent {
     files: Watched,
     requests: Option<Requests>,
     uploads: Uploads,
+    running: Option<diagnostics::Run>,
     again: Arc<Notify>,
     /// The device has news.
     pushed: Arc<Notify>,
@@ -160,6 +162,7 @@ impl Agent {
             files: trust::files(config),
             requests,
             uploads: Uploads::new(Spool::new(&config.state_dir)),
+            running: None,
             again: Arc::default(),
             pushed,
             status,
@@ -217,6 +220,7 @@ impl Agent {
             self.read_again();
             self.save().await?;
         }
+        self.mind_diagnostics();
         if self.cell.is_due() {
             return self.session().await;
         }
@@ -233,6 +237,7 @@ impl Agent {
         tokio::select! {
             () = tokio::time::sleep(self.cell.idle(CLOCK_SAVE.min(self.servers.wait()).min(self.uploads.wait()))) => Ok(()),
             () = self.pushed.notified() => Ok(()),
+            outcome = diagnostics::ended(&mut self.running) => self.diagnosed(&outcome).await,
             () = self.again.notified() => {
                 self.read_again();
                 self.save().await

@@ -26,7 +26,7 @@ use crate::{
 const MARK: &str = "HEARTH-CONFIGURATION 1 ";
 
 /// Writable, and still no configuration.
-const LEFT_OUT: [&str; 3] = [path::ADMIN_STATE, path::BOOT_IMAGE, path::IMAGES];
+const LEFT_OUT: [&str; 4] = [path::ADMIN_STATE, path::BOOT_IMAGE, path::IMAGES, "Device.IP.Diagnostics."];
 
 /// What stands behind the hash.
 #[derive(Debug, Serialize, Deserialize)]

@@ -7,9 +7,11 @@
 //!   power on ─▶ 1 BOOT (0 BOOTSTRAP for a new URL) ─▶ tick ─▶ inform ─▶ delivered ─▶ promises: reboot, transfers
 //! ```
 
+mod air;
 mod alarms;
 mod clock;
 mod connection_request;
+mod diagnostics;
 mod firmware;
 mod inform;
 mod performance;
@@ -32,6 +34,7 @@ use crate::{
     alarms::{Alarms, event::Rings},
     backup,
     device::{CONFIGURATION, CONFIGURATION_1, Device, DeviceAlarms, LOG, LOG_1, Notify, path},
+    diagnostics::Diagnostics,
     log,
     performance::Counting,
     reach::{Places, Reach},
@@ -72,6 +75,7 @@ pub(crate) struct Cell {
     pub(crate) recovery: Recovery,
     /// Its owner lets it listen for Connection Requests. (R-04)
     pub(crate) listens: bool,
+    pub(crate) diagnostics: Diagnostics,
     alarms: Alarms,
     device_alarms: DeviceAlarms,
     rings: Rings,
@@ -110,6 +114,7 @@ impl Cell {
             trust: Trust::default(),
             recovery: Recovery::default(),
             listens: false,
+            diagnostics: Diagnostics::default(),
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
             rings: Rings::default(),
@@ -156,6 +161,7 @@ impl Cell {
         self.agenda.raise(EventCode::BOOT, "");
         // The device says anew what stands.
         self.device_alarms = DeviceAlarms::default();
+        self.clear_diagnostics();
         self.apply_settings();
     }
 
@@ -278,18 +284,6 @@ impl Cell {
         self.transfers.insert(place, transfer);
     }
 
-    /// Switches the air interface off, or lets it be on, by what the device says of its link. (X-05, X-06)
-    fn mind_the_air(&mut self) {
-        let (conditions, allowed) = (self.device.conditions(), self.allowed_link_loss());
-        let is_silent = self.air.is_silent(conditions, allowed, Instant::now());
-        self.device.silence(is_silent);
-    }
-
-    /// How long the operator lets the cell transmit without a link. (X-05)
-    fn allowed_link_loss(&self) -> Duration {
-        Duration::from_secs(self.device.value(path::LINK_LOSS_TIME).parse().unwrap_or(0))
-    }
-
     /// Where the cell looks for its operator now.
     pub(crate) fn places(&self) -> Places {
         path::PLACES.iter().map(|place| ((*place).to_owned(), self.device.value(place))).collect()
@@ -331,7 +325,13 @@ impl Cell {
             .min();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
         let silence = self.air.wait(self.allowed_link_loss(), Instant::now());
-        wait.into_iter().chain(silence).chain(self.trial_wait()).min().unwrap_or(longest).min(longest)
+        wait.into_iter()
+            .chain(silence)
+            .chain(self.trial_wait())
+            .chain(self.diagnostics.wait(Instant::now()))
+            .min()
+            .unwrap_or(longest)
+            .min(longest)
     }
 
     /// Where the H(e)MS is: what an ACS set or the configuration gave, under the mode's rules either way. (P-11)

@@ -9,12 +9,14 @@
 
 mod connection_request;
 mod device;
+mod diagnostics;
 mod firmware;
 mod meaning;
 mod reader;
 
 pub use meaning::{
-    Care, Config, ConnectionRequest, DeviceKind, Entrance, FirmwareCare, Names, RecoveryEndpoint,
+    Care, Config, ConnectionRequest, DeviceKind, DiagnosticsCare, Entrance, FirmwareCare, Names,
+    RecoveryEndpoint,
 };
 
 use std::{
@@ -136,6 +138,7 @@ pub struct File {
     /// `device.file.timeout_ms`: how long each of these may take, 100 to 25000. Default 10000.
     file_timeout_ms: Option<Typed<i64>>,
     requests: connection_request::Section,
+    diagnostics: diagnostics::Section,
 }
 
 /// The texts of the device section.
@@ -256,6 +259,7 @@ impl File {
             file_timeout_ms: reader.integer("device.file", "timeout_ms"),
             texts: Vec::new(),
             requests: connection_request::Section::read(reader),
+            diagnostics: diagnostics::Section::read(reader),
         };
         for name in TEXTS {
             file.texts.extend(reader.text("device", name).map(|text| (name, text)));
@@ -301,6 +305,7 @@ impl File {
             trust,
             firmware,
             discards_credentials: discards_credentials.unwrap_or_default(),
+            diagnostics: self.diagnostics.meaning(reader),
             connection_request,
         })
     }

@@ -166,6 +166,19 @@ key = "x.key"
 "#;
 
 #[test]
+fn c39_diagnostics_go_to_the_hems_alone_unless_networks_are_named() {
+    let folder = folder();
+    let parse = |text: &str| Config::parse(&format!("{WHOLE}{text}"), folder.path());
+    assert_eq!(parse("").unwrap().diagnostics, DiagnosticsCare { enabled: true, networks: Vec::new() });
+    let named = "[diagnostics]\nenabled = false\nnetworks = [\"10.45.0.0/16\", \"::1\"]\n";
+    let networks = ["10.45.0.0/16", "::1/128"].map(|network| network.parse().unwrap()).to_vec();
+    assert_eq!(parse(named).unwrap().diagnostics, DiagnosticsCare { enabled: false, networks });
+    let wrong = parse("[diagnostics]\nnetworks = [\"hems.example\"]\n").unwrap_err();
+    let right = "diagnostics.networks: an address or a network such as \"10.45.0.0/16\" is right";
+    assert_eq!((wrong.len(), wrong[0].text.as_str()), (1, right));
+}
+
+#[test]
 fn r04_a_cell_listens_where_it_is_told_to_and_nowhere_else() {
     let folder = folder();
     let parse = |text: &str| Config::parse(text, folder.path()).unwrap().connection_request;

@@ -131,6 +131,7 @@ fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesR
     cell.device.put(path::PARAMETER_KEY, &call.parameter_key);
     cell.apply_settings();
     cell.apply_image_settings(&list);
+    cell.diagnostics_written(&list);
     Ok(SetParameterValuesResponse { status: ApplyStatus::Applied })
 }
 

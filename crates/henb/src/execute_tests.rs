@@ -61,7 +61,7 @@ fn codes(cell: &Cell) -> Vec<String> {
 }
 
 #[test]
-fn getrpcmethods_names_exactly_what_is_carried_out() {
+fn c40_getrpcmethods_names_exactly_what_is_carried_out() {
     let response = execute(&mut cell(), GetRPCMethods {}.into()).unwrap();
     let CpeResponse::GetRPCMethods(response) = response else { panic!("{response:?}") };
     let offered: Vec<&str> = response.method_list.iter().map(|name| &**name).collect();
@@ -486,6 +486,8 @@ fn p07_an_uploaded_configuration_holds_what_the_acs_may_write_and_no_secret() {
     assert!(!text.contains("Password") && !text.contains("Username"), "{text}");
 }
 
+#[path = "execute_tests/diagnostics.rs"]
+mod diagnostics;
 #[path = "execute_tests/places.rs"]
 mod places;
 

@@ -132,7 +132,7 @@ pub(crate) struct Reply {
 }
 
 /// How this cell reaches anybody.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Way {
     pub(crate) connector: Connector,
     pub(crate) mode: TransportMode,

@@ -7,14 +7,14 @@ mod scripted;
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
 };
 
 use profile::pki;
-use scripted::World;
+use scripted::{World, namespace::has_namespaces};
 
 /// A daemon that does not outlive a test that failed.
 struct Daemon {
@@ -146,17 +146,6 @@ async fn r04_a_cell_that_listens_has_that_one_port_open_and_no_other() {
     let end = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap();
     assert_eq!((daemon.listening(), daemon.datagrams()), (vec![in_table(end)], vec![]));
     daemon.end();
-}
-
-/// Whether this machine has network namespaces for tests; where not, that is noted in `$HEARTH_SKIPS`.
-fn has_namespaces(test: &str) -> bool {
-    let made = Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).output();
-    let is_made = made.is_ok_and(|made| made.status.success());
-    if let Some(skips) = std::env::var_os("HEARTH_SKIPS").filter(|_| !is_made) {
-        let list = fs::OpenOptions::new().append(true).create(true).open(skips);
-        let _ = list.and_then(|mut list| writeln!(list, "{test}: no network namespaces; they want root"));
-    }
-    is_made
 }
 
 #[tokio::test]

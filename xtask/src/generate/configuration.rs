@@ -15,7 +15,11 @@ const FILES: [(&str, &str, &[&str]); 2] = [
     (
         "henbd.toml",
         "read by `henbd --config FILE`",
-        &["crates/henb/src/config.rs", "crates/henb/src/config/connection_request.rs"],
+        &[
+            "crates/henb/src/config.rs",
+            "crates/henb/src/config/connection_request.rs",
+            "crates/henb/src/config/diagnostics.rs",
+        ],
     ),
 ];
 

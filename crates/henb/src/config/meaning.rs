@@ -14,6 +14,7 @@ use profile::{HemsUrl, Identity, OwnCertificate, Profile, StaplePolicy, Transpor
 
 use crate::{
     device::{Factory, Radio, Stack, Way},
+    diagnostics::reach::Network,
     tunnel::TunnelEnd,
 };
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub firmware: FirmwareCare,
     /// User names and passwords that an ACS writes are thrown away; else what they stand in is refused. (P-07, A-16)
     pub discards_credentials: bool,
+    /// What an ACS may have tried from the cell. (C-39)
+    pub diagnostics: DiagnosticsCare,
     /// Where it listens for Connection Requests; nowhere unless that was chosen.
     pub connection_request: Option<ConnectionRequest>,
 }
@@ -75,6 +78,21 @@ impl Config {
     #[must_use]
     pub fn firmware_dir(&self) -> PathBuf {
         self.firmware.dir.clone().unwrap_or_else(|| self.state_dir.join("firmware"))
+    }
+}
+
+/// Whether and where to diagnostics may go. (decision 29)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiagnosticsCare {
+    /// Else each ends with an error.
+    pub enabled: bool,
+    /// Where they may go to beside the H(e)MS's own host.
+    pub networks: Vec<Network>,
+}
+
+impl Default for DiagnosticsCare {
+    fn default() -> Self {
+        Self { enabled: true, networks: Vec::new() }
     }
 }
 

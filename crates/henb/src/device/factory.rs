@@ -85,6 +85,9 @@ impl Factory {
             }
         }
         put(tree, "Device.FaultMgmt.MaxCurrentAlarmEntries", &MOST_CURRENT.to_string());
+        for (name, value) in DIAGNOSTICS {
+            put(tree, &format!("Device.IP.Diagnostics.{name}"), value);
+        }
         put(tree, "Device.DeviceInfo.VendorConfigFile.1.Name", "configuration");
         put(tree, "Device.DeviceInfo.VendorLogFile.1.Name", "log");
         put(tree, "Device.DeviceInfo.VendorLogFile.1.MaximumSize", &crate::log::LOG_BYTES.to_string());
@@ -102,9 +105,19 @@ const FIXED_TABLES: [(&str, usize); 4] = [
     (path::SUPPORTED_ALARMS, alarms::SUPPORTED_ROWS),
 ];
 
+/// What diagnostics of files can do.
+const DIAGNOSTICS: [(&str, &str); 6] = [
+    ("DownloadDiagnostics.DownloadTransports", "HTTP"),
+    ("UploadDiagnostics.UploadTransports", "HTTP"),
+    ("IPv4DownloadDiagnosticsSupported", "true"),
+    ("IPv4UploadDiagnosticsSupported", "true"),
+    ("IPv6DownloadDiagnosticsSupported", "true"),
+    ("IPv6UploadDiagnosticsSupported", "true"),
+];
+
 const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 
-const VALUES: [(&str, &str); 20] = [
+const VALUES: [(&str, &str); 27] = [
     ("Device.RootDataModelVersion", "2.17"),
     (path::ENABLE_CWMP, "true"),
     (path::CONNECTION_REQUEST_ENABLE, "false"),
@@ -115,6 +128,13 @@ const VALUES: [(&str, &str); 20] = [
     ("Device.ManagementServer.UpgradesManaged", "true"),
     (path::TIME_ENABLE, "true"),
     (path::TIME_STATUS, "Unsynchronized"),
+    ("Device.IP.Diagnostics.IPPing.NumberOfRepetitions", "3"),
+    ("Device.IP.Diagnostics.IPPing.Timeout", "1000"),
+    ("Device.IP.Diagnostics.IPPing.DataBlockSize", "56"),
+    ("Device.IP.Diagnostics.TraceRoute.NumberOfTries", "3"),
+    ("Device.IP.Diagnostics.TraceRoute.Timeout", "5000"),
+    ("Device.IP.Diagnostics.TraceRoute.DataBlockSize", "38"),
+    ("Device.IP.Diagnostics.TraceRoute.MaxHopCount", "30"),
     ("Device.Services.FAPService.1.DeviceType", "Standalone"),
     ("Device.Services.FAPService.1.Capabilities.SupportedSystems", "LTE"),
     ("Device.Services.FAPService.1.Capabilities.MaxTxPower", "100"),

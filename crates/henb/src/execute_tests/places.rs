@@ -123,7 +123,10 @@ fn x08_nothing_on_the_cell_listens_or_takes_settings_from_its_host() {
             // A test may play the other side.
             let is_test = path.to_string_lossy().ends_with("_tests.rs");
             // The one that asks for the time hears the server that it is connected to, and nobody else. (K-03)
-            let asks = mouth == "UdpSocket" && path.ends_with("tunnel.rs");
+            // Diagnostics are connected to whom they probe. (C-38)
+            let asks = mouth == "UdpSocket"
+                && (path.ends_with("tunnel.rs")
+                    || path.components().any(|part| part.as_os_str() == "diagnostics"));
             // The one listener is there by the owner's choice, and takes nothing in. (decision 5, R-04, R-05)
             let listens = match mouth {
                 "TcpListener" => path.ends_with("src/connection_request.rs"),

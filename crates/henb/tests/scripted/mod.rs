@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "a module that several test binaries include")]
 
 pub mod manufacturer;
+pub mod namespace;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -371,6 +372,7 @@ impl World {
             trust: Care::default(),
             firmware: henb::config::FirmwareCare::default(),
             discards_credentials: false,
+            diagnostics: henb::config::DiagnosticsCare::default(),
             connection_request: None,
         };
         Self { folder, acs, config }
