@@ -191,6 +191,7 @@ mod tests {
             (6, "revocation-list"),
             (7, "hems-refused"),
             (8, "firmware-fallback"),
+            (9, "shared-secret"),
         ];
         assert_eq!(numbers, expected, "a new alarm gets the next number, and none is given twice");
     }
