@@ -43,6 +43,9 @@ alarms! {
     /// The clock's file was damaged. (K-01)
     ClockFile "clock-file" "Warning" "Processing Error Alarm" "Storage Capacity Problem"
         "the saved time was damaged"
+    /// The state's file was damaged, and the one before it is used. (K-01)
+    StateFile "state-file" "Major" "Processing Error Alarm" "Storage Capacity Problem"
+        "the last state of the cell was damaged"
     /// A revocation list of the operator is overdue, or cannot be used.
     RevocationList "revocation-list" "Major" "Processing Error Alarm" "Application Subsystem Failure"
         "a revocation list is overdue or of no use"

@@ -20,6 +20,7 @@ mod clock_file;
 pub mod config;
 mod connection_request;
 pub mod device;
+mod durable;
 mod execute;
 mod firmware;
 mod link;
