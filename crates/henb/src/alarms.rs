@@ -90,6 +90,11 @@ impl Alarms {
         self.0.contains_key(&alarm)
     }
 
+    /// Stable word and text of each.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(alarm, raised)| (alarm.identifier(), raised.text.as_str()))
+    }
+
     /// The rows of the data model.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.0.iter().map(|(alarm, raised)| row(*alarm, raised)).collect()
