@@ -12,7 +12,8 @@ use crate::cargo::{Engine, cargo};
 use crate::{Answer, project};
 
 /// The benchmarks: a name for people, the package and the target.
-const BENCHES: [(&str, &str, &str); 2] = [("codec", "cwmp", "codec"), ("tls", "profile", "tls")];
+const BENCHES: [(&str, &str, &str); 3] =
+    [("codec", "cwmp", "codec"), ("tls", "profile", "tls"), ("henb", "henb", "henb")];
 
 /// What a figure is held to.
 #[derive(Debug, Deserialize)]

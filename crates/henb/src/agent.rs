@@ -5,7 +5,8 @@
 //! ```
 //!
 //! It never waits for the time of day: the cell's clock is the restored one, from the first moment (P-17, P-18). A
-//! session that fails waits by the retry table; a state that cannot be saved ends the agent.
+//! session that fails waits by the retry table; a full disk is waited for; any other state that cannot be saved ends the
+//! agent.
 
 mod connection_request;
 mod diagnostics;
@@ -53,6 +54,9 @@ use crate::{
 /// How often the clock is saved while nothing else happens. (K-01)
 const CLOCK_SAVE: Duration = Duration::from_secs(300);
 
+/// How long a full disk is left alone.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+
 /// Why the agent cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
@@ -81,6 +85,8 @@ pub struct Status {
     pub failures: u64,
     /// Why the last one failed.
     pub last_failure: Option<String>,
+    /// The disk took no state, and none since.
+    pub waits_for_room: bool,
     /// Connection Requests that were taken. (R-07)
     pub connection_requests: u64,
     /// Connections of the same kind that were refused, by reason: a word of ours, or a code of the profile's refusals.
@@ -108,7 +114,8 @@ pub struct Agent {
     /// The device has news.
     pushed: Arc<Notify>,
     status: watch::Sender<Status>,
-    saved: Instant,
+    /// When the cell was last saved; nothing where what it holds is not durable yet.
+    saved: Option<Instant>,
 }
 
 impl Agent {
@@ -148,6 +155,9 @@ impl Agent {
         for note in file.clock_notes() {
             cell.raise(Alarm::ClockFile, note);
         }
+        if let Some(note) = file.note() {
+            cell.raise(Alarm::StateFile, note);
+        }
         let mut agent = Self {
             cell,
             file,
@@ -166,7 +176,7 @@ impl Agent {
             again: Arc::default(),
             pushed,
             status,
-            saved: Instant::now(),
+            saved: None,
         };
         agent.show_certificates();
         Ok(agent)
@@ -199,21 +209,33 @@ impl Agent {
 
     async fn live(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
         let mut shutdown = std::pin::pin!(shutdown);
-        self.save().await?;
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                step = Box::pin(self.step()) => step?,
+                step = Box::pin(self.step_when_there_is_room()) => step?,
             }
         }
         self.save().await
+    }
+
+    /// A full disk ends a session, and not the cell: nothing was told that is not durable, and it goes on later.
+    async fn step_when_there_is_room(&mut self) -> Result<(), DaemonError> {
+        match self.step().await {
+            Err(DaemonError::State(error)) if error.is_full() => {
+                tracing::warn!("the state cannot be saved now: {}", chain(&error));
+                self.status.send_modify(|status| status.waits_for_room = true);
+                tokio::time::sleep(ROOM_WAIT).await;
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     async fn step(&mut self) -> Result<(), DaemonError> {
         let has_news = self.cell.tick() | self.mind_connection_requests();
         self.look_at_certificates();
         self.keep_performance_files().await;
-        if has_news || self.saved.elapsed() >= CLOCK_SAVE {
+        if has_news || self.saved.is_none_or(|saved| saved.elapsed() >= CLOCK_SAVE) {
             self.save().await?;
         }
         if self.files.has_changed() {
@@ -406,8 +428,11 @@ impl Agent {
     }
 
     async fn save(&mut self) -> Result<(), DaemonError> {
-        self.saved = Instant::now();
-        Ok(self.file.save(self.cell.state()).await?)
+        self.saved = None;
+        self.file.save(self.cell.state()).await?;
+        self.saved = Some(Instant::now());
+        self.status.send_if_modified(|status| std::mem::take(&mut status.waits_for_room));
+        Ok(())
     }
 }
 

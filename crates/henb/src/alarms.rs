@@ -75,6 +75,9 @@ alarms! {
     /// A server asked for a shared secret, which no cell has and no H(e)MS needs. (A-17, P-07)
     SharedSecret 9 "shared-secret" Major "Security Service or Mechanism Violation" "Authentication Failure"
         "the server wants a shared secret"
+    /// The state's file was damaged, and the one before it is used. (K-01)
+    StateFile 10 "state-file" Major "Processing Error Alarm" "Storage Capacity Problem"
+        "the last state of the cell was damaged"
 }
 
 /// The row of SupportedAlarm for whatever has none of its own: all that a radio complains of.
@@ -166,6 +169,11 @@ impl Alarms {
         self.0.contains_key(&alarm)
     }
 
+    /// Stable word and text of each.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(alarm, raised)| (alarm.identifier(), raised.text.as_str()))
+    }
+
     /// All that stand.
     pub(crate) fn standing(&self) -> impl Iterator<Item = Standing> {
         self.0.iter().map(|(alarm, raised)| Standing {
@@ -192,6 +200,7 @@ mod tests {
             (7, "hems-refused"),
             (8, "firmware-fallback"),
             (9, "shared-secret"),
+            (10, "state-file"),
         ];
         assert_eq!(numbers, expected, "a new alarm gets the next number, and none is given twice");
     }

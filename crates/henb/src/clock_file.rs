@@ -49,17 +49,17 @@ impl ClockFile {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         let mut bytes = Vec::new();
         file.by_ref().take(2 * SLOT).read_to_end(&mut bytes)?;
-        let (mut number, mut newest, mut notes) = (0, None, Vec::new());
-        for (slot, content) in bytes.chunks(usize::try_from(SLOT).unwrap_or(usize::MAX)).enumerate() {
-            match read_slot(content) {
-                Ok(Some((found, kept))) if newest.is_none() || found > number => {
-                    (number, newest) = (found, Some(kept));
-                }
-                Ok(_) => {}
-                Err(what) => notes.push(format!("slot {slot} of {}: {what}", path.display())),
-            }
-        }
+        let (number, newest, notes) = read(&bytes, &path);
         Ok(Self { file, path, number, newest, notes })
+    }
+
+    /// What a folder's file says, whoever uses it; a file that cannot be read says nothing.
+    pub(crate) fn peek(folder: &Path) -> (Option<KeptTime>, Vec<String>) {
+        let path = folder.join(CLOCK_FILE);
+        let mut bytes = Vec::new();
+        let length = File::open(&path).and_then(|file| file.take(2 * SLOT).read_to_end(&mut bytes));
+        let (_, newest, notes) = read(&bytes, &path);
+        if length.is_ok() { (newest, notes) } else { (None, Vec::new()) }
     }
 
     /// The newest time that a whole slot holds.
@@ -89,6 +89,21 @@ impl ClockFile {
         self.newest = Some(kept);
         Ok(())
     }
+}
+
+/// The number and the time of the newest slot, and what had to be passed over.
+fn read(bytes: &[u8], path: &Path) -> (u64, Option<KeptTime>, Vec<String>) {
+    let (mut number, mut newest, mut notes) = (0, None, Vec::new());
+    for (slot, content) in bytes.chunks(usize::try_from(SLOT).unwrap_or(usize::MAX)).enumerate() {
+        match read_slot(content) {
+            Ok(Some((found, kept))) if newest.is_none() || found > number => {
+                (number, newest) = (found, Some(kept));
+            }
+            Ok(_) => {}
+            Err(what) => notes.push(format!("slot {slot} of {}: {what}", path.display())),
+        }
+    }
+    (number, newest, notes)
 }
 
 fn line(number: u64, kept: KeptTime) -> String {

@@ -1,13 +1,15 @@
 //! `henbd`: the agent of one H(e)NB as a daemon.
 //!
-//! Exit codes: 0 as asked, 1 `check` finds the configuration wrong, 2 it could not be done. Logs go to stderr, and
-//! `RUST_LOG` says how much of them.
+//! Exit codes: 0 as asked, 1 `check` finds the configuration wrong or `state` no cell, 2 it could not be done. Logs go
+//! to stderr, for the journal where that is its other end, and `RUST_LOG` says how much of them.
+
+mod supervisor;
 
 use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use cwmp::Witness;
-use henb::{Agent, Config, Recorder};
+use henb::{Agent, Config, Overview, Recorder};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -21,7 +23,8 @@ use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util:
     version,
     about,
     after_help = "Run it:    henbd --config /etc/hearth/henbd.toml\n\
-    Check it:  henbd check --config /etc/hearth/henbd.toml"
+    Check it:  henbd check --config /etc/hearth/henbd.toml\n\
+    Look at it: henbd state --config /etc/hearth/henbd.toml"
 )]
 struct Arguments {
     /// The TOML file with the H(e)MS, the certificate and the device.
@@ -38,17 +41,23 @@ struct Arguments {
 enum Command {
     /// Says everything that is wrong with the configuration, and ends.
     Check,
+    /// Shows what the state folder keeps of the cell, while `henbd` runs or not; no value and no secret is in it.
+    State {
+        /// For people or for programs.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let is_terminal = std::io::stderr().is_terminal();
-    let said = tracing_subscriber::fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr);
-    let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| &henb::log::LOG);
-    // An ACS may read what is kept: no more than what is fit for anybody.
-    let kept = kept.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
-    tracing_subscriber::registry().with(said.with_filter(filter)).with(kept).init();
+    log();
     let config = match Config::read(&arguments.config) {
         Ok(config) => config,
         Err(error) => {
@@ -63,8 +72,55 @@ fn main() -> ExitCode {
                 ExitCode::from(1)
             }
         },
+        Some(Command::State { output }) => show(&config, output),
         None => serve(config, arguments.record),
     }
+}
+
+/// Under systemd stderr is the journal, which has a time of its own for each line.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let layer = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let said = if supervisor::has_journal() {
+        layer().with_ansi(false).without_time().boxed()
+    } else {
+        layer().with_ansi(std::io::stderr().is_terminal()).boxed()
+    };
+    let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| &henb::log::LOG);
+    // An ACS may read what is kept: no more than what is fit for anybody.
+    let kept = kept.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
+    tracing_subscriber::registry().with(said.with_filter(filter)).with(kept).init();
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to a question of the command line")]
+fn show(config: &Config, output: Output) -> ExitCode {
+    let overview = match Overview::read(config) {
+        Ok(Some(overview)) => overview,
+        Ok(None) => {
+            refuse_empty(config);
+            return ExitCode::from(1);
+        }
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    match output {
+        Output::Text => print!("{overview}"),
+        Output::Json => match serde_json::to_string_pretty(&overview) {
+            Ok(text) => println!("{text}"),
+            Err(error) => {
+                complain(&error);
+                return ExitCode::from(2);
+            }
+        },
+    }
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "the answer to a question of the command line")]
+fn refuse_empty(config: &Config) {
+    eprintln!("henbd: {} keeps no cell yet: it was never started there", config.state_dir.display());
 }
 
 fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
@@ -92,8 +148,13 @@ fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            supervisor::ends();
         };
-        Ok(henb::run(config, witness, again, shutdown).await?)
+        tokio::select! {
+            biased;
+            outcome = henb::run(config, witness, again, shutdown) => Ok(outcome?),
+            never = supervisor::keep_informed() => match never {},
+        }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

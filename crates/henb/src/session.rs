@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cwmp::{
-    AcsMethod, DecodeError, Envelope, Fault, FromAcs, FromCpe, Limits, Role, Version, Witness,
+    AcsMethod, DecodeError, Envelope, Fault, FaultCode, FromAcs, FromCpe, Limits, Role, Version, Witness,
     session::{
         Violation,
         cpe::{Answered, Demand, Session},
@@ -20,6 +20,7 @@ use cwmp::{
 use profile::{Clock, HemsUrl, Refusal, RestoredClock, Source};
 
 use crate::{
+    agent::chain,
     alarms::Alarm,
     cell::Cell,
     execute,
@@ -33,6 +34,9 @@ pub(crate) const REPLY_BYTES: usize = 2 << 20;
 
 /// Most posts of one session, so that an ACS that never ends it cannot keep the cell for ever.
 const MOST_POSTS: u32 = 2_000;
+
+/// What a call without values may add to the state: a row of some dozen parameters, a transfer, attributes.
+const CALL_BYTES: u64 = 64 << 10;
 
 /// Why a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +93,7 @@ impl Desk<'_> {
             if is_unsure {
                 self.check_again(link)?;
             }
+            let length = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
             let demand = match Envelope::<FromAcs>::decode(reply.body, &limits()) {
                 Ok(decoded) if !quirk::can_read(&self.cell.quirks, &decoded.envelope) => {
                     return Err(SessionError::Namespace(decoded.envelope.version));
@@ -112,7 +117,10 @@ impl Desk<'_> {
                 Demand::Execute(call) => {
                     let reads = execute::only_reads(&call);
                     tracing::debug!(method = call.name(), "the H(e)MS calls");
-                    let outcome = quirk::execute(self.cell, call);
+                    let outcome = match self.has_room(reads, length).await {
+                        Ok(()) => quirk::execute(self.cell, call),
+                        Err(fault) => Err(fault),
+                    };
                     if !reads && outcome.is_ok() {
                         self.save().await?;
                     }
@@ -122,6 +130,22 @@ impl Desk<'_> {
             };
         }
         Err(SessionError::Endless)
+    }
+
+    /// What cannot be kept is not begun: the fault that refuses a call of so many bytes.
+    async fn has_room(&mut self, reads: bool, length: u64) -> Result<(), Fault> {
+        if reads {
+            return Ok(());
+        }
+        // Twice: a value may need escapes in the file.
+        let reserved = self.file.reserve(length.saturating_mul(2).saturating_add(CALL_BYTES)).await;
+        reserved.map_err(|error| {
+            tracing::warn!("a call of the H(e)MS is refused: {}", chain(&error));
+            Fault::new(
+                FaultCode::INTERNAL_ERROR,
+                "the cell has no room to keep a change; nothing was changed",
+            )
+        })
     }
 
     async fn post(

@@ -1,7 +1,8 @@
 //! The one file of a cell: what must outlive a power cut. (K-01, C-07)
 //!
 //! It is replaced whole: written beside, flushed, renamed, and the folder flushed, so that a reader finds the old state
-//! or the new one and nothing between. What is durable before what:
+//! or the new one and nothing between. The state before stays beside it: where a disk lied and the new one came out of a
+//! power cut torn or empty, the cell goes on from there, and says so. What is durable before what:
 //!
 //! ```text
 //!   executed change ──saved──▶ its response is posted
@@ -13,7 +14,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -28,7 +29,7 @@ use crate::{
     alarms::{Alarms, event::Rings},
     cell::Schedule,
     clock_file::{CLOCK_FILE, ClockFile},
-    device,
+    device, durable,
     firmware::Firmware,
     reach::Reach,
     recovery::Recovery,
@@ -41,6 +42,12 @@ const FORMAT: u32 = 1;
 
 /// The file's name in the state folder.
 pub const STATE_FILE: &str = "state.json";
+
+/// The state before, in the same folder.
+const FORMER: &str = "state.json.old";
+
+/// What was found torn, for whoever looks into it.
+const TORN: &str = "state.json.torn";
 
 /// What of a cell outlives a power cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,7 +115,7 @@ impl State {
     }
 
     /// The time that it keeps.
-    fn kept_time(&self) -> KeptTime {
+    pub(crate) fn kept_time(&self) -> KeptTime {
         KeptTime { at: self.clock, corrections: self.corrections, leapt: self.leapt }
     }
 }
@@ -125,7 +132,9 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file is no state of ours: nothing is started on top of it.
-    #[error("cannot read {path} as the state of a cell: move it away to start from the factory's values")]
+    #[error(
+        "cannot read {path} as the state of a cell: move it and {FORMER} away to start from the factory's values"
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -151,6 +160,16 @@ pub enum StateError {
     Interrupted,
 }
 
+impl StateError {
+    /// Whether there may be room later.
+    pub(crate) fn is_full(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        let kind = source.kind();
+        [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge]
+            .contains(&kind)
+    }
+}
+
 /// The state folder of one running cell.
 pub(crate) struct StateFile {
     folder: PathBuf,
@@ -159,7 +178,8 @@ pub(crate) struct StateFile {
     /// The number of the newest state on disk; held while writing, so that writers do not meet.
     written: Arc<Mutex<(u64, ClockFile)>>,
     kept_time: Option<KeptTime>,
-    notes: Vec<String>,
+    clock_notes: Vec<String>,
+    note: Option<String>,
     /// Keeps others out as long as it lives, and as long as a save that nobody waits for any more is under way.
     lock: Arc<File>,
 }
@@ -180,16 +200,17 @@ impl StateFile {
         fs::create_dir_all(folder).map_err(io(folder))?;
         let lock = File::create(folder.join("lock")).map_err(io(folder))?;
         lock.try_lock().map_err(|_| StateError::InUse { path: folder.to_owned() })?;
-        let path = folder.join(STATE_FILE);
-        let state = match fs::read(&path) {
-            Ok(bytes) => Some(read(&path, &bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(StateError::Io { path, source }),
-        };
+        let (state, note) = newest(folder)?;
+        if note.is_some() {
+            // The next save must not put the torn one where the whole one is.
+            let (path, former) = (folder.join(STATE_FILE), folder.join(FORMER));
+            fs::rename(&path, folder.join(TORN)).map_err(io(&path))?;
+            fs::rename(&former, &path).map_err(io(&former))?;
+        }
         let number = state.as_ref().map_or(0, |state| state.number);
         let clock = ClockFile::open(folder).map_err(io(&folder.join(CLOCK_FILE)))?;
         let kept = state.as_ref().map(State::kept_time).into_iter().chain(clock.newest());
-        let (kept_time, notes) = (kept.reduce(KeptTime::newest), clock.notes().to_vec());
+        let (kept_time, clock_notes) = (kept.reduce(KeptTime::newest), clock.notes().to_vec());
         let written = Arc::new(Mutex::new((number, clock)));
         let file = Self {
             folder: folder.to_owned(),
@@ -197,7 +218,8 @@ impl StateFile {
             witness,
             written,
             kept_time,
-            notes,
+            clock_notes,
+            note,
             lock: Arc::new(lock),
         };
         Ok((file, state))
@@ -210,7 +232,27 @@ impl StateFile {
 
     /// What of the clock's file had to be passed over.
     pub(crate) fn clock_notes(&self) -> &[String] {
-        &self.notes
+        &self.clock_notes
+    }
+
+    /// Why the cell goes on from the state before the last one.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Takes room for a state that is so many bytes longer than the last one; the next save writes into it.
+    ///
+    /// # Errors
+    /// The disk is full, or takes nothing.
+    pub(crate) async fn reserve(&self, more: u64) -> Result<(), StateError> {
+        let (path, written) = (self.folder.join(STATE_FILE), Arc::clone(&self.written));
+        let task = tokio::task::spawn_blocking(move || {
+            let _written = written.lock().unwrap_or_else(PoisonError::into_inner);
+            let length = fs::metadata(&path).map_or(0, |found| found.len());
+            let reserved = durable::reserve(&path, length.saturating_add(more));
+            reserved.map_err(|source| StateError::Io { path, source })
+        });
+        task.await.map_err(|_| StateError::Interrupted)?
     }
 
     /// Makes a state durable and tells the witness its running number.
@@ -243,30 +285,52 @@ impl StateFile {
     }
 }
 
-fn read(path: &Path, bytes: &[u8]) -> Result<State, StateError> {
-    let state: State = serde_json::from_slice(bytes)
-        .map_err(|source| StateError::Unreadable { path: path.to_owned(), source })?;
-    if state.format == FORMAT {
-        Ok(state)
-    } else {
-        Err(StateError::Format { path: path.to_owned(), found: state.format })
+/// Reads the state of a folder; where it is torn, the one before it, with a note that says so.
+///
+/// # Errors
+/// There is a state that cannot be used, and none before it.
+pub(crate) fn newest(folder: &Path) -> Result<(Option<State>, Option<String>), StateError> {
+    match read(&folder.join(STATE_FILE)) {
+        Err(error @ StateError::Unreadable { .. }) => match read(&folder.join(FORMER)) {
+            Ok(Some(former)) => {
+                let note = format!("the state {} was torn, and the one before it is used", former.number + 1);
+                Ok((Some(former), Some(note)))
+            }
+            Ok(None) | Err(_) => Err(error),
+        },
+        // Between the two renames of a save on a disk without links.
+        Ok(None) => Ok((read(&folder.join(FORMER))?, None)),
+        found => Ok((found?, None)),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<State>, StateError> {
+    let path = path.to_owned();
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Io { path, source }),
+    };
+    match serde_json::from_slice::<State>(&bytes) {
+        Ok(state) if state.format == FORMAT => Ok(Some(state)),
+        Ok(state) => Err(StateError::Format { path, found: state.format }),
+        Err(source) => Err(StateError::Unreadable { path, source }),
     }
 }
 
 fn write(folder: &Path, state: &State) -> io::Result<()> {
-    replace(&folder.join(STATE_FILE), &serde_json::to_vec_pretty(state)?)
+    let (path, former) = (folder.join(STATE_FILE), folder.join(FORMER));
+    let beside = durable::write_beside(&path, &serde_json::to_vec(state)?)?;
+    if path.exists() {
+        // A whole state stays under one of both names, whenever the power goes.
+        fs::remove_file(&former).or_else(unless_missing)?;
+        fs::hard_link(&path, &former).or_else(|_| fs::rename(&path, &former))?;
+    }
+    durable::take_place(&beside, &path)
 }
 
-/// Replaces a file whole and durably, by way of one beside it.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut file = File::create(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+fn unless_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 #[cfg(test)]
@@ -332,6 +396,66 @@ mod tests {
         fs::write(folder.path().join("state.json.new"), b"{\"form").unwrap();
         let (_, found) = StateFile::open(folder.path(), Arc::new(())).unwrap();
         assert_eq!(found.map(|state| state.clock.as_second()), Some(7));
+    }
+
+    #[tokio::test]
+    async fn k01_a_state_torn_at_any_byte_gives_way_to_the_one_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        for clock in [6, 7] {
+            file.save(state(clock)).await.unwrap();
+        }
+        let path = folder.path().join(STATE_FILE);
+        let whole = fs::read(&path).unwrap();
+        for (name, is_newest) in [("state.json.new", true), (STATE_FILE, false)] {
+            for cut in 0..whole.len() {
+                let zeros = vec![0; whole.len() - cut];
+                for rest in [&[], zeros.as_slice()] {
+                    // Unlinked first: a disk that tears one file leaves the other name's content alone.
+                    let torn = folder.path().join(name);
+                    let _ = fs::remove_file(&torn);
+                    fs::write(&torn, [&whole[..cut], rest].concat()).unwrap();
+                    let (found, note) = newest(folder.path()).unwrap();
+                    let found = found.map(|state| (state.number, state.clock.as_second()));
+                    assert_eq!(found, Some(if is_newest { (2, 7) } else { (1, 6) }), "{name}, byte {cut}");
+                    assert_eq!(note.is_none(), is_newest);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn k01_after_a_torn_state_the_whole_one_outlives_the_next_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        for clock in [6, 7] {
+            file.save(state(clock)).await.unwrap();
+        }
+        drop(file);
+        let path = folder.path().join(STATE_FILE);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, b"").unwrap();
+        let (mut file, found) = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        assert_eq!((found.map(|state| state.number), file.note().is_some()), (Some(1), true));
+        assert_eq!(newest(folder.path()).unwrap().0.map(|state| state.number), Some(1));
+        file.save(state(8)).await.unwrap();
+        fs::write(&path, b"{").unwrap();
+        assert_eq!(newest(folder.path()).unwrap().0.map(|state| state.number), Some(1));
+    }
+
+    #[tokio::test]
+    async fn k01_a_save_cut_between_its_steps_leaves_a_whole_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
+        for clock in [6, 7] {
+            file.save(state(clock)).await.unwrap();
+        }
+        let found = || newest(folder.path()).unwrap().0.map(|state| state.clock.as_second());
+        // Without the former one, and then with nothing but it.
+        fs::remove_file(folder.path().join(FORMER)).unwrap();
+        assert_eq!(found(), Some(7));
+        fs::rename(folder.path().join(STATE_FILE), folder.path().join(FORMER)).unwrap();
+        assert_eq!(found(), Some(7));
     }
 
     #[test]

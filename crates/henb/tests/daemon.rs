@@ -3,8 +3,10 @@
 
 use std::{
     fs,
+    os::unix::net::UnixDatagram,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use profile::pki;
@@ -121,4 +123,97 @@ fn a_recording_needs_a_lab() {
     let (code, said) = henbd(&["--record", record.to_str().unwrap()], &config);
     assert_eq!(code, Some(2));
     assert!(said.contains("--record needs"), "{said}");
+}
+
+/// Starts `henbd` as systemd does, hears `expected` of it, and ends it in order.
+fn under_systemd(folder: &Path, config: &Path, watchdog: Duration, expected: &[&str]) -> String {
+    let path = folder.join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let daemon = Command::new(env!("CARGO_BIN_EXE_henbd"))
+        .arg("--config")
+        .arg(config)
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", watchdog.as_micros().to_string())
+        .env_remove("WATCHDOG_PID")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let hear = || {
+        let mut bytes = [0; 256];
+        let length = supervisor.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes.get(..length).unwrap().to_vec()).unwrap().trim_end().to_owned()
+    };
+    for expected in expected {
+        assert_eq!(hear(), *expected);
+    }
+    let id = daemon.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let heard = std::iter::repeat_with(hear).find(|heard| heard != "WATCHDOG=1");
+    assert_eq!(heard.as_deref(), Some("STOPPING=1"));
+    let output = daemon.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn systemd_hears_that_the_cell_is_on_alive_and_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    let expected = ["READY=1", "WATCHDOG=1", "WATCHDOG=1"];
+    under_systemd(folder.path(), &config, Duration::from_millis(300), &expected);
+}
+
+#[test]
+fn a_cell_that_cannot_start_is_never_said_to_be_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    fs::create_dir(folder.path().join("state")).unwrap();
+    fs::write(folder.path().join("state/state.json"), b"{}").unwrap();
+    let path = folder.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_nonblocking(true).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_henbd"))
+        .arg("--config")
+        .arg(&config)
+        .env("NOTIFY_SOCKET", &path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(supervisor.recv(&mut [0; 16]).is_err());
+}
+
+#[test]
+fn state_shows_what_is_kept_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    let (code, said) = henbd(&["state"], &config);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("keeps no cell yet"), "{said}");
+    under_systemd(folder.path(), &config, Duration::from_secs(90), &["READY=1"]);
+    let show = |output: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_henbd"));
+        let command = command.args(["state", "--output", output, "--config"]).arg(&config);
+        let shown = command.output().unwrap();
+        assert!(shown.status.success(), "{shown:?}");
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    let text = show("text");
+    assert!(text.starts_with("identity    O=Hearth lab, CN=00005e005301.hnb.example, until"), "{text}");
+    assert!(text.contains("\nevent       0 BOOTSTRAP\n"), "{text}");
+    assert!(text.contains("\nimage       1: Active "), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&show("json")).unwrap();
+    assert_eq!(json["configured_url"], "https://localhost:7547/");
+    assert_eq!(json["images"][1]["status"], "NoImage");
+    assert!(!text.contains("PRIVATE") && !json.to_string().contains("PRIVATE"));
+}
+
+#[test]
+fn the_unit_waits_longer_than_a_device_may_block() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dist/systemd/henbd.service");
+    let unit = fs::read_to_string(unit).unwrap();
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    assert_eq!(value("Type"), Some("notify"));
+    let watchdog: u32 = value("WatchdogSec").unwrap().parse().unwrap();
+    assert!(watchdog > 3 * 25);
 }

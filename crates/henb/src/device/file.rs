@@ -25,7 +25,7 @@ use super::{
     AlarmNews, Device, DeviceAlarm, Factory, Memory, PerceivedSeverity, Program, ProgramError, Snapshot,
     Template, backoff::Backoff, path,
 };
-use crate::{agent::chain, state::replace};
+use crate::{agent::chain, durable::replace};
 
 /// The alarm of a stack that is not in the state that it should be in.
 const STACK: &str = "radio-stack";

@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::state::replace;
+use crate::durable::replace;
 
 /// The folder's name in the state folder.
 const FOLDER: &str = "performance";

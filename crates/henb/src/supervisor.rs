@@ -1,0 +1,40 @@
+//! What systemd hears of the daemon: ready, alive, ending. (sd_notify(3))
+//!
+//! One rule: it is said in the one task that drives the cell, so that a cell that is stuck falls silent and is started
+//! again. A device may block that task for 25 s: the unit's `WatchdogSec` is more than three times as much. Without
+//! systemd nothing is said.
+
+use std::{convert::Infallible, os::unix::fs::MetadataExt, path::Path, time::Duration};
+
+use sd_notify::NotifyState;
+
+/// How long to wait where there is no watchdog: for ever, in effect.
+const NEVER: Duration = Duration::from_secs(1 << 30);
+
+/// Says that the cell is on, and from then on that it lives.
+pub(crate) async fn keep_informed() -> Infallible {
+    say(NotifyState::Ready);
+    let every = sd_notify::watchdog_enabled().map_or(NEVER, |limit| limit / 3);
+    loop {
+        tokio::time::sleep(every).await;
+        say(NotifyState::Watchdog);
+    }
+}
+
+/// Says that the end was asked for.
+pub(crate) fn ends() {
+    say(NotifyState::Stopping);
+}
+
+fn say(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd does not hear the daemon");
+    }
+}
+
+/// Whether stderr ends in the journal. (systemd.exec(5), `JOURNAL_STREAM`)
+pub(crate) fn has_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let stderr = Path::new("/proc/self/fd/2").metadata();
+    stderr.is_ok_and(|stderr| format!("{}:{}", stderr.dev(), stderr.ino()) == stream)
+}
