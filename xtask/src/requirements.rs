@@ -16,7 +16,7 @@ use crate::{Answer, rust};
 pub(crate) const ROWS: &str = "docs/requirements.toml";
 
 /// The sections of the catalogue in reading order: the letter of its rows, and what it is about.
-const SECTIONS: [(char, &str); 15] = [
+const SECTIONS: [(char, &str); 16] = [
     ('P', "The profile clause itself (TS 33.320 8.3.4)"),
     ('T', "TLS beyond the clause"),
     ('A', "Certificates, authentication, revocation"),
@@ -30,6 +30,7 @@ const SECTIONS: [(char, &str); 15] = [
     ('D', "From discovery to service"),
     ('M', "Data model"),
     ('F', "Faults and alarms"),
+    ('N', "Performance files"),
     ('W', "Firmware, configuration and log files"),
     ('G', "Where the texts leave a gap or contradict"),
 ];
