@@ -14,7 +14,12 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
 };
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// The agent of one H(e)NB: keeps it in touch with its H(e)MS, by certificates alone.
 #[derive(Debug, Parser)]
@@ -79,7 +84,9 @@ fn main() -> ExitCode {
 
 /// Under systemd stderr is the journal, which has a time of its own for each line.
 fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Not `EnvFilter`: its regular expressions would be a part of the binary that nothing else needs.
+    let asked = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let layer = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let said = if supervisor::has_journal() {
         layer().with_ansi(false).without_time().boxed()
@@ -88,7 +95,7 @@ fn log() {
     };
     let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| &henb::log::LOG);
     // An ACS may read what is kept: no more than what is fit for anybody.
-    let kept = kept.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
+    let kept = kept.with_filter(LevelFilter::INFO);
     tracing_subscriber::registry().with(said.with_filter(filter)).with(kept).init();
 }
 
