@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cwmp::{Fault, FaultCode, FaultStruct, ParameterInfoStruct, ParameterValueStruct, Value};
-use datamodel::{Model, Parameter, Path, Tree};
+use datamodel::{Model, Parameter, Path};
 use profile::Sha256;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,7 @@ pub(crate) fn restore(cell: &mut Cell, content: &[u8]) -> Result<(), FaultStruct
         let [oui, class, serial] = found;
         return Err(refused(format!("the configuration is that of {oui} {class} {serial}")));
     }
-    let mut copy = Tree::restore(Model::cell(), &cell.device.snapshot().tree);
+    let mut copy = cell.device.memory().clone();
     let list = align(&mut copy, &backup).map_err(|error| refused(error.to_string()))?;
     let url_refusals = execute::url_refusals(cell, &list);
     let checked = copy.check(&list).map_err(|error| error.details);
@@ -131,45 +131,10 @@ fn read(content: &[u8]) -> Result<Backup, String> {
     serde_json::from_slice(json).map_err(|error| format!("the file is no configuration: {error}"))
 }
 
-/// What has rows: a device, or a copy of its tree to try with.
-trait Rows {
-    fn names(&self) -> Result<Vec<ParameterInfoStruct>, Fault>;
-    fn add(&mut self, table: &Path) -> Result<u32, Fault>;
-    fn delete(&mut self, row: &Path) -> Result<(), Fault>;
-}
-
-impl Rows for Tree {
-    fn names(&self) -> Result<Vec<ParameterInfoStruct>, Fault> {
-        self.names(&Path::root(), false)
-    }
-
-    fn add(&mut self, table: &Path) -> Result<u32, Fault> {
-        self.add(table)
-    }
-
-    fn delete(&mut self, row: &Path) -> Result<(), Fault> {
-        self.delete(row)
-    }
-}
-
-impl Rows for dyn Device + '_ {
-    fn names(&self) -> Result<Vec<ParameterInfoStruct>, Fault> {
-        self.names(&Path::root(), false)
-    }
-
-    fn add(&mut self, table: &Path) -> Result<u32, Fault> {
-        self.add(table)
-    }
-
-    fn delete(&mut self, row: &Path) -> Result<(), Fault> {
-        self.delete(row)
-    }
-}
-
 /// Gives every table as many rows as the backup has, and the values at the paths where they belong now: a number that a
 /// deleted row had is never used again. (TR-069 A.3.2.6, C-19)
-fn align(target: &mut (impl Rows + ?Sized), backup: &Backup) -> Result<Vec<ParameterValueStruct>, Fault> {
-    let mut left = rows(&target.names()?);
+fn align(target: &mut dyn Device, backup: &Backup) -> Result<Vec<ParameterValueStruct>, Fault> {
+    let mut left = rows(&target.names(&Path::root(), false)?);
     let mut places: BTreeMap<Path, Path> = BTreeMap::new();
     for row in &backup.rows {
         let table = moved(&row.parent(), &places);
@@ -187,11 +152,19 @@ fn align(target: &mut (impl Rows + ?Sized), backup: &Backup) -> Result<Vec<Param
     }
     let entry = |(path, value): (&Path, &String)| {
         let path = moved(path, &places);
+        let value = followed(value, &places);
         let kind = Model::cell().parameter(&path).map(Parameter::wire_kind);
-        let value = kind.map_or_else(|| Value::string(value.clone()), |kind| Value::new(kind, value.clone()));
+        let value = Value::new(kind.unwrap_or_default(), value);
         ParameterValueStruct::new(path.to_string(), value)
     };
     Ok(backup.values.iter().map(entry).collect())
+}
+
+/// A value with the rows that it names where they are now. (M-04)
+fn followed(value: &str, places: &BTreeMap<Path, Path>) -> String {
+    let place = |item: &str| places.get(&Path::parse(&format!("{item}.")).ok()?);
+    let follow = |item| place(item).map_or(item, |row| row.as_str().trim_end_matches('.'));
+    value.split(',').map(follow).collect::<Vec<_>>().join(",")
 }
 
 /// A path of the backup, where its innermost row is now.
@@ -202,4 +175,21 @@ fn moved(path: &Path, places: &BTreeMap<Path, Path>) -> Path {
         Path::parse(&format!("{place}{tail}")).ok()
     });
     there.unwrap_or_else(|| path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m04_w10_a_reference_follows_the_row_that_it_names() {
+        let path = |text| Path::parse(text).unwrap();
+        let places =
+            BTreeMap::from([(path("Device.FAP.PerfMgmt.Config.1."), path("Device.FAP.PerfMgmt.Config.4."))]);
+        assert_eq!(followed("Device.FAP.PerfMgmt.Config.1", &places), "Device.FAP.PerfMgmt.Config.4");
+        assert_eq!(followed("x,Device.FAP.PerfMgmt.Config.1", &places), "x,Device.FAP.PerfMgmt.Config.4");
+        for other in ["", "Device.FAP.PerfMgmt.Config.2", "straße 3, links", "a,,b"] {
+            assert_eq!(followed(other, &places), other);
+        }
+    }
 }
