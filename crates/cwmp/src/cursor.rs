@@ -182,6 +182,17 @@ impl<'b> Cursor<'b> {
         }
     }
 
+    /// The same of an element around whose children others may stand: so many of those are entered now.
+    #[inline]
+    pub(crate) fn child_within(&mut self, wrappers: &mut usize) -> Result<Option<Element<'b>>, DecodeError> {
+        loop {
+            match self.child()? {
+                None if *wrappers > 0 => *wrappers -= 1,
+                child => return Ok(child),
+            }
+        }
+    }
+
     fn is_before_all(&self) -> bool {
         self.depth == 0 && self.elements == 0
     }

@@ -153,14 +153,7 @@ macro_rules! record {
                 cursor.saw_blank = false;
                 $( let mut $field: Option<$type> = None; )*
                 let mut wrappers = 0;
-                loop {
-                    let Some(child) = cursor.child()? else {
-                        if wrappers == 0 {
-                            break;
-                        }
-                        wrappers -= 1;
-                        continue;
-                    };
+                while let Some(child) = cursor.child_within(&mut wrappers)? {
                     let may_end = is_member && wrappers == 0;
                     if may_end && $crate::record::begins_another(cursor, &child, NAMES, &mut has_begun) {
                         cursor.unread(child);

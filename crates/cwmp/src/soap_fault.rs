@@ -174,14 +174,7 @@ fn decode_parameter(
 ) -> Result<SetParameterValuesFault, DecodeError> {
     let (mut name, mut code, mut text) = (None, None, None);
     let mut wrappers = 0;
-    loop {
-        let Some(child) = cursor.child()? else {
-            if wrappers == 0 {
-                break;
-            }
-            wrappers -= 1;
-            continue;
-        };
+    while let Some(child) = cursor.child_within(&mut wrappers)? {
         if child.namespace != Namespace::None {
             cursor.forgive(Leniency::QualifiedChild);
         }
