@@ -5,13 +5,14 @@
 //! offered: the clock may have moved past the certificate since. (T-08, K-10)
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslRef, StatusType};
 use openssl::x509::verify::X509CheckFlags;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::certificate::CertificateFacts;
 use crate::chain::ChainDates;
@@ -32,7 +33,7 @@ use crate::verify::{self, Role};
 pub struct Connector {
     terms: Terms,
     identity: Identity,
-    present: Arc<RwLock<Arc<Present>>>,
+    present: Arc<watch::Sender<Arc<Present>>>,
 }
 
 /// What holds between two reloads.
@@ -104,7 +105,7 @@ impl Connector {
     /// A connector that knows revocation lists, and what to think of stapled answers.
     pub fn with(terms: &Terms, provision: &Provision) -> Result<Self, ContextError> {
         let (identity, present) = Present::load(terms, provision)?;
-        Ok(Self { terms: terms.clone(), identity, present: Arc::new(RwLock::new(Arc::new(present))) })
+        Ok(Self { terms: terms.clone(), identity, present: Arc::new(watch::Sender::new(Arc::new(present))) })
     }
 
     /// Takes over changed files of the same identity, or says what is wrong and goes on with the old ones.
@@ -119,7 +120,7 @@ impl Connector {
                 detail,
             });
         }
-        *self.present.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(present);
+        self.present.send_replace(Arc::new(present));
         Ok(())
     }
 
@@ -139,7 +140,7 @@ impl Connector {
     }
 
     fn present(&self) -> Arc<Present> {
-        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.present.borrow())
     }
 
     /// Shakes hands with the H(e)MS `host`, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND).

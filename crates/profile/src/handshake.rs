@@ -57,11 +57,7 @@ type Slot = Index<Ssl, Arc<Attempt>>;
 
 fn slot() -> Result<Slot, ErrorStack> {
     static SLOT: OnceLock<Slot> = OnceLock::new();
-    if let Some(slot) = SLOT.get() {
-        return Ok(*slot);
-    }
-    let made = Ssl::new_ex_index()?;
-    Ok(*SLOT.get_or_init(|| made))
+    ffi::slot(&SLOT)
 }
 
 fn attempt(ssl: &SslRef) -> Option<&Attempt> {

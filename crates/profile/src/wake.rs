@@ -9,10 +9,11 @@
 //!   handshake ─▶ chain to an operator's CA ─▶ wake role ─▶ host of the H(e)MS ─▶ a stream
 //! ```
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use openssl::ssl::{Ssl, SslContext, SslRef};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::certificate::CertificateFacts;
 use crate::client::{Connector, Provision};
@@ -31,7 +32,7 @@ use crate::verify::{self, Role};
 #[derive(Debug, Clone)]
 pub struct WakeAcceptor {
     terms: Terms,
-    present: Arc<RwLock<Arc<Present>>>,
+    present: Arc<watch::Sender<Arc<Present>>>,
 }
 
 /// What holds between two reloads.
@@ -51,7 +52,7 @@ impl WakeAcceptor {
     pub fn new(terms: &Terms, provision: &Provision, cell: &Connector) -> Result<Self, ContextError> {
         let terms = Terms { profile: &Profile::TS33320, resumption: false, ..terms.clone() };
         let present = Present::load(&terms, provision, cell)?;
-        Ok(Self { terms, present: Arc::new(RwLock::new(Arc::new(present))) })
+        Ok(Self { terms, present: Arc::new(watch::Sender::new(Arc::new(present))) })
     }
 
     /// Takes over changed files, or says what is wrong with them and goes on with the old ones.
@@ -60,7 +61,7 @@ impl WakeAcceptor {
     /// Those of [`WakeAcceptor::new`].
     pub fn reload(&self, provision: &Provision, cell: &Connector) -> Result<(), ContextError> {
         let next = Arc::new(Present::load(&self.terms, provision, cell)?);
-        *self.present.write().unwrap_or_else(PoisonError::into_inner) = next;
+        self.present.send_replace(next);
         Ok(())
     }
 
@@ -75,7 +76,7 @@ impl WakeAcceptor {
     }
 
     fn present(&self) -> Arc<Present> {
-        Arc::clone(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.present.borrow())
     }
 
     /// Shakes hands on a new connection, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND); `hems` is the host of the

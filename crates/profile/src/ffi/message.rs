@@ -59,11 +59,7 @@ unsafe extern "C" {
 
 fn slot() -> Result<Slot, ErrorStack> {
     static SLOT: OnceLock<Slot> = OnceLock::new();
-    if let Some(slot) = SLOT.get() {
-        return Ok(*slot);
-    }
-    let made = Ssl::new_ex_index()?;
-    Ok(*SLOT.get_or_init(|| made))
+    super::slot(&SLOT)
 }
 
 /// Listens to what the other end says on this connection from now on.
