@@ -10,24 +10,14 @@ use std::{
 };
 
 use cwmp::{
-    CpeMethod, CpeResponse, Download, FactoryReset, FaultCode, FromCpe, GetParameterValues,
-    ParameterValueStruct, Reboot, SetParameterValues, Text, Upload, Value, Witness,
+    CpeMethod, CpeResponse, Download, FactoryReset, FaultCode, FromCpe, GetParameterValues, Reboot, Text,
+    Upload, Value, Witness,
 };
 use henb::device::{CONFIGURATION, FIRMWARE, path};
 use hyper::{Method, header};
 use jiff::{Timestamp, ToSpan};
 use profile::{FixedClock, pki};
-use scripted::{IDENTITY, Oddity, World, read_state};
-
-fn set(list: &[(&str, Value)]) -> CpeMethod {
-    let entry = |(name, value): &(&str, Value)| ParameterValueStruct::new((*name).to_owned(), value.clone());
-    let parameter_list = list.iter().map(entry).collect();
-    SetParameterValues { parameter_list, parameter_key: "plan-1".into() }.into()
-}
-
-fn unlock() -> CpeMethod {
-    set(&[(path::S1_SERVERS, Value::string("192.0.2.1")), (path::ADMIN_STATE, Value::boolean(true))])
-}
+use scripted::{IDENTITY, Oddity, World, read_state, set, unlock};
 
 fn events(inform: &cwmp::Inform) -> Vec<&str> {
     inform.event.iter().map(|event| event.event_code.as_str()).collect()

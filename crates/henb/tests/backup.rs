@@ -11,7 +11,8 @@ use henb::device::{CONFIGURATION, CONFIGURATION_1, LOG, LOG_1, RESTORATION, path
 use hyper::Method;
 use scripted::{
     World,
-    manufacturer::{download, set, sha256, shown, told},
+    manufacturer::{download, sha256, shown, told},
+    set,
 };
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";

@@ -8,19 +8,16 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
-use cwmp::{
-    CpeMethod, CpeResponse, FaultCode, GetParameterValues, Inform, ParameterValueStruct, SetParameterValues,
-    Value,
-};
+use cwmp::{CpeResponse, FaultCode, GetParameterValues, Inform, Value};
 use henb::{
     config::DeviceKind,
     device::{Program, Way, path},
 };
-use scripted::World;
+use scripted::{Process, World, set, unlock};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const PCI: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.RF.PhyCellID";
@@ -32,35 +29,14 @@ fn example() -> PathBuf {
 }
 
 /// The example as a process, which ends with the test.
-struct Process(Child);
-
-impl Process {
-    fn start(world: &World, socket: &Path) -> Self {
-        let mut command = Command::new(example());
-        command.arg(world.room("radio.json")).arg(socket).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = Self(command.spawn().unwrap());
-        let mut said = String::new();
-        BufReader::new(process.0.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "listening\n");
-        process
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn set(list: &[(&str, Value)]) -> CpeMethod {
-    let entry = |(name, value): &(&str, Value)| ParameterValueStruct::new((*name).to_owned(), value.clone());
-    let parameter_list = list.iter().map(entry).collect();
-    SetParameterValues { parameter_list, parameter_key: "plan-1".into() }.into()
-}
-
-fn unlock() -> CpeMethod {
-    set(&[(path::S1_SERVERS, Value::string("192.0.2.1")), (path::ADMIN_STATE, Value::boolean(true))])
+fn start_example(world: &World, socket: &Path) -> Process {
+    let mut command = Command::new(example());
+    command.arg(world.room("radio.json")).arg(socket).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = Process(command.spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(process.0.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "listening\n");
+    process
 }
 
 fn tells(inform: &Inform, name: &str, value: &str) -> bool {
@@ -79,7 +55,7 @@ async fn c03_d08_the_example_as_a_process_comes_on_air_and_what_it_pushes_is_4_v
     let socket = world.room("radio.sock");
     world.config.device = DeviceKind::Command(Way::Socket { path: socket.clone(), limit: LIMIT });
     world.acs.script_once(vec![unlock()]);
-    let process = Process::start(&world, &socket);
+    let process = start_example(&world, &socket);
     let mut cell = world.start();
     cell.until(|status| status.in_service).await;
     until_told(&world, path::OP_STATE, "true").await;
@@ -87,7 +63,7 @@ async fn c03_d08_the_example_as_a_process_comes_on_air_and_what_it_pushes_is_4_v
     drop(process);
     until_told(&world, path::OP_STATE, "false").await;
     let told = world.acs.informs().len();
-    let _process = Process::start(&world, &socket);
+    let _process = start_example(&world, &socket);
     world
         .acs
         .until(|acs| acs.informs().iter().skip(told).any(|inform| tells(inform, path::OP_STATE, "true")))
@@ -126,16 +102,6 @@ async fn c13_the_example_as_a_program_refuses_a_bad_value_and_nothing_has_change
     assert_eq!((&radio[0][TAC], &radio[0][path::ADMIN_STATE]), (&"7".into(), &"true".into()));
 }
 
-/// A daemon that does not outlive a test that failed.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn henbd_drives_a_stack_s_file_without_being_root() {
     let world = World::new().await;
@@ -164,7 +130,7 @@ async fn henbd_drives_a_stack_s_file_without_being_root() {
         give_away(&world.room(""));
         henbd.uid(NOBODY).gid(NOBODY);
     }
-    let _henbd = Daemon(henbd.spawn().unwrap());
+    let _henbd = Process(henbd.spawn().unwrap());
     until_told(&world, path::OP_STATE, "true").await;
     assert_eq!(std::fs::read_to_string(folder.join("running")).unwrap(), "tac = 7\n");
 }

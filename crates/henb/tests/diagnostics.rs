@@ -14,8 +14,9 @@ use hyper::Method;
 use jiff::Timestamp;
 use scripted::{
     IDENTITY, Oddity, World,
-    manufacturer::{events, set, shown},
+    manufacturer::{events, shown},
     namespace::{PING_GROUPS, is_inside},
+    set,
 };
 
 const PING: &str = "Device.IP.Diagnostics.IPPing.";

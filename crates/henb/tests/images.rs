@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use profile::FirmwareManifest;
 use scripted::{
     Oddity,
-    manufacturer::{BROKEN, Factory, IMAGE, download, events, manifest, set, shown, statuses, told},
+    manufacturer::{BROKEN, Factory, IMAGE, download, events, manifest, shown, statuses, told},
+    set,
 };
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cwmp::{AddObject, CpeMethod, FactoryReset, Value};
 use henb::device::path;
 use hyper::{Method, header};
-use scripted::{Acs, IDENTITY, Oddity, Post, World, manufacturer::set};
+use scripted::{Acs, IDENTITY, Oddity, Post, World, set};
 
 /// What makes a cell send a file each second.
 fn every_second(url: &str) -> Vec<CpeMethod> {

@@ -10,23 +10,16 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{ChildStderr, Command, Stdio},
 };
 
 use profile::pki;
-use scripted::{World, namespace::has_namespaces};
+use scripted::{Process, World, namespace::has_namespaces};
 
-/// A daemon that does not outlive a test that failed.
+/// A daemon and what it says.
 struct Daemon {
-    child: Child,
+    process: Process,
     log: BufReader<ChildStderr>,
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Daemon {
@@ -35,7 +28,7 @@ impl Daemon {
         command.arg("--config").arg(config).env("RUST_LOG", "info").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log }
+        Self { process: Process(child), log }
     }
 
     /// Reads the log until it says this.
@@ -54,13 +47,13 @@ impl Daemon {
     }
 
     fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     fn end(mut self) {
         let signal = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         assert!(signal.unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+        assert!(self.process.0.wait().unwrap().success());
     }
 
     /// The inodes of its sockets.

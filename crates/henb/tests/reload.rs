@@ -5,7 +5,7 @@ mod scripted;
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use cwmp::{ParameterValueStruct, SetParameterValues, Text, Value};
@@ -15,7 +15,7 @@ use profile::{
     StaplePolicy,
     pki::{self, RevocationReason, Validity},
 };
-use scripted::{Cell, World};
+use scripted::{Cell, Process, World};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -79,16 +79,6 @@ async fn a12_a_cell_that_wants_a_stapled_answer_refuses_a_hems_without_one() {
     cell.stop().await;
 }
 
-/// A daemon that does not outlive a test that failed.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn sighup_lets_the_daemon_read_its_files_again_and_ends_nothing() {
     let world = World::new().await;
@@ -102,7 +92,7 @@ async fn sighup_lets_the_daemon_read_its_files_again_and_ends_nothing() {
     );
     let config = world.room("henbd.toml");
     std::fs::write(&config, text).unwrap();
-    let mut henbd = Daemon(
+    let mut henbd = Process(
         Command::new(env!("CARGO_BIN_EXE_henbd"))
             .arg("--config")
             .arg(&config)

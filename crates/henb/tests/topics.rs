@@ -17,7 +17,8 @@ use jiff::{Timestamp, ToSpan};
 use profile::{HemsUrl, TransportMode};
 use scripted::{
     IDENTITY, World,
-    manufacturer::{download, events, set, shown},
+    manufacturer::{download, events, shown},
+    set,
 };
 use tokio::{io::AsyncReadExt, net::TcpListener};
 

@@ -1,6 +1,6 @@
 //! Who makes the firmware of a cell: two keys, and files that are signed with one of them.
 
-use cwmp::{AcsMethod, CpeMethod, Download, FromCpe, ParameterValueStruct, SetParameterValues, Text, Value};
+use cwmp::{AcsMethod, CpeMethod, Download, FromCpe, Text};
 use henb::{
     ImageStatus, Slot, State,
     device::{FIRMWARE, path},
@@ -103,12 +103,6 @@ pub fn download(url: &str, file_size: u32) -> CpeMethod {
         failure_url: Text::new(),
     }
     .into()
-}
-
-pub fn set(list: &[(&str, Value)]) -> CpeMethod {
-    let entry = |(name, value): &(&str, Value)| ParameterValueStruct::new((*name).to_owned(), value.clone());
-    let parameter_list = list.iter().map(entry).collect();
-    SetParameterValues { parameter_list, parameter_key: "key".into() }.into()
 }
 
 /// The codes that TransferComplete told, in their order.

@@ -12,6 +12,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Child,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -19,12 +20,13 @@ use std::{
 use bytes::Bytes;
 use cwmp::{
     AcsMethod, AcsResponse, CpeMethod, CpeResponse, Envelope, Fault, FromAcs, FromCpe, Header, Inform,
-    InformResponse, Limits, Text, TransferCompleteResponse, Version, Witness,
+    InformResponse, Limits, ParameterValueStruct, SetParameterValues, Text, TransferCompleteResponse, Value,
+    Version, Witness,
 };
 use henb::{
     Agent, Config, DaemonError, State, Status,
     config::{Care, DeviceKind, Names},
-    device::Radio,
+    device::{Radio, path},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -417,6 +419,28 @@ impl World {
 
 pub fn read_state(path: &Path) -> State {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// One SetParameterValues of all of these.
+pub fn set(list: &[(&str, Value)]) -> CpeMethod {
+    let entry = |(name, value): &(&str, Value)| ParameterValueStruct::new((*name).to_owned(), value.clone());
+    let parameter_list = list.iter().map(entry).collect();
+    SetParameterValues { parameter_list, parameter_key: "plan-1".into() }.into()
+}
+
+/// What lets a cell on air.
+pub fn unlock() -> CpeMethod {
+    set(&[(path::S1_SERVERS, Value::string("192.0.2.1")), (path::ADMIN_STATE, Value::boolean(true))])
+}
+
+/// A process that does not outlive a test that failed.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A running agent.
