@@ -276,8 +276,7 @@ pub struct Reference {
     pub is_strong: bool,
     /// The tables, parameters' objects or single values that it may name, as absolute schema paths; empty is any.
     pub parents: Vec<String>,
-    /// A row (`row`), a parameter (`parameter`), a single object (`single`), any (`any`), a value of another
-    /// parameter (`word`) or an instance number (`number`).
+    /// What sort of thing it names.
     pub target: Target,
 }
 
