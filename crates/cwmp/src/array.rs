@@ -13,6 +13,7 @@ use crate::{
     DecodeError, Leniency, Text,
     cursor::{Cursor, Element},
     namespace::Namespace,
+    record::check_attributes,
     rule::Rule,
     wire::{Wire, trimmed},
     writer::Writer,
@@ -24,6 +25,9 @@ pub(crate) trait Member: Wire {
     const ELEMENT: &'static str;
     /// The type as `arrayType` names it.
     const TYPE: &'static str;
+
+    /// What the schema demands of each, as far as it is the same of all.
+    const RULE: Rule = Rule::NONE;
 
     /// The first of its own elements, which begins another member where it comes again; nothing for text.
     const FIRST: &'static str = "";
@@ -42,6 +46,8 @@ pub(crate) trait Member: Wire {
 impl Member for Text {
     const ELEMENT: &'static str = "string";
     const TYPE: &'static str = "xsd:string";
+    // Every list of text has a bound of 64 or 256 for its members.
+    const RULE: Rule = Rule::NONE.characters(256);
 
     fn listed(text: &str) -> Option<Vec<Self>> {
         let texts = text.split(',').map(str::trim_ascii).filter(|text| !text.is_empty());
@@ -107,6 +113,7 @@ impl<T: Member> Wire for Vec<T> {
                 cursor.forgive(Leniency::QualifiedChild);
             }
             if child.local() == T::ELEMENT {
+                check_attributes::<T>(cursor, &child, &T::RULE);
                 read(cursor, &child, &mut members)?;
             } else if !is_text && child.local() == T::FIRST {
                 cursor.forgive(Leniency::Unwrapped);
@@ -129,13 +136,9 @@ impl<T: Member> Wire for Vec<T> {
 
     fn check(&self, cursor: &mut Cursor<'_>, offset: usize, rule: &Rule) {
         rule.check_count(cursor, offset, self.len());
-        if rule.is_of_text() {
+        if !rule.is_none() {
             self.iter().for_each(|member| member.check(cursor, offset, rule));
         }
-    }
-
-    fn may_be(kind: &str, _rule: &Rule) -> bool {
-        kind != "Array"
     }
 
     fn absent(_name: &str) -> Option<Self> {
@@ -219,6 +222,10 @@ impl<T: Repeated> Wire for Each<T> {
 
     fn absent(_name: &str) -> Option<Self> {
         Some(Self(Vec::new()))
+    }
+
+    fn may_be(element: &Element<'_>, rule: &Rule) -> bool {
+        T::may_be(element, rule)
     }
 
     fn again(mut self, later: Self, _cursor: &mut Cursor<'_>) -> Self {

@@ -89,10 +89,13 @@ impl<'b> Cursor<'b> {
     /// What may stand on an element without a meaning to us, and what may not.
     fn read_other(&mut self, said: &mut Said<'b>, name: (Namespace, &str), value: &str, is_envelope: bool) {
         match name {
-            (Namespace::Xsi, "nil") if matches!(value, "1" | "true") => said.is_nil = true,
+            (Namespace::Xsi, "nil") => {
+                said.is_nil = matches!(value, "1" | "true");
+                self.forgive(Leniency::Nil);
+            }
             (Namespace::Soap, "encodingStyle") if is_envelope => {}
             (_, "encodingStyle") => self.forgive(Leniency::EncodingStyle),
-            (Namespace::Xsi, "nil" | "schemaLocation" | "noNamespaceSchemaLocation") => {}
+            (Namespace::Xsi, "schemaLocation" | "noNamespaceSchemaLocation") => {}
             (Namespace::Soap, "actor") => {}
             (Namespace::None | Namespace::Soap, _) => self.forgive(Leniency::UnknownAttribute),
             _ if is_envelope => {}

@@ -169,7 +169,13 @@ impl<'b> Cursor<'b> {
                     return Err(self.malformed("text before the envelope"));
                 }
                 Ok(Event::Text(text)) => self.stray(&text.xml10_content()),
-                Ok(Event::CData(text)) => self.stray(&text.xml10_content()),
+                Ok(Event::CData(text)) => {
+                    // To the schema even an empty one is text.
+                    if self.keeps_text && text.is_empty() {
+                        self.forgive_at(Leniency::StrayText, self.at);
+                    }
+                    self.stray(&text.xml10_content());
+                }
                 Ok(Event::GeneralRef(reference)) => {
                     let text = self.resolve(&reference)?;
                     self.stray(&text);

@@ -16,6 +16,7 @@ use crate::{
     cursor::{Cursor, Element},
     methods::first_in,
     namespace::{ENCODING, Namespace, SOAP, XSD, XSI},
+    record::check_bare,
     soap_fault::{decode_fault, encode_fault},
     strict::{self, Deviations},
     writer::Writer,
@@ -326,6 +327,7 @@ fn decode_envelope<B: Spoken>(cursor: &mut Cursor<'_>) -> Result<Envelope<B>, De
     };
     let (mut header, mut headers, mut body) = (Header::default(), 0, None);
     while let Some(part) = cursor.child()? {
+        check_bare(cursor, &part);
         let local = ["Header", "Body"].into_iter().find(|name| name.eq_ignore_ascii_case(part.local()));
         let is_ours = part.namespace == home || part.namespace == Namespace::None;
         if local.is_some_and(|name| is_ours && name != part.local()) {
@@ -365,6 +367,7 @@ fn decode_body<B: Spoken>(cursor: &mut Cursor<'_>, home: Namespace) -> Result<B,
         cursor.forgive(Leniency::EmptyBody);
         return Ok(B::EMPTY);
     };
+    check_bare(cursor, &element);
     let body = match (element.namespace, element.local()) {
         (namespace, "Fault") if namespace == home => {
             B::from_fault(decode_fault(cursor, &element, B::UNSAID)?)

@@ -24,6 +24,28 @@ pub enum Retry {
     Always,
 }
 
+impl EventCode {
+    /// Those that CWMP 1.0 lists; later versions leave the list open.
+    pub(crate) fn of_cwmp_1_0() -> [Self; 14] {
+        [
+            Self::BOOTSTRAP,
+            Self::BOOT,
+            Self::PERIODIC,
+            Self::SCHEDULED,
+            Self::VALUE_CHANGE,
+            Self::KICKED,
+            Self::CONNECTION_REQUEST,
+            Self::TRANSFER_COMPLETE,
+            Self::DIAGNOSTICS_COMPLETE,
+            Self::REQUEST_DOWNLOAD,
+            Self::M_REBOOT,
+            Self::M_SCHEDULE_INFORM,
+            Self::M_DOWNLOAD,
+            Self::M_UPLOAD,
+        ]
+    }
+}
+
 /// The code's constant, its spelling, how long it is said again, and whether it outlives a BOOTSTRAP: what says how a
 /// transfer ended does, because the ACS waits for the call that follows it.
 macro_rules! event_codes {

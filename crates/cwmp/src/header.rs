@@ -4,7 +4,7 @@
 //! and reported.
 
 use crate::{
-    DecodeError, DecodeErrorKind, Leniency, Text,
+    DecodeError, DecodeErrorKind, Leniency, Text, Version,
     cursor::{Cursor, Element},
     namespace::Namespace,
     wire::Wire,
@@ -26,13 +26,14 @@ pub struct Header {
     pub use_cwmp_version: Option<Text>,
 }
 
-/// What the schema says of a header's `mustUnderstand`: it must be this, or it may be absent.
-const MUST_UNDERSTAND: &[(&str, bool)] = &[
-    ("ID", true),
-    ("HoldRequests", true),
-    ("SessionTimeout", false),
-    ("SupportedCWMPVersions", false),
-    ("UseCWMPVersion", true),
+/// What the schema says of a header's `mustUnderstand` (it must be this, or it may be absent), and the namespace that
+/// first had it.
+const KNOWN: &[(&str, bool, Version)] = &[
+    ("ID", true, Version::V1_0),
+    ("HoldRequests", true, Version::V1_0),
+    ("SessionTimeout", false, Version::V1_2),
+    ("SupportedCWMPVersions", false, Version::V1_2),
+    ("UseCWMPVersion", true, Version::V1_2),
 ];
 
 impl Header {
@@ -46,12 +47,12 @@ impl Header {
     pub(crate) fn decode(&mut self, cursor: &mut Cursor<'_>) -> Result<(), DecodeError> {
         while let Some(child) = cursor.child()? {
             let is_ours = child.namespace.is_cwmp() || child.namespace == Namespace::None;
-            match MUST_UNDERSTAND.iter().find(|(name, _)| is_ours && is_spelt(child.local(), name)) {
-                Some((name, must)) => {
+            match KNOWN.iter().find(|(name, ..)| is_ours && is_spelt(child.local(), name)) {
+                Some((name, must, first)) => {
                     if *name != child.local() {
                         cursor.forgive(Leniency::Misspelt);
                     }
-                    check(cursor, &child, *must);
+                    check(cursor, &child, *must, *first);
                     self.decode_one(cursor, &child, name)?;
                 }
                 None => pass_over(cursor, &child)?,
@@ -113,9 +114,12 @@ impl Header {
 }
 
 /// Reports the form of a header that we know.
-fn check(cursor: &mut Cursor<'_>, child: &Element<'_>, must: bool) {
+fn check(cursor: &mut Cursor<'_>, child: &Element<'_>, must: bool, first: Version) {
     if child.namespace == Namespace::None {
         cursor.forgive(Leniency::Unqualified);
+    }
+    if matches!(child.namespace, Namespace::Cwmp(version) if version < first) {
+        cursor.forgive(Leniency::MethodVersion);
     }
     if child.said.must_understand.unwrap_or(false) != must {
         cursor.forgive(Leniency::MustUnderstand);
@@ -123,6 +127,9 @@ fn check(cursor: &mut Cursor<'_>, child: &Element<'_>, must: bool) {
     // The schema's header types are extensions, which no simple type is derived from.
     if child.said.xsi_type.is_some() {
         cursor.forgive(Leniency::TypeAttribute);
+    }
+    if child.said.array_type.is_some() {
+        cursor.forgive(Leniency::UnknownAttribute);
     }
 }
 

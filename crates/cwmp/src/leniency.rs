@@ -52,14 +52,14 @@ leniencies! {
     OldNamespace "old_namespace" "TR-069 3.5" "A namespace as a draft, a typist or an heir had it, such as XML Schema's of 1999.";
     SoapVersion "soap_version" "TR-069 3.5" "An envelope of SOAP 1.2, or in no namespace of SOAP: read as one of SOAP 1.1.";
     UnknownVersion "unknown_version" "TR-069 3.5" "A CWMP namespace that no schema has, read as cwmp-1-2.";
-    MethodVersion "method_version" "TR-069 Annex A" "A method that is younger than the envelope's namespace.";
+    MethodVersion "method_version" "TR-069 Annex A" "A method or header that is younger than its namespace.";
     Unqualified "unqualified" "TR-069 3.5" "A method, header or fault in no namespace.";
     QualifiedChild "qualified_child" "TR-069 3.5" "An argument in a namespace, where the schema wants none.";
     AttributeNamespace "attribute_namespace" "TR-069 3.5" "`xsi:type`, `arrayType` or `mustUnderstand` in another namespace, or in none: taken as meant.";
     UnknownAttribute "unknown_attribute" "TR-069 Annex A" "An attribute that the schema does not know, skipped.";
     EncodingStyle "encoding_style" "SOAP 1.1 4.1.1" "`encodingStyle` below the envelope, where the schema has none.";
-    Nil "nil" "TR-069 3.5" "A value with `xsi:nil`: taken as empty text.";
-    TypeAttribute "type_attribute" "XML Schema 2.6.1" "`xsi:type` with a type that the element's own is not derived to, such as `SOAP-ENC:Array`.";
+    Nil "nil" "TR-069 3.5" "An element with `xsi:nil`, which the schema allows nowhere: a value is taken as empty text.";
+    TypeAttribute "type_attribute" "XML Schema 2.6.1" "`xsi:type` with a type that the element's own is not derived to, such as `SOAP-ENC:Array`, or any of XML Schema's where the schema has a bound.";
     ValueType "value_type" "TR-069 3.5" "A value without `xsi:type`, or with one that CWMP does not use: taken as a string.";
     TypeName "type_name" "TR-069 3.5" "An `xsi:type` in other letters than XML Schema's, such as `unsignedint`.";
     TypePrefix "type_prefix" "TR-069 3.5" "A type under no prefix, or one that does not lead to the namespace that has it.";
@@ -71,6 +71,7 @@ leniencies! {
     Unwrapped "unwrapped" "TR-069 Annex A" "Members without their array, or the elements of a member without the member's own.";
     ListAsText "list_as_text" "TR-069 Annex A" "A list as text, its members between commas.";
     TooMany "too_many" "TR-069 Annex A" "More members in an array than the schema allows.";
+    TooFew "too_few" "TR-069 Annex A" "An empty array where the schema demands a member.";
     // Elements.
     UnknownElement "unknown_element" "TR-069 Annex A" "An element that the schema does not know, skipped.";
     MissingElement "missing_element" "TR-069 Annex A" "An element that the schema demands is absent: its neutral value was taken.";
@@ -81,7 +82,7 @@ leniencies! {
     Order "order" "TR-069 Annex A" "Elements in another order than the schema's.";
     // Values.
     OddValue "odd_value" "TR-069 Annex A" "What is none of an element's type, such as a boolean of 30: its neutral value was taken.";
-    ValueForm "value_form" "XML Schema 3.2" "A parameter's value that is none of its `xsi:type`, kept as it is.";
+    ValueForm "value_form" "XML Schema 3.2" "A value that is none of its type, such as an unsigned one with a sign: kept as it is.";
     BooleanCase "boolean_case" "XML Schema 3.2.2" "A boolean in other letters than `true`, `false`, `1`, `0`.";
     Padding "padding" "TR-069 Annex A" "White space around a number, boolean, time or name, or in an element that holds nothing.";
     MalformedTime "malformed_time" "XML Schema 3.2.7" "A time that XML Schema does not know, such as `0000-00-00T00:00:00`.";

@@ -141,7 +141,7 @@ record! {
 record! {
     /// What [`GetRPCMethods`] gives back. (TR-069 A.3.1.1)
     GetRPCMethodsResponse {
-        "MethodList" method_list: Vec<Text> [64 characters each],
+        "MethodList" method_list: Vec<Text> [64 characters each] [some],
     }
 }
 
@@ -159,7 +159,7 @@ methods! {
     } faults [9001 9002 9003 9004 9005 9006 9007 9008]
     /// Reads parameters, by full or partial paths.
     "A.3.2.2" GetParameterValues {
-        "ParameterNames" parameter_names: Vec<Text> [256 characters each] where path,
+        "ParameterNames" parameter_names: Vec<Text> [256 characters each] [some] where path,
     } -> GetParameterValuesResponse {
         "ParameterList" parameter_list: Vec<ParameterValueStruct>,
     } faults [9001 9002 9003 9004 9005]
@@ -175,7 +175,7 @@ methods! {
         "ObjectName"   object_name: Text [256 characters] where object_path,
         "ParameterKey" parameter_key: Text [32 characters],
     } -> AddObjectResponse {
-        "InstanceNumber" instance_number: u32,
+        "InstanceNumber" instance_number: u32 where instance,
         "Status"         status: ApplyStatus,
     } faults [9001 9002 9003 9004 9005]
     /// Removes one instance with all below it.
@@ -208,11 +208,11 @@ methods! {
     } -> RebootResponse {} faults [9001 9002 9003]
     /// Changes which parameters are notified, and who may write them.
     "A.3.2.4" SetParameterAttributes {
-        "ParameterList" parameter_list: Vec<SetParameterAttributesStruct>,
+        "ParameterList" parameter_list: Vec<SetParameterAttributesStruct> [some],
     } -> SetParameterAttributesResponse {} faults [9001 9002 9003 9004 9005 9009]
     /// Asks which parameters are notified, and who may write them.
     "A.3.2.5" GetParameterAttributes {
-        "ParameterNames" parameter_names: Vec<Text> [256 characters each] where path,
+        "ParameterNames" parameter_names: Vec<Text> [256 characters each] [some] where path,
     } -> GetParameterAttributesResponse {
         "ParameterList" parameter_list: Vec<ParameterAttributeStruct>,
     } faults [9001 9002 9003 9004 9005]
@@ -227,7 +227,7 @@ methods! {
     } -> ScheduleInformResponse {} faults [9000 9001 9002 9003]
     /// Sets option vouchers; deprecated, here in the codec only.
     "A.4.1.3" SetVouchers {
-        "VoucherList" voucher_list: Vec<Base64>,
+        "VoucherList" voucher_list: Vec<Base64> [some],
     } -> SetVouchersResponse {} faults [9000 9001 9002 9003 9004]
     /// Asks which options are set; deprecated, here in the codec only.
     "A.4.1.4" GetOptions {
@@ -304,7 +304,7 @@ methods! {
         "AnnounceURL"    announce_url: Text [1024 characters],
         "TransferURL"    transfer_url: Text [1024 characters],
         "IsDownload"     is_download: bool,
-        "FileType"       file_type: Text [64 characters] where file_to_fetch,
+        "FileType"       file_type: Text [64 characters] where file_moved,
         "FileSize"       file_size: u32,
         "TargetFileName" target_file_name: Text [256 characters],
         "FaultStruct"    fault_struct: FaultStruct,

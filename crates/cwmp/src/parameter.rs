@@ -13,6 +13,7 @@ use crate::{
     DateTime, DecodeError, DecodeErrorKind, Leniency, Text,
     cursor::{Cursor, Element},
     namespace::Namespace,
+    record::check_attributes,
     rule::{self, Rule},
     wire::Wire,
     writer::Writer,
@@ -200,13 +201,15 @@ impl ParameterValueStruct {
 const PATH: Rule = Rule::NONE.characters(256).like(rule::path);
 
 fn decode_value(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Value, DecodeError> {
+    if element.said.array_type.is_some() || element.said.must_understand.is_some() {
+        cursor.forgive(Leniency::UnknownAttribute);
+    }
     let kind = match &element.said.xsi_type {
         Some(said) => said_kind(cursor, element, said),
         None => None,
     };
     let mut odd = None;
     if element.said.is_nil {
-        cursor.forgive(Leniency::Nil);
         odd = Some(Box::new(Odd::Nil));
     } else if kind.is_none() {
         cursor.forgive(Leniency::ValueType);
@@ -233,10 +236,10 @@ fn check_form(cursor: &mut Cursor<'_>, kind: ValueKind, text: &str) {
     let text = text.trim_ascii();
     let fits = match kind {
         ValueKind::String => return,
-        ValueKind::UnsignedInt => is_short(text) || is_number(text, 0, i128::from(u32::MAX)),
+        ValueKind::UnsignedInt => is_short(text) || is_unsigned(text, i128::from(u32::MAX)),
         ValueKind::Int => is_short(text) || is_number(text, i128::from(i32::MIN), i128::from(i32::MAX)),
         ValueKind::Long => is_number(text, i128::from(i64::MIN), i128::from(i64::MAX)),
-        ValueKind::UnsignedLong => is_number(text, 0, i128::from(u64::MAX)),
+        ValueKind::UnsignedLong => is_unsigned(text, i128::from(u64::MAX)),
         ValueKind::Boolean if ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text)) => {
             if !matches!(text, "true" | "false") {
                 cursor.forgive(Leniency::BooleanCase);
@@ -263,6 +266,11 @@ fn check_form(cursor: &mut Cursor<'_>, kind: ValueKind, text: &str) {
 /// Most numbers: so few digits that no bound is near.
 fn is_short(text: &str) -> bool {
     matches!(text.len(), 1..=9) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// XML Schema gives an unsigned number no sign.
+fn is_unsigned(text: &str, most: i128) -> bool {
+    !text.starts_with(['+', '-']) && is_number(text, 0, most)
 }
 
 fn is_number(text: &str, least: i128, most: i128) -> bool {
@@ -297,9 +305,7 @@ fn said_kind(cursor: &mut Cursor<'_>, element: &Element<'_>, said: &str) -> Opti
 }
 
 fn decode_name(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Text, DecodeError> {
-    if element.said.xsi_type.as_deref() == Some("string") {
-        cursor.forgive(Leniency::TypeAttribute);
-    }
+    check_attributes::<Text>(cursor, element, &PATH);
     let text = Text::decode(cursor, element)?;
     PATH.check_text(cursor, element.offset, &text);
     Ok(text)
@@ -318,6 +324,8 @@ fn check_pair(cursor: &mut Cursor<'_>, said: &str, right: &str, is_second: bool,
 }
 
 impl Wire for ParameterValueStruct {
+    const STRUCT: &str = "ParameterValueStruct";
+
     fn encode(&self, out: &mut Writer, name: &str) {
         out.open(name);
         out.leaf("Name", &self.name);

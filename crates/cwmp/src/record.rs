@@ -28,6 +28,30 @@ pub(crate) fn check_child(cursor: &mut Cursor<'_>, child: &Element<'_>, names: &
     *last = at + 1;
 }
 
+/// Reports attributes that an element of this type does not have.
+#[inline]
+pub(crate) fn check_attributes<T: Wire>(cursor: &mut Cursor<'_>, element: &Element<'_>, rule: &Rule) {
+    let said = &element.said;
+    if said.xsi_type.is_some() && !T::may_be(element, rule) {
+        cursor.forgive_at(Leniency::TypeAttribute, element.offset);
+    }
+    let is_list = !T::MEMBER.is_empty();
+    if said.must_understand.is_some() || (said.array_type.is_some() && !is_list) {
+        cursor.forgive_at(Leniency::UnknownAttribute, element.offset);
+    }
+}
+
+/// Reports attributes of an element that has none.
+pub(crate) fn check_bare(cursor: &mut Cursor<'_>, element: &Element<'_>) {
+    let said = &element.said;
+    if said.xsi_type.is_some() {
+        cursor.forgive_at(Leniency::TypeAttribute, element.offset);
+    }
+    if said.must_understand.is_some() || said.array_type.is_some() {
+        cursor.forgive_at(Leniency::UnknownAttribute, element.offset);
+    }
+}
+
 /// Reads a child into its field, and holds it against the field's rule.
 pub(crate) fn hear<T: Wire>(
     field: &mut Option<T>,
@@ -37,9 +61,7 @@ pub(crate) fn hear<T: Wire>(
 ) -> Result<(), DecodeError> {
     let value = T::decode(cursor, child)?;
     value.check(cursor, child.offset, rule);
-    if child.said.xsi_type.as_deref().is_some_and(|kind| !T::may_be(kind, rule)) {
-        cursor.forgive_at(Leniency::TypeAttribute, child.offset);
-    }
+    check_attributes::<T>(cursor, child, rule);
     *field = Some(match field.take() {
         None => value,
         Some(before) => before.again(value, cursor),
@@ -109,7 +131,8 @@ pub(crate) fn check_blank(cursor: &mut Cursor<'_>, element: &Element<'_>) {
 /// them a bound (`[32 characters]`, `[16 members]`) and a form of its text (`where oui`).
 macro_rules! record {
     ($(#[$doc:meta])* $name:ident { $(
-        $wire:literal $field:ident: $type:ty $([$most:literal $of:ident $($each:ident)?])? $(where $form:ident)?,
+        $wire:literal $field:ident: $type:ty $([$most:literal $of:ident $($each:ident)?])? $([$some:ident])?
+            $(where $form:ident)?,
     )* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -118,6 +141,7 @@ macro_rules! record {
                 #[doc = concat!(
                     "`", $wire, "`",
                     $( ": at most ", $most, " ", stringify!($of), $( " ", stringify!($each), )? )?
+                    $( ", ", stringify!($some), )?
                     $( ", of the form `", stringify!($form), "`", )?
                 )]
                 #[serde(rename = $wire)]
@@ -137,6 +161,8 @@ macro_rules! record {
         }
 
         impl $crate::wire::Wire for $name {
+            const STRUCT: &str = stringify!($name);
+
             fn encode(&self, out: &mut $crate::writer::Writer, name: &str) {
                 out.open(name);
                 self.encode_children(out);
@@ -163,7 +189,7 @@ macro_rules! record {
                     match child.local() {
                         $( $wire => {
                             const RULE: $crate::rule::Rule =
-                                $crate::rule::Rule::NONE$(.$of($most))?$(.like($crate::rule::$form))?;
+                                $crate::rule::Rule::NONE$(.$of($most))?$(.$some())?$(.like($crate::rule::$form))?;
                             $crate::record::hear(&mut $field, cursor, &child, &RULE)?;
                         } )*
                         $( odd if odd.eq_ignore_ascii_case($wire) => {
@@ -270,10 +296,6 @@ macro_rules! numbered {
                     cursor.forgive($crate::Leniency::UnknownNumber);
                 }
                 Ok(value)
-            }
-
-            fn may_be(_kind: &str, _rule: &$crate::rule::Rule) -> bool {
-                false
             }
 
             fn absent(_name: &str) -> Option<Self> {

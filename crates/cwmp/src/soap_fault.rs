@@ -7,10 +7,14 @@ use crate::{
     DecodeError, DecodeErrorKind, Fault, FaultCode, Leniency, SetParameterValuesFault, Text,
     cursor::{Cursor, Element},
     namespace::{Namespace, SOAP},
-    record::settle,
+    record::{check_attributes, check_bare, settle},
+    rule::{self, Rule},
     wire::Wire,
     writer::Writer,
 };
+
+const FAULT: Rule = Rule::NONE.like(rule::fault);
+const PARAMETER_FAULT: Rule = Rule::NONE.like(rule::parameter_fault);
 
 /// A SOAP fault that carries a CWMP fault. (TR-069 3.5, H-18)
 pub(crate) fn encode_fault(fault: &Fault, out: &mut Writer) {
@@ -69,6 +73,7 @@ impl Heard {
         while let Some(part) = cursor.child()? {
             let (name, at) = known(part.local());
             check_place(cursor, &part, parent, name);
+            check_said(cursor, &part, name);
             if at < last {
                 cursor.forgive(Leniency::Order);
             }
@@ -90,7 +95,11 @@ impl Heard {
                     self.has_cwmp = true;
                     self.read(cursor, "Fault")?;
                 }
-                "FaultCode" => replace(&mut self.code, FaultCode::decode(cursor, &part)?, cursor),
+                "FaultCode" => {
+                    let code = FaultCode::decode(cursor, &part)?;
+                    code.check(cursor, part.offset, &FAULT);
+                    replace(&mut self.code, code, cursor);
+                }
                 "FaultString" => replace(&mut self.text, Text::decode(cursor, &part)?, cursor),
                 "Text" => self.faultstring = Some(cursor.text()?),
                 "SetParameterValuesFault" => self.details.push(decode_parameter(cursor, &part)?),
@@ -154,6 +163,17 @@ fn check_place(cursor: &mut Cursor<'_>, part: &Element<'_>, parent: &str, name: 
     }
 }
 
+/// Reports the attributes of a part of a fault.
+fn check_said(cursor: &mut Cursor<'_>, part: &Element<'_>, name: &str) {
+    match name {
+        "faultstring" | "FaultString" | "ParameterName" => {
+            check_attributes::<Text>(cursor, part, &Rule::NONE);
+        }
+        "FaultCode" => check_attributes::<FaultCode>(cursor, part, &FAULT),
+        _ => check_bare(cursor, part),
+    }
+}
+
 /// Reports the form of a part of a fault.
 fn check_form(cursor: &mut Cursor<'_>, part: &Element<'_>, is_right: bool) {
     if !is_right {
@@ -178,9 +198,14 @@ fn decode_parameter(
         if child.namespace != Namespace::None {
             cursor.forgive(Leniency::QualifiedChild);
         }
+        check_said(cursor, &child, child.local());
         match child.local() {
             "ParameterName" => replace(&mut name, Text::decode(cursor, &child)?, cursor),
-            "FaultCode" => replace(&mut code, FaultCode::decode(cursor, &child)?, cursor),
+            "FaultCode" => {
+                let said = FaultCode::decode(cursor, &child)?;
+                said.check(cursor, child.offset, &PARAMETER_FAULT);
+                replace(&mut code, said, cursor);
+            }
             "FaultString" => replace(&mut text, Text::decode(cursor, &child)?, cursor),
             wrapper if wrapper.ends_with("Struct") => {
                 cursor.forgive(Leniency::Wrapped);

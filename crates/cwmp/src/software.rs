@@ -8,7 +8,9 @@ use crate::{
     DateTime, DecodeError, FaultCode, Text,
     array::Repeated,
     cursor::{Cursor, Element},
+    namespace::Namespace,
     record::record,
+    rule::Rule,
     wire::Wire,
     writer::Writer,
 };
@@ -47,7 +49,7 @@ record! {
 record! {
     /// How an operation ended; code 0 is success. (TR-069 A.4.2.3)
     DeploymentUnitFaultStruct {
-        "FaultCode"   fault_code: FaultCode,
+        "FaultCode"   fault_code: FaultCode where unit_fault,
         "FaultString" fault_string: Option<Text>,
     }
 }
@@ -124,6 +126,12 @@ macro_rules! operations {
                     $( stringify!($name) => Wire::decode(cursor, element).map(Self::$name), )*
                     _ => Err(cursor.bad_value(element.local(), &kind, "xsi:type of an operation, such as InstallOpStruct")),
                 }
+            }
+
+            fn may_be(element: &Element<'_>, _rule: &Rule) -> bool {
+                let names = [$( stringify!($name) ),*];
+                element.said.xsi_type.as_deref().is_some_and(|kind| names.contains(&kind))
+                    && element.said.type_namespace.is_some_and(Namespace::is_cwmp)
             }
 
             #[cfg(test)]

@@ -48,15 +48,34 @@ impl DateTime {
 
     /// Whether XML Schema knows this form. (XML Schema 3.2.7)
     pub(crate) fn is_well_formed(&self) -> bool {
-        let Some((date_and_time, rest)) = self.0.split_at_checked("0000-00-00T00:00:00".len()) else {
-            return false;
-        };
-        let has_shape = date_and_time.bytes().zip(*b"0000-00-00T00:00:00").all(is_like);
-        // XML Schema has no leap second, which the parser takes.
-        let is_time = !date_and_time.ends_with(":60")
-            && date_and_time.parse::<civil::DateTime>().is_ok_and(|at| at.year() > 0);
-        has_shape && is_time && is_end(rest)
+        let unsigned = self.0.strip_prefix('-').unwrap_or(&self.0);
+        let Some((year, rest)) = unsigned.split_once('-') else { return false };
+        let Some((date_and_time, rest)) = rest.split_at_checked(SHAPE.len()) else { return false };
+        let has_shape = date_and_time.bytes().zip(SHAPE.bytes()).all(is_like);
+        has_shape && is_date(year, date_and_time) && is_time(date_and_time) && is_end(rest)
     }
+}
+
+/// What stands behind the year.
+const SHAPE: &str = "00-00T00:00:00";
+
+/// A year of four digits, or of more that begin with another than 0; and a day that it has.
+fn is_date(year: &str, rest: &str) -> bool {
+    let is_year = year.len() >= 4
+        && year.bytes().all(|byte| byte.is_ascii_digit())
+        && year.bytes().any(|byte| byte != b'0')
+        && (year.len() == 4 || !year.starts_with('0'));
+    let last_four = year.len().checked_sub(4).and_then(|at| year.get(at..)?.parse::<i16>().ok());
+    let part = |range: std::ops::Range<usize>| rest.get(range)?.parse::<i8>().ok();
+    // The calendar repeats itself every 400 years.
+    let day = || civil::Date::new(2000 + last_four? % 400, part(0..2)?, part(3..5)?).ok();
+    is_year && day().is_some()
+}
+
+/// XML Schema has no leap second, but a 24:00:00.
+fn is_time(rest: &str) -> bool {
+    let time = rest.get(6..).unwrap_or_default();
+    time == "24:00:00" || (time < "24" && time.get(3..) < Some("60") && time.get(6..) < Some("60"))
 }
 
 /// Whether a byte is a digit where the pattern has one, or the pattern's own.

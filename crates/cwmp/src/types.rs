@@ -34,7 +34,7 @@ record! {
 record! {
     /// How a transfer ended: code 0 is success. (TR-069 A.3.3.2, C-24)
     FaultStruct {
-        "FaultCode"   fault_code: FaultCode,
+        "FaultCode"   fault_code: FaultCode where transfer_fault,
         "FaultString" fault_string: Text [256 characters],
     }
 }
@@ -44,7 +44,7 @@ record! {
     SetParameterAttributesStruct {
         "Name"               name: Text [256 characters] where path,
         "NotificationChange" notification_change: bool,
-        "Notification"       notification: u32,
+        "Notification"       notification: u32 where notification,
         "AccessListChange"   access_list_change: bool,
         "AccessList"         access_list: Vec<Text> [64 characters each] where subscriber,
     }
@@ -54,7 +54,7 @@ record! {
     /// A parameter's attributes: 0 off, 1 passive, 2 active, 3 to 6 lightweight. (TR-069 A.3.2.5, C-17)
     ParameterAttributeStruct {
         "Name"         name: Text [256 characters] where path,
-        "Notification" notification: u32,
+        "Notification" notification: u32 where notification,
         "AccessList"   access_list: Vec<Text> [64 characters each] where subscriber,
     }
 }
@@ -73,7 +73,7 @@ record! {
         "CommandKey"     command_key: Text [32 characters],
         "State"          state: TransferState,
         "IsDownload"     is_download: bool,
-        "FileType"       file_type: Text [64 characters] where file_to_fetch,
+        "FileType"       file_type: Text [64 characters] where file_moved,
         "FileSize"       file_size: u32,
         "TargetFileName" target_file_name: Text [256 characters],
     }
@@ -95,11 +95,11 @@ record! {
     OptionStruct {
         "OptionName"     option_name: Text [64 characters],
         "VoucherSN"      voucher_sn: u32,
-        "State"          state: u32,
-        "Mode"           mode: u32,
+        "State"          state: u32 where option_state,
+        "Mode"           mode: u32 where option_mode,
         "StartDate"      start_date: DateTime,
         "ExpirationDate" expiration_date: Option<DateTime>,
-        "IsTransferable" is_transferable: u32,
+        "IsTransferable" is_transferable: u32 where flag,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::sample::Seed;
 use crate::{
     DateTime, DecodeError, EventCode, FaultCode, Leniency, Text,
     cursor::{Cursor, Element},
+    namespace::Namespace,
     parameter::is_base64,
     rule::Rule,
     writer::Writer,
@@ -36,9 +37,24 @@ pub(crate) trait Wire: Sized {
     /// Reports what the schema's rule of the element at `offset` does not allow.
     fn check(&self, _cursor: &mut Cursor<'_>, _offset: usize, _rule: &Rule) {}
 
-    /// Whether `xsi:type` may name this type: one that the element's own is derived to.
-    fn may_be(_kind: &str, _rule: &Rule) -> bool {
-        true
+    /// What XML Schema calls this and derives from it: `xsi:type` may name these.
+    const TYPES: &[&str] = &[];
+
+    /// What CWMP calls a structure; nothing for what is none.
+    const STRUCT: &str = "";
+
+    /// Whether `xsi:type` may say what it says.
+    fn may_be(element: &Element<'_>, rule: &Rule) -> bool {
+        let kind = element.said.xsi_type.as_deref().unwrap_or_default();
+        match element.said.type_namespace {
+            Some(Namespace::Xsd) => rule.is_none() && Self::TYPES.contains(&kind),
+            Some(Namespace::Cwmp(_)) => {
+                let is_member = kind == Self::MEMBER;
+                kind == Self::STRUCT || (is_called_after(kind, element.local()) && !is_member)
+            }
+            Some(Namespace::Encoding) => kind == "base64" && Self::TYPES.contains(&"base64"),
+            _ => false,
+        }
     }
 
     /// What two elements of the same name make, which is reported.
@@ -63,6 +79,11 @@ pub(crate) trait Wire: Sized {
     /// One of the values that the schema allows in an element `name`, drawn from a seed.
     #[cfg(test)]
     fn sample(seed: &mut Seed, name: &str) -> Self;
+}
+
+/// Whether a type of the schema is called after the element: `CommandKeyType`, `DeviceIdStruct`, `EventList`.
+fn is_called_after(kind: &str, element: &str) -> bool {
+    kind.strip_prefix(element).is_some_and(|rest| matches!(rest, "" | "Type" | "Struct" | "List"))
 }
 
 /// Elements without which nobody knows what is meant; for any other, what is neutral stands.
@@ -120,9 +141,7 @@ impl Wire for Text {
         rule.check_text(cursor, offset, self);
     }
 
-    fn may_be(kind: &str, rule: &Rule) -> bool {
-        kind != "string" || rule.is_none()
-    }
+    const TYPES: &[&str] = &["string", "normalizedString", "token"];
 
     fn absent(name: &str) -> Option<Self> {
         (!INDISPENSABLE.contains(&name)).then(Self::new)
@@ -142,6 +161,10 @@ fn number<T: Wire + FromStr>(
 ) -> Result<T, DecodeError> {
     let text = scalar(cursor)?;
     if let Ok(number) = text.parse() {
+        // Of the two kinds of numbers only the signed one has a sign in XML Schema.
+        if text.starts_with('+') && T::TYPES.contains(&"unsignedInt") {
+            cursor.forgive_at(Leniency::ValueForm, element.offset);
+        }
         return Ok(number);
     }
     neutral(cursor, element, &text, expected)
@@ -180,12 +203,18 @@ fn scalar(cursor: &mut Cursor<'_>) -> Result<Text, DecodeError> {
 }
 
 impl Wire for u32 {
+    const TYPES: &[&str] = &["unsignedInt", "unsignedShort", "unsignedByte"];
+
     fn encode(&self, out: &mut Writer, name: &str) {
         out.leaf(name, &self.to_string());
     }
 
     fn decode(cursor: &mut Cursor<'_>, element: &Element<'_>) -> Result<Self, DecodeError> {
         number(cursor, element, "a number from 0 to 4294967295")
+    }
+
+    fn check(&self, cursor: &mut Cursor<'_>, offset: usize, rule: &Rule) {
+        rule.check_number(cursor, offset, *self);
     }
 
     fn absent(name: &str) -> Option<Self> {
@@ -202,6 +231,8 @@ impl Wire for u32 {
 }
 
 impl Wire for i32 {
+    const TYPES: &[&str] = &["int", "short", "byte"];
+
     fn encode(&self, out: &mut Writer, name: &str) {
         out.leaf(name, &self.to_string());
     }
@@ -221,6 +252,8 @@ impl Wire for i32 {
 }
 
 impl Wire for bool {
+    const TYPES: &[&str] = &["boolean"];
+
     fn encode(&self, out: &mut Writer, name: &str) {
         out.leaf(name, if *self { "true" } else { "false" });
     }
@@ -253,6 +286,8 @@ impl Wire for bool {
 }
 
 impl Wire for DateTime {
+    const TYPES: &[&str] = &["dateTime"];
+
     fn encode(&self, out: &mut Writer, name: &str) {
         out.leaf(name, &self.0);
     }
@@ -293,9 +328,7 @@ impl Wire for EventCode {
         self.0.check(cursor, offset, rule);
     }
 
-    fn may_be(kind: &str, rule: &Rule) -> bool {
-        Text::may_be(kind, rule)
-    }
+    const TYPES: &[&str] = Text::TYPES;
 
     #[cfg(test)]
     fn sample(seed: &mut Seed, _name: &str) -> Self {
@@ -327,6 +360,10 @@ impl Wire for FaultCode {
         Some(Self(0))
     }
 
+    fn check(&self, cursor: &mut Cursor<'_>, offset: usize, rule: &Rule) {
+        rule.check_number(cursor, offset, self.0);
+    }
+
     #[cfg(test)]
     fn sample(seed: &mut Seed, _name: &str) -> Self {
         seed.pick(crate::sample::FAULT_CODES)
@@ -354,8 +391,8 @@ impl<T: Wire> Wire for Option<T> {
         self.iter().for_each(|value| value.check(cursor, offset, rule));
     }
 
-    fn may_be(kind: &str, rule: &Rule) -> bool {
-        T::may_be(kind, rule)
+    fn may_be(element: &Element<'_>, rule: &Rule) -> bool {
+        T::may_be(element, rule)
     }
 
     #[cfg(test)]
@@ -370,6 +407,8 @@ impl<T: Wire> Wire for Option<T> {
 pub struct Base64(pub Text);
 
 impl Wire for Base64 {
+    const TYPES: &[&str] = &["base64"];
+
     fn encode(&self, out: &mut Writer, name: &str) {
         self.0.encode(out, name);
     }

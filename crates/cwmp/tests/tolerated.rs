@@ -30,15 +30,20 @@ use Leniency::{
     AliasForm, ArrayCount, ArrayMember, ArrayTypeMissing, ArrayTypeName, AttributeNamespace, BooleanCase,
     ControlCharacter, DeclaredEncoding, EmptyElement, EncodingStyle, FaultForm, MalformedTime, MethodVersion,
     MissingElement, MissingId, Misspelt, MustUnderstand, Nil, NoMoreRequests, OddValue, OldNamespace, Order,
-    OuiForm, Padding, QualifiedChild, RawAmpersand, Repeated, StrayText, Surroundings, TextForm, TooLong,
-    TypeAttribute, TypeName, TypePrefix, UnknownAttribute, UnknownElement, UnknownHeader, UnknownNumber,
-    UnknownVersion, Unqualified, Unwrapped, ValueForm, ValueType, Wrapped,
+    OuiForm, Padding, QualifiedChild, RawAmpersand, Repeated, StrayText, Surroundings, TextForm, TooFew,
+    TooLong, TypeAttribute, TypeName, TypePrefix, UnknownAttribute, UnknownElement, UnknownHeader,
+    UnknownNumber, UnknownVersion, Unqualified, Unwrapped, ValueForm, ValueType, Wrapped,
 };
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const VALUE: &str = "<Value xsi:type=\"xsd:boolean\">false";
 const EVENTS: &str = "SOAP-ENC:arrayType=\"cwmp:EventStruct[2]\"";
+/// A list of parameters' names, from its count through its end.
+const NAMED: &str = "SOAP-ENC:arrayType=\"xsd:string[2]\">
+        <string>Device.DeviceInfo.</string>
+        <string>Device.Services.FAPService.1.FAPControl.LTE.OpState</string>
+      </ParameterNames>";
 const ID: &str = "<cwmp:ID SOAP-ENV:mustUnderstand=\"1\">1</cwmp:ID>";
 const TIME: &str = "0001-01-01T00:00:42";
 
@@ -155,7 +160,7 @@ const FORGIVEN: &[(&str, &str, &str, &[Leniency])] = &[
     (INFORM, "<Name>", "<Name>\n  ", &[Padding]),
     (INFORM, "<EventCode>", "<EventCode> ", &[Padding]),
     (REBOOTED, "<cwmp:RebootResponse/>", "<cwmp:RebootResponse>\n</cwmp:RebootResponse>", &[Padding]),
-    (INFORM, "<RetryCount>3", "<RetryCount>+3", &[]),
+    (INFORM, "<RetryCount>3", "<RetryCount>+3", &[ValueForm]),
     (INFORM, TIME, "0000-00-00T00:00:00", &[MalformedTime]),
     (INFORM, TIME, "2019-03-05T11:54::14", &[MalformedTime]),
     (INFORM, TIME, "2019-03-05 11:54:14", &[MalformedTime]),
@@ -167,6 +172,7 @@ const FORGIVEN: &[(&str, &str, &str, &[Leniency])] = &[
     (INFORM, TIME, "", &[MalformedTime]),
     (INFORM, TIME, " 0001-01-01T00:00:42 ", &[Padding]),
     (ANSWER, "<Status>1", "<Status>2", &[UnknownNumber]),
+    (VALUES, NAMED, "SOAP-ENC:arrayType=\"xsd:string[0]\"></ParameterNames>", &[TooFew]),
     (INFORM, "reboot-1", "a command key of thirty-four chars", &[TooLong]),
     (INFORM, "00005E<", "00005e<", &[OuiForm]),
     (INFORM, "1 BOOT", "X CT-COM BIND", &[TextForm]),
