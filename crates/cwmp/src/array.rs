@@ -160,7 +160,7 @@ impl<T: Member> Wire for Vec<T> {
 
     #[cfg(test)]
     fn sample(seed: &mut Seed, name: &str) -> Self {
-        (0..=seed.below(crate::sample::most(name))).map(|_| T::sample(seed, name)).collect()
+        (0..crate::sample::members(seed, name)).map(|_| T::sample(seed, name)).collect()
     }
 }
 

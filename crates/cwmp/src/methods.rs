@@ -263,7 +263,7 @@ methods! {
         "Password"       password: Text [256 characters],
         "FileSize"       file_size: u32,
         "TargetFileName" target_file_name: Text [256 characters],
-        "TimeWindowList" time_window_list: Vec<TimeWindowStruct> [2 members],
+        "TimeWindowList" time_window_list: Vec<TimeWindowStruct> [2 members] [some],
     } -> ScheduleDownloadResponse {} faults [9000 9001 9002 9003 9004 9010 9013]
     /// Gives a transfer up.
     "A.4.1.9" CancelTransfer {

@@ -3,19 +3,19 @@
 //! One rule: a sample is valid. What the schema restricts by pattern or enumeration is drawn from a list
 //! here, by the element's name; everything else is text with entities, line ends and other scripts in it.
 
-use crate::{EventCode, FaultCode};
+use crate::{EventCode, FaultCode, Version};
 
-/// Codes that every fault of the schemas may carry.
+/// Codes that every structure of the schemas with a fault in it may carry.
 pub(crate) const FAULT_CODES: &[FaultCode] =
-    &[FaultCode::REQUEST_DENIED, FaultCode::TRANSFER_AUTHENTICATION_FAILURE];
+    &[FaultCode(0), FaultCode::REQUEST_DENIED, FaultCode::TRANSFER_AUTHENTICATION_FAILURE];
 
-/// Events that CWMP 1.0 knows already.
-pub(crate) fn events() -> Vec<EventCode> {
-    EventCode::all().into_iter().take(9).chain([EventCode::M_REBOOT, EventCode::M_DOWNLOAD]).collect()
+/// Every event that a version knows.
+pub(crate) fn events(version: Version) -> Vec<EventCode> {
+    if version == Version::V1_0 { EventCode::of_cwmp_1_0().to_vec() } else { EventCode::all() }
 }
 
-/// A small generator.
-pub(crate) struct Seed(pub(crate) u64);
+/// A small generator, of messages in one namespace.
+pub(crate) struct Seed(pub(crate) u64, pub(crate) Version);
 
 impl Seed {
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
@@ -29,9 +29,18 @@ impl Seed {
     }
 }
 
-/// How many members beyond the first an array `name` gets at most.
-pub(crate) fn most(name: &str) -> u32 {
-    if name == "TimeWindowList" { 2 } else { 4 }
+/// How many members an array `name` has: none where the schema lets it be empty, and no more than it may.
+pub(crate) fn members(seed: &mut Seed, name: &str) -> u32 {
+    let (least, most) = match name {
+        "TimeWindowList" => (1, 2),
+        "MethodList" | "ParameterNames" | "VoucherList" => (1, 40),
+        // SetParameterAttributes asks for one.
+        "ParameterList" => (1, 40),
+        _ => (0, 16),
+    };
+    // Mostly few.
+    let most = if seed.below(8) == 0 { most } else { most.min(3) };
+    least + seed.below(most - least + 1)
 }
 
 /// A number that the schema allows in an element `name`.
@@ -61,8 +70,8 @@ pub(crate) fn text(seed: &mut Seed, name: &str) -> String {
             &["https://hems.example/file?a=1&b=2", "https://hems.example/"]
         }
         // Names, around which white space is padding.
-        "Name" | "ParameterNames" | "MethodList" | "ParameterPath" | "EventCode" | "Manufacturer"
-        | "ProductClass" | "SerialNumber" | "CommandKey" => {
+        "Name" | "ParameterName" | "ParameterNames" | "MethodList" | "ParameterPath" | "EventCode"
+        | "Manufacturer" | "ProductClass" | "SerialNumber" | "CommandKey" => {
             return any_text(seed).trim_ascii().to_owned();
         }
         _ => return any_text(seed),

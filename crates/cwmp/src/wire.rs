@@ -332,7 +332,7 @@ impl Wire for EventCode {
 
     #[cfg(test)]
     fn sample(seed: &mut Seed, _name: &str) -> Self {
-        seed.pick(&crate::sample::events())
+        seed.pick(&crate::sample::events(seed.1))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 fn inform() -> crate::Inform {
-    Wire::sample(&mut Seed(1), "Inform")
+    Wire::sample(&mut Seed(1, Version::V1_1), "Inform")
 }
 
 fn methods() -> GetRPCMethodsResponse {
