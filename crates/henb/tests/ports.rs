@@ -1,4 +1,4 @@
-//! Which ports a running `henbd` has open: none, unless its owner chose a listener.
+//! What a running `henbd` shares with its host: no port, unless its owner chose a listener, and no list of roots.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as expected")]
 
 #[expect(dead_code, reason = "other tests need the rest of it")]
@@ -13,7 +13,7 @@ use std::{
     process::{ChildStderr, Command, Stdio},
 };
 
-use profile::pki;
+use profile::pki::{self, Authority, AuthorityOrder};
 use scripted::{Process, World, namespace::has_namespaces};
 
 /// A daemon and what it says.
@@ -121,6 +121,20 @@ async fn r04_x08_a_cell_listens_nowhere_unless_that_was_chosen() {
     let daemon = daemon.until_beside("a session with the H(e)MS closed").await;
     assert_eq!((daemon.listening(), daemon.datagrams()), (vec![], vec![]));
     daemon.end();
+}
+
+#[tokio::test]
+async fn a06_the_roots_of_the_host_are_no_anchors() {
+    let mut world = World::new().await;
+    let stranger = Authority::create(&AuthorityOrder::lab("stranger", "localhost")).unwrap();
+    world.config.anchors = world.room("stranger.pem");
+    fs::write(&world.config.anchors, stranger.pem().unwrap()).unwrap();
+    // What OpenSSL takes for the public list knows who issued for this H(e)MS.
+    let mut command = henbd();
+    command.env("SSL_CERT_FILE", world.pki().join("operator.pem"));
+    let daemon = Daemon::start(command, &configured(&world, "", ""));
+    daemon.until_beside("unknown_issuer").await.end();
+    assert!(world.acs.informs().is_empty());
 }
 
 #[tokio::test]
