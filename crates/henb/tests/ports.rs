@@ -20,6 +20,8 @@ use scripted::{Process, World, namespace::has_namespaces};
 struct Daemon {
     process: Process,
     log: BufReader<ChildStderr>,
+    /// The last line that was read of it.
+    said: String,
 }
 
 impl Daemon {
@@ -28,15 +30,15 @@ impl Daemon {
         command.arg("--config").arg(config).env("RUST_LOG", "info").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { process: Process(child), log }
+        Self { process: Process(child), log, said: String::new() }
     }
 
     /// Reads the log until it says this.
     fn until(mut self, words: &str) -> Self {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "henbd ended before it said \"{words}\"");
+        while !self.said.contains(words) {
+            self.said.clear();
+            let read = self.log.read_line(&mut self.said).unwrap();
+            assert_ne!(read, 0, "henbd ended before it said \"{words}\"");
         }
         self
     }
@@ -133,8 +135,9 @@ async fn a06_the_roots_of_the_host_are_no_anchors() {
     let mut command = henbd();
     command.env("SSL_CERT_FILE", world.pki().join("operator.pem"));
     let daemon = Daemon::start(command, &configured(&world, "", ""));
-    daemon.until_beside("unknown_issuer").await.end();
-    assert!(world.acs.informs().is_empty());
+    let daemon = daemon.until_beside("a session with the H(e)MS").await;
+    assert!(daemon.said.contains("failed") && daemon.said.contains("unknown_issuer: "), "{}", daemon.said);
+    daemon.end();
 }
 
 #[tokio::test]
