@@ -38,6 +38,25 @@ struct Switch {
     file: String,
     find: String,
     replace: String,
+    /// What has to go with it, where two lines hold one rule and either would do.
+    #[serde(default)]
+    also: Vec<Edit>,
+}
+
+/// One place in the sources, and what stands there when the rule is off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    file: String,
+    find: String,
+    replace: String,
+}
+
+impl Switch {
+    fn edits(&self) -> Vec<Edit> {
+        let (file, find, replace) = (self.file.clone(), self.find.clone(), self.replace.clone());
+        std::iter::once(Edit { file, find, replace }).chain(self.also.iter().cloned()).collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,10 +83,13 @@ pub(crate) fn check(project: &Project) -> Vec<Finding> {
         Err(error) => return vec![Finding::new(FOLDER, 1, "cannot be read", error)],
     };
     let mut findings = Vec::new();
-    for (path, switch) in &switches {
-        let times = project.text(&switch.file).map_or(0, |text| text.matches(&switch.find).count());
-        if times != 1 || switch.find == switch.replace {
-            let what = format!("the switch of {} fits {times} times in {}", switch.row, switch.file);
+    let edits = switches.iter().flat_map(|(path, switch)| {
+        switch.edits().into_iter().map(move |edit| (path, switch.row.as_str(), edit))
+    });
+    for (path, row, edit) in edits {
+        let times = project.text(&edit.file).map_or(0, |text| text.matches(&edit.find).count());
+        if times != 1 || edit.find == edit.replace {
+            let what = format!("the switch of {row} fits {times} times in {}", edit.file);
             findings.push(Finding::new(path, 1, what, "text that stands there once, and another beside it"));
         }
     }
@@ -168,11 +190,17 @@ impl Copy {
     }
 
     fn try_out(&self, switch: &Switch, claims: &[Claim]) -> Result<Verdict, Box<dyn std::error::Error>> {
-        let path = Path::new(&switch.file);
-        let text = fs::read_to_string(self.tree.join(path))?;
-        self.write(path, text.replace(&switch.find, &switch.replace).as_bytes())?;
+        let mut before: BTreeMap<String, String> = BTreeMap::new();
+        for edit in switch.edits() {
+            let path = Path::new(&edit.file);
+            let text = fs::read_to_string(self.tree.join(path))?;
+            self.write(path, text.replace(&edit.find, &edit.replace).as_bytes())?;
+            before.entry(edit.file).or_insert(text);
+        }
         let verdict = self.judge(switch, claims);
-        self.write(path, text.as_bytes())?;
+        for (path, text) in before {
+            self.write(Path::new(&path), text.as_bytes())?;
+        }
         verdict
     }
 

@@ -324,13 +324,15 @@ impl Check {
     }
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line; a cause that its error repeats is said once.
 fn chain_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
         cause = error.source();
     }
     text

@@ -1,4 +1,4 @@
-//! Which ports a running `henbd` has open: none, unless its owner chose a listener.
+//! What a running `henbd` shares with its host: no port, unless its owner chose a listener, and no list of roots.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as expected")]
 
 #[expect(dead_code, reason = "other tests need the rest of it")]
@@ -13,13 +13,15 @@ use std::{
     process::{ChildStderr, Command, Stdio},
 };
 
-use profile::pki;
+use profile::pki::{self, Authority, AuthorityOrder};
 use scripted::{Process, World, namespace::has_namespaces};
 
 /// A daemon and what it says.
 struct Daemon {
     process: Process,
     log: BufReader<ChildStderr>,
+    /// The last line that was read of it.
+    said: String,
 }
 
 impl Daemon {
@@ -28,15 +30,15 @@ impl Daemon {
         command.arg("--config").arg(config).env("RUST_LOG", "info").stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { process: Process(child), log }
+        Self { process: Process(child), log, said: String::new() }
     }
 
     /// Reads the log until it says this.
     fn until(mut self, words: &str) -> Self {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "henbd ended before it said \"{words}\"");
+        while !self.said.contains(words) {
+            self.said.clear();
+            let read = self.log.read_line(&mut self.said).unwrap();
+            assert_ne!(read, 0, "henbd ended before it said \"{words}\"");
         }
         self
     }
@@ -120,6 +122,21 @@ async fn r04_x08_a_cell_listens_nowhere_unless_that_was_chosen() {
     let daemon = Daemon::start(henbd(), &configured(&world, "", ""));
     let daemon = daemon.until_beside("a session with the H(e)MS closed").await;
     assert_eq!((daemon.listening(), daemon.datagrams()), (vec![], vec![]));
+    daemon.end();
+}
+
+#[tokio::test]
+async fn a06_the_roots_of_the_host_are_no_anchors() {
+    let mut world = World::new().await;
+    let stranger = Authority::create(&AuthorityOrder::lab("stranger", "localhost")).unwrap();
+    world.config.anchors = world.room("stranger.pem");
+    fs::write(&world.config.anchors, stranger.pem().unwrap()).unwrap();
+    // What OpenSSL takes for the public list knows who issued for this H(e)MS.
+    let mut command = henbd();
+    command.env("SSL_CERT_FILE", world.pki().join("operator.pem"));
+    let daemon = Daemon::start(command, &configured(&world, "", ""));
+    let daemon = daemon.until_beside("a session with the H(e)MS").await;
+    assert!(daemon.said.contains("failed") && daemon.said.contains("unknown_issuer: "), "{}", daemon.said);
     daemon.end();
 }
 

@@ -9,10 +9,12 @@ use openssl::x509::X509;
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::CertificateFacts;
-use crate::context::KeyPair;
+use crate::context::{self, KeyPair};
 use crate::identity::Identity;
 use crate::pki::PkiError;
+use crate::profile::Profile;
 use crate::statement::{self, StatementError, malformed};
+use crate::verify;
 
 /// Most roots of one bundle: an operator has a few.
 pub const MOST_ROOTS: usize = 32;
@@ -58,6 +60,16 @@ impl RootCertificate {
             return Ok(roots);
         }
         Err(malformed(format!("there are {} roots; 1 to {MOST_ROOTS} are right", roots.len())))
+    }
+
+    /// Whether cells can trust it: a CA, self-signed, of a key that `profile` does not call weak.
+    ///
+    /// # Errors
+    /// What a cell would say of the bundle, with 9018.
+    pub fn check(&self, profile: &Profile) -> Result<(), StatementError> {
+        let der = X509::from_pem(self.pem.as_bytes()).and_then(|root| root.to_der()).map_err(malformed)?;
+        let root = verify::read(&der).map_err(malformed)?;
+        context::root_fault(&root, profile).map_or(Ok(()), |fault| Err(StatementError::Root(fault)))
     }
 
     /// What the certificate says.

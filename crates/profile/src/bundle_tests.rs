@@ -192,20 +192,96 @@ fn a01_a05_openssl_reads_a_request_and_what_it_asks_for() {
             LeafOrder::hems("hems.example"),
             ["DNS:hems.example", "Digital Signature, Key Encipherment", "TLS Web Server"],
         ),
+        (
+            LeafOrder::hems("127.0.0.1"),
+            ["IP Address:127.0.0.1\n", "Digital Signature, Key", "TLS Web Server"],
+        ),
+        (
+            LeafOrder::hems("::1"),
+            ["IP Address:0:0:0:0:0:0:0:1\n", "Digital Signature, Key", "TLS Web Server"],
+        ),
         (LeafOrder::henb(&identity), ["DNS:00005e005301.hnb.example", "Digital Signature", "TLS Web Client"]),
         (
             LeafOrder::signer("example"),
-            ["CN = \"statements for cells, example\"", "Digital Signature", "2.25.1476957667"],
+            ["Subject: CN = \"statements for cells, example\"", "Digital Signature", "2.25.1476957667"],
         ),
     ] {
-        pki::request(&order, &key, &request).unwrap();
+        pki::request(&order, &Profile::TS33320, &key, &request).unwrap();
         let (is_good, text) = openssl(&show, folder.path());
         assert!(is_good);
         for part in wanted {
             assert!(text.contains(part), "{part}: {text}");
         }
+        assert!(!text.contains("lab"), "{text}");
     }
     let before = std::fs::read(&key).unwrap();
-    pki::request(&LeafOrder::henb(&identity), &key, &request).unwrap();
+    pki::request(&LeafOrder::henb(&identity), &Profile::TS33320, &key, &request).unwrap();
     assert_eq!(std::fs::read(&key).unwrap(), before);
+}
+
+#[test]
+fn a05_a09_t14_no_request_asks_for_what_both_ends_would_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    std::fs::write(place("weak"), Key::generate(1024).unwrap().pem().unwrap()).unwrap();
+    std::fs::write(place("curve"), Key::generate_ec().unwrap().pem().unwrap()).unwrap();
+    std::fs::write(place("none"), "no key").unwrap();
+    let (hems, signer) = (LeafOrder::hems("hems.example"), LeafOrder::signer("example"));
+    for (order, profile, key, said) in [
+        (
+            &hems,
+            &Profile::TS33320,
+            "weak",
+            "RSA with 1024 bits; ts33320 takes RSA of 2048 bits at least: name",
+        ),
+        (
+            &hems,
+            &Profile::TS33210,
+            "weak",
+            "ts33210 takes RSA of 2048 bits at least, ECDSA P-256, ECDSA P-384:",
+        ),
+        (&hems, &Profile::TS33320, "curve", "is ECDSA P-256; ts33320 takes RSA"),
+        (&signer, &Profile::TS33320, "weak", "a cell takes"),
+        (&hems, &Profile::TS33320, "none", "holds no PEM with an unencrypted private key"),
+        (&LeafOrder::hems("a..b"), &Profile::TS33320, "new", "not that of a host"),
+        (&LeafOrder::wake("*.example"), &Profile::TS33320, "new", "not that of a host"),
+    ] {
+        let refused = pki::request(order, profile, &place(key), &place("csr")).unwrap_err().to_string();
+        assert!(refused.contains(said), "{said}: {refused}");
+        assert!(!place("csr").exists() && !place("new").exists());
+    }
+    pki::request(&hems, &Profile::TS33210, &place("curve"), &place("csr")).unwrap();
+    pki::request(&signer, &Profile::TS33320, &place("curve"), &place("csr")).unwrap();
+}
+
+#[test]
+fn a06_a10_no_bundle_holds_what_no_cell_would_trust() {
+    let world = world();
+    let check = |pem: &[u8]| RootCertificate::read_all(pem).unwrap()[0].check(&Profile::TS33320);
+    assert_eq!(check(&world.anchors), Ok(()));
+    let weak = Authority::create(&AuthorityOrder::lab("weak", "localhost").bits(1024)).unwrap();
+    for (pem, said) in [
+        (std::fs::read(&world.signer.chain).unwrap(), "is not self-signed"),
+        (weak.pem().unwrap(), "has an RSA key below 2048 bits"),
+    ] {
+        let refused = check(&pem).unwrap_err();
+        assert!(refused.is_corrupted() && refused.to_string().contains(said), "{refused}");
+    }
+}
+
+#[test]
+fn a06_files_that_do_not_belong_together_sign_nothing() {
+    let world = world();
+    let other = issue(&world, &LeafOrder::signer("localhost"));
+    let nothing = world.folder.path().join("nothing.pem");
+    std::fs::write(&nothing, "nothing").unwrap();
+    let signer = world.signer.clone();
+    for (pair, said) in [
+        (KeyPair { key: other.key, ..signer.clone() }, "is not the key of the certificate in"),
+        (KeyPair { key: nothing.clone(), ..signer.clone() }, "holds no PEM with an unencrypted private key"),
+        (KeyPair { chain: nothing, ..signer }, "holds no PEM with a certificate"),
+    ] {
+        let refused = bundle(1, &world.anchors).seal(&pair).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
 }

@@ -21,7 +21,7 @@ use openssl::x509::X509;
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::X509Certificate;
 
-use crate::certificate::CertificateFacts;
+use crate::certificate::{self, CertificateFacts};
 use crate::clock::Clock;
 use crate::identity::{Identity, IdentityError};
 use crate::key::{KeySource, OwnCertificate};
@@ -348,23 +348,27 @@ pub(crate) fn roots(path: &Path, terms: &Terms) -> Result<Vec<Root>, ContextErro
         if has_marker(&parsed) && !terms.lab {
             return Err(ContextError::Lab { path: path.into() });
         }
-        let subject =
-            crate::certificate::bounded(&parsed.subject().to_string(), crate::certificate::MAX_TEXT);
-        if parsed.subject().as_raw() != parsed.issuer().as_raw() {
-            return Err(bad(format!("{subject} is not self-signed")));
-        }
-        if !parsed.is_ca() {
-            return Err(bad(format!("{subject} is not a CA")));
-        }
-        if !parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign())) {
-            return Err(bad(format!("{subject} may not sign certificates: its key usage lacks keyCertSign")));
-        }
-        if crate::certificate::rsa_bits(&parsed).is_some_and(|bits| bits < terms.profile.min_rsa_bits) {
-            return Err(bad(format!("{subject} has an RSA key below {} bits", terms.profile.min_rsa_bits)));
+        if let Some(fault) = root_fault(&parsed, terms.profile) {
+            return Err(bad(fault));
         }
         roots.push(Root { certificate, der });
     }
     Ok(roots)
+}
+
+/// Why a certificate cannot be a root, if so.
+pub(crate) fn root_fault(root: &X509Certificate<'_>, profile: &Profile) -> Option<String> {
+    let subject = certificate::bounded(&root.subject().to_string(), certificate::MAX_TEXT);
+    let signs = root.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()));
+    let is_weak = certificate::rsa_bits(root).is_some_and(|bits| bits < profile.min_rsa_bits);
+    let fault = match () {
+        () if root.subject().as_raw() != root.issuer().as_raw() => "is not self-signed".to_owned(),
+        () if !root.is_ca() => "is not a CA".to_owned(),
+        () if !signs => "may not sign certificates: its key usage lacks keyCertSign".to_owned(),
+        () if is_weak => format!("has an RSA key below {} bits", profile.min_rsa_bits),
+        () => return None,
+    };
+    Some(format!("{subject} {fault}"))
 }
 
 fn engine_version(version: Version) -> SslVersion {

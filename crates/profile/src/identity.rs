@@ -186,6 +186,7 @@ mod tests {
     fn i09_i10_i11_names_of_the_radio_of_http_and_of_the_hosting_party_are_none() {
         for other in [
             "100005E-0053010001@hnb.example",
+            "100005E-0053010001@hnb.vendor.example",
             "0262010000000001@hnb.example",
             "00005E-SimulatedCell-00005E005301",
             "00005E-SimulatedCell-00005E005301.hnb.example",

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use authority::{
-    Authority, AuthorityOrder, Defect, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity,
+    Authority, AuthorityOrder, Defect, Digest, Issued, Key, LeafOrder, Purpose, Usage, Validity, request,
 };
 pub use revoked::{revoke, write_crls};
 pub use status::{CrlOrder, OcspAnswer, OcspOrder, RevocationReason, RevokedCertificate};
@@ -85,6 +85,11 @@ pub fn issue_wake(dir: &Path, fqdn: &str) -> Result<KeyPair, PkiError> {
     issue_host(dir, "wake", fqdn, LeafOrder::wake)
 }
 
+/// The name of a host, and not its address.
+fn is_fqdn(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label) && name.parse::<std::net::IpAddr>().is_err()
+}
+
 fn issue_host(
     dir: &Path,
     folder: &str,
@@ -92,7 +97,7 @@ fn issue_host(
     order: fn(&str) -> LeafOrder,
 ) -> Result<KeyPair, PkiError> {
     let fqdn = fqdn.to_ascii_lowercase();
-    if fqdn.len() > 253 || !fqdn.split('.').all(is_label) || fqdn.parse::<std::net::IpAddr>().is_ok() {
+    if !is_fqdn(&fqdn) {
         return Err(PkiError::NotAHost);
     }
     initialised(dir)?;
@@ -151,20 +156,6 @@ pub fn issue_firmware_signer(dir: &Path, name: &str) -> Result<KeyPair, PkiError
         issue(&authority(dir, "manufacturer", "hnb.example")?, &order, &Key::generate(LAB_BITS)?, &pair)?;
     }
     Ok(pair)
-}
-
-/// Writes a key and a request for a certificate, both new: `key` for its owner only.
-///
-/// An existing key is used as it is, so that a certificate can be renewed without another key.
-pub fn request(order: &LeafOrder, key: &Path, request: &Path) -> Result<(), PkiError> {
-    let made = if key.exists() {
-        Key::load(key)?
-    } else {
-        let made = Key::generate(LAB_BITS)?;
-        files::replace(key, &made.pem()?, files::SECRET)?;
-        made
-    };
-    files::replace(request, &order.request(&made)?, files::PUBLIC)
 }
 
 /// Writes a statement where an operator wants it, whole or not at all.
@@ -272,6 +263,32 @@ pub enum PkiError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file holds something else.
+    #[error("{path} holds no PEM with {wanted}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
+    },
+    /// Both ends would refuse the key.
+    #[error("the key {path} is {found}; {wanted}: name another key, or a new file to have one made")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What would be taken.
+        wanted: String,
+    },
+    /// Two files that do not belong together.
+    #[error("{key} is not the key of the certificate in {chain}")]
+    KeyMismatch {
+        /// The certificate.
+        chain: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
     /// Nobody called [`init`] for this folder.
     #[error("{dir} is no lab PKI; check the name, or make one with `hearth pki init {dir}`")]
     NotALab {
@@ -282,7 +299,7 @@ pub enum PkiError {
     #[error("the name of the H(e)NB is not <EUI>.<realm>")]
     Identity(#[from] IdentityError),
     /// The name is no FQDN.
-    #[error("the name of the H(e)MS is not a host name")]
+    #[error("the name is not that of a host")]
     NotAHost,
     /// Neither a shared key nor one made on the spot.
     #[error("there is no key for the certificate")]

@@ -14,7 +14,6 @@ use std::path::Path;
 use jiff::Timestamp;
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
-use openssl::pkey::PKey;
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
@@ -24,7 +23,7 @@ use x509_parser::prelude::X509Certificate;
 
 use crate::certificate::{MAX_TEXT, bounded};
 use crate::context::KeyPair;
-use crate::pki::PkiError;
+use crate::pki::{Key, PkiError};
 use crate::verify;
 
 /// The extended key usage of who signs statements for cells; an identifier of its own, from a UUID. (X.667 6.3)
@@ -42,6 +41,9 @@ pub enum StatementError {
     /// The file is no statement, or not one of the kind that was expected.
     #[error("the file is no statement of this kind: {0}")]
     Malformed(String),
+    /// A root that no cell could trust.
+    #[error("cells cannot trust a root of it: {0}")]
+    Root(String),
     /// The signer has no right to sign statements.
     #[error("the signer may not sign for cells: {0}")]
     Signer(String),
@@ -75,7 +77,7 @@ impl StatementError {
     /// Whether the file itself is broken, rather than not authentic. The faults are 9018 and 9019. (TR-069 A.5.1)
     #[must_use]
     pub const fn is_corrupted(&self) -> bool {
-        matches!(self, Self::Malformed(_))
+        matches!(self, Self::Malformed(_) | Self::Root(_))
     }
 }
 
@@ -171,9 +173,13 @@ pub(crate) fn store(anchors: &[u8], now: Timestamp, flags: X509VerifyFlags) -> R
 
 /// Signs a content, with the signer's chain inside.
 pub(crate) fn seal(content: &[u8], signer: &KeyPair) -> Result<Vec<u8>, PkiError> {
-    let mut chain = X509::stack_from_pem(&read(&signer.chain)?)?.into_iter();
-    let leaf = chain.next().ok_or(PkiError::NoKey)?;
-    let key = PKey::private_key_from_pem(&read(&signer.key)?)?;
+    let missing = || PkiError::Pem { path: signer.chain.clone(), wanted: "a certificate" };
+    let mut chain = X509::stack_from_pem(&read(&signer.chain)?).map_err(|_| missing())?.into_iter();
+    let leaf = chain.next().ok_or_else(missing)?;
+    let key = Key::load(&signer.key)?.0;
+    if !leaf.public_key().is_ok_and(|public| public.public_eq(&key)) {
+        return Err(PkiError::KeyMismatch { chain: signer.chain.clone(), key: signer.key.clone() });
+    }
     let mut above = Stack::new()?;
     for certificate in chain {
         above.push(certificate)?;

@@ -93,7 +93,11 @@ pub(crate) fn check(
 pub(crate) fn read(text: &[u8]) -> (Vec<Row>, Vec<RowError>) {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
-    let lines = if matches!(first, Some(b'[' | b'{')) { read_json(text) } else { read_csv(text) };
+    let lines = match first {
+        None => vec![empty()],
+        Some(b'[' | b'{') => read_json(text),
+        Some(_) => read_csv(text),
+    };
     for (place, line) in lines {
         match line.and_then(|line| take(&place, line)) {
             Ok(row) => rows.push(row),
@@ -101,6 +105,15 @@ pub(crate) fn read(text: &[u8]) -> (Vec<Row>, Vec<RowError>) {
         }
     }
     (rows, errors)
+}
+
+/// It may be meant as either.
+fn empty() -> Placed {
+    let columns = COLUMNS.join(",");
+    let message = format!(
+        "is empty: a list is CSV that begins with {columns}, or JSON: a list of objects with the same"
+    );
+    ("the document".to_owned(), Err((None, message)))
 }
 
 /// A line and where it stands; an error comes with the identity where it could be read.
@@ -211,6 +224,15 @@ mod tests {
         assert_eq!(places, ["line 3", "line 4", "line 6", "line 7", "line 8"], "{errors:#?}");
         assert!(errors[0].contains("12 or 16") && errors[0].contains("such as 00005e005301"), "{errors:#?}");
         assert!(errors[4].contains("2 columns, and the header has 4"), "{errors:#?}");
+    }
+
+    #[test]
+    fn i12_an_empty_list_is_said_to_be_empty_whatever_it_was_meant_to_be() {
+        for text in ["", " \n"] {
+            let (rows, errors) = outcome(text);
+            assert!(rows.is_empty() && errors[0].starts_with("the document: is empty"), "{errors:?}");
+        }
+        assert_eq!(outcome("[]"), (vec![], vec![]));
     }
 
     #[test]

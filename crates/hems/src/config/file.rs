@@ -244,6 +244,7 @@ impl Exception {
     fn read<'i>(reader: &mut Reader<'i>, above: &mut Section<'i>) -> Vec<Self> {
         let mut all = Vec::new();
         for mut section in reader.sections(above, "exceptions") {
+            let is_whole = ["allow", "until"].iter().all(|key| section.has_text(key));
             let exception = Self {
                 allow: reader.required(
                     &mut section,
@@ -253,7 +254,8 @@ impl Exception {
                 until: reader.required(&mut section, "until", "the last day, such as \"2027-06-30\""),
             };
             reader.finish(section);
-            all.push(exception);
+            // What is missing or no text was said; it is not wrong as well.
+            all.extend(is_whole.then_some(exception));
         }
         all
     }

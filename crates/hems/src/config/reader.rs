@@ -238,6 +238,11 @@ impl<'i> Section<'i> {
         self.line
     }
 
+    /// Whether a text of this key was typed and not read yet.
+    pub(super) fn has_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().as_str().is_some())
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'i>>> {
         self.known.push(key);
         self.table.remove(key)

@@ -111,6 +111,34 @@ fn i08_a_table_with_bad_lines_is_an_error_that_names_them() {
 }
 
 #[test]
+fn a_fault_of_an_anchor_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pki = folder.path().join("pki");
+    profile::pki::init(&pki).unwrap();
+    profile::pki::issue_hems(&pki, "localhost").unwrap();
+    let text = "lab = true\nstate_dir = \".\"\nmode = \"public\"\n[cwmp]\nlisten = [\"127.0.0.1:0\"]\nurl = \"https://localhost/\"\n\
+                certificate = \"pki/hems/localhost.pem\"\nkey = \"pki/hems/localhost.key\"\n[[cwmp.anchors]]\n\
+                name = \"m\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"REALM\"]\n";
+    let said = |text: &str| {
+        let config = Config::parse(text, &folder.path().join("hems.toml"));
+        config.err().map_or_else(Vec::new, |wrong| {
+            wrong.errors.into_iter().map(|error| error.message).collect::<Vec<_>>()
+        })
+    };
+    let realm = said(&text.replace("REALM", "localhost"));
+    assert!(matches!(&realm[..], [one] if one.matches("fewer than two labels").count() == 1), "{realm:#?}");
+    let good = text.replace("REALM", "hnb.example");
+    assert!(said(&good).is_empty());
+    for typed in ["allow = \"weak_key\"", "allow = \"weak_key\"\nuntil = 2027", "until = \"2027-06-30\""] {
+        let found = said(&format!("{good}[[cwmp.anchors.exceptions]]\n{typed}\n"));
+        assert!(
+            matches!(&found[..], [one] if one.contains("exceptions") || one.contains("a text")),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
 fn broken_toml_is_an_error_with_a_line() {
     let found = errors("lab = true\nmode = \n");
     assert!(matches!(&found[..], [only] if only.starts_with("2: is no TOML")), "{found:#?}");

@@ -25,6 +25,7 @@ use crate::clock::build_time;
 use crate::context::KeyPair;
 use crate::statement::STATEMENT_PURPOSE;
 use crate::verify::WAKE_PURPOSE;
+pub use request::request;
 
 /// The longest common name that X.520 has.
 const MAX_COMMON_NAME: usize = 64;
@@ -35,7 +36,7 @@ const DATED_BACK_HOURS: i64 = 30 * 24;
 
 /// A private key. An RSA key may stand under several certificates: a fleet shares one, since each costs 40 ms.
 #[derive(Debug, Clone)]
-pub struct Key(pub(super) PKey<Private>);
+pub struct Key(pub(crate) PKey<Private>);
 
 impl Key {
     /// A fresh RSA key.
@@ -51,7 +52,10 @@ impl Key {
 
     /// Reads a PEM file.
     pub fn load(path: &Path) -> Result<Self, PkiError> {
-        Ok(Self(PKey::private_key_from_pem(&files::read(path)?)?))
+        // An encrypted key would make the engine ask on the terminal: the callback says that nobody answers.
+        let key = PKey::private_key_from_pem_callback(&files::read(path)?, |_| Ok(0));
+        let wanted = "an unencrypted private key";
+        Ok(Self(key.map_err(|_| PkiError::Pem { path: path.into(), wanted })?))
     }
 
     /// PKCS #8 in PEM.
@@ -209,13 +213,18 @@ impl Authority {
     }
 }
 
+/// The organisation of everything that the lab issues; a request for a real certificate names none.
+const LAB: &str = "Hearth lab";
+
 fn authority_name(order: &AuthorityOrder) -> Result<X509Name, ErrorStack> {
-    name(&order.common_name, order.is_lab.then_some(LAB_MARKER))
+    name(Some(LAB), order.is_lab.then_some(LAB_MARKER), &order.common_name)
 }
 
-fn name(common_name: &str, unit: Option<&str>) -> Result<X509Name, ErrorStack> {
+fn name(organisation: Option<&str>, unit: Option<&str>, common_name: &str) -> Result<X509Name, ErrorStack> {
     let mut name = X509Name::builder()?;
-    name.append_entry_by_nid(Nid::ORGANIZATIONNAME, "Hearth lab")?;
+    if let Some(organisation) = organisation {
+        name.append_entry_by_nid(Nid::ORGANIZATIONNAME, organisation)?;
+    }
     if let Some(unit) = unit {
         name.append_entry_by_nid(Nid::ORGANIZATIONALUNITNAME, unit)?;
     }
@@ -316,7 +325,7 @@ fn sign_authority(
 }
 
 fn sign_leaf(order: &LeafOrder, key: &Key, issuer: Option<&X509>, signer: &Key) -> Result<X509, ErrorStack> {
-    let subject = name(&order.common_name, None)?;
+    let subject = name(Some(LAB), None, &order.common_name)?;
     let mut builder = start(subject.as_ref(), issuer, key, order.validity)?;
     if order.defect == Some(Defect::Version1) {
         let mut old = bare(subject.as_ref(), issuer, key, order.validity)?;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::LAB_BITS;
 use super::authority::{Digest, Purpose, Usage, Validity};
 use crate::identity::Identity;
+use crate::url::address_literal;
 
 /// What can be wrong with a certificate as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,10 +126,10 @@ pub struct LeafOrder {
 }
 
 impl LeafOrder {
-    /// The certificate of a H(e)MS.
-    pub fn hems(fqdn: &str) -> Self {
+    /// The certificate of a H(e)MS: a name, or an address, which only an iPAddress meets.
+    pub fn hems(host: &str) -> Self {
         let usages = vec![Usage::DigitalSignature, Usage::KeyEncipherment];
-        Self::new(fqdn, usages, vec![Purpose::ServerAuth])
+        Self::new(host, usages, vec![Purpose::ServerAuth])
     }
 
     /// The certificate of a H(e)NB.
@@ -161,10 +162,11 @@ impl LeafOrder {
     }
 
     fn new(name: &str, usages: Vec<Usage>, purposes: Vec<Purpose>) -> Self {
+        let address = address_literal(name);
         Self {
             common_name: name.to_owned(),
-            dns_names: vec![name.as_bytes().to_vec()],
-            addresses: Vec::new(),
+            dns_names: if address.is_some() { Vec::new() } else { vec![name.as_bytes().to_vec()] },
+            addresses: address.into_iter().collect(),
             digest: Digest::Sha256,
             validity: Validity::lab(Timestamp::now(), 1),
             usages,

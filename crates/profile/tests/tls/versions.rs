@@ -134,29 +134,39 @@ async fn p06_t12_a_stranger_with_another_version_gets_nothing() {
 }
 
 #[tokio::test]
-async fn p02_p06_our_cell_refuses_a_server_with_an_old_version_and_does_not_come_back_lower() {
+async fn p02_p06_t09_our_cell_refuses_a_server_with_an_old_version_and_does_not_come_back_lower() {
     let world = World::new();
+    let connector = world.connector();
     for version in [0x0300_u16, 0x0301] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        // The agent comes again after a while; so does this one, twice.
         let server = tokio::spawn(async move {
-            let (mut tcp, _) = listener.accept().await.unwrap();
-            let (offer, _) = ClientHello::read(&mut tcp).await.unwrap();
-            let [high, low] = version.to_be_bytes();
-            let hello = [&[2, 0, 0, 38, high, low][..], &[6; 32], &[0, 0, 0x2F, 0]].concat();
-            tcp.write_all(&[&[22, high, low, 0, 42][..], &hello].concat()).await.unwrap();
-            let mut rest = Vec::new();
-            tcp.read_to_end(&mut rest).await.ok();
-            (offer.version, rest, listener)
+            let offers = [old(&listener, version).await, old(&listener, version).await];
+            (offers, listener)
         });
-        let refusal = call(&world.connector(), address, HOST).await.unwrap_err();
-        assert_eq!(refusal.reason, Reason::ProtocolVersion);
-        let (offered, rest, listener) = server.await.unwrap();
-        assert_eq!((offered, rest.first()), (0x0303, Some(&21)), "an alert, and no second hello");
-        // A second connection would stand in the queue by now.
-        let second = listener.into_std().unwrap().accept();
-        assert_eq!(second.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "{version:04x}");
+        for _ in 0..2 {
+            let refusal = call(&connector, address, HOST).await.unwrap_err();
+            assert_eq!(refusal.reason, Reason::ProtocolVersion);
+        }
+        let (offers, listener) = server.await.unwrap();
+        assert_eq!(offers, [(0x0303, Some(21)); 2], "an alert, no second hello, and the same hello again");
+        // A third connection would stand in the queue by now.
+        let more = listener.into_std().unwrap().accept();
+        assert_eq!(more.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "{version:04x}");
     }
+}
+
+/// Answers a hello with an old version: the version that was offered, and what came back.
+async fn old(listener: &TcpListener, version: u16) -> (u16, Option<u8>) {
+    let (mut tcp, _) = listener.accept().await.unwrap();
+    let (offer, _) = ClientHello::read(&mut tcp).await.unwrap();
+    let [high, low] = version.to_be_bytes();
+    let hello = [&[2, 0, 0, 38, high, low][..], &[6; 32], &[0, 0, 0x2F, 0]].concat();
+    tcp.write_all(&[&[22, high, low, 0, 42][..], &hello].concat()).await.unwrap();
+    let mut rest = Vec::new();
+    tcp.read_to_end(&mut rest).await.ok();
+    (offer.version, rest.first().copied())
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use profile::{ClockCorrection, Identity, KeyPair, RootCertificate, TrustBundle, pki};
+use profile::{
+    ClockCorrection, Identity, KeyPair, Profile, RootCertificate, StatementError, TrustBundle, pki,
+};
 
 use crate::Answer;
 
@@ -33,12 +35,22 @@ pub(crate) struct Csr {
     /// Whom it is for.
     #[arg(long)]
     name: String,
+    /// The TLS profile that both ends of it speak: it says which keys they take.
+    #[arg(long, default_value = Profile::TS33320.name, value_parser = named)]
+    profile: &'static Profile,
     /// The private key in PEM; made, readable by its owner only, where there is none.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Where the request goes.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+fn named(name: &str) -> Result<&'static Profile, String> {
+    Profile::named(name).ok_or_else(|| {
+        let names: Vec<_> = Profile::ALL.iter().map(|profile| profile.name).collect();
+        format!("a profile is one of {}", names.join(", "))
+    })
 }
 
 /// Who signs.
@@ -107,7 +119,7 @@ pub(crate) fn csr(order: &Csr) -> Answer {
         Role::Listener => pki::LeafOrder::listener(&Identity::parse(&order.name)?),
         Role::Firmware => pki::LeafOrder::firmware(&order.name),
     };
-    pki::request(&wanted, &order.key, &order.out)?;
+    pki::request(&wanted, order.profile, &order.key, &order.out)?;
     println!("{}", order.out.display());
     Ok(true)
 }
@@ -117,16 +129,19 @@ pub(crate) fn bundle(order: &Bundle) -> Answer {
     for file in &order.roots {
         pem.extend(std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?);
     }
+    let roots = RootCertificate::read_all(&pem)?;
+    roots.iter().try_for_each(|root| root.check(&Profile::TS33320))?;
     let now = Timestamp::now();
     let bundle = TrustBundle {
         sequence: order.signer.sequence,
         not_before: now - days(BACK_DAYS),
         not_after: now + days(order.days),
-        roots: RootCertificate::read_all(&pem)?,
+        roots,
     };
     let signed = bundle.seal(&order.signer.pair())?;
     // What cells would not believe is not worth sending: the bundle has to pass their check under one of its roots.
     if let Err(error) = TrustBundle::open(&signed, &pem, now) {
+        is_signers(&error)?;
         eprintln!(
             "hearth: under these roots alone cells would not believe it ({error}); they need one that they trust now"
         );
@@ -134,6 +149,11 @@ pub(crate) fn bundle(order: &Bundle) -> Answer {
     pki::write_statement(&order.signer.out, &signed)?;
     println!("{}", order.signer.out.display());
     Ok(true)
+}
+
+/// A signer that may not sign signs nothing that any cell would believe.
+fn is_signers(error: &StatementError) -> Result<(), StatementError> {
+    if matches!(error, StatementError::Signer(_)) { Err(error.clone()) } else { Ok(()) }
 }
 
 pub(crate) fn correct_clock(order: &CorrectClock) -> Answer {
@@ -147,7 +167,10 @@ pub(crate) fn correct_clock(order: &CorrectClock) -> Answer {
     let cells = order.cell.iter().map(|cell| cell.to_ascii_lowercase()).collect();
     let (sequence, clock_after) = (order.signer.sequence, order.clock_after);
     let correction = ClockCorrection { sequence, clock_after, time, cells };
-    pki::write_statement(&order.signer.out, &correction.seal(&order.signer.pair())?)?;
+    let signed = correction.seal(&order.signer.pair())?;
+    // Which roots the cells trust is not known here; whether the signer may sign is.
+    ClockCorrection::open(&signed, &[], time).err().map_or(Ok(()), |error| is_signers(&error))?;
+    pki::write_statement(&order.signer.out, &signed)?;
     println!("{}", order.signer.out.display());
     Ok(true)
 }
