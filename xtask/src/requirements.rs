@@ -16,7 +16,7 @@ use crate::{Answer, rust};
 pub(crate) const ROWS: &str = "docs/requirements.toml";
 
 /// The sections of the catalogue in reading order: the letter of its rows, and what it is about.
-const SECTIONS: [(char, &str); 16] = [
+const SECTIONS: [(char, &str); 17] = [
     ('P', "The profile clause itself (TS 33.320 8.3.4)"),
     ('T', "TLS beyond the clause"),
     ('A', "Certificates, authentication, revocation"),
@@ -32,6 +32,7 @@ const SECTIONS: [(char, &str); 16] = [
     ('F', "Faults and alarms"),
     ('N', "Performance files"),
     ('W', "Firmware, configuration and log files"),
+    ('O', "What operators need"),
     ('G', "Where the texts leave a gap or contradict"),
 ];
 

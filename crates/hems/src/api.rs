@@ -12,6 +12,7 @@ mod evidence;
 mod identities;
 mod lists;
 mod offer;
+mod place;
 mod pools;
 mod problem;
 mod reason;
@@ -87,6 +88,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/version", get(version::show)),
         ("/api/v1/devices", get(devices::list).post(devices::admit)),
         ("/api/v1/devices/{identity}", get(devices::show)),
+        ("/api/v1/devices/{identity}/place", get(place::show).put(place::put)),
         ("/api/v1/devices/{identity}/calls", get(calls::list).post(calls::queue)),
         ("/api/v1/devices/{identity}/admission", delete(identities::withdraw)),
         ("/api/v1/devices/{identity}/suspicion", delete(identities::clear)),

@@ -34,6 +34,10 @@ pub(crate) const PLMN_LIST: &str = "Device.Services.FAPService.1.CellConfig.LTE.
 /// Where a device finds its H(e)MS.
 pub(crate) const MANAGEMENT_URL: &str = "Device.ManagementServer.URL";
 
+/// Whether it calls by itself.
+pub(crate) const PERIODIC_ENABLE: &str = "Device.ManagementServer.PeriodicInformEnable";
+/// How often, in seconds.
+pub(crate) const PERIODIC_INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
 /// Seconds since the cell's start.
 pub(crate) const UP_TIME: &str = "Device.DeviceInfo.UpTime";
 /// The OUI that the cell shows of itself, which DeviceId repeats. (I-05)

@@ -373,5 +373,13 @@ pub(crate) fn summarise(desired: &Desired, known: &Known, quirks: &Quirks) -> Su
         op_state: text(radio::OP_STATE),
         rf_tx_status: text(radio::RF_TX_STATUS),
         is_in_service: plan::is_in_service(desired, known, quirks),
+        patience: patience(known),
     }
+}
+
+/// How long after an Inform the next one is overdue: one and a half of its intervals.
+fn patience(known: &Known) -> Option<i64> {
+    let is_enabled = known.text(radio::PERIODIC_ENABLE).is_some_and(|text| text == "true" || text == "1");
+    let seconds: i64 = known.text(radio::PERIODIC_INTERVAL)?.parse().ok()?;
+    is_enabled.then(|| seconds.saturating_mul(1_500))
 }

@@ -27,6 +27,7 @@ mod claim;
 mod deployment;
 mod device;
 mod grace;
+mod inventory;
 mod known;
 mod misbehaviour;
 mod pool;

@@ -160,7 +160,8 @@ mod tests {
     fn subject() -> Subject {
         let binding =
             Binding { oui: "00005E".to_owned(), product_class: "C".to_owned(), serial: "1".to_owned() };
-        Subject { identity: Identity::parse("00005e005301.hnb.example").unwrap(), binding }
+        let identity = Identity::parse("00005e005301.hnb.example").unwrap();
+        Subject { identity, binding, place: crate::inventory::Place::default() }
     }
 
     #[test]

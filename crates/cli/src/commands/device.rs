@@ -1,9 +1,13 @@
 //! `hearth device`: the cells, as the H(e)MS knows them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,8 +29,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every device with its state.
-    List,
+    /// The devices with their states: all, or those for which a filter holds.
+    ///
+    /// For instance: hearth device list 'site = "north" AND last_inform < now-1d'
+    List {
+        /// The filter; a word alone looks for identities, serial numbers and sites that begin with it.
+        #[arg(default_value = "")]
+        filter: String,
+    },
     /// One device: what is known with its age, what comes next, what went wrong.
     Show {
         /// The identity in its certificate, such as 00005e005301.hnb.example.
@@ -60,6 +70,20 @@ enum Command {
     Withdraw {
         /// The identity in its certificate.
         identity: String,
+    },
+    /// Say at which site a device stands, and its tags and labels; what is not given is removed.
+    Place {
+        /// The identity in its certificate.
+        identity: String,
+        /// The site's name.
+        #[arg(long)]
+        site: Option<String>,
+        /// A tag; may be repeated.
+        #[arg(long = "tag")]
+        tags: Vec<String>,
+        /// A label, NAME=VALUE; may be repeated.
+        #[arg(long = "label", value_parser = label)]
+        labels: Vec<(String, String)>,
     },
     /// Clear the suspicion that an identity is two cells.
     Clear {
@@ -97,7 +121,7 @@ pub(crate) const COLUMNS: [Column; 13] = [
 pub(crate) async fn run(arguments: Arguments) -> Answer {
     let Arguments { access, output, command } = arguments;
     let answer = match command {
-        Command::List => return list(&access, output).await,
+        Command::List { filter } => return list(&access, output, &filter).await,
         Command::Show { identity } => access.get(&format!("/api/v1/devices/{identity}")).await,
         Command::Admit { identity, oui, product_class, serial } => {
             let body =
@@ -107,6 +131,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         Command::Import { file, strict } => return import(&access, output, &file, strict).await,
         Command::Withdraw { identity } => {
             access.delete(&format!("/api/v1/devices/{identity}/admission")).await
+        }
+        Command::Place { identity, site, tags, labels } => {
+            let labels: BTreeMap<_, _> = labels.into_iter().collect();
+            let body = json!({"site": site, "tags": tags, "labels": labels});
+            access.send(Method::PUT, &format!("/api/v1/devices/{identity}/place"), &body).await
         }
         Command::Clear { identity } => access.delete(&format!("/api/v1/devices/{identity}/suspicion")).await,
         Command::Call { identity, call } => {
@@ -128,13 +157,20 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     }
 }
 
-async fn list(access: &Access, form: Form) -> Answer {
-    let devices = access.list("/api/v1/devices").await?;
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a label is NAME=VALUE, such as rack=7")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+async fn list(access: &Access, form: Form, filter: &str) -> Answer {
+    let filter = utf8_percent_encode(filter, NON_ALPHANUMERIC);
+    let devices = access.list(&format!("/api/v1/devices?filter={filter}")).await?;
     match form {
         Form::Table => {
             let columns: Vec<Column> = COLUMNS
                 .into_iter()
                 .chain([
+                    ("SITE", "site"),
                     ("LAST INFORM", "last_inform"),
                     ("CLONE?", "clone_suspicion"),
                     ("BLOCKED", "blocked"),

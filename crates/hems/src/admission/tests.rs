@@ -31,10 +31,10 @@ async fn i12_the_roster_is_imported_again_only_when_it_changed() {
     let policies = Policies::default();
     assert!(roster.refresh(&store, policies, NOW).await.unwrap());
     assert!(!roster.refresh(&store, policies, NOW).await.unwrap());
-    assert_eq!(store.devices("", 10).await.unwrap().len(), 1);
+    assert_eq!(store.every_device().await.len(), 1);
     std::fs::write(&path, format!("{HEADER}{first}00005e005303.hnb.example,00005e,C,3\n")).unwrap();
     assert!(roster.refresh(&store, policies, NOW).await.unwrap());
-    let devices = store.devices("", 10).await.unwrap();
+    let devices = store.every_device().await;
     assert_eq!(devices.len(), 2);
     assert_eq!(devices[1].oui.as_deref(), Some("00005E"));
 }
@@ -75,7 +75,7 @@ async fn i12_a_strict_import_is_whole_or_nothing() {
         let summary = take(&store, &format!("{good}{bad}"), true).await;
         assert_eq!(summary.errors.len() + summary.conflicts.len(), 1, "{bad} {summary:?}");
         assert_eq!((summary.admitted, summary.stopped.len()), (0, 0), "{bad}");
-        assert!(store.devices("", 10).await.unwrap().is_empty(), "{bad}");
+        assert!(store.every_device().await.is_empty(), "{bad}");
     }
     assert_eq!(take(&store, good, true).await.admitted, 2);
     assert_eq!(take(&store, good, true).await.same, 2);
@@ -87,7 +87,7 @@ async fn i01_an_eui_48_and_the_eui_64_made_from_it_are_two_devices() {
     let store = store(&folder).await;
     let lines = "00005e005301.hnb.example,00005E,C,1\n00005efffe005301.hnb.example,00005E,C,2\n";
     assert_eq!(take(&store, lines, true).await.admitted, 2);
-    assert_eq!(store.devices("", 10).await.unwrap().len(), 2);
+    assert_eq!(store.every_device().await.len(), 2);
 }
 
 #[tokio::test]

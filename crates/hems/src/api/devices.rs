@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Path, Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
     http::StatusCode,
 };
 use profile::Identity;
@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, json, time};
 use crate::{
-    admission, desire, plan, quirk,
+    admission, desire,
+    filter::{Facts, Filter, State},
+    inventory::{self, Device, ListError, Place},
+    plan, quirk,
     session::Outcome,
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
@@ -21,6 +24,8 @@ use crate::{
 pub(super) struct DeviceView {
     identity: String,
     state: &'static str,
+    #[serde(flatten)]
+    place: Place,
     oui: Option<String>,
     product_class: Option<String>,
     serial: Option<String>,
@@ -121,10 +126,13 @@ pub(super) struct NewDevice {
 }
 
 impl DeviceView {
-    fn of(api: &Api, row: DeviceRow) -> Self {
+    fn of(api: &Api, device: Device) -> Self {
+        let state = device.state(api.hems.now()).map_or("", State::name);
+        let Device { row, place } = device;
         let boolean = |text: &Option<String>| text.as_deref().map(|text| text == "true" || text == "1");
         Self {
-            state: state(&row),
+            state,
+            place,
             blocked: evidence::blocked(api, &row),
             clock_offset: row
                 .cell_clock
@@ -155,16 +163,6 @@ impl DeviceView {
     }
 }
 
-fn state(row: &DeviceRow) -> &'static str {
-    match row.state.as_str() {
-        _ if row.is_disputed => "disputed",
-        "admitted" if row.is_in_service => "in_service",
-        "admitted" if row.last_inform_at.is_some() => "provisioning",
-        "admitted" => "admitted",
-        _ => "quarantined",
-    }
-}
-
 fn in_service_after(row: &DeviceRow) -> Option<f64> {
     let ms = u32::try_from(row.in_service_at?.checked_sub(row.provisioning_since?)?).ok()?;
     Some(f64::from(ms) / 1000.0)
@@ -177,21 +175,35 @@ pub(super) async fn find(api: &Api, identity: &str) -> Result<DeviceRow, Problem
     api.hems.store.device(identity.as_str()).await?.ok_or_else(unknown)
 }
 
-/// Lists devices by identity.
+/// Which devices to list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    filter: String,
+    limit: Option<u32>,
+    page_token: Option<String>,
+}
+
+/// Lists the devices for which a filter holds.
 pub(super) async fn list(
-    State(api): State<Api>,
-    paging: Result<Query<Paging>, QueryRejection>,
+    Extracted(api): Extracted<Api>,
+    query: Result<Query<Which>, QueryRejection>,
 ) -> Answer<Page<DeviceView>> {
-    let Query(paging) = paging?;
-    let after = paging.page_token.as_deref().unwrap_or_default();
-    let rows = api.hems.store.devices(after, paging.limit()).await?;
-    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
-    let next_page_token = rows.last().filter(|_| is_full).map(|row| row.identity.clone());
-    Ok(Json(Page { items: rows.into_iter().map(|row| DeviceView::of(&api, row)).collect(), next_page_token }))
+    let Query(Which { filter, limit, page_token }) = query?;
+    let filter = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    let limit = Paging { limit, ..Paging::default() }.limit() as usize;
+    let (store, now) = (&api.hems.store, api.hems.now());
+    let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
+    let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
+    Ok(Json(Page { items, next_page_token: page.next }))
 }
 
 /// Shows one device.
-pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -> Answer<DeviceDetail> {
+pub(super) async fn show(
+    Extracted(api): Extracted<Api>,
+    Path(identity): Path<String>,
+) -> Answer<DeviceDetail> {
     let row = find(&api, &identity).await?;
     let store = &api.hems.store;
     let remembered = store.remembered(&row.identity).await?;
@@ -214,7 +226,7 @@ pub(super) async fn show(State(api): State<Api>, Path(identity): Path<String>) -
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
         reports: reports.into_iter().map(ReportView::from).collect(),
-        device: DeviceView::of(&api, row),
+        device: DeviceView::of(&api, Device::of(row)?),
     };
     Ok(Json(detail))
 }
@@ -249,7 +261,7 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
     };
     let quirks = quirk::of(&api.hems.quirks, &binding, &remembered.known);
     let names = quirks.names().map(str::to_owned).collect();
-    let subject = Subject { identity, binding };
+    let subject = Subject { identity, binding, place: row.place()? };
     let Some(desired) = desire::preview(&api.hems.store, &subject).await? else {
         let next_step = Some(serde_json::json!({"step": "Draw"}));
         return Ok(Outlook { quirks: names, next_step, ..Outlook::default() });
@@ -260,6 +272,15 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
         serde_json::json!({"step": step.name(), "call": call})
     });
     Ok(Outlook { quirks: names, left_out, next_step })
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Store(error) => error.into(),
+            ListError::Unindexed(_) | ListError::Token => Self::invalid(error.to_string()),
+        }
+    }
 }
 
 impl From<ReportRow> for ReportView {
@@ -288,7 +309,7 @@ impl From<FaultRow> for FaultView {
 
 /// Admits one device.
 pub(super) async fn admit(
-    State(api): State<Api>,
+    Extracted(api): Extracted<Api>,
     body: Result<Json<NewDevice>, JsonRejection>,
 ) -> Result<(StatusCode, Json<DeviceView>), Problem> {
     let Json(new) = body?;
@@ -308,5 +329,5 @@ pub(super) async fn admit(
         return Err(Problem::conflict(&admission::contradiction(outcome)));
     }
     let status = if *outcome == Admission::New { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(DeviceView::of(&api, find(&api, identity.as_str()).await?))))
+    Ok((status, Json(DeviceView::of(&api, Device::of(find(&api, identity.as_str()).await?)?))))
 }

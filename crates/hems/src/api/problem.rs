@@ -71,6 +71,12 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// Somebody else changed it since it was read.
+    pub(super) fn changed() -> Self {
+        let detail = "somebody changed it since you read it; read it again";
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed", detail)
+    }
+
     /// There is too much of it already.
     pub(super) fn too_many(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail)

@@ -69,15 +69,14 @@ impl Session {
 
     async fn hear_inform(&mut self, hems: &Hems, inform: Inform) -> Result<Answer, SessionError> {
         let identity = self.caller.peer.identity.clone();
-        let binding = match identity::standing(hems, &identity).await? {
-            Standing::Admitted(binding) => binding,
+        let subject = match identity::standing(hems, &identity).await? {
+            Standing::Admitted(subject) => subject,
             Standing::Disputed(rivals) => return Ok(Err(self.disputed(hems, &rivals))),
             Standing::Unknown => return self.quarantine(hems, &inform).await,
         };
-        if let Some(fault) = self.objection(hems, &binding, &inform).await? {
+        if let Some(fault) = self.objection(hems, &subject.binding, &inform).await? {
             return Ok(Err(fault));
         }
-        let subject = Subject { identity, binding };
         let device = Device::informed(hems, subject, &inform).await?;
         if let Some(version) = device.device.quirks.speaks() {
             self.protocol.speak(version);

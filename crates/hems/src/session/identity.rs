@@ -18,7 +18,8 @@ use crate::{
     blocks::{Kind, Rule},
     clones::{self, Sighting},
     radio, refusal,
-    store::{Binding, BlockRow, DeviceRow, SessionRow, StoreError, Traces},
+    store::{Binding, BlockRow, SessionRow, StoreError, Traces},
+    template::Subject,
 };
 
 /// Characters kept of any text in a DeviceId. (H-27)
@@ -26,8 +27,8 @@ const TEXT_MAX: usize = 64;
 
 /// What admission says of an identity.
 pub(super) enum Standing {
-    /// It is bound to this DeviceId.
-    Admitted(Binding),
+    /// It is bound to a DeviceId.
+    Admitted(Subject),
     /// These were admitted with the same DeviceId: nobody knows which it is.
     Disputed(Vec<String>),
     /// Nobody admitted it.
@@ -56,7 +57,8 @@ async fn known(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError>
     if row.is_disputed {
         return Ok(Standing::Disputed(hems.store.rivals(identity.as_str()).await?));
     }
-    Ok(DeviceRow::binding(&row).map_or(Standing::Unknown, Standing::Admitted))
+    let Some(binding) = row.binding() else { return Ok(Standing::Unknown) };
+    Ok(Standing::Admitted(Subject { identity: identity.clone(), binding, place: row.place()? }))
 }
 
 impl Session {

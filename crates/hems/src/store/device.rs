@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::{Binding, Opening, Store, StoreError, Tx, ms};
-use crate::trust::CellClock;
+use crate::{inventory::Place, trust::CellClock};
 
 /// Quarantined identities kept: each needed a certificate of a trusted CA, so more is an attack or a mistake.
 const QUARANTINED_MAX: i64 = 10_000;
@@ -44,6 +44,15 @@ pub(crate) struct DeviceRow {
     pub(crate) suspicion: Option<String>,
     /// Whether another identity was admitted with its DeviceId.
     pub(crate) is_disputed: bool,
+    /// Whether a block names its identity.
+    pub(crate) is_blocked: bool,
+    pub(crate) site: Option<String>,
+    /// JSON.
+    pub(crate) tags: String,
+    /// JSON.
+    pub(crate) labels: String,
+    /// When its next Inform is overdue.
+    pub(crate) due_at: Option<i64>,
 }
 
 /// Every device with what stands beside it, and the end of the query.
@@ -51,7 +60,8 @@ macro_rules! devices {
     ($end:literal) => {
         concat!(
             "SELECT device.*, suspicion.kind AS suspicion, EXISTS \
-             (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed \
+             (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed, EXISTS \
+             (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) AS is_blocked \
              FROM device LEFT JOIN suspicion ON suspicion.identity = device.identity ",
             $end
         )
@@ -62,6 +72,12 @@ impl DeviceRow {
     /// The binding, where the device is admitted and no other was with the same.
     pub(crate) fn binding(&self) -> Option<Binding> {
         self.bound_to().filter(|_| self.state == "admitted" && !self.is_disputed)
+    }
+
+    /// Where it stands and what it is called.
+    pub(crate) fn place(&self) -> Result<Place, StoreError> {
+        let (tags, labels) = (super::parse("tags", &self.tags)?, super::parse("labels", &self.labels)?);
+        Ok(Place { site: self.site.clone(), tags, labels })
     }
 
     /// What it was admitted as, disputed or not.
@@ -85,6 +101,8 @@ pub(crate) struct Summary {
     pub(crate) op_state: Option<String>,
     pub(crate) rf_tx_status: Option<String>,
     pub(crate) is_in_service: bool,
+    /// Milliseconds until its next Inform is overdue.
+    pub(crate) patience: Option<i64>,
 }
 
 impl Store {
@@ -92,12 +110,6 @@ impl Store {
     pub(crate) async fn device(&self, identity: &str) -> Result<Option<DeviceRow>, StoreError> {
         let query = sqlx::query_as(devices!("WHERE device.identity = $1")).bind(identity);
         Ok(query.fetch_optional(&self.reads).await?)
-    }
-
-    /// Devices after an identity, in order.
-    pub(crate) async fn devices(&self, after: &str, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = sqlx::query_as(devices!("WHERE device.identity > $1 ORDER BY device.identity LIMIT $2"));
-        Ok(query.bind(after).bind(limit).fetch_all(&self.reads).await?)
     }
 
     /// Devices whose certificate ends before a time, the nearest end first.
@@ -228,7 +240,7 @@ pub(super) async fn summarise(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE device SET software = $2, plmn = $3, tac = $4, pci = $5, admin_state = $6, op_state = $7, \
-         rf_tx_status = $8, is_in_service = $9, \
+         rf_tx_status = $8, is_in_service = $9, due_at = $10 + $11, \
          in_service_at = CASE WHEN $9 <> 0 THEN COALESCE(in_service_at, $10) ELSE in_service_at END \
          WHERE identity = $1",
     )
@@ -242,6 +254,7 @@ pub(super) async fn summarise(
     .bind(&summary.rf_tx_status)
     .bind(i64::from(summary.is_in_service))
     .bind(now)
+    .bind(summary.patience)
     .execute(tx)
     .await?;
     Ok(())

@@ -83,7 +83,7 @@ async fn i07_a_binding_is_written_once_and_belongs_to_one_identity() {
     use Admission::{ClaimedTwice, New, OtherBinding, Same};
     let other = ClaimedTwice(vec![identity(1).to_string()]);
     assert_eq!(outcomes, [New, Same, OtherBinding(binding("S1")), other]);
-    let rows = store.devices("", 10).await.unwrap();
+    let rows = store.every_device().await;
     assert!(
         rows.len() == 2 && rows.iter().all(|row| row.is_disputed && row.binding().is_none()),
         "{rows:#?}"

@@ -1,56 +1,33 @@
-//! Which devices a template is for: `field = "value" AND …`; empty is all of them.
+//! Which devices a template is for: a filter over what a device is, not over how it is doing. (decision 14)
 //!
-//! The grammar is the smallest part of the one filter language (decision 14): equality and AND. Values are
-//! compared without regard to letter case, as identities and OUIs are.
+//! What a template sets must not change whom it is for, and neither must the time of day: a device would swing
+//! between two configurations. So a selector asks only for fields that the table of fields marks so.
 
-use std::fmt;
-
+use jiff::Timestamp;
 use profile::Identity;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Binding;
+use crate::{
+    filter::{Facts, Field, Filter, FilterError, Flag, Moment, State, Text},
+    inventory::Place,
+    store::Binding,
+};
 
-/// Characters of a selector: more fields than there are do not help anybody.
-const CHARS_MAX: usize = 1024;
-
-/// What a selector may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Identity,
-    Realm,
-    Oui,
-    ProductClass,
-    Serial,
-}
-
-/// Field names as they are written.
-const FIELDS: [(&str, Field); 5] = [
-    ("identity", Field::Identity),
-    ("realm", Field::Realm),
-    ("oui", Field::Oui),
-    ("product_class", Field::ProductClass),
-    ("serial", Field::Serial),
-];
-
-/// A parsed selector.
+/// A filter that may choose devices for a template; empty is all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Selector {
-    terms: Vec<(Field, String)>,
-}
+pub(crate) struct Selector(Filter);
 
 /// Why a text is no selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SelectorError {
-    /// No such field.
-    #[error("the selector has no field `{0}`; it has identity, realm, oui, product_class and serial")]
-    Field(String),
-    /// Something else where the grammar has a token.
-    #[error("the selector needs {0} at `{1}`; an example: realm = \"hnb.example\" AND oui = \"00005E\"")]
-    Needs(&'static str, String),
-    /// Too long to be meant.
-    #[error("the selector is longer than {CHARS_MAX} characters")]
-    TooLong,
+    #[error("the selector: {0}")]
+    Filter(#[from] FilterError),
+    #[error(
+        "the selector asks for `{term}`, which changes while a device is managed; it may ask for {}",
+        Field::names(Field::selects)
+    )]
+    Unsteady { term: String },
 }
 
 /// What a selector is asked about.
@@ -58,69 +35,46 @@ pub(crate) enum SelectorError {
 pub(crate) struct Subject {
     pub(crate) identity: Identity,
     pub(crate) binding: Binding,
+    pub(crate) place: Place,
 }
 
 impl Selector {
     /// Whether it selects this device.
     pub(crate) fn selects(&self, subject: &Subject) -> bool {
-        self.terms.iter().all(|(field, value)| field.of(subject).eq_ignore_ascii_case(value))
-    }
-
-    fn parse(text: &str) -> Result<Self, SelectorError> {
-        if text.len() > CHARS_MAX {
-            return Err(SelectorError::TooLong);
-        }
-        let mut terms = Vec::new();
-        let mut rest = text.trim();
-        while !rest.is_empty() {
-            let (term, after) = parse_term(rest)?;
-            terms.push(term);
-            rest = match after.split_at_checked(3) {
-                Some((and, more)) if and.eq_ignore_ascii_case("and") && !more.trim().is_empty() => {
-                    more.trim_start()
-                }
-                _ if after.is_empty() => after,
-                _ => return Err(SelectorError::Needs("AND and another term", shown(after))),
-            };
-        }
-        Ok(Self { terms })
+        self.0.holds(subject, Timestamp::UNIX_EPOCH)
     }
 }
 
-fn parse_term(text: &str) -> Result<((Field, String), &str), SelectorError> {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
-    let (word, rest) = text.split_at(end);
-    let field = FIELDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, field)| *field);
-    let field = field.ok_or_else(|| SelectorError::Field(shown(word)))?;
-    let rest = expect(rest, '=', "`=`")?;
-    let rest = expect(rest, '"', "a value in double quotes")?;
-    let (value, rest) =
-        rest.split_once('"').ok_or_else(|| SelectorError::Needs("a closing quote", shown(rest)))?;
-    Ok(((field, value.to_owned()), rest.trim_start()))
-}
-
-fn expect<'t>(text: &'t str, token: char, name: &'static str) -> Result<&'t str, SelectorError> {
-    let trimmed = text.trim_start();
-    trimmed.strip_prefix(token).ok_or_else(|| SelectorError::Needs(name, shown(trimmed)))
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(24).collect()
-}
-
-impl Field {
-    fn of(self, subject: &Subject) -> &str {
-        match self {
-            Self::Identity => subject.identity.as_str(),
-            Self::Realm => subject.identity.realm(),
-            Self::Oui => &subject.binding.oui,
-            Self::ProductClass => &subject.binding.product_class,
-            Self::Serial => &subject.binding.serial,
+impl Facts for Subject {
+    fn texts(&self, field: Text) -> Vec<&str> {
+        match field {
+            Text::Identity => vec![self.identity.as_str()],
+            Text::Realm => vec![self.identity.realm()],
+            Text::Oui => vec![&self.binding.oui],
+            Text::ProductClass => vec![&self.binding.product_class],
+            Text::Serial => vec![&self.binding.serial],
+            Text::Site => self.place.site.as_deref().into_iter().collect(),
+            Text::Tag => self.place.tags.iter().map(String::as_str).collect(),
+            Text::Software | Text::Plmn | Text::Tac | Text::Pci | Text::TlsVersion | Text::Suite => {
+                Vec::new()
+            }
         }
     }
 
-    fn name(self) -> &'static str {
-        FIELDS.iter().find(|(_, field)| *field == self).map_or("", |(name, _)| name)
+    fn label(&self, name: &str) -> Option<&str> {
+        self.place.labels.get(name).map(String::as_str)
+    }
+
+    fn flag(&self, _: Flag) -> Option<bool> {
+        None
+    }
+
+    fn time(&self, _: Moment) -> Option<i64> {
+        None
+    }
+
+    fn state(&self, _: Timestamp) -> Option<State> {
+        None
     }
 }
 
@@ -128,23 +82,17 @@ impl TryFrom<String> for Selector {
     type Error = SelectorError;
 
     fn try_from(text: String) -> Result<Self, SelectorError> {
-        Self::parse(&text)
+        let filter = Filter::parse(&text)?;
+        match filter.terms().into_iter().find(|term| !term.question.field().selects()) {
+            Some(term) => Err(SelectorError::Unsteady { term: term.to_string() }),
+            None => Ok(Self(filter)),
+        }
     }
 }
 
 impl From<Selector> for String {
     fn from(selector: Selector) -> Self {
-        selector.to_string()
-    }
-}
-
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (field, value)) in self.terms.iter().enumerate() {
-            let and = if index == 0 { "" } else { " AND " };
-            write!(f, "{and}{} = \"{value}\"", field.name())?;
-        }
-        Ok(())
+        selector.0.to_string()
     }
 }
 
@@ -158,40 +106,39 @@ mod tests {
             product_class: "SimulatedCell".to_owned(),
             serial: "S1".to_owned(),
         };
-        Subject { identity: Identity::parse("00005e005301.hnb.example").unwrap(), binding }
+        let place =
+            serde_json::from_str(r#"{"site": "North", "tags": ["lab"], "labels": {"rack": "7"}}"#).unwrap();
+        Subject { identity: Identity::parse("00005e005301.hnb.example").unwrap(), binding, place }
     }
 
-    fn selects(text: &str) -> bool {
-        Selector::parse(text).unwrap().selects(&subject())
-    }
-
-    #[test]
-    fn a_selector_selects_by_equality_and_and() {
-        assert!(selects(""));
-        assert!(selects("realm = \"HNB.example\""));
-        assert!(selects("realm=\"hnb.example\" AND oui = \"00005e\" and serial=\"S1\""));
-        assert!(!selects("realm = \"hnb.example\" AND serial = \"S2\""));
+    fn selector(text: &str) -> Result<Selector, String> {
+        Selector::try_from(text.to_owned()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_selector_that_is_none_says_why() {
+    fn a_selector_selects_by_what_a_device_is() {
         for (text, expected) in [
-            ("colour = \"red\"", "no field `colour`"),
-            ("realm \"x\"", "needs `=`"),
-            ("realm = x", "value in double quotes"),
-            ("realm = \"x", "closing quote"),
-            ("realm = \"x\" oui = \"y\"", "AND and another term"),
-            ("realm = \"x\" AND", "AND and another term"),
+            ("", true),
+            ("realm = \"HNB.example\"", true),
+            ("realm=\"hnb.example\" AND oui = \"00005e\" and serial=\"S1\"", true),
+            ("serial : s OR oui = x", true),
+            ("site = north AND tag = lab AND label.rack = 7", true),
+            ("tag = field", false),
+            ("realm = \"hnb.example\" AND NOT serial = \"S1\"", false),
         ] {
-            let message = Selector::parse(text).unwrap_err().to_string();
-            assert!(message.contains(expected), "{text}: {message}");
+            assert_eq!(selector(text).unwrap().selects(&subject()), expected, "{text}");
         }
     }
 
     #[test]
-    fn a_selector_is_written_as_it_is_read() {
-        let selector = Selector::parse("serial=\"a\"   and oui=\"b\"").unwrap();
-        assert_eq!(selector.to_string(), "serial = \"a\" AND oui = \"b\"");
-        assert_eq!(Selector::parse(&selector.to_string()), Ok(selector));
+    fn a_selector_asks_for_nothing_that_moves() {
+        for text in ["in_service = true", "last_inform < now-1d", "oui = x AND NOT pci = 5", "software = 2"] {
+            let message = selector(text).unwrap_err();
+            assert!(
+                message.contains("changes while a device is managed; it may ask for identity"),
+                "{message}"
+            );
+        }
+        assert!(selector("colour = red").unwrap_err().contains("the selector: a filter has no field"));
     }
 }

@@ -178,3 +178,72 @@ async fn a_cell_whose_new_rows_hold_factory_keys_comes_into_service() {
     assert_eq!(called.iter().filter(|name| **name == "AddObject").count(), 1, "{called:?}");
     assert_eq!(world.get(&format!("/api/v1/devices/{}", identity(1))).await["in_service"], true);
 }
+
+/// Three devices that never called: the first two at a site, with tags and labels.
+async fn placed() -> World {
+    let world = World::new().await;
+    let row = |number| json!({"identity": identity(number), "oui": "00005E", "product_class": "C", "serial": serial(number)});
+    let list = json!([row(1), row(2), row(3)]).to_string();
+    assert_eq!(world.upload(Method::POST, "/api/v1/identities", list).await.0, StatusCode::OK);
+    for number in [1, 2] {
+        let place = json!({"site": "North", "tags": ["lab"], "labels": {"rack": number.to_string()}});
+        world.put(&format!("/api/v1/devices/{}/place", identity(number)), place).await;
+    }
+    world
+}
+
+#[tokio::test]
+async fn o01_devices_are_found_by_site_tag_and_label() {
+    let world = placed().await;
+    let (one, two, three) = (identity(1), identity(2), identity(3));
+    for (filter, expected) in [
+        ("site%20%3D%20north", vec![&one, &two]),
+        ("label.rack%20%3D%202", vec![&two]),
+        ("state%20%3D%20never%20AND%20NOT%20tag%20%3D%20lab", vec![&three]),
+        ("serial%20%3A%2000005E005303", vec![&three]),
+    ] {
+        let list = world.get(&format!("/api/v1/devices?filter={filter}")).await;
+        let found: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| &item["identity"]).collect();
+        assert_eq!(found, expected, "{filter}");
+    }
+    let first = world.get("/api/v1/devices?filter=tag%20%3D%20lab&limit=1").await;
+    let token = first["next_page_token"].as_str().unwrap();
+    let second =
+        world.get(&format!("/api/v1/devices?filter=tag%20%3D%20lab&limit=1&page_token={token}")).await;
+    assert_eq!(second["items"][0]["labels"], json!({"rack": "2"}));
+    assert_eq!(second["next_page_token"], json!(null));
+}
+
+#[tokio::test]
+async fn o01_a_filter_that_is_none_or_would_read_everything_is_refused_with_the_reason() {
+    let world = placed().await;
+    for (query, expected) in [
+        ("filter=colour%20%3D%20red", "no field `colour`"),
+        ("filter=suite%20%3D%20x", "would read every device"),
+        ("page_token=zz", "page token"),
+    ] {
+        let (status, problem) = world.ask(Method::GET, &format!("/api/v1/devices?{query}"), None).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(expected), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn o02_a_place_is_changed_by_whoever_read_it_last() {
+    let world = placed().await;
+    let path = format!("/api/v1/devices/{}/place", identity(1));
+    let (status, tag, place) = world.request(Method::GET, &path, None, String::new()).await;
+    assert_eq!((status, &place["site"]), (StatusCode::OK, &json!("North")));
+    let moved = json!({"site": "South", "tags": ["field"]}).to_string();
+    let (status, other, _) = world.request(Method::PUT, &path, tag.as_deref(), moved.clone()).await;
+    assert_eq!((status, other == tag), (StatusCode::OK, false));
+    let (status, _, problem) = world.request(Method::PUT, &path, tag.as_deref(), moved).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed")));
+    let list = world.get("/api/v1/devices?filter=site%20%3D%20south").await;
+    assert_eq!(list["items"][0]["tags"], json!(["field"]));
+    let wrong = json!({"site": "", "tags": ["A b"], "labels": {"x": "\u{7}"}}).to_string();
+    let (status, _, problem) = world.request(Method::PUT, &path, None, wrong).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let places: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["place"]).collect();
+    assert_eq!(places, ["site", "tags", "labels"]);
+}

@@ -91,7 +91,7 @@ async fn i06_a_serial_that_changed_under_the_same_certificate_is_shown_on_it_and
         "the same certificate"
     );
     assert_eq!(rightful["claimed_by"][0]["identity"], identity(1));
-    assert_eq!(rightful["state"], "admitted", "what a stranger says stops nobody");
+    assert_eq!(rightful["state"], "never", "what a stranger says stops nobody");
 }
 
 #[tokio::test]

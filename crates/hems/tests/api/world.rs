@@ -172,6 +172,18 @@ impl World {
 
     /// Sends any text.
     pub(crate) async fn upload(&self, method: Method, path: &str, body: String) -> (StatusCode, Value) {
+        let (status, _, value) = self.request(method, path, None, body).await;
+        (status, value)
+    }
+
+    /// Asks for a change of what `if_match` names, and gives the tag of what is there then too.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        if_match: Option<&str>,
+        body: String,
+    ) -> (StatusCode, Option<String>, Value) {
         let tcp = TcpStream::connect(self.api).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await.unwrap();
         tokio::spawn(connection);
@@ -180,14 +192,18 @@ impl World {
             .uri(path)
             .header("host", "localhost")
             .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .unwrap();
+            .header("content-type", "application/json");
+        let request = match if_match {
+            Some(tag) => request.header("if-match", tag),
+            None => request,
+        };
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let response = sender.send_request(request).await.unwrap();
         let status = response.status();
+        let tag = response.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        (status, value)
+        (status, tag, value)
     }
 
     /// Gets what must be there.

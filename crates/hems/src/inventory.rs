@@ -1,0 +1,329 @@
+//! The list of devices: pages of what a filter means, and what operators say of a device.
+//!
+//! ```text
+//!  filter ──▶ walks ──▶ store: the next devices along an index ──▶ filter again ──▶ page
+//!                          ▲                                                         │
+//!                          └───────────── position, as an opaque token ◀─────────────┘
+//! ```
+//!
+//! The store finds devices, the filter alone decides: a list and a template's selector cannot disagree. A page looks
+//! at a bounded number of devices, so it may be shorter than asked for, or empty, and still have a next one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    filter::{Facts, Filter, Flag, Moment, Question, State, Term, Test, Text, Unindexed, Walk},
+    store::{DeviceRow, Store, StoreError},
+    template::{Complaint, is_name},
+};
+
+/// Devices that one page looks at: a few milliseconds.
+const STEPS: usize = 1_000;
+/// How long after its Inform was due a device counts as lost, in milliseconds: somebody should look the next day.
+pub(crate) const LOST_AFTER: i64 = 24 * 3_600_000;
+/// Tags or labels of one device.
+const WORDS_MAX: usize = 64;
+/// Characters of a site's name or a label's value.
+const TEXT_MAX: usize = 128;
+
+const TEXT_RULE: &str = "1 to 128 characters without control characters";
+const NAME_RULE: &str = "a name has 1 to 64 of a-z, 0-9, - and _";
+
+/// Where a device stands and what operators call it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    #[serde(default)]
+    pub(crate) site: Option<String>,
+    #[serde(default)]
+    pub(crate) tags: BTreeSet<String>,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// A device of the list.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub(crate) row: DeviceRow,
+    pub(crate) place: Place,
+}
+
+/// Where a page ends and the next one begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Which of the filter's walks.
+    walk: usize,
+    /// The last device's value in the index, where that has many.
+    pub(crate) key: Option<Key>,
+    /// The last device.
+    pub(crate) identity: String,
+}
+
+/// A value in an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Text(String),
+    Number(i64),
+}
+
+/// Devices, and where to go on.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) devices: Vec<Device>,
+    pub(crate) next: Option<String>,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListError {
+    #[error(transparent)]
+    Unindexed(#[from] Unindexed),
+    #[error("the page token is none, or of another filter; begin with the first page")]
+    Token,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A page while it is read.
+struct Reading<'f> {
+    filter: &'f Filter,
+    walks: Vec<Walk>,
+    now: Timestamp,
+    limit: usize,
+    at: Position,
+    /// Devices that may still be looked at.
+    left: usize,
+    devices: Vec<Device>,
+}
+
+/// One page of the devices for which a filter holds.
+pub(crate) async fn page(
+    store: &Store,
+    filter: &Filter,
+    token: Option<&str>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page, ListError> {
+    let walks = filter.walks()?;
+    let at = match token {
+        Some(token) => Position::read(token, filter).ok_or(ListError::Token)?,
+        None => Position::default(),
+    };
+    let mut reading = Reading { filter, walks, now, limit, at, left: STEPS, devices: Vec::new() };
+    while let Some(walk) = reading.walks.get(reading.at.walk).cloned() {
+        if reading.is_over() {
+            return Ok(Page { next: Some(reading.at.token(filter)), devices: reading.devices });
+        }
+        let steps = reading.steps();
+        let met = store.walk(walk.as_ref(), &reading.at, steps, now).await?;
+        reading.take(met, walk.as_ref(), steps)?;
+    }
+    Ok(Page { devices: reading.devices, next: None })
+}
+
+impl Reading<'_> {
+    fn is_over(&self) -> bool {
+        self.devices.len() >= self.limit || self.left == 0
+    }
+
+    /// How far to look: where every device met is shown, one further than the page, to know whether it is the last.
+    fn steps(&self) -> usize {
+        let is_shown = matches!(self.filter, Filter::Term(_)) || *self.filter == Filter::default();
+        let wanted = self.limit.saturating_sub(self.devices.len()).saturating_add(1);
+        if is_shown { wanted.min(self.left) } else { self.left }
+    }
+
+    /// Takes what the walk met, up to the end of the page.
+    fn take(&mut self, met: Vec<DeviceRow>, walk: Option<&Term>, steps: usize) -> Result<(), StoreError> {
+        let is_last = met.len() < steps;
+        for row in met {
+            if self.is_over() {
+                return Ok(());
+            }
+            let device = Device::of(row)?;
+            self.left -= 1;
+            self.at.key = walk.and_then(|term| device.key(term));
+            self.at.identity.clone_from(&device.row.identity);
+            if self.is_of_this_walk(&device) && self.filter.holds(&device, self.now) {
+                self.devices.push(device);
+            }
+        }
+        if is_last {
+            self.at = Position { walk: self.at.walk + 1, ..Position::default() };
+        }
+        Ok(())
+    }
+
+    /// Several walks may meet a device; the first whose comparison holds shows it.
+    fn is_of_this_walk(&self, device: &Device) -> bool {
+        let holds = |walk: &Walk| walk.as_ref().is_none_or(|term| term.holds(device, self.now));
+        self.walks.iter().position(holds) == Some(self.at.walk)
+    }
+}
+
+impl Device {
+    /// Reads what stands in a row as JSON.
+    pub(crate) fn of(row: DeviceRow) -> Result<Self, StoreError> {
+        let place = row.place()?;
+        Ok(Self { row, place })
+    }
+
+    /// Where it stands in the index of a comparison; nothing where that leaves the identity alone.
+    fn key(&self, term: &Term) -> Option<Key> {
+        let folded = |text: &str| Key::Text(text.to_ascii_lowercase());
+        match &term.question {
+            Question::Text(field, wanted) if term.test == Test::Begins => {
+                let texts = self.texts(*field).into_iter().map(str::to_ascii_lowercase);
+                texts.filter(|text| text.starts_with(wanted)).min().map(Key::Text)
+            }
+            Question::Label(name, _) if term.test == Test::Begins => self.label(name).map(folded),
+            Question::Time(field, _) => self.time(*field).map(Key::Number),
+            Question::State(State::Late | State::Lost) => self.row.due_at.map(Key::Number),
+            Question::Text(..) | Question::Label(..) | Question::Flag(..) | Question::State(_) => None,
+        }
+    }
+}
+
+impl Facts for Device {
+    fn texts(&self, field: Text) -> Vec<&str> {
+        let row = &self.row;
+        match field {
+            Text::Identity => vec![&row.identity],
+            Text::Realm => row.identity.split_once('.').map(|(_, realm)| realm).into_iter().collect(),
+            Text::Oui => listed(row.oui.as_ref()),
+            Text::ProductClass => listed(row.product_class.as_ref()),
+            Text::Serial => listed(row.serial.as_ref()),
+            Text::Software => listed(row.software.as_ref()),
+            Text::Tac => listed(row.tac.as_ref()),
+            Text::Pci => listed(row.pci.as_ref()),
+            Text::TlsVersion => listed(row.tls_version.as_ref()),
+            Text::Suite => listed(row.suite.as_ref()),
+            Text::Plmn => row.plmn.iter().flat_map(|list| list.split(',')).collect(),
+            Text::Site => listed(self.place.site.as_ref()),
+            Text::Tag => self.place.tags.iter().map(String::as_str).collect(),
+        }
+    }
+
+    fn label(&self, name: &str) -> Option<&str> {
+        self.place.labels.get(name).map(String::as_str)
+    }
+
+    fn flag(&self, field: Flag) -> Option<bool> {
+        let text = match field {
+            Flag::InService => return (self.row.state == "admitted").then_some(self.row.is_in_service),
+            Flag::AdminState => &self.row.admin_state,
+            Flag::OpState => &self.row.op_state,
+            Flag::RfTxStatus => &self.row.rf_tx_status,
+        };
+        text.as_deref().map(|text| text == "true" || text == "1")
+    }
+
+    fn time(&self, field: Moment) -> Option<i64> {
+        match field {
+            Moment::FirstSeen => Some(self.row.first_seen_at),
+            Moment::LastInform => self.row.last_inform_at,
+            Moment::CertificateNotAfter => self.row.certificate_not_after,
+        }
+    }
+
+    fn state(&self, now: Timestamp) -> Option<State> {
+        let (row, now) = (&self.row, now.as_millisecond());
+        let overdue = row.due_at.map_or(0, |due| now.saturating_sub(due));
+        Some(match row.state.as_str() {
+            _ if row.is_blocked => State::Blocked,
+            _ if row.is_disputed => State::Disputed,
+            "admitted" if row.last_inform_at.is_none() => State::Never,
+            "admitted" if overdue > LOST_AFTER => State::Lost,
+            "admitted" if overdue > 0 => State::Late,
+            "admitted" if row.is_in_service => State::InService,
+            "admitted" => State::Provisioning,
+            _ => State::Quarantined,
+        })
+    }
+}
+
+impl Place {
+    /// Everything that is wrong with it.
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        let mut complain = |is_wrong: bool, place: &str, message: &str| {
+            if is_wrong {
+                complaints.push(Complaint { place: place.to_owned(), message: message.to_owned() });
+            }
+        };
+        let is_text = |text: &String| {
+            (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        };
+        complain(self.site.as_ref().is_some_and(|site| !is_text(site)), "site", TEXT_RULE);
+        complain(
+            self.tags.len() + self.labels.len() > WORDS_MAX,
+            "tags",
+            "a device has at most 64 tags and labels",
+        );
+        complain(!self.tags.iter().all(|tag| is_name(tag)), "tags", NAME_RULE);
+        complain(!self.labels.keys().all(|name| is_name(name)), "labels", NAME_RULE);
+        complain(!self.labels.values().all(is_text), "labels", TEXT_RULE);
+        complaints
+    }
+
+    /// The tag of this version, for conditional requests.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{:016x}\"", digest(self))
+    }
+}
+
+impl Position {
+    /// As an opaque token: it holds for one filter and this version.
+    fn token(&self, filter: &Filter) -> String {
+        let key = match &self.key {
+            None => String::new(),
+            Some(Key::Number(number)) => format!("n{number}"),
+            Some(Key::Text(text)) => format!("t{text}"),
+        };
+        let parts = (1, digest(&filter.to_string()), self.walk, key, &self.identity);
+        hex(serde_json::to_string(&parts).unwrap_or_default().as_bytes())
+    }
+
+    fn read(token: &str, filter: &Filter) -> Option<Self> {
+        let text = String::from_utf8(unhex(token)?).ok()?;
+        let (version, digested, walk, key, identity): (u8, u64, usize, String, String) =
+            serde_json::from_str(&text).ok()?;
+        let key = match key.split_at_checked(1) {
+            None => None,
+            Some(("n", number)) => Some(Key::Number(number.parse().ok()?)),
+            Some(("t", text)) => Some(Key::Text(text.to_owned())),
+            Some(_) => return None,
+        };
+        let is_ours = version == 1 && digested == digest(&filter.to_string());
+        is_ours.then_some(Self { walk, key, identity })
+    }
+}
+
+fn listed(text: Option<&String>) -> Vec<&str> {
+    text.map(String::as_str).into_iter().collect()
+}
+
+fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(byte).collect())?
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Pages against the whole list, for any filter: what the store finds is what the filter says.
+
+use std::{path::Path, sync::Arc};
+
+use profile::Identity;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+
+use super::*;
+use crate::store::Binding;
+
+const CELLS: u8 = 40;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// Forty devices whose values repeat, so that every filter leaves some.
+async fn fleet(folder: &Path) -> Store {
+    let store = Store::open(&folder.join("hearth.sqlite3"), Arc::new(())).await.unwrap();
+    let identity = |number| Identity::parse(&format!("00005e0053{number:02x}.hnb.example")).unwrap();
+    let binding = |number: u8| Binding {
+        oui: "00005E".to_owned(),
+        product_class: format!("Class{}", number % 2),
+        serial: format!("SN{:02}", 99 - number),
+    };
+    let rows = (0..CELLS).map(|number| (identity(number), binding(number))).collect();
+    store.admit(rows, true, now()).await.unwrap();
+    for number in 0..CELLS {
+        let place = Place {
+            site: (number % 3 > 0).then(|| format!("Site {}", number % 3)),
+            tags: ["lab", "indoor", "test"]
+                .into_iter()
+                .take(usize::from(number % 4))
+                .map(str::to_owned)
+                .collect(),
+            labels: BTreeMap::from([("rack".to_owned(), format!("R{}", number % 5))]),
+        };
+        assert!(store.place(identity(number).to_string(), place, None).await.unwrap());
+    }
+    store
+}
+
+fn term() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "tag = lab",
+        "tag : i",
+        "site = \"site 1\"",
+        "site : s",
+        "serial : sn6",
+        "serial = SN77",
+        "identity : 00005e00530",
+        "label.rack = r3",
+        "label.rack : r",
+        "product_class = class1",
+        "oui = 00005e",
+        "state = never",
+        "state = provisioning",
+        "state = late",
+        "in_service = false",
+        "first_seen > now-1d",
+        "last_inform < now",
+        "sn7",
+        "NOT tag = lab",
+        "site != \"site 1\"",
+        "suite = x",
+        "realm = hnb.example",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn filter() -> impl Strategy<Value = String> {
+    term().prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| format!("({})", parts.join(" AND "))),
+            prop::collection::vec(inner, 2..4).prop_map(|parts| format!("({})", parts.join(" OR "))),
+        ]
+    })
+}
+
+async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<String>, ListError> {
+    let mut identities = Vec::new();
+    let mut token = None;
+    loop {
+        let page = page(store, filter, token.as_deref(), limit, now()).await?;
+        assert!(page.devices.len() <= limit);
+        identities.extend(page.devices.into_iter().map(|device| device.row.identity));
+        token = page.next;
+        if token.is_none() {
+            return Ok(identities);
+        }
+    }
+}
+
+#[test]
+fn o01_pages_show_each_device_for_which_the_filter_holds_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = runtime.block_on(fleet(folder.path()));
+    let all = runtime.block_on(page(&store, &Filter::default(), None, 100, now())).unwrap();
+    assert_eq!((all.devices.len(), all.next.is_none()), (usize::from(CELLS), true));
+    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let answered = std::cell::Cell::new(0);
+    runner
+        .run(&(filter(), 1..12_usize), |(text, limit)| {
+            let filter = Filter::parse(&text).unwrap();
+            let expected: BTreeSet<_> = all
+                .devices
+                .iter()
+                .filter(|device| filter.holds(*device, now()))
+                .map(|device| device.row.identity.clone())
+                .collect();
+            match runtime.block_on(list(&store, &filter, limit)) {
+                Err(ListError::Unindexed(_)) => {}
+                Err(error) => panic!("{text}: {error}"),
+                Ok(listed) => {
+                    answered.set(answered.get() + 1);
+                    prop_assert_eq!(listed.len(), expected.len(), "{}: {:?}", text, listed);
+                    prop_assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), expected, "{}", text);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(answered.get() > 50, "{} filters were answered", answered.get());
+}
+
+#[tokio::test]
+async fn o01_a_page_token_belongs_to_its_filter() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = fleet(folder.path()).await;
+    let filter = Filter::parse("tag = lab").unwrap();
+    let token = page(&store, &filter, None, 3, now()).await.unwrap().next.unwrap();
+    let other = Filter::parse("tag = indoor").unwrap();
+    for (filter, token) in [(&other, token.as_str()), (&filter, "zz"), (&filter, "0a"), (&filter, "x")] {
+        assert!(
+            matches!(page(&store, filter, Some(token), 3, now()).await, Err(ListError::Token)),
+            "{token}"
+        );
+    }
+}
