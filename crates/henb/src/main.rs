@@ -131,7 +131,8 @@ fn refuse_empty(config: &Config) {
 }
 
 fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+    // One cell is one task: a scheduler for several threads, and the library of mathematics that it loads, is not linked.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&error);
