@@ -2,17 +2,20 @@
 //!
 //! `./x demo --output json` owns stdout, so whatever a build prints goes to stderr.
 
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 use serde::Deserialize;
 
 use crate::{Answer, project};
 
-/// The binaries that others rely on, and the packages that make them.
-const BINARIES: [&str; 5] = ["-p=cli", "-p=henb", "--bins", "--locked", "--release"];
+/// What a demo runs, built as fast as release builds are.
+const DEMO: [&str; 5] = ["-p=cli", "-p=henb", "--bins", "--locked", "--release"];
+
+/// How the agent is built for a cell: small, whatever time that takes.
+const CELL_PROFILE: &str = "cell";
 
 /// What `cargo metadata` says, as far as it is read here.
 #[derive(Debug, Deserialize)]
@@ -75,11 +78,28 @@ fn read_metadata(arguments: &[&str]) -> Result<Metadata, Box<dyn std::error::Err
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Builds the release binaries.
+/// Builds what is shipped, side by side in the release folder.
 pub(crate) fn build(engine: Engine) -> Answer {
-    let mut command = cargo(&["build"]);
+    let mut command = cargo(&["build", "--release", "--locked", "-p=cli", "--bins"]);
     engine.link(&mut command)?;
-    Ok(command.args(BINARIES).stdout(io::stderr()).status()?.success())
+    let is_built = command.stdout(io::stderr()).status()?.success();
+    let Some(henbd) = build_henbd(engine)?.filter(|_| is_built) else { return Ok(false) };
+    let place = binary(&engine.target()?, "release", "henbd");
+    // What is there may be another name of a file that is cargo's own.
+    match fs::remove_file(&place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    fs::copy(henbd, &place)?;
+    Ok(true)
+}
+
+/// Builds the agent as cells get it, alone, so that no other package's wishes are in it; nothing where that fails.
+pub(crate) fn build_henbd(engine: Engine) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
+    let mut command = cargo(&["build", "--profile", CELL_PROFILE, "--locked", "-p=henb", "--bins"]);
+    engine.link(&mut command)?;
+    let is_built = command.stdout(io::stderr()).status()?.success();
+    Ok(is_built.then_some(binary(&engine.target()?, CELL_PROFILE, "henbd")))
 }
 
 /// Which OpenSSL a build links. (decision 0001)
@@ -92,6 +112,12 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
+    /// Where cargo puts what is built with this engine.
+    fn target(self) -> Result<PathBuf, Box<dyn std::error::Error>> {
+        let target = target_directory()?;
+        Ok(if self == Self::Static { target.join("static") } else { target })
+    }
+
     /// Makes a cargo call link this engine; builds it first where that is still to be done.
     pub(crate) fn link(self, command: &mut Command) -> Result<(), Box<dyn std::error::Error>> {
         if self == Self::System {
@@ -115,14 +141,15 @@ impl Engine {
             }
         }
         command.env("OPENSSL_DIR", folder.join("install")).env("OPENSSL_STATIC", "1");
-        command.env("CARGO_TARGET_DIR", target.join("static"));
+        command.env("CARGO_TARGET_DIR", self.target()?);
         Ok(())
     }
 }
 
 /// Builds, then becomes `hearth demo`, so that Ctrl-C and the exit code are its own.
 pub(crate) fn demo(arguments: &[&str]) -> Answer {
-    if !build(Engine::System)? {
+    let is_built = cargo(&["build"]).args(DEMO).stdout(io::stderr()).status()?.success();
+    if !is_built {
         return Err("cannot build hearth and henbd".into());
     }
     let hearth = binary(&target_directory()?, "release", "hearth");

@@ -65,6 +65,11 @@ pub use types::*;
 pub use wire::Base64;
 pub use witness::{Role, Witness};
 
+/// What the fields of messages may look like, by the names that their documentation gives.
+pub mod forms {
+    pub use crate::rule::{numbers, texts};
+}
+
 /// Text of a message: a slice of the body it was decoded from, or text of its own.
 ///
 /// It shares the body's buffer, so that names and values cost no copy, and has no lifetime, so

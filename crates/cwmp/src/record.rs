@@ -142,7 +142,7 @@ macro_rules! record {
                     "`", $wire, "`",
                     $( ": at most ", $most, " ", stringify!($of), $( " ", stringify!($each), )? )?
                     $( ", ", stringify!($some), )?
-                    $( ", of the form `", stringify!($form), "`", )?
+                    $( ", of the [form](crate::forms) `", stringify!($form), "`", )?
                 )]
                 #[serde(rename = $wire)]
                 pub $field: $type,

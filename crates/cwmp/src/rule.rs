@@ -86,7 +86,11 @@ macro_rules! forms {
         $(#[$doc])*
         #[expect(non_upper_case_globals, reason = "rows of the table read like the schema")]
         pub(crate) const $name: Form = Form::Text(|$text, $version| $fits, Leniency::$leniency);
-    )* };
+    )*
+        /// Forms of text.
+        $( #[doc = concat!("\n## `", stringify!($name), "`\n")] $(#[$doc])* )*
+        pub mod texts {}
+    };
 }
 
 forms! {
@@ -120,7 +124,11 @@ macro_rules! numbers {
         $(#[$doc])*
         #[expect(non_upper_case_globals, reason = "rows of the table read like the schema")]
         pub(crate) const $name: Form = Form::Number(|$number, $version| $fits);
-    )* };
+    )*
+        /// Forms of numbers.
+        $( #[doc = concat!("\n## `", stringify!($name), "`\n")] $(#[$doc])* )*
+        pub mod numbers {}
+    };
 }
 
 numbers! {

@@ -232,6 +232,15 @@ fn m04_a_strong_reference_names_what_is_there_and_empties_with_it() {
 }
 
 #[test]
+fn m04_a_reference_to_anything_says_so_and_names_no_place() {
+    let mut tree = cell();
+    let filter = row_of(&mut tree, "Device.IPsec.Filter.");
+    let fault = tree.set(&[entry(&format!("{filter}Interface"), cwmp::ValueKind::String, "Device.X")]);
+    let said = &fault.unwrap_err().details[0].fault_string;
+    assert_eq!(said, "the path, without a dot at its end, of what is there is right");
+}
+
+#[test]
 fn m06_a_command_is_told_each_time_and_reads_false() {
     let mut tree = cell();
     let reset = "Device.FAP.GPS.GPSReset";

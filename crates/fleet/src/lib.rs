@@ -180,6 +180,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         firmware: FirmwareCare { keys: firmware_keys(&options.pki), ..FirmwareCare::default() },
         discards_credentials: false,
         diagnostics: DiagnosticsCare::default(),
+        discovery: None,
         connection_request: None,
     }
 }

@@ -1,7 +1,7 @@
 //! What `henbd` weighs: its binary, its memory with a large tree, and what a periodic session costs.
 //!
 //! Prints one JSON line a figure: `{"id", "what", "measured", "unit", "least", "most"}`. Goals stand in
-//! `xtask/goals.toml`; `./x bench henb` compares. The daemon is the release binary, as a process of its own against
+//! `xtask/goals.toml`; `./x bench henb` compares. The daemon is the binary that is shipped, as a process of its own against
 //! the scripted H(e)MS of the tests.
 //!
 //! ```text
@@ -33,7 +33,6 @@ use henb::device::path;
 use scripted::{IDENTITY, World};
 use tokio::sync::watch;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_henbd");
 const PARAMETERS: usize = 3_000;
 /// Tables of ten and more parameters a row, and how many rows fill the tree; the bound of a table is 256.
 const TABLES: [(&str, usize); 2] = [
@@ -44,6 +43,11 @@ const SESSIONS: usize = 8;
 const ROUNDS: usize = 5;
 /// Of `/proc/PID/stat` on every Linux. (`USER_HZ`)
 const TICK_MS: f64 = 10.0;
+
+/// What `./x bench henb` built as it is shipped; else what stands beside this benchmark.
+fn binary() -> PathBuf {
+    std::env::var_os("HENBD_BIN").map_or_else(|| env!("CARGO_BIN_EXE_henbd").into(), PathBuf::from)
+}
 
 #[tokio::main]
 async fn main() {
@@ -59,9 +63,9 @@ async fn main() {
 /// In megabytes; what cargo builds for a benchmark keeps its symbols, whatever the profile says.
 fn stripped() -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    let binary = folder.path().join("henbd");
-    assert!(Command::new("strip").arg("-o").arg(&binary).arg(BINARY).status().unwrap().success());
-    megabytes(fs::metadata(binary).unwrap().len())
+    let stripped = folder.path().join("henbd");
+    assert!(Command::new("strip").arg("-o").arg(&stripped).arg(binary()).status().unwrap().success());
+    megabytes(fs::metadata(stripped).unwrap().len())
 }
 
 /// Resident memory in megabytes, and the CPU of a periodic session in milliseconds, a round each.
@@ -76,6 +80,7 @@ async fn measure(in_tunnel: bool) -> (f64, Vec<f64>) {
     assert!(parameters >= PARAMETERS, "the tree has {parameters} parameters only");
     eprintln!("{parameters} parameters, {}", if in_tunnel { "no TLS" } else { "TLS" });
     let memory = daemon.resident();
+    eprintln!("{}", daemon.pages());
     let mut costs = Vec::new();
     for _ in 0..ROUNDS {
         let before = daemon.cpu_ms();
@@ -142,7 +147,7 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(config: &Path) -> Self {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         command.arg("--config").arg(config).stdin(Stdio::null()).stderr(Stdio::null());
         // As in the unit.
         command.env("MALLOC_ARENA_MAX", "1");
@@ -158,6 +163,28 @@ impl Daemon {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
         megabytes(kilobytes * 1024)
+    }
+
+    /// Where the resident pages are, in kilobytes: to look at when the figure moves.
+    fn pages(&self) -> String {
+        let mut places: Vec<(String, u64)> = Vec::new();
+        let maps = self.proc("smaps");
+        let mut place = String::new();
+        for line in maps.lines() {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            match fields[..] {
+                [_, access, _, _, _, ref file @ ..] if access.len() == 4 => {
+                    let file =
+                        file.first().map_or("anonymous", |file| file.rsplit('/').next().unwrap_or(file));
+                    place = format!("{file} {access}");
+                }
+                ["Rss:", kilobytes, "kB"] => places.push((place.clone(), kilobytes.parse().unwrap())),
+                _ => {}
+            }
+        }
+        places.sort_by_key(|(_, kilobytes)| std::cmp::Reverse(*kilobytes));
+        let shown = places.iter().filter(|(_, kilobytes)| *kilobytes >= 100);
+        shown.map(|(place, kilobytes)| format!("{kilobytes:8} kB  {place}\n")).collect()
     }
 
     /// User and system time of all threads, the ended ones too. (proc(5), fields 14 and 15)

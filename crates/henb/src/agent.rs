@@ -8,8 +8,10 @@
 //! session that fails waits by the retry table; a full disk is waited for; any other state that cannot be saved ends the
 //! agent.
 
+mod check;
 mod connection_request;
 mod diagnostics;
+mod discovery;
 mod firmware;
 mod performance;
 mod time;
@@ -31,6 +33,8 @@ use tokio::sync::{Notify, watch};
 use tracing::Instrument;
 
 use self::performance::Uploads;
+
+pub use self::check::{Finding, Report, Verdict};
 
 use crate::{
     alarms::Alarm,
@@ -182,16 +186,6 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Says whether a cell could start with this configuration, and touches no state.
-    ///
-    /// # Errors
-    /// The certificate, its key or the anchors.
-    pub fn check(config: &Config) -> Result<(), DaemonError> {
-        let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
-        firmware::keys(config)?;
-        trust::check(config, &clock)
-    }
-
     /// Watches the agent from outside.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
@@ -269,6 +263,7 @@ impl Agent {
     }
 
     async fn session(&mut self) -> Result<(), DaemonError> {
+        self.discover();
         let places = self.cell.places();
         let target = if self.recovery.is_some() { self.cell.recovery.target() } else { Target::Serving };
         let outcome = self.hold(target).await;

@@ -105,9 +105,12 @@ pub(crate) fn restore(cell: &mut Cell, content: &[u8]) -> Result<(), FaultStruct
     }
     let mut copy = cell.device.memory().clone();
     let list = align(&mut copy, &backup).map_err(|error| refused(error.to_string()))?;
-    let url_refusals = execute::url_refusals(cell, &list);
     let checked = copy.check(&list).map_err(|error| error.details);
-    let details = checked.err().into_iter().flatten().chain(url_refusals);
+    // The rules of a SetParameterValues, asked where the rows of the backup are.
+    let device = std::mem::replace(&mut cell.device, Box::new(copy));
+    let refusals = execute::refusals(cell, &list);
+    cell.device = device;
+    let details = checked.err().into_iter().flatten().chain(refusals);
     let wrong: Vec<String> =
         details.take(5).map(|detail| format!("{}: {}", detail.parameter_name, detail.fault_string)).collect();
     if !wrong.is_empty() {
@@ -136,12 +139,13 @@ fn read(content: &[u8]) -> Result<Backup, String> {
 fn align(target: &mut dyn Device, backup: &Backup) -> Result<Vec<ParameterValueStruct>, Fault> {
     let mut left = rows(&target.names(&Path::root(), false)?);
     let mut places: BTreeMap<Path, Path> = BTreeMap::new();
+    let mut added: Vec<Path> = Vec::new();
     for row in &backup.rows {
         let table = moved(&row.parent(), &places);
         let known = left.iter().position(|path| path.parent() == table);
         let place = match known {
             Some(at) => left.remove(at),
-            None => table.row(target.add(&table)?),
+            None => add(target, &table, &mut added)?,
         };
         places.insert(row.clone(), place);
     }
@@ -158,6 +162,24 @@ fn align(target: &mut dyn Device, backup: &Backup) -> Result<Vec<ParameterValueS
         ParameterValueStruct::new(path.to_string(), value)
     };
     Ok(backup.values.iter().map(entry).collect())
+}
+
+/// Makes a row; where the radio has no room for it, none of those before stays either.
+fn add(target: &mut dyn Device, table: &Path, added: &mut Vec<Path>) -> Result<Path, Fault> {
+    match target.add(table) {
+        Ok(number) => {
+            added.push(table.row(number));
+            Ok(table.row(number))
+        }
+        Err(fault) => {
+            for row in added.iter().rev() {
+                if let Err(error) = target.delete(row) {
+                    tracing::warn!(%row, "a row stays that a restoration made: {error}");
+                }
+            }
+            Err(fault)
+        }
+    }
 }
 
 /// A value with the rows that it names where they are now. (M-04)
@@ -180,6 +202,46 @@ fn moved(path: &Path, places: &BTreeMap<Path, Path>) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::{Memory, sample};
+
+    /// A radio with room for one row more.
+    struct Narrow(Memory, bool);
+
+    impl Device for Narrow {
+        fn memory(&self) -> &Memory {
+            &self.0
+        }
+
+        fn memory_mut(&mut self) -> &mut Memory {
+            &mut self.0
+        }
+
+        fn add(&mut self, table: &Path) -> Result<u32, Fault> {
+            if std::mem::take(&mut self.1) {
+                self.0.add(table)
+            } else {
+                Err(FaultCode::RESOURCES_EXCEEDED.into())
+            }
+        }
+    }
+
+    #[test]
+    fn w10_where_the_radio_has_no_room_the_rows_are_as_before() {
+        let mut narrow = Narrow(Memory::new(&sample(), None), true);
+        let table = Path::parse(path::PLMN_LIST).unwrap();
+        let before = narrow.rows(path::PLMN_LIST);
+        let rows = (1..=u32::try_from(before.len()).unwrap() + 2).map(|number| table.row(number)).collect();
+        let backup = Backup {
+            oui: String::new(),
+            product_class: String::new(),
+            serial_number: String::new(),
+            software_version: String::new(),
+            rows,
+            values: BTreeMap::new(),
+        };
+        assert_eq!(align(&mut narrow, &backup).unwrap_err().code, FaultCode::RESOURCES_EXCEEDED);
+        assert_eq!(narrow.rows(path::PLMN_LIST), before);
+    }
 
     #[test]
     fn m04_w10_a_reference_follows_the_row_that_it_names() {

@@ -12,6 +12,7 @@ mod alarms;
 mod clock;
 mod connection_request;
 mod diagnostics;
+mod discovery;
 mod firmware;
 mod inform;
 mod performance;
@@ -136,7 +137,7 @@ impl Cell {
         let version = cell.device.value(path::SOFTWARE);
         cell.images.state.named(&version);
         cell.show_images();
-        if is_new {
+        if is_new || cell.is_new() {
             // Whoever configures the cell by hand means it: there is no way back to what an ACS once set.
             cell.reach = Reach::default();
             cell.device.put(path::URL, &cell.configured);

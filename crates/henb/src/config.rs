@@ -10,6 +10,7 @@
 mod connection_request;
 mod device;
 mod diagnostics;
+mod discovery;
 mod firmware;
 mod meaning;
 mod reader;
@@ -139,6 +140,7 @@ pub struct File {
     file_timeout_ms: Option<Typed<i64>>,
     requests: connection_request::Section,
     diagnostics: diagnostics::Section,
+    discovery: discovery::Section,
 }
 
 /// The texts of the device section.
@@ -260,6 +262,7 @@ impl File {
             texts: Vec::new(),
             requests: connection_request::Section::read(reader),
             diagnostics: diagnostics::Section::read(reader),
+            discovery: discovery::Section::read(reader),
         };
         for name in TEXTS {
             file.texts.extend(reader.text("device", name).map(|text| (name, text)));
@@ -306,6 +309,7 @@ impl File {
             firmware,
             discards_credentials: discards_credentials.unwrap_or_default(),
             diagnostics: self.diagnostics.meaning(reader),
+            discovery: self.discovery.meaning(reader, base),
             connection_request,
         })
     }

@@ -111,14 +111,7 @@ fn values(cell: &mut Cell, call: &GetParameterValues) -> Result<GetParameterValu
 fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesResponse, Fault> {
     check_key("ParameterKey", &call.parameter_key)?;
     let list = without_discarded(cell, &call.parameter_list);
-    let refusals = [
-        url_refusals(cell, &list),
-        listener_refusals(cell, &list),
-        cell.image_refusals(&list),
-        cell.wish_refusals(&list),
-        cell.performance_refusals(&list),
-    ]
-    .concat();
+    let refusals = refusals(cell, &list);
     match cell.device.check(&list) {
         Ok(()) if refusals.is_empty() => {}
         Ok(()) => return Err(Fault { details: refusals, ..Fault::from(FaultCode::INVALID_ARGUMENTS) }),
@@ -135,6 +128,18 @@ fn set(cell: &mut Cell, call: &SetParameterValues) -> Result<SetParameterValuesR
     Ok(SetParameterValuesResponse { status: ApplyStatus::Applied })
 }
 
+/// What the agent itself does not agree to.
+pub(crate) fn refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
+    [
+        url_refusals(cell, list),
+        listener_refusals(cell, list),
+        cell.image_refusals(list),
+        cell.wish_refusals(list),
+        cell.performance_refusals(list),
+    ]
+    .concat()
+}
+
 /// The list without the shared secrets that this cell throws away unread. (P-07, decision 5)
 fn without_discarded(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<ParameterValueStruct> {
     let is_secret = |name: &str| Path::parse(name).is_ok_and(|path| is_credential(&path));
@@ -147,7 +152,7 @@ fn without_discarded(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<Paramete
 }
 
 /// A URL that the transport mode forbids never becomes the cell's. (TS 33.320 8.3.4, P-11)
-pub(crate) fn url_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
+fn url_refusals(cell: &Cell, list: &[ParameterValueStruct]) -> Vec<SetParameterValuesFault> {
     // A row of performance files may have no URL yet.
     let is_upload = |entry: &ParameterValueStruct| {
         entry.name.starts_with(path::PERFORMANCE)

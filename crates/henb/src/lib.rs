@@ -21,6 +21,7 @@ pub mod config;
 mod connection_request;
 pub mod device;
 mod diagnostics;
+mod discovery;
 mod dn;
 mod durable;
 mod execute;
@@ -41,7 +42,7 @@ mod transfer;
 mod trust;
 mod tunnel;
 
-pub use agent::{Agent, DaemonError, Status, run};
+pub use agent::{Agent, DaemonError, Finding, Report, Status, Verdict, run};
 pub use alarms::{Alarm, Alarms, event::Rings};
 pub use cell::Schedule;
 pub use config::{Config, ConfigError};

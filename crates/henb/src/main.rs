@@ -1,15 +1,16 @@
 //! `henbd`: the agent of one H(e)NB as a daemon.
 //!
-//! Exit codes: 0 as asked, 1 `check` finds the configuration wrong or `state` no cell, 2 it could not be done. Logs go
+//! Exit codes: 0 as asked, 1 `check` finds something wrong or `state` no cell, 2 it could not be done. Logs go
 //! to stderr, for the journal where that is its other end, and `RUST_LOG` says how much of them.
 
 mod supervisor;
 
-use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{error::Error, fmt::Display, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use cwmp::Witness;
-use henb::{Agent, Config, Overview, Recorder};
+use henb::{Config, Overview, Recorder, Report};
+use serde::Serialize;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -44,8 +45,12 @@ struct Arguments {
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Command {
-    /// Says everything that is wrong with the configuration, and ends.
-    Check,
+    /// Says whether the cell would work here, and what is wrong where not; touches nothing.
+    Check {
+        /// For people or for programs.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// Shows what the state folder keeps of the cell, while `henbd` runs or not; no value and no secret is in it.
     State {
         /// For people or for programs.
@@ -70,13 +75,11 @@ fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Some(Command::Check) => match Agent::check(&config) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                complain(&error);
-                ExitCode::from(1)
-            }
-        },
+        Some(Command::Check { output }) => {
+            let report = Report::of(&config);
+            let (found, printed) = (u8::from(!report.is_good()), print(&report, output));
+            if printed == ExitCode::SUCCESS { ExitCode::from(found) } else { printed }
+        }
         Some(Command::State { output }) => show(&config, output),
         None => serve(config, arguments.record),
     }
@@ -99,7 +102,6 @@ fn log() {
     tracing_subscriber::registry().with(said.with_filter(filter)).with(kept).init();
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to a question of the command line")]
 fn show(config: &Config, output: Output) -> ExitCode {
     let overview = match Overview::read(config) {
         Ok(Some(overview)) => overview,
@@ -112,9 +114,14 @@ fn show(config: &Config, output: Output) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    print(&overview, output)
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to a question of the command line")]
+fn print(answer: &(impl Display + Serialize), output: Output) -> ExitCode {
     match output {
-        Output::Text => print!("{overview}"),
-        Output::Json => match serde_json::to_string_pretty(&overview) {
+        Output::Text => print!("{answer}"),
+        Output::Json => match serde_json::to_string_pretty(answer) {
             Ok(text) => println!("{text}"),
             Err(error) => {
                 complain(&error);
@@ -131,7 +138,8 @@ fn refuse_empty(config: &Config) {
 }
 
 fn serve(config: Config, record: Option<PathBuf>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+    // One cell is one task: a scheduler for several threads, and the library of mathematics that it loads, is not linked.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&error);

@@ -136,6 +136,7 @@ async fn w10_p11_topic_5_8_an_incorrect_backup_changes_nothing() {
     let mut flipped = backup.clone();
     *flipped.get_mut(500).unwrap() ^= 1;
     let url = world.acs.url();
+    let listens = "HTTPConnectionRequestEnable\": \"false\"";
     for (case, file) in [
         ("no backup", b"HEARTH-IMAGE 2".to_vec()),
         ("nothing", Vec::new()),
@@ -145,6 +146,7 @@ async fn w10_p11_topic_5_8_an_incorrect_backup_changes_nothing() {
         ("another model's", forged(&backup, "SimulatedCell", "Router")),
         ("a plain URL", forged(&backup, &url, "http://localhost/")),
         ("a URL with a password", forged(&backup, &url, "https://u:p@localhost/")),
+        ("a listener that nobody chose", forged(&backup, listens, &listens.replace("false", "true"))),
         ("a bad value", forged(&backup, "\"3600\"", "\"often\"")),
         ("an unknown parameter", forged(&backup, CODE, "Device.DeviceInfo.Unknown")),
         ("what an ACS may not write", forged(&backup, CODE, "Device.DeviceInfo.SerialNumber")),

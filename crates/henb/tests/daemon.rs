@@ -12,13 +12,19 @@ use std::{
 use profile::pki;
 
 fn henbd(arguments: &[&str], config: &Path) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_henbd"))
+    let (code, _, said) = asked(arguments, config);
+    (code, said)
+}
+
+/// Exit code, answer and complaints.
+fn asked(arguments: &[&str], config: &Path) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_henbd"))
         .args(arguments)
         .arg("--config")
         .arg(config)
         .output()
         .unwrap();
-    (status.code(), String::from_utf8(stderr).unwrap())
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 fn lab(folder: &Path, first_line: &str) -> std::path::PathBuf {
@@ -45,15 +51,103 @@ key = "pki/henb/00005e005301.hnb.example.key"
 fn a_good_configuration_is_said_to_be_good_and_nothing_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let config = lab(folder.path(), "lab = true");
-    assert_eq!(henbd(&["check"], &config), (Some(0), String::new()));
+    let (code, answer, complaints) = asked(&["check"], &config);
+    assert_eq!((code, complaints.as_str()), (Some(0), ""), "{answer}");
+    let topics: Vec<&str> = answer.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let expected = ["hems", "state", "clock", "identity", "anchor", "listener", "firmware", "device"];
+    assert_eq!(topics, expected, "{answer}");
+    for said in ["https://localhost:7547/ in mode \"public\"", "00005e005301.hnb.example", "no port is open"]
+    {
+        assert!(answer.contains(said), "{answer}");
+    }
     assert!(!folder.path().join("state").exists());
+}
+
+/// The verdict and the text of a topic in the answer for programs.
+fn found(answer: &str, topic: &str) -> Vec<(String, String)> {
+    let findings: serde_json::Value = serde_json::from_str(answer).unwrap();
+    let findings = findings.as_array().unwrap().iter().filter(|finding| finding["topic"] == topic);
+    let text = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    findings.map(|finding| (text(finding, "verdict"), text(finding, "text"))).collect()
+}
+
+fn append(config: &Path, text: &str) {
+    fs::write(config, fs::read_to_string(config).unwrap() + text).unwrap();
+}
+
+#[test]
+fn check_finds_a_key_of_another_cell_and_goes_on_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    let own = folder.path().join("pki/henb/00005e005301.hnb.example.key");
+    pki::issue_henb(&folder.path().join("pki"), "00005e005302", "hnb.example", None).unwrap();
+    fs::copy(folder.path().join("pki/henb/00005e005302.hnb.example.key"), own).unwrap();
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    assert_eq!(code, Some(1));
+    let [(verdict, text)] = &found(&answer, "identity")[..] else { panic!("{answer}") };
+    assert_eq!(verdict, "wrong");
+    assert!(text.contains("does not belong to the certificate"), "{text}");
+    assert_eq!(found(&answer, "device").len(), 1);
+}
+
+#[test]
+fn check_says_whether_the_radio_s_process_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    append(&config, "[device]\nkind = \"command\"\n[device.command]\nsocket = \"radio.sock\"\n");
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    let [(verdict, text)] = &found(&answer, "device")[..] else { panic!("{answer}") };
+    assert_eq!((code, verdict.as_str()), (Some(1), "wrong"));
+    assert!(text.starts_with("no process listens on "), "{text}");
+    let _radio = std::os::unix::net::UnixListener::bind(folder.path().join("radio.sock")).unwrap();
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    assert_eq!((code, found(&answer, "device")[0].0.as_str()), (Some(0), "ok"));
+}
+
+#[test]
+fn check_renders_the_template_and_says_which_value_does_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    let template = folder.path().join("enb.conf.template");
+    append(
+        &config,
+        "[device]\nkind = \"file\"\n[device.file]\ntemplate = \"enb.conf.template\"\noutput = \"enb.conf\"\n\
+         format = \"json\"\nrestart = [\"/bin/true\"]\nstop = [\"/bin/true\"]\n",
+    );
+    fs::write(&template, "{\"name\": \"${Device.DeviceInfo.ModelName}\"}\n").unwrap();
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    assert_eq!((code, found(&answer, "template")[0].0.as_str()), (Some(0), "ok"), "{answer}");
+    assert!(!folder.path().join("enb.conf").exists());
+    fs::write(&template, "{\"name\": ${Device.DeviceInfo.ModelName}}\n").unwrap();
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    let [(verdict, text)] = &found(&answer, "template")[..] else { panic!("{answer}") };
+    assert_eq!((code, verdict.as_str()), (Some(1), "wrong"));
+    assert!(text.starts_with("Device.DeviceInfo.ModelName: "), "{text}");
+}
+
+#[test]
+fn d11_check_says_what_dhcp_offers_and_why_it_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    append(&config, "[discovery]\ndhcp = \"lease\"\n");
+    for (offer, verdict, expected) in [
+        ("", "note", "says nothing yet"),
+        ("url=http://hems.example/", "note", "demands https"),
+        ("option43=011568747470733a2f2f68656d732e6578616d706c652f", "ok", "https://hems.example/, until"),
+    ] {
+        fs::write(folder.path().join("lease"), offer).unwrap();
+        let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+        let [(found, text)] = &found(&answer, "discovery")[..] else { panic!("{answer}") };
+        assert_eq!((code, found.as_str()), (Some(0), verdict), "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[test]
 fn lab_certificates_are_refused_outside_of_a_lab() {
     let folder = tempfile::tempdir().unwrap();
     let config = lab(folder.path(), "");
-    let (code, said) = henbd(&["check"], &config);
+    let (code, said, _) = asked(&["check"], &config);
     assert_eq!(code, Some(1));
     assert!(said.contains("lab"), "{said}");
     assert_eq!(henbd(&[], &config).0, Some(2));
@@ -151,6 +245,8 @@ fn under_systemd(folder: &Path, config: &Path, watchdog: Duration, expected: &[&
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let heard = std::iter::repeat_with(hear).find(|heard| heard != "WATCHDOG=1");
     assert_eq!(heard.as_deref(), Some("STOPPING=1"));
+    // A slow disk lets it say more than a socket keeps for nobody.
+    drop(supervisor);
     let output = daemon.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stderr).unwrap()

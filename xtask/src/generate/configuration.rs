@@ -19,6 +19,7 @@ const FILES: [(&str, &str, &[&str]); 2] = [
             "crates/henb/src/config.rs",
             "crates/henb/src/config/connection_request.rs",
             "crates/henb/src/config/diagnostics.rs",
+            "crates/henb/src/config/discovery.rs",
         ],
     ),
 ];

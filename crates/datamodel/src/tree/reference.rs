@@ -30,10 +30,11 @@ impl Tree {
             let is_free = !object && !is_parameter;
             let fits = reference.parents.is_empty() || reference.parents.iter().any(is_below);
             if item.ends_with('.') || !(is_free || (is_there && fits)) {
-                let below = reference.parents.join(" or ");
-                return Err(format!(
-                    "the path, without a dot at its end, of what is there below {below} is right"
-                ));
+                let place = match reference.parents.as_slice() {
+                    [] => String::new(),
+                    parents => format!(" below {}", parents.join(" or ")),
+                };
+                return Err(format!("the path, without a dot at its end, of what is there{place} is right"));
             }
         }
         Ok(())

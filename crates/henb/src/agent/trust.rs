@@ -48,14 +48,21 @@ pub(super) fn terms(config: &Config, clock: &Arc<RestoredClock>) -> Terms {
     Terms { lab: config.lab, profile: config.trust.profile, ..Terms::new(clock.clone()) }
 }
 
-/// Says whether the configured files are good, and keeps nothing.
-pub(super) fn check(config: &Config, clock: &Arc<RestoredClock>) -> Result<(), DaemonError> {
+/// Says whether the cell's certificate, its key, the anchors and the lists are good, and keeps nothing.
+pub(super) fn check(config: &Config, clock: &Arc<RestoredClock>) -> Result<Connector, DaemonError> {
     let provision = Provision { kept_lists: None, ..provision(config, &config.anchors) };
-    let connector = Connector::with(&terms(config, clock), &provision)?;
+    Ok(Connector::with(&terms(config, clock), &provision)?)
+}
+
+/// The same for the listener's.
+pub(super) fn check_listener(
+    config: &Config,
+    clock: &Arc<RestoredClock>,
+    cell: &Connector,
+) -> Result<(), DaemonError> {
     let listener = connection_request::provision(config, &config.anchors);
     let listener = listener.map(|provision| Provision { kept_lists: None, ..provision });
-    connection_request::acceptor(config, clock, listener, &connector)?;
-    recovery(config, clock).map(drop)
+    Ok(connection_request::acceptor(config, clock, listener, cell).map(drop)?)
 }
 
 /// The way to the recovery endpoint, where there is one: its anchors serve nothing else.

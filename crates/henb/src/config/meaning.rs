@@ -49,6 +49,8 @@ pub struct Config {
     pub discards_credentials: bool,
     /// What an ACS may have tried from the cell. (C-39)
     pub diagnostics: DiagnosticsCare,
+    /// Where a DHCP client leaves a hint of where the H(e)MS is; nowhere unless that was chosen. (D-11)
+    pub discovery: Option<PathBuf>,
     /// Where it listens for Connection Requests; nowhere unless that was chosen.
     pub connection_request: Option<ConnectionRequest>,
 }

@@ -151,8 +151,9 @@ fn walk(
 }
 
 /// Sections that may stand in a file and be empty.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "hems",
+    "discovery",
     "identity",
     "trust",
     "tunnel",

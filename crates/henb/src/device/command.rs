@@ -15,6 +15,7 @@
 
 mod channel;
 mod protocol;
+mod rows;
 mod socket;
 
 use std::{
@@ -223,6 +224,12 @@ impl Command {
                 self.memory.change(&path, &value);
             } else {
                 tracing::debug!(path, "the radio tells what it must not, or what the model does not know");
+            }
+        }
+        for (table, rows) in news.rows {
+            match rows::read(&table, &rows) {
+                Some(rows) => self.memory.put_rows(&table, &rows),
+                None => tracing::debug!(table, "the radio tells rows of a table that is not its own"),
             }
         }
         self.alarms.extend(news.alarms);

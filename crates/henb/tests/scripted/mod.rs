@@ -375,6 +375,7 @@ impl World {
             firmware: henb::config::FirmwareCare::default(),
             discards_credentials: false,
             diagnostics: henb::config::DiagnosticsCare::default(),
+            discovery: None,
             connection_request: None,
         };
         Self { folder, acs, config }

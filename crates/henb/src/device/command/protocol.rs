@@ -20,6 +20,9 @@ use super::super::{AlarmNews, Measurement, measurement::Scalar};
 /// Most different parameters whose news waits for the agent: as many as a GetParameterValues may answer.
 const MOST_VALUES: usize = 5_000;
 
+/// Most rows whose news waits for the agent, in all tables together: four tables that are full.
+const MOST_ROWS: usize = 1_024;
+
 /// Most news of alarms that waits for the agent: each of the alarms that may stand, raised and cleared twice.
 const MOST_ALARMS: usize = 256;
 
@@ -34,6 +37,9 @@ pub(super) const BOOT: &str = "boot";
 
 /// Values by path, as the data model writes them.
 pub(super) type Values = BTreeMap<String, String>;
+
+/// The columns of each row of a table, by the table's path.
+pub(super) type Tables = BTreeMap<String, Vec<Values>>;
 
 /// What the vendor shall do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,6 +70,9 @@ pub(super) struct Said {
     pub(super) measurements: Vec<Measurement>,
     #[serde(deserialize_with = "read_values")]
     pub(super) values: Values,
+    /// Tables of the radio's own, each with all its rows.
+    #[serde(deserialize_with = "read_tables")]
+    pub(super) rows: Tables,
     pub(super) alarms: Vec<AlarmNews>,
     /// The link to the operator's network.
     pub(super) link: Option<bool>,
@@ -88,11 +97,13 @@ impl Said {
     #[must_use]
     pub(super) fn add(&mut self, later: Self) -> bool {
         self.values.extend(later.values);
+        self.rows.extend(later.rows);
         self.alarms.extend(later.alarms);
         self.link = later.link.or(self.link);
         self.hosting_party = later.hosting_party.or(self.hosting_party);
         self.gps_time = later.gps_time.or(self.gps_time);
-        self.values.len() <= MOST_VALUES && self.alarms.len() <= MOST_ALARMS
+        let rows = self.rows.values().map(|rows| rows.len().max(1)).sum::<usize>();
+        self.values.len() <= MOST_VALUES && rows <= MOST_ROWS && self.alarms.len() <= MOST_ALARMS
     }
 }
 
@@ -149,8 +160,16 @@ fn cut(text: &str) -> String {
 }
 
 fn read_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Values, D::Error> {
-    let values = BTreeMap::<String, Scalar>::deserialize(deserializer)?;
-    Ok(values.into_iter().map(|(path, value)| (path, value.text())).collect())
+    BTreeMap::deserialize(deserializer).map(texts)
+}
+
+fn read_tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tables, D::Error> {
+    let tables = BTreeMap::<String, Vec<BTreeMap<String, Scalar>>>::deserialize(deserializer)?;
+    Ok(tables.into_iter().map(|(table, rows)| (table, rows.into_iter().map(texts).collect())).collect())
+}
+
+fn texts(values: BTreeMap<String, Scalar>) -> Values {
+    values.into_iter().map(|(name, value)| (name, value.text())).collect()
 }
 
 #[cfg(test)]
@@ -218,5 +237,9 @@ mod tests {
         assert_eq!(news.values["A"], "9999");
         let flood: Values = (0..=MOST_VALUES).map(|number| (number.to_string(), String::new())).collect();
         assert!(!news.add(Said { values: flood, ..Said::default() }));
+        let rows = vec![Values::new(); MOST_ROWS + 1];
+        assert!(
+            !Said::default().add(Said { rows: Tables::from([("A.".to_owned(), rows)]), ..Said::default() })
+        );
     }
 }

@@ -1,0 +1,72 @@
+//! Tables that are the radio's alone: neighbours that it uses, cells that it measured. (D-04)
+//!
+//! One rule: what an ACS may not write and lies below a FAPService belongs to the radio, and nothing else does. Columns
+//! that the model does not know are left out; the one that tells rows apart comes first, so that a row keeps its number.
+
+use datamodel::{Access, Model, Path};
+
+use super::{
+    super::{Row, path},
+    protocol::Values,
+};
+
+/// The rows of a table of the radio's; nothing where the table is somebody else's.
+pub(super) fn read(table: &str, rows: &[Values]) -> Option<Vec<Row>> {
+    let path = Path::parse(table).ok().filter(|_| table.starts_with(path::SERVICES))?;
+    let is_inner = path.as_str() != path::SERVICES;
+    let model = Model::cell();
+    let object = model.table(&path).filter(|object| is_inner && object.access == Access::ReadOnly)?;
+    let key = object.unique_keys.first().and_then(|key| key.last()).map(String::as_str);
+    let column = |(name, value): (&String, &String)| {
+        let column = Path::parse(&format!("{}{name}", object.path)).ok()?;
+        let known = model.parameter(&column)?.path.as_str().get(object.path.as_str().len()..)?;
+        Some((known, value.clone()))
+    };
+    let read = |row: &Values| {
+        let mut row: Row = row.iter().filter_map(column).collect();
+        row.sort_by_key(|(name, _)| Some(*name) != key);
+        row
+    };
+    Some(rows.iter().map(read).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{Device, Memory, sample};
+
+    const IN_USE: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.NeighborListInUse.LTECell.";
+    const MEASURED: &str = "Device.Services.FAPService.1.REM.LTE.Cell.";
+
+    fn rows(json: serde_json::Value) -> Vec<Values> {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn tell(memory: &mut Memory, table: &str, json: serde_json::Value) {
+        memory.put_rows(table, &read(table, &rows(json)).unwrap());
+    }
+
+    #[test]
+    fn d04_the_radio_fills_its_tables_and_a_row_keeps_its_number() {
+        let mut memory = Memory::new(&sample(), None);
+        let two = serde_json::json!([
+            {"PLMNID": "00101", "CID": "7"},
+            {"PLMNID": "00101", "CID": "9", "PhyCellID": "3", "Colour": "red", "CIO": "far"},
+        ]);
+        tell(&mut memory, IN_USE, two);
+        tell(&mut memory, MEASURED, serde_json::json!([{"RF.PhyCellID": "17"}]));
+        assert_eq!(memory.rows(IN_USE), [1, 2]);
+        assert_eq!(memory.value(&format!("{IN_USE}2.PhyCellID")), "3");
+        assert_eq!(memory.value(&format!("{MEASURED}1.RF.PhyCellID")), "17");
+        tell(&mut memory, IN_USE, serde_json::json!([{"PLMNID": "00101", "CID": "9"}]));
+        tell(&mut memory, MEASURED, serde_json::json!([]));
+        assert_eq!((memory.rows(IN_USE), memory.rows(MEASURED)), (vec![2], vec![]));
+    }
+
+    #[test]
+    fn d04_x08_what_belongs_to_others_is_not_the_radio_s_to_fill() {
+        for table in [path::PLMN_LIST, path::SERVICES, path::ALARMS, path::CERTIFICATES, "Device.", "x", ""] {
+            assert_eq!(read(table, &rows(serde_json::json!([{}]))), None, "{table}");
+        }
+    }
+}
