@@ -20,7 +20,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
-    time::Instant,
 };
 
 use cwmp::{Agenda, DateTime, EventCode, EventStruct, Fault, FaultStruct, Quirks, ScheduleInform, Text};
@@ -28,6 +27,7 @@ use datamodel::Path;
 use jiff::Timestamp;
 use profile::{Clock, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{
     air::Air,

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     connection_request::Requests,
     device::{Row, path},
+    dialler::{Dialler, Sockets},
     link::{LinkError, Way},
     recovery::{Outcome, Target},
     session::SessionError,
@@ -55,15 +56,19 @@ pub(super) fn check(config: &Config, clock: &Arc<RestoredClock>) -> Result<(), D
     let listener = connection_request::provision(config, &config.anchors);
     let listener = listener.map(|provision| Provision { kept_lists: None, ..provision });
     connection_request::acceptor(config, clock, listener, &connector)?;
-    recovery(config, clock).map(drop)
+    recovery(config, clock, &(Arc::new(Sockets) as Arc<dyn Dialler>)).map(drop)
 }
 
 /// The way to the recovery endpoint, where there is one: its anchors serve nothing else.
-pub(super) fn recovery(config: &Config, clock: &Arc<RestoredClock>) -> Result<Option<Way>, DaemonError> {
+pub(super) fn recovery(
+    config: &Config,
+    clock: &Arc<RestoredClock>,
+    dialler: &Arc<dyn Dialler>,
+) -> Result<Option<Way>, DaemonError> {
     let Some(endpoint) = &config.trust.recovery else { return Ok(None) };
     // The operator's lists and answers say nothing of this endpoint's CA.
     let connector = Connector::new(&terms(config, clock), &config.identity, &endpoint.anchors)?;
-    Ok(Some(Way { connector, mode: TransportMode::Public, tunnel: None }))
+    Ok(Some(Way { connector, mode: TransportMode::Public, tunnel: None, dialler: Arc::clone(dialler) }))
 }
 
 /// The roots that a cell begins with, and the connector that trusts them.
