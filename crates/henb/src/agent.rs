@@ -244,8 +244,8 @@ impl Agent {
     }
 
     async fn step(&mut self) -> Result<(), DaemonError> {
-        let has_news = self.cell.tick() | self.mind_connection_requests();
         self.look_at_certificates();
+        let has_news = self.cell.tick() | self.mind_connection_requests();
         self.keep_performance_files().await;
         if has_news || self.saved.is_none_or(|saved| saved.elapsed() >= CLOCK_SAVE) {
             self.save().await?;

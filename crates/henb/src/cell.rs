@@ -79,6 +79,8 @@ pub(crate) struct Cell {
     alarms: Alarms,
     device_alarms: DeviceAlarms,
     rings: Rings,
+    /// Something happened to an alarm since the last tick.
+    has_alarms: bool,
     counting: Counting,
     pub(crate) images: firmware::Images,
     changed: BTreeSet<Path>,
@@ -118,6 +120,7 @@ impl Cell {
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
             rings: Rings::default(),
+            has_alarms: false,
             counting: Counting::default(),
             images: firmware::Images::default(),
             changed: BTreeSet::new(),
@@ -237,10 +240,12 @@ impl Cell {
         }
         self.device.tick(self.now());
         self.mind_the_air();
-        let has_alarms = self.hear_alarms();
+        self.hear_alarms();
         let changes = self.device.changes();
         let has_news = self.note_changes(changes);
         let has_news = self.mind_the_trial() || has_news;
+        // Whoever raised an alarm meanwhile: it is durable before it is told.
+        let has_alarms = std::mem::take(&mut self.has_alarms);
         self.raise_schedules() || has_news || has_alarms
     }
 
