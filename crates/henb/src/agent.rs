@@ -157,18 +157,7 @@ impl Agent {
         for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
             tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");
         }
-        cell.images.folder = config.firmware_dir();
-        (cell.images.trial, cell.images.most_bytes) = (config.firmware.trial, config.firmware.most_bytes);
-        cell.images_after_power_on();
-        if let Some(wanted) = cell.wanted_image() {
-            cell.start_image(wanted.check());
-        }
-        for note in file.clock_notes() {
-            cell.raise(Alarm::ClockFile, note);
-        }
-        if let Some(note) = file.note() {
-            cell.raise(Alarm::StateFile, note);
-        }
+        look_around(&mut cell, config, &file);
         let mut agent = Self {
             cell,
             file,
@@ -472,6 +461,22 @@ pub async fn run(
 
 fn as_told(fault: Fault) -> FaultStruct {
     FaultStruct { fault_code: fault.code, fault_string: fault.text }
+}
+
+/// What a cell finds at power-on: its images, and what of its files had to be passed over.
+fn look_around(cell: &mut Cell, config: &Config, file: &StateFile) {
+    cell.images.folder = config.firmware_dir();
+    (cell.images.trial, cell.images.most_bytes) = (config.firmware.trial, config.firmware.most_bytes);
+    cell.images_after_power_on();
+    if let Some(wanted) = cell.wanted_image() {
+        cell.start_image(wanted.check());
+    }
+    for note in file.clock_notes() {
+        cell.raise(Alarm::ClockFile, note);
+    }
+    if let Some(note) = file.note() {
+        cell.raise(Alarm::StateFile, note);
+    }
 }
 
 fn random() -> Result<u64, DaemonError> {
