@@ -224,6 +224,9 @@ impl<T: Repeated> Wire for Each<T> {
         Some(Self(Vec::new()))
     }
 
+    // Without members there is no element to be absent.
+    const ABSENCE: Leniency = Leniency::TooFew;
+
     fn may_be(element: &Element<'_>, rule: &Rule) -> bool {
         T::may_be(element, rule)
     }

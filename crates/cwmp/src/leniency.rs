@@ -71,7 +71,7 @@ leniencies! {
     Unwrapped "unwrapped" "TR-069 Annex A" "Members without their array, or the elements of a member without the member's own.";
     ListAsText "list_as_text" "TR-069 Annex A" "A list as text, its members between commas.";
     TooMany "too_many" "TR-069 Annex A" "More members in an array than the schema allows.";
-    TooFew "too_few" "TR-069 Annex A" "An empty array where the schema demands a member.";
+    TooFew "too_few" "TR-069 Annex A" "A list without members where the schema demands one.";
     // Elements.
     UnknownElement "unknown_element" "TR-069 Annex A" "An element that the schema does not know, skipped.";
     MissingElement "missing_element" "TR-069 Annex A" "An element that the schema demands is absent: its neutral value was taken.";

@@ -115,7 +115,7 @@ pub(crate) fn settle<T: Wire>(
         return Err(cursor.error(DecodeErrorKind::Missing(name)));
     };
     if !T::IS_OPTIONAL {
-        cursor.forgive_at(Leniency::MissingElement, offset);
+        cursor.forgive_at(T::ABSENCE, offset);
     }
     Ok(value)
 }

@@ -31,6 +31,9 @@ pub(crate) trait Wire: Sized {
         None
     }
 
+    /// How its absence is reported.
+    const ABSENCE: Leniency = Leniency::MissingElement;
+
     /// Whether the schema lets it be absent.
     const IS_OPTIONAL: bool = false;
 

@@ -18,18 +18,15 @@ mod time;
 mod trust;
 
 use std::{
-    collections::BTreeMap,
-    error::Error,
-    fmt::Write,
-    future::Future,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
+    collections::BTreeMap, error::Error, fmt::Write, future::Future, path::PathBuf, sync::Arc, time::Duration,
 };
 
 use cwmp::{Fault, FaultCode, FaultStruct, Witness};
-use profile::{ChainDates, FirmwareKey, HemsUrl, Identity, RestoredClock, Watched};
-use tokio::sync::{Notify, watch};
+use profile::{ChainDates, FirmwareKey, HemsUrl, RestoredClock, Watched};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tracing::Instrument;
 
 use self::performance::Uploads;
@@ -40,18 +37,17 @@ use crate::{
     alarms::Alarm,
     backup,
     cell::Cell,
-    config::{Config, DeviceKind},
+    config::Config,
     connection_request::Requests,
-    device::{
-        CLOCK_CORRECTION, Command, Device, FIRMWARE, FileDevice, Memory, RESTORATION, Simulated, TRUST_BUNDLE,
-    },
+    device::{CLOCK_CORRECTION, FIRMWARE, RESTORATION, TRUST_BUNDLE},
+    dialler::{Dialler, Sockets},
     firmware::Event,
     link::{Link, LinkError, Way},
     performance::spool::Spool,
     quirk,
     recovery::Target,
     session::{Desk, SessionError},
-    state::{STATE_FILE, State, StateError, StateFile},
+    state::{STATE_FILE, StateError, StateFile},
     transfer::{self, MOST_BYTES, Transfer},
 };
 
@@ -128,17 +124,32 @@ impl Agent {
     /// # Errors
     /// Something that it cannot work without is missing or wrong.
     pub fn start(config: &Config, witness: Arc<dyn Witness>) -> Result<Self, DaemonError> {
+        Self::start_over(config, witness, Arc::new(Sockets))
+    }
+
+    /// [`start`](Self::start) over another network than the kernel's.
+    ///
+    /// # Errors
+    /// Something that it cannot work without is missing or wrong.
+    pub fn start_over(
+        config: &Config,
+        witness: Arc<dyn Witness>,
+        dialler: Arc<dyn Dialler>,
+    ) -> Result<Self, DaemonError> {
         let (file, state) = StateFile::open(&config.state_dir, Arc::clone(&witness))?;
-        let clock = Arc::new(RestoredClock::resume(file.kept_time(), profile::build_time(), Instant::now()));
+        let started = Instant::now().into_std();
+        let clock = Arc::new(RestoredClock::resume(file.kept_time(), profile::build_time(), started));
         let kept = state.as_ref().map(|state| state.trust.clone()).unwrap_or_default();
         let (trust, connector) = trust::start(config, &clock, kept)?;
-        let recovery = trust::recovery(config, &clock)?;
+        let recovery = trust::recovery(config, &clock, &dialler)?;
         let keys = firmware::keys(config)?;
         let status = watch::Sender::default();
         let listener = connection_request::provision(config, &trust::anchors(config, &trust));
         let acceptor = connection_request::acceptor(config, &clock, listener, &connector)?;
         let requests = connection_request::requests(config, acceptor, &status)?;
-        let mut device = device(config, connector.identity(), state.as_ref());
+        let factory = config.names.factory(connector.identity());
+        let kept = state.as_ref().map(|state| &state.device);
+        let mut device = config.device.start(&factory, &config.state_dir, kept);
         let pushed = Arc::new(Notify::new());
         let waker = Arc::clone(&pushed);
         device.subscribe(Arc::new(move || waker.notify_one()));
@@ -150,22 +161,11 @@ impl Agent {
         for leniency in config.quirk.iter().flat_map(quirk::unplayed) {
             tracing::warn!(leniency = leniency.name(), "a part of the quirk cannot be played");
         }
-        cell.images.folder = config.firmware_dir();
-        (cell.images.trial, cell.images.most_bytes) = (config.firmware.trial, config.firmware.most_bytes);
-        cell.images_after_power_on();
-        if let Some(wanted) = cell.wanted_image() {
-            cell.start_image(wanted.check());
-        }
-        for note in file.clock_notes() {
-            cell.raise(Alarm::ClockFile, note);
-        }
-        if let Some(note) = file.note() {
-            cell.raise(Alarm::StateFile, note);
-        }
+        look_around(&mut cell, config, &file);
         let mut agent = Self {
             cell,
             file,
-            way: Way { connector, mode: config.mode, tunnel: config.tunnel.clone() },
+            way: Way { connector, mode: config.mode, tunnel: config.tunnel.clone(), dialler },
             clock,
             witness,
             config: config.clone(),
@@ -226,8 +226,8 @@ impl Agent {
     }
 
     async fn step(&mut self) -> Result<(), DaemonError> {
-        let has_news = self.cell.tick() | self.mind_connection_requests();
         self.look_at_certificates();
+        let has_news = self.cell.tick() | self.mind_connection_requests();
         self.keep_performance_files().await;
         if has_news || self.saved.is_none_or(|saved| saved.elapsed() >= CLOCK_SAVE) {
             self.save().await?;
@@ -457,14 +457,19 @@ fn as_told(fault: Fault) -> FaultStruct {
     FaultStruct { fault_code: fault.code, fault_string: fault.text }
 }
 
-fn device(config: &Config, identity: &Identity, state: Option<&State>) -> Box<dyn Device> {
-    let kept = state.map(|state| &state.device);
-    let factory = config.names.factory(identity);
-    match &config.device {
-        DeviceKind::Memory => Box::new(Memory::new(&factory, kept)),
-        DeviceKind::Simulated(radio) => Box::new(Simulated::new(&factory, radio.clone(), kept)),
-        DeviceKind::Command(way) => Box::new(Command::new(&factory, way, &config.state_dir, kept)),
-        DeviceKind::File(stack) => Box::new(FileDevice::new(&factory, (**stack).clone(), kept)),
+/// What a cell finds at power-on: its images, and what of its files had to be passed over.
+fn look_around(cell: &mut Cell, config: &Config, file: &StateFile) {
+    cell.images.folder = config.firmware_dir();
+    (cell.images.trial, cell.images.most_bytes) = (config.firmware.trial, config.firmware.most_bytes);
+    cell.images_after_power_on();
+    if let Some(wanted) = cell.wanted_image() {
+        cell.start_image(wanted.check());
+    }
+    for note in file.clock_notes() {
+        cell.raise(Alarm::ClockFile, note);
+    }
+    if let Some(note) = file.note() {
+        cell.raise(Alarm::StateFile, note);
     }
 }
 

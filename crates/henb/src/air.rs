@@ -8,7 +8,9 @@
 //!
 //! Pure: time is an argument, and a monotonic one, since the cell's clock may jump while the link is away.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::device::Conditions;
 

@@ -21,7 +21,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
-    time::Instant,
 };
 
 use cwmp::{Agenda, DateTime, EventCode, EventStruct, Fault, FaultStruct, Quirks, ScheduleInform, Text};
@@ -29,6 +28,7 @@ use datamodel::Path;
 use jiff::Timestamp;
 use profile::{Clock, HemsUrl, RestoredClock, Source, Standing, TransportMode, UrlError};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{
     air::Air,
@@ -80,6 +80,8 @@ pub(crate) struct Cell {
     alarms: Alarms,
     device_alarms: DeviceAlarms,
     rings: Rings,
+    /// Something happened to an alarm since the last tick.
+    has_alarms: bool,
     counting: Counting,
     pub(crate) images: firmware::Images,
     changed: BTreeSet<Path>,
@@ -119,6 +121,7 @@ impl Cell {
             alarms: Alarms::default(),
             device_alarms: DeviceAlarms::default(),
             rings: Rings::default(),
+            has_alarms: false,
             counting: Counting::default(),
             images: firmware::Images::default(),
             changed: BTreeSet::new(),
@@ -238,10 +241,12 @@ impl Cell {
         }
         self.device.tick(self.now());
         self.mind_the_air();
-        let has_alarms = self.hear_alarms();
+        self.hear_alarms();
         let changes = self.device.changes();
         let has_news = self.note_changes(changes);
         let has_news = self.mind_the_trial() || has_news;
+        // Whoever raised an alarm meanwhile: it is durable before it is told.
+        let has_alarms = std::mem::take(&mut self.has_alarms);
         self.raise_schedules() || has_news || has_alarms
     }
 

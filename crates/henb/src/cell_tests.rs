@@ -15,7 +15,11 @@ fn at(text: &str) -> Timestamp {
 }
 
 pub(super) fn cell(saved: &str) -> Cell {
-    let clock = Arc::new(RestoredClock::restore(Some(at(saved)), at("2020-01-01T00:00:00Z"), Instant::now()));
+    let clock = Arc::new(RestoredClock::restore(
+        Some(at(saved)),
+        at("2020-01-01T00:00:00Z"),
+        Instant::now().into_std(),
+    ));
     let url = HemsUrl::parse("https://hems.example/", TransportMode::Public).unwrap();
     Cell::power_on(Box::new(Memory::new(&sample(), None)), None, &url, TransportMode::Public, clock)
 }

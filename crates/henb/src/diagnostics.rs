@@ -19,10 +19,11 @@ mod socket;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use profile::{HemsUrl, TransportMode};
+use tokio::time::Instant;
 
 use crate::device::Row;
 

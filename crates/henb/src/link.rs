@@ -5,15 +5,10 @@
 //! body (H-03), cookies returned, and never an Authorization header: no function here can write one. (P-07)
 //!
 //! ```text
-//!   TCP, by the tunnel where there is one ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 302, 307: HemsUrl, again · else: the end
+//!   Dialler ─▶ profile::Connector ─▶ hyper, HTTP/1.1 ─▶ 2xx: Reply · 302, 307: HemsUrl, again · else: the end
 //! ```
 
-use std::{
-    error::Error,
-    io,
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::{error::Error, io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -28,11 +23,10 @@ use jiff::Timestamp;
 use profile::{ChainDates, Connector, HemsUrl, Refusal, TransportMode, UrlError};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
-use crate::tunnel::TunnelEnd;
+use crate::{dialler::Dialler, tunnel::TunnelEnd};
 
 /// How long a TCP connection may take: a cell on a slow line needs a few seconds.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
@@ -137,6 +131,7 @@ pub(crate) struct Way {
     pub(crate) connector: Connector,
     pub(crate) mode: TransportMode,
     pub(crate) tunnel: Option<TunnelEnd>,
+    pub(crate) dialler: Arc<dyn Dialler>,
 }
 
 /// One peer during one session, or one file.
@@ -257,7 +252,7 @@ impl<'a> Link<'a> {
         if !self.url.is_https() && tunnel.is_none() {
             return Err(LinkError::NoTunnel);
         }
-        let tcp = timeout(CONNECT_WAIT, open_tcp(&host, self.url.port(), tunnel))
+        let tcp = timeout(CONNECT_WAIT, self.way.dialler.open(&host, self.url.port(), tunnel))
             .await
             .map_err(|_| LinkError::ConnectWait)??;
         if !self.url.is_https() {
@@ -380,30 +375,6 @@ where
         }
     });
     Ok(sender)
-}
-
-async fn open_tcp(host: &str, port: u16, tunnel: Option<&TunnelEnd>) -> Result<TcpStream, LinkError> {
-    if let Some(end) = tunnel {
-        // Before the name is asked for: that question, too, would leave by another way.
-        end.socket().map_err(|source| LinkError::Tunnel { address: end.address, source })?;
-    }
-    let resolve = |source| LinkError::Resolve { host: host.to_owned(), source };
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in tokio::net::lookup_host((host, port)).await.map_err(resolve)? {
-        let connected = match tunnel {
-            Some(end) => end.connect(address).await,
-            None => TcpStream::connect(address).await,
-        };
-        match connected {
-            Ok(tcp) => {
-                // Posts are small and each waits for its reply.
-                let _ = tcp.set_nodelay(true);
-                return Ok(tcp);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(LinkError::Connect { host: host.to_owned(), source: last })
 }
 
 fn check_status(status: StatusCode) -> Result<(), LinkError> {

@@ -11,7 +11,6 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslRef, StatusType};
 use openssl::x509::verify::X509CheckFlags;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::certificate::CertificateFacts;
@@ -23,7 +22,7 @@ use crate::key::OwnCertificate;
 use crate::refusal::{Reason, Refusal};
 use crate::revocation::{CrlNote, ocsp};
 use crate::sessions::Sessions;
-use crate::stream::{Evidence, Stream};
+use crate::stream::{Carrier, Evidence, Stream};
 use crate::trust::{Trust, TrustAnchor};
 use crate::url::address_literal;
 use crate::verify::{self, Role};
@@ -144,7 +143,11 @@ impl Connector {
     }
 
     /// Shakes hands with the H(e)MS `host`, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND).
-    pub async fn connect(&self, tcp: TcpStream, host: &str) -> Result<(Stream, ServerPeer), Refusal> {
+    pub async fn connect(
+        &self,
+        carrier: impl Carrier + 'static,
+        host: &str,
+    ) -> Result<(Stream, ServerPeer), Refusal> {
         let present = self.present();
         let internal = |error: ErrorStack| Refusal::new(Reason::Internal, error.to_string());
         let mut ssl = expect(&present.context, host).map_err(internal)?;
@@ -157,7 +160,7 @@ impl Connector {
         }
         let bench = Bench { trust: Arc::clone(&present.trust), profile, role: Role::Hems, now, judge };
         let attempt = handshake::prepare(&mut ssl, bench)?;
-        let mut stream = handshake::shake(ssl, tcp, Side::Client, attempt).await?;
+        let mut stream = handshake::shake(ssl, Box::new(carrier), Side::Client, attempt).await?;
         match self.recheck(stream.ssl(), host, &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
             Err(refusal) => {

@@ -104,6 +104,11 @@ pub enum Standing {
     Failed,
 }
 
+/// The time since some moment, which a test can let pass as it likes.
+fn monotonic() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// What of a clock outlives a power cut. (K-01)
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeptTime {
@@ -170,7 +175,7 @@ impl RestoredClock {
     /// What a save keeps. (K-01)
     pub fn kept(&self) -> KeptTime {
         let face = self.face();
-        KeptTime { at: face.now(Instant::now()), corrections: face.corrections, leapt: face.leapt }
+        KeptTime { at: face.now(monotonic()), corrections: face.corrections, leapt: face.leapt }
     }
 
     /// What the cell knows of the time. (K-04)
@@ -195,7 +200,7 @@ impl RestoredClock {
 
     /// Moves the clock forward to `to`, or refuses to. (K-02)
     pub fn advance(&self, to: Timestamp, source: Source) -> Result<(), ClockError> {
-        self.advance_at(to, source, Instant::now())
+        self.advance_at(to, source, monotonic())
     }
 
     /// [`advance`](Self::advance) at a moment of the caller.
@@ -225,7 +230,7 @@ impl RestoredClock {
         }
         *face = Face {
             base: to,
-            since: Instant::now(),
+            since: monotonic(),
             standing: Standing::Unsynchronised,
             proposed: None,
             leapt: Duration::ZERO,
@@ -288,7 +293,7 @@ impl Face {
 
 impl Clock for RestoredClock {
     fn now(&self) -> Timestamp {
-        self.now_at(Instant::now())
+        self.now_at(monotonic())
     }
 
     fn is_synchronised(&self) -> bool {

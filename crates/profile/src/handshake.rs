@@ -17,7 +17,6 @@ use openssl::ex_data::Index;
 use openssl::ssl::{self, Ssl, SslRef, SslVerifyMode};
 use openssl::x509::{X509StoreContext, X509StoreContextRef, X509VerifyResult};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
@@ -25,7 +24,7 @@ use crate::certificate::CertificateFacts;
 use crate::ffi;
 use crate::profile::{Exchange, Profile, Suite, Version};
 use crate::refusal::{Reason, Refusal};
-use crate::stream::HANDSHAKE_BOUND;
+use crate::stream::{Carrier, HANDSHAKE_BOUND};
 use crate::trust::{Trial, Trust, Verdict};
 use crate::verify::{self, Role};
 
@@ -241,12 +240,12 @@ pub(crate) enum Side {
 /// Shakes hands, and says why not.
 pub(crate) async fn shake(
     ssl: Ssl,
-    tcp: TcpStream,
+    carrier: Box<dyn Carrier>,
     side: Side,
     attempt: Arc<Attempt>,
-) -> Result<SslStream<TcpStream>, Refusal> {
+) -> Result<SslStream<Box<dyn Carrier>>, Refusal> {
     let mut stream =
-        SslStream::new(ssl, tcp).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+        SslStream::new(ssl, carrier).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
     let outcome = timeout(HANDSHAKE_BOUND, async {
         match side {
             Side::Server => Pin::new(&mut stream).accept().await,
@@ -268,13 +267,13 @@ pub(crate) async fn shake(
 }
 
 /// Ends our half and lets the peer read our alert.
-pub(crate) async fn part(tcp: &mut TcpStream) {
+pub(crate) async fn part(carrier: &mut Box<dyn Carrier>) {
     let farewell = async {
-        tcp.shutdown().await?;
+        carrier.shutdown().await?;
         let mut heard = 0;
         let mut buffer = vec![0; 4096];
         while heard < FAREWELL_BYTES {
-            match tcp.read(&mut buffer).await? {
+            match carrier.read(&mut buffer).await? {
                 0 => break,
                 more => heard += more,
             }

@@ -58,7 +58,7 @@ pub use profile::{
 pub use refusal::{Reason, Refusal, RefusalError};
 pub use server::{Acceptor, Materials, Peer, Vigil};
 pub use statement::{MOST_STATEMENT_BYTES, STATEMENT_PURPOSE, StatementError};
-pub use stream::{Evidence, HANDSHAKE_BOUND, Revocation, Stream};
+pub use stream::{Carrier, Evidence, HANDSHAKE_BOUND, Revocation, Stream};
 pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketKeys, TicketSeal};
 pub use trust::{Exception, TrustAnchor};
 pub use url::{HemsUrl, UrlError};

@@ -20,7 +20,6 @@ use openssl::ssl::{
     SslSessionCacheMode,
 };
 use openssl::x509::{X509, X509Ref};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::blocks::Blocklist;
@@ -35,7 +34,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::resume::{Known, KnownChains};
 use crate::revocation::ocsp::StapleFile;
 use crate::revocation::{CrlFacts, CrlNote};
-use crate::stream::{Evidence, Stream};
+use crate::stream::{Carrier, Evidence, Stream};
 use crate::ticket::TicketKeys;
 use crate::trust::{Trust, TrustAnchor, Verdict};
 use crate::verify::Role;
@@ -164,7 +163,7 @@ impl Acceptor {
     }
 
     /// Shakes hands on a new connection, within [`HANDSHAKE_BOUND`](crate::HANDSHAKE_BOUND).
-    pub async fn accept(&self, tcp: TcpStream) -> Result<(Stream, Peer), Refusal> {
+    pub async fn accept(&self, carrier: impl Carrier + 'static) -> Result<(Stream, Peer), Refusal> {
         let present = self.present();
         let mut ssl =
             Ssl::new(&present.context).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
@@ -174,7 +173,7 @@ impl Acceptor {
         let (now, trust) = (terms.clock.now(), Arc::clone(&present.trust));
         let bench = Bench { trust, profile: terms.profile, role: Role::Henb, now, judge };
         let attempt = handshake::prepare(&mut ssl, bench)?;
-        let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
+        let mut stream = handshake::shake(ssl, Box::new(carrier), Side::Server, attempt).await?;
         match self.recheck(stream.ssl(), &present) {
             Ok(peer) => Ok((Stream(stream), peer)),
             Err(refusal) => {

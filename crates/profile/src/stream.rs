@@ -3,6 +3,7 @@
 //! The end of a stream is what the peer signed with close_notify; a connection that is cut is an error, so that
 //! nobody in between can shorten a message. (RFC 5246 7.2.1, T-15)
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,6 @@ use std::time::Duration;
 use openssl::ssl::ErrorCode;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::certificate::CertificateFacts;
@@ -68,9 +68,14 @@ impl From<Option<CrlStanding>> for Revocation {
     }
 }
 
+/// What TLS runs over: a TCP connection, or whatever else carries bytes both ways in order.
+pub trait Carrier: AsyncRead + AsyncWrite + Send + Sync + Unpin + fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + fmt::Debug> Carrier for T {}
+
 /// A TLS connection that keeps the profile; bytes in, bytes out.
 #[derive(Debug)]
-pub struct Stream(pub(crate) SslStream<TcpStream>);
+pub struct Stream(pub(crate) SslStream<Box<dyn Carrier>>);
 
 impl Stream {
     /// The engine's binding reads a cut connection as an end; a second look tells the two apart.

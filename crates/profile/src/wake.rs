@@ -94,7 +94,7 @@ impl WakeAcceptor {
         let (trust, profile, now) = (Arc::clone(&present.trust), self.terms.profile, self.terms.clock.now());
         let bench = Bench { trust, profile, role: Role::Wake, now, judge };
         let attempt = handshake::prepare(&mut ssl, bench)?;
-        let mut stream = handshake::shake(ssl, tcp, Side::Server, attempt).await?;
+        let mut stream = handshake::shake(ssl, Box::new(tcp), Side::Server, attempt).await?;
         match self.recheck(stream.ssl(), hems, &present.trust) {
             Ok(()) => Ok(Stream(stream)),
             Err(refusal) => {

@@ -3,10 +3,13 @@
 //! The task knows the way to the network and nothing of the cell; what it found comes back through the agent's loop. A
 //! run that is no longer wanted is aborted, and its sockets close with it.
 
-use std::{future, sync::Arc, time::Instant};
+use std::{future, sync::Arc};
 
 use profile::RestoredClock;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 use super::Agent;
 use crate::{

@@ -5,10 +5,9 @@
 //!                       ▲            └ else ─▶ waits as a failed session does
 //! ```
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Agent, chain, random};
 use crate::{

@@ -1,6 +1,8 @@
 //! Asking for the time: servers inside the tunnel, one after another, never before anything else. (K-03, P-17)
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use profile::{Source, TransportMode};
 

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     connection_request::Requests,
     device::{Row, path},
+    dialler::Dialler,
     link::{LinkError, Way},
     recovery::{Outcome, Target},
     session::SessionError,
@@ -66,11 +67,15 @@ pub(super) fn check_listener(
 }
 
 /// The way to the recovery endpoint, where there is one: its anchors serve nothing else.
-pub(super) fn recovery(config: &Config, clock: &Arc<RestoredClock>) -> Result<Option<Way>, DaemonError> {
+pub(super) fn recovery(
+    config: &Config,
+    clock: &Arc<RestoredClock>,
+    dialler: &Arc<dyn Dialler>,
+) -> Result<Option<Way>, DaemonError> {
     let Some(endpoint) = &config.trust.recovery else { return Ok(None) };
     // The operator's lists and answers say nothing of this endpoint's CA.
     let connector = Connector::new(&terms(config, clock), &config.identity, &endpoint.anchors)?;
-    Ok(Some(Way { connector, mode: TransportMode::Public, tunnel: None }))
+    Ok(Some(Way { connector, mode: TransportMode::Public, tunnel: None, dialler: Arc::clone(dialler) }))
 }
 
 /// The roots that a cell begins with, and the connector that trusts them.

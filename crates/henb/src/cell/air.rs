@@ -1,6 +1,8 @@
 //! The air interface: off where the device's link, or its hosting party, does not allow it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Cell;
 use crate::device::path;

@@ -39,16 +39,14 @@ impl Cell {
         }
     }
 
-    /// Takes in what the device complains of; true where the list is another now.
-    pub(super) fn hear_alarms(&mut self) -> bool {
+    /// Takes in what the device complains of.
+    pub(super) fn hear_alarms(&mut self) {
         let now = self.now();
         let news: Vec<_> = self.device.alarms();
         let heard: Vec<_> = news.into_iter().filter_map(|news| self.device_alarms.hear(news, now)).collect();
-        let is_news = !heard.is_empty();
         for (notification, alarm) in heard {
             self.happened(notification, alarm);
         }
-        is_news
     }
 
     /// Somebody else heard what was pending: the serving H(e)MS is owed a session, and all that stands. (G-03)
@@ -61,6 +59,7 @@ impl Cell {
     }
 
     fn happened(&mut self, notification: NotificationType, alarm: DeviceAlarm) {
+        self.has_alarms = true;
         let mechanism = self.mechanism(&alarm);
         let event = AlarmEvent { at: self.now(), notification, alarm: self.named(alarm) };
         for (row, columns) in self.rings.write(&event, mechanism) {

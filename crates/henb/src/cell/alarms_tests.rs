@@ -236,3 +236,14 @@ fn f14_a_storm_is_one_session_per_throttle_and_never_more_than_the_ring() {
     let events = inform.parameter_list.iter().filter(|entry| entry.name.contains("Event."));
     assert_eq!(events.count(), 80, "eight rows of ten");
 }
+
+#[test]
+fn a19_k01_an_alarm_of_the_cell_s_own_is_news_to_be_saved_before_it_is_told() {
+    let mut cell = cell();
+    cell.tick();
+    assert!(!cell.tick());
+    cell.raise(Alarm::CertificateEnds, "soon");
+    assert!(cell.tick() && !cell.tick());
+    cell.clear(Alarm::CertificateEnds);
+    assert!(cell.tick() && !cell.tick());
+}

@@ -5,10 +5,7 @@
 //!                          └─ does not boot, nobody answers ─▶ the other image, an alarm, the same events with a fault
 //! ```
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
 use cwmp::{
     AcsMethod, EventCode, FaultCode, FaultStruct, ParameterValueStruct, SetParameterValuesFault,
@@ -16,6 +13,7 @@ use cwmp::{
 };
 use datamodel::Path;
 use profile::FirmwareManifest;
+use tokio::time::Instant;
 
 use super::Cell;
 use crate::{

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use cwmp::Quirk;
 use profile::{HemsUrl, Identity, OwnCertificate, Profile, StaplePolicy, TransportMode};
 
 use crate::{
-    device::{Factory, Radio, Stack, Way},
+    device::{Command, Device, Factory, FileDevice, Memory, Radio, Simulated, Snapshot, Stack, Way},
     diagnostics::reach::Network,
     tunnel::TunnelEnd,
 };
@@ -169,6 +169,23 @@ pub enum DeviceKind {
     Command(Way),
     /// A radio stack with a configuration file.
     File(Box<Stack>),
+}
+
+impl DeviceKind {
+    /// The device as it left the factory, or as it was when `kept` was taken.
+    pub(crate) fn start(
+        &self,
+        factory: &Factory,
+        state_dir: &Path,
+        kept: Option<&Snapshot>,
+    ) -> Box<dyn Device> {
+        match self {
+            Self::Memory => Box::new(Memory::new(factory, kept)),
+            Self::Simulated(radio) => Box::new(Simulated::new(factory, radio.clone(), kept)),
+            Self::Command(way) => Box::new(Command::new(factory, way, state_dir, kept)),
+            Self::File(stack) => Box::new(FileDevice::new(factory, (**stack).clone(), kept)),
+        }
+    }
 }
 
 /// The names of a cell; what is absent comes from its certificate.

@@ -1,6 +1,8 @@
 //! How often something may happen: so many at once, and then one in every interval. Pure: time is an argument.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What is left at a moment.
 #[derive(Debug)]

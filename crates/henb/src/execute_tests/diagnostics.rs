@@ -13,7 +13,7 @@ fn write(cell: &mut Cell, name: &str, value: Value) {
 }
 
 fn started(cell: &mut Cell) -> bool {
-    let kind = cell.diagnostics.next(Instant::now());
+    let kind = cell.diagnostics.next(tokio::time::Instant::now());
     kind.is_some_and(|kind| matches!(cell.begin_diagnostic(kind), Ok(Order::Ping(_))))
 }
 
@@ -23,7 +23,7 @@ fn c38_what_is_requested_starts_with_the_parameters_as_they_stand_and_is_told() 
     delivered(&mut cell);
     write(&mut cell, HOST, Value::string("hems.example"));
     write(&mut cell, STATE, Value::string("Requested"));
-    assert_eq!(cell.diagnostics.next(Instant::now()), Some(Kind::Ping));
+    assert_eq!(cell.diagnostics.next(tokio::time::Instant::now()), Some(Kind::Ping));
     let Ok(Order::Ping(probe)) = cell.begin_diagnostic(Kind::Ping) else { panic!("no ping") };
     assert_eq!((probe.host.as_str(), probe.tries, probe.bytes), ("hems.example", 3, 56));
     assert!(codes(&cell).is_empty());
