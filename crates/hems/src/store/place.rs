@@ -26,6 +26,8 @@ use super::{
 const READERS: u32 = 4;
 /// How long a statement waits for another process that holds the file, such as a backup.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How long a server may take to answer a new connection.
+const ANSWER: Duration = Duration::from_secs(10);
 /// A connection to a server that was idle for longer is tried before it is used: the server may have restarted.
 const FRESH: Duration = Duration::from_secs(1);
 /// What each connection to a server asks for, in milliseconds. A node that stands still in the middle of a commit
@@ -99,7 +101,10 @@ impl Place {
     pub(super) async fn connect(&self) -> Result<Tx, sqlx::Error> {
         Ok(match self {
             Self::File(path) => Both::Sqlite(Box::new(sqlite(path).connect().await?)),
-            Self::Server(server) => Both::Postgres(Box::new(server.connect().await?)),
+            Self::Server(server) => {
+                let connection = tokio::time::timeout(ANSWER, server.connect()).await;
+                Both::Postgres(Box::new(connection.map_err(|_| silence())??))
+            }
         })
     }
 
@@ -146,6 +151,11 @@ fn sqlite(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_WAIT)
+}
+
+/// What a server that does not answer is.
+pub(super) fn silence() -> sqlx::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it does not answer").into()
 }
 
 fn is_postgres(scheme: &str) -> bool {

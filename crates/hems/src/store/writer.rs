@@ -14,15 +14,18 @@
 //!  api     ─┘                └──────────────────────────────────────────────┘
 //! ```
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use cwmp::Witness;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Place, StoreError, Tx, sql::Both};
+use super::{Place, StoreError, Tx, place::silence, sql::Both};
 
 /// Commits that may wait; a sender beyond that waits itself, which slows its session down and nothing else.
 const QUEUE: usize = 1024;
+/// How long a server may take for a transaction, the wait for other nodes included. A network that swallows what is
+/// sent would hold up every session for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Commits in one transaction: enough to share a flush, few enough that the first does not wait long.
 const BATCH: usize = 256;
 
@@ -131,8 +134,17 @@ struct Line {
 }
 
 impl Line {
-    /// Carries a batch out.
+    /// Carries a batch out, or gives up on a server that does not answer.
     async fn carry(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        match self.place {
+            Place::File(_) => self.transact(batch).await,
+            Place::Server(_) => tokio::time::timeout(PATIENCE, self.transact(batch))
+                .await
+                .unwrap_or_else(|_| Err(Failure::new(silence(), true))),
+        }
+    }
+
+    async fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let mut tx = match self.connection.take() {
             Some(tx) => tx,
             None => self.place.connect().await.map_err(|error| Failure::new(error, false))?,

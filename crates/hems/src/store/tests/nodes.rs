@@ -70,6 +70,17 @@ async fn a_broken_connection_fails_what_it_carried_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_silent_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://hearth@{}/hearth?sslmode=disable", silent.local_addr().unwrap());
+    let place = Place::server(&url, None).unwrap();
+    // Nothing is there to be waited for but the clock.
+    tokio::time::pause();
+    let error = Store::open(&place, Arc::new(())).await.err().unwrap().to_string();
+    assert!(error.contains("it does not answer"), "{error}");
+}
+
+#[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_unknown() {
     let Some(world) = World::server() else { return };
     let store = world.open().await;
