@@ -53,6 +53,14 @@ pub enum StoreError {
     /// The file cannot be made, or not be kept from others.
     #[error("the database's file: {0}")]
     File(#[from] io::Error),
+    /// The database is not there, or lets nobody in.
+    #[error("{place} cannot be opened: {source}")]
+    Unreachable {
+        /// The file or the server.
+        place: String,
+        /// Why not.
+        source: sqlx::Error,
+    },
     /// The database said no.
     #[error("the database: {0}")]
     Sql(#[from] sqlx::Error),
@@ -100,7 +108,10 @@ impl Store {
     /// Opens a database, makes a file that is missing, and brings the schema up to date.
     pub(crate) async fn open(place: &Place, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
         place.keep_private()?;
-        let mut connection = place.connect().await?;
+        let mut connection = place
+            .connect()
+            .await
+            .map_err(|source| StoreError::Unreachable { place: place.to_string(), source })?;
         schema::migrate(&mut connection).await?;
         let writer = Writer::start(place.clone(), connection, witness);
         writer.commit(|tx| Box::pin(session::end_interrupted(tx))).await?;
