@@ -82,14 +82,14 @@ fn stage_tests(tally: &mut Tally) -> Result<(), Box<dyn Error>> {
     )?;
 
     let world = World::new(&target)?;
-    let report = target.join("nextest/default/junit.xml");
-    remove(&report)?;
-    let mut nextest = cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
-    step(tally, "tests", world.hand_to(&mut nextest))?;
-    tally.cases = junit::cases(&fs::read_to_string(&report).unwrap_or_default());
-    if tally.cases.is_empty() {
-        tally.failed_steps.push("nextest's report");
-    }
+    let mut all = cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+    nextest(tally, "tests", world.hand_to(&mut all), &target.join("nextest/default/junit.xml"))?;
+    // The same features as before, or everything would be compiled again.
+    let mut api =
+        cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--profile", "postgres"]);
+    api.args(["-E", "package(hems) & binary(api)"]).env("HEARTH_TEST_STORE", "postgres");
+    let report = target.join("nextest/postgres/junit.xml");
+    nextest(tally, "tests of the API on PostgreSQL", world.hand_to(&mut api), &report)?;
 
     let mut examples = cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]);
     let output = world.hand_to(&mut examples).output()?;
@@ -100,6 +100,23 @@ fn stage_tests(tally: &mut Tally) -> Result<(), Box<dyn Error>> {
     }
     let lines = fs::read_to_string(&world.skips).unwrap_or_default();
     tally.skips = skips::judge(&lines, world.place());
+    Ok(())
+}
+
+/// Runs tests and takes in their report.
+fn nextest(
+    tally: &mut Tally,
+    name: &'static str,
+    command: &mut Command,
+    report: &Path,
+) -> Result<(), Box<dyn Error>> {
+    remove(report)?;
+    step(tally, name, command)?;
+    let cases = junit::cases(&fs::read_to_string(report).unwrap_or_default());
+    if cases.is_empty() {
+        tally.failed_steps.push("nextest's report");
+    }
+    tally.cases.extend(cases);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 mod file;
 mod reader;
+mod store;
 mod tls;
 mod transport;
 
@@ -24,6 +25,8 @@ pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
 pub(crate) use transport::Transport;
+
+use crate::store::Place;
 
 /// Everything that is wrong with a configuration file.
 #[derive(Debug)]
@@ -81,8 +84,10 @@ pub struct Policies {
 pub struct Config {
     /// Whether this is a laboratory.
     pub lab: bool,
-    /// The folder for the database and the API token.
+    /// The folder for the API token and what else is this node's.
     pub state_dir: PathBuf,
+    /// Where the database is.
+    pub(crate) store: Place,
     /// The transport mode of the whole deployment.
     pub mode: TransportMode,
     /// Where cells call.
@@ -150,6 +155,7 @@ struct Check {
 
 impl Check {
     fn config(&mut self, file: &File) -> Option<Config> {
+        let store = self.store(file);
         let mode = self.mode(&file.mode);
         let listen = file.cwmp.listen.iter().map(|at| self.address(at, "7547")).collect::<Vec<_>>();
         let url = self.url(&file.cwmp.url, mode);
@@ -165,6 +171,7 @@ impl Check {
         Some(Config {
             lab: file.lab.value,
             state_dir: self.state_dir(&file.state_dir),
+            store: store?,
             mode: mode?,
             cwmp_listen: listen.into_iter().collect::<Option<_>>()?,
             url: url?,
@@ -314,12 +321,17 @@ impl Check {
         if let token @ KeySource::Token(_) = KeySource::from(at.value.clone()) {
             return Some(token);
         }
+        self.secret(at, "a private key").map(KeySource::File)
+    }
+
+    /// A file that its owner alone can read.
+    fn secret(&mut self, at: &At<String>, what: &str) -> Option<PathBuf> {
         let path = self.file(at)?;
         let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o077 == 0 {
-            return Some(KeySource::File(path));
+            return Some(path);
         }
-        let right = "only its owner may read a private key: chmod 600";
+        let right = format!("only its owner may read {what}: chmod 600");
         self.complain(at.line, format!("{} has mode {:o}; {right}", path.display(), mode & 0o777))
     }
 }

@@ -30,8 +30,6 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// The database's file in the state folder.
-const DATABASE: &str = "hearth.sqlite3";
 /// How often overdue sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How long sessions may take to end when the server shuts down: a few posts of a cell.
@@ -188,7 +186,7 @@ impl Server {
         make_folder(&config.state_dir)?;
         let token_file = config.state_dir.join("api.token");
         let token = api::Token::load(&token_file)?;
-        let store = Store::open(&config.state_dir.join(DATABASE), Arc::clone(&witness)).await?;
+        let store = Store::open(&config.store, Arc::clone(&witness)).await?;
         agree_on_mode(&store, config.mode).await?;
         let blocks = Blocks::default();
         let doors = doors(&config, &store, &blocks).await?;
@@ -224,7 +222,7 @@ impl Server {
     /// The state folder or the store.
     pub async fn set_mode(config: &Config) -> Result<(), ServeError> {
         make_folder(&config.state_dir)?;
-        let store = Store::open(&config.state_dir.join(DATABASE), Arc::new(())).await?;
+        let store = Store::open(&config.store, Arc::new(())).await?;
         store.set_mode(config.mode.to_string()).await?;
         store.close().await;
         Ok(())

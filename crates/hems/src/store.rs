@@ -1,24 +1,13 @@
-//! The one place with SQL: what the H(e)MS remembers, in SQLite. (decisions 13 and 22)
+//! The one place with SQL: what the H(e)MS remembers, in SQLite or in PostgreSQL. (decisions 13 and 22)
 //!
 //! Reads go to a pool of connections. Every change is a commit that the one writer carries out; see [`writer`]. The
-//! SQL is what PostgreSQL would take too: `$1`, `RETURNING`, `ON CONFLICT`, times as integer milliseconds, JSON as
-//! text.
+//! SQL is what both take: `$1`, `RETURNING`, `ON CONFLICT`, times as integer milliseconds, JSON as text, yes and no
+//! as 1 and 0. [`sql`] runs it on either, [`schema`] brings either up to date, and [`place`] says where it is.
 
-use std::{
-    fs::{OpenOptions, Permissions},
-    io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc};
 
 use cwmp::Witness;
 use jiff::Timestamp;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
 
 mod admission;
 mod block;
@@ -30,10 +19,13 @@ mod grace;
 mod inventory;
 mod known;
 mod misbehaviour;
+mod place;
 mod pool;
 mod refusal;
 mod report;
+mod schema;
 mod session;
+mod sql;
 mod suspicion;
 mod template;
 mod ticket;
@@ -46,17 +38,14 @@ pub(crate) use claim::ClaimRow;
 pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use grace::GraceRow;
 pub(crate) use known::{FaultRow, Remembered};
+pub(crate) use place::Place;
 pub(crate) use pool::DrawError;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
 pub(crate) use report::ReportRow;
 pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, TlsFacts, Traces};
+use sql::{Flag, Reads, Snapshot, Tx, query, query_as};
 pub(crate) use suspicion::SuspicionRow;
 use writer::Writer;
-
-/// Readers beside the one writer; more than cores would only wait for the same disk.
-const READERS: u32 = 4;
-/// How long a statement waits for another process that holds the file, such as a backup.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +54,31 @@ pub enum StoreError {
     /// The file cannot be made, or not be kept from others.
     #[error("the database's file: {0}")]
     File(#[from] io::Error),
+    /// The database is not there, or lets nobody in.
+    #[error("{place} cannot be opened: {source}")]
+    Unreachable {
+        /// The file or the server.
+        place: String,
+        /// Why not.
+        source: sqlx::Error,
+    },
     /// The database said no.
     #[error("the database: {0}")]
     Sql(#[from] sqlx::Error),
     /// The schema could not be brought up to date.
     #[error("the database's schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A later version wrote it.
+    #[error(
+        "the database's schema is number {schema}, and this version knows those up to {known}: start the version that \
+         wrote it, or a later one"
+    )]
+    Newer {
+        /// The database's.
+        schema: i64,
+        /// The last one that this version has.
+        known: i64,
+    },
     /// A stored text is not what this version writes.
     #[error("a stored {what} cannot be read: {source}")]
     Corrupt {
@@ -82,6 +90,9 @@ pub enum StoreError {
     /// The transaction that carried this commit along failed.
     #[error("the transaction was rolled back: {0}")]
     RolledBack(Arc<sqlx::Error>),
+    /// The connection broke while this commit was made: it is there, or it is not.
+    #[error("it is unknown whether the transaction was committed: {0}")]
+    Unknown(Arc<sqlx::Error>),
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -90,48 +101,29 @@ pub enum StoreError {
 /// The store; clones share it.
 #[derive(Clone)]
 pub(crate) struct Store {
-    reads: SqlitePool,
+    reads: Reads,
     writer: Writer,
 }
 
 impl Store {
-    /// Opens the file, makes it where it is missing, and brings its schema up to date.
-    pub(crate) async fn open(path: &Path, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
-        keep_private(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_WAIT);
-        let mut connection = sqlx::ConnectOptions::connect(&options).await?;
-        sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
-        let reads = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        let store = Self { reads, writer: Writer::start(connection, witness) };
-        store.writer.commit(|tx| Box::pin(session::end_interrupted(tx))).await?;
-        Ok(store)
+    /// Opens a database, makes a file that is missing, and brings the schema up to date.
+    pub(crate) async fn open(place: &Place, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
+        place.keep_private()?;
+        let mut connection = place
+            .connect()
+            .await
+            .map_err(|source| StoreError::Unreachable { place: place.to_string(), source })?;
+        schema::migrate(&mut connection).await?;
+        let writer = Writer::start(place.clone(), connection, witness);
+        writer.commit(|tx| Box::pin(session::end_interrupted(tx))).await?;
+        Ok(Self { reads: place.reads(), writer })
     }
 
-    /// Writes what is queued and closes the file.
+    /// Writes what is queued and closes the database.
     pub(crate) async fn close(&self) {
         self.writer.close().await;
         self.reads.close().await;
     }
-}
-
-/// Whom we serve and where cells stand is the owner's business; SQLite gives its other files the mode of the first.
-fn keep_private(path: &Path) -> Result<(), StoreError> {
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    for end in ["-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        match std::fs::set_permissions(name, Permissions::from_mode(0o600)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
 }
 
 /// A point in time as it is stored.
@@ -152,9 +144,6 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
 fn parse<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|source| StoreError::Corrupt { what, source })
 }
-
-/// The connection inside the writer's transaction.
-type Tx = SqliteConnection;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ const HEADER: &str = "identity,oui,product_class,serial\n";
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 async fn store(folder: &tempfile::TempDir) -> Store {
-    Store::open(&folder.path().join("db"), Arc::new(())).await.unwrap()
+    Store::open(&crate::store::Place::File(folder.path().join("db")), Arc::new(())).await.unwrap()
 }
 
 async fn take(store: &Store, lines: &str, strict: bool) -> Summary {

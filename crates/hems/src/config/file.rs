@@ -9,8 +9,16 @@ use super::reader::{At, ConfigError, Reader, Section};
 pub struct File {
     /// Whether this is a laboratory: lab CAs and lab policies are allowed. Default: false.
     pub lab: At<bool>,
-    /// The folder for the database and the API token; made where it is missing.
+    /// The folder for the API token and, without `store`, for the database; made where it is missing.
     pub state_dir: At<String>,
+    /// The PostgreSQL database, 15 or later, that the nodes of a deployment share, such as
+    /// `postgres:///hearth?host=/run/postgresql` or `postgres://hearth@db.example/hearth?sslrootcert=/etc/hearth/db.pem`.
+    /// Over a network the server's certificate is verified unless `sslmode` says otherwise.
+    /// Default: SQLite, the file `hearth.sqlite3` in `state_dir`.
+    pub store: Option<At<String>>,
+    /// The file with the password for `store`, readable by its owner only; a password in the URL is refused, and one in
+    /// the environment not read. Default: none.
+    pub store_password_file: Option<At<String>>,
     /// How cells reach every node of this deployment: `public`, `ipsec-tls` or `ipsec`. Default: `public`.
     pub mode: At<String>,
     /// A file with more quirks of products than the known ones. Default: none.
@@ -174,6 +182,8 @@ impl File {
         let file = Self {
             lab: reader.boolean(&mut root, "lab"),
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
+            store: reader.text(&mut root, "store"),
+            store_password_file: reader.text(&mut root, "store_password_file"),
             mode: reader.text(&mut root, "mode").unwrap_or_else(|| At::default("public".to_owned())),
             quirks: reader.text(&mut root, "quirks"),
             models: reader.some_texts(&mut root, "models", "a list of tables of `hearth model import`"),

@@ -202,3 +202,30 @@ fn m11_imported_models_are_read_and_a_table_that_is_none_is_said() {
     let found = parse("model x\nSpeed\n");
     assert!(found.contains("hems.toml:2: `models`: ") && found.contains("acme.txt: line 2:"), "{found}");
 }
+
+#[test]
+fn a_store_is_a_database_with_its_password_in_a_private_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, mode| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "correct horse\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let (private, open) = (file("private", 0o600), file("open", 0o640));
+    let url = "store = \"postgres://hearth@db.example/hearth\"\n";
+    for (lines, right) in [
+        ("store = \"hearth.sqlite3\"\n".to_owned(), "1: `store`: it is a URL such as"),
+        (
+            "store = \"postgres://me:secret@db/hearth\"\n".to_owned(),
+            "1: `store`: a password stands in the file",
+        ),
+        (format!("store_password_file = {private:?}\n"), "1: `store_password_file` is for a `store`"),
+        (format!("{url}store_password_file = {open:?}\n"), "only its owner may read a password: chmod 600"),
+        (format!("{url}store_password_file = \"none\"\n"), "2: cannot read"),
+    ] {
+        let found = errors(&format!("{lines}{TUNNEL}"));
+        assert!(found.iter().any(|text| text.contains(right)), "{right}: {found:#?}");
+    }
+    assert!(errors(&format!("{url}store_password_file = {private:?}\n{TUNNEL}")).is_empty());
+}

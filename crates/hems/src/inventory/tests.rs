@@ -1,7 +1,8 @@
 //! Pages against the whole list, for any filter: what the store finds is what the filter says.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
+use oracles::Postgres;
 use profile::Identity;
 use proptest::{
     prelude::*,
@@ -9,7 +10,7 @@ use proptest::{
 };
 
 use super::*;
-use crate::store::Binding;
+use crate::store::{Binding, Place as Database};
 
 const CELLS: u8 = 40;
 
@@ -18,8 +19,8 @@ fn now() -> Timestamp {
 }
 
 /// Forty devices whose values repeat, so that every filter leaves some.
-async fn fleet(folder: &Path) -> Store {
-    let store = Store::open(&folder.join("hearth.sqlite3"), Arc::new(())).await.unwrap();
+async fn fleet(place: &Database) -> Store {
+    let store = Store::open(place, Arc::new(())).await.unwrap();
     let identity = |number| Identity::parse(&format!("00005e0053{number:02x}.hnb.example")).unwrap();
     let binding = |number: u8| Binding {
         oui: "00005E".to_owned(),
@@ -96,9 +97,19 @@ async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<String
 
 #[test]
 fn o01_pages_show_each_device_for_which_the_filter_holds_once() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let store = runtime.block_on(fleet(folder.path()));
+    every_filter(&Database::File(folder.path().join("hearth.sqlite3")));
+}
+
+#[test]
+fn o01_pages_show_each_device_for_which_the_filter_holds_once_on_postgresql() {
+    let Some(server) = Postgres::start("hems::inventory on PostgreSQL") else { return };
+    every_filter(&Database::server(&server.url(), None).unwrap());
+}
+
+fn every_filter(place: &Database) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(fleet(place));
     let all = runtime.block_on(page(&store, &Filter::default(), None, 100, now())).unwrap();
     assert_eq!((all.devices.len(), all.next.is_none()), (usize::from(CELLS), true));
     let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
@@ -130,7 +141,7 @@ fn o01_pages_show_each_device_for_which_the_filter_holds_once() {
 #[tokio::test]
 async fn o01_a_page_token_belongs_to_its_filter() {
     let folder = tempfile::tempdir().unwrap();
-    let store = fleet(folder.path()).await;
+    let store = fleet(&Database::File(folder.path().join("hearth.sqlite3"))).await;
     let filter = Filter::parse("tag = lab").unwrap();
     let token = page(&store, &filter, None, 3, now()).await.unwrap().next.unwrap();
     let other = Filter::parse("tag = indoor").unwrap();

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use profile::Identity;
 
-use super::{Store, StoreError, Tx, json, ms};
+use super::{Store, StoreError, Tx, json, ms, query, query_as};
 
 /// What an identity must say of itself in Inform. (I-07, P-20)
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -62,7 +62,7 @@ impl Store {
 
     /// The other identities that were admitted with the DeviceId of this one.
     pub(crate) async fn rivals(&self, identity: &str) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = sqlx::query_as(
+        let rows: Vec<(String,)> = query_as(
             "SELECT other.identity FROM dispute one JOIN dispute other ON other.oui = one.oui \
              AND other.product_class = one.product_class AND other.serial = one.serial \
              WHERE one.identity = $1 AND other.identity <> $1 ORDER BY other.identity",
@@ -80,15 +80,15 @@ async fn admit_all(
     strict: bool,
     now: i64,
 ) -> Result<Vec<Admission>, StoreError> {
-    sqlx::query("SAVEPOINT trial").execute(&mut *tx).await?;
+    query("SAVEPOINT trial").execute(&mut *tx).await?;
     let mut outcomes = Vec::with_capacity(rows.len());
     for (identity, binding) in rows {
         outcomes.push(admit(tx, identity.as_str(), &binding, now).await?);
     }
     if strict && outcomes.iter().any(Admission::is_conflict) {
-        sqlx::query("ROLLBACK TO SAVEPOINT trial").execute(&mut *tx).await?;
+        query("ROLLBACK TO SAVEPOINT trial").execute(&mut *tx).await?;
     }
-    sqlx::query("RELEASE SAVEPOINT trial").execute(&mut *tx).await?;
+    query("RELEASE SAVEPOINT trial").execute(&mut *tx).await?;
     Ok(outcomes)
 }
 
@@ -111,18 +111,17 @@ async fn admit(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Resu
 }
 
 async fn bound(tx: &mut Tx, identity: &str) -> Result<Option<Binding>, StoreError> {
-    let row: Option<(String, String, String)> = sqlx::query_as(
-        "SELECT oui, product_class, serial FROM device WHERE identity = $1 AND state = 'admitted'",
-    )
-    .bind(identity)
-    .fetch_optional(tx)
-    .await?;
+    let row: Option<(String, String, String)> =
+        query_as("SELECT oui, product_class, serial FROM device WHERE identity = $1 AND state = 'admitted'")
+            .bind(identity)
+            .fetch_optional(tx)
+            .await?;
     Ok(row.map(|(oui, product_class, serial)| Binding { oui, product_class, serial }))
 }
 
 /// Who else has this binding, or claims it.
 async fn rivals(tx: &mut Tx, identity: &str, binding: &Binding) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> = sqlx::query_as(
+    let rows: Vec<(String,)> = query_as(
         "SELECT identity FROM device WHERE oui = $2 AND product_class = $3 AND serial = $4 AND identity <> $1 \
          UNION SELECT identity FROM dispute WHERE oui = $2 AND product_class = $3 AND serial = $4 AND identity <> $1",
     )
@@ -136,7 +135,7 @@ async fn rivals(tx: &mut Tx, identity: &str, binding: &Binding) -> Result<Vec<St
 }
 
 async fn bind(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO device (identity, state, oui, product_class, serial, first_seen_at) \
          VALUES ($1, 'admitted', $2, $3, $4, $5) \
          ON CONFLICT (identity) DO UPDATE SET state = 'admitted', oui = excluded.oui, \
@@ -154,7 +153,7 @@ async fn bind(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Resul
 
 /// A claimant that was not admitted yet is seen, with what was claimed for it.
 async fn quarantine(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO device (identity, state, claimed, first_seen_at) VALUES ($1, 'quarantined', $2, $3) \
          ON CONFLICT (identity) DO NOTHING",
     )
@@ -167,7 +166,7 @@ async fn quarantine(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) ->
 }
 
 async fn dispute(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO dispute (oui, product_class, serial, identity, at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (identity) DO UPDATE SET oui = excluded.oui, product_class = excluded.product_class, \
          serial = excluded.serial",
@@ -184,11 +183,11 @@ async fn dispute(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Re
 
 async fn withdraw(tx: &mut Tx, identity: &str, now: i64) -> Result<bool, StoreError> {
     let disputed: Option<(String, String, String)> =
-        sqlx::query_as("DELETE FROM dispute WHERE identity = $1 RETURNING oui, product_class, serial")
+        query_as("DELETE FROM dispute WHERE identity = $1 RETURNING oui, product_class, serial")
             .bind(identity)
             .fetch_optional(&mut *tx)
             .await?;
-    let unbound = sqlx::query(
+    let unbound = query(
         "UPDATE device SET state = 'quarantined', oui = NULL, product_class = NULL, serial = NULL, \
          is_in_service = 0 WHERE identity = $1 AND state = 'admitted'",
     )
@@ -206,7 +205,7 @@ async fn withdraw(tx: &mut Tx, identity: &str, now: i64) -> Result<bool, StoreEr
 async fn settle(tx: &mut Tx, binding: &Binding, now: i64) -> Result<(), StoreError> {
     let left = rivals(tx, "", binding).await?;
     let [only] = left.as_slice() else { return Ok(()) };
-    sqlx::query("DELETE FROM dispute WHERE identity = $1").bind(only).execute(&mut *tx).await?;
+    query("DELETE FROM dispute WHERE identity = $1").bind(only).execute(&mut *tx).await?;
     if bound(tx, only).await?.is_none() {
         bind(tx, only, binding, now).await?;
     }

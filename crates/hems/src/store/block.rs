@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as};
 
 /// Blocks kept: each is compared with every peer, and whoever blocks more than this wants another CA.
 const BLOCKS_MAX: i64 = 10_000;
@@ -32,7 +32,7 @@ pub(crate) enum Blocking {
 impl Store {
     /// Every block, by kind and value.
     pub(crate) async fn blocks(&self) -> Result<Vec<BlockRow>, StoreError> {
-        Ok(sqlx::query_as("SELECT * FROM block ORDER BY kind, value").fetch_all(&self.reads).await?)
+        Ok(query_as("SELECT * FROM block ORDER BY kind, value").fetch_all(&self.reads).await?)
     }
 
     /// Blocks something.
@@ -61,7 +61,7 @@ impl BlockRow {
 
 async fn block(tx: &mut Tx, row: &BlockRow) -> Result<Blocking, StoreError> {
     let (count, same): (i64, i64) =
-        sqlx::query_as("SELECT count(*), count(CASE WHEN kind = $1 AND value = $2 THEN 1 END) FROM block")
+        query_as("SELECT count(*), count(CASE WHEN kind = $1 AND value = $2 THEN 1 END) FROM block")
             .bind(&row.kind)
             .bind(&row.value)
             .fetch_one(&mut *tx)
@@ -69,7 +69,7 @@ async fn block(tx: &mut Tx, row: &BlockRow) -> Result<Blocking, StoreError> {
     if same > 0 || count >= BLOCKS_MAX {
         return Ok(if same > 0 { Blocking::Same } else { Blocking::Full });
     }
-    sqlx::query("INSERT INTO block (kind, value, reason, made_by, made_at) VALUES ($1, $2, $3, $4, $5)")
+    query("INSERT INTO block (kind, value, reason, made_by, made_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(&row.kind)
         .bind(&row.value)
         .bind(&row.reason)
@@ -81,6 +81,6 @@ async fn block(tx: &mut Tx, row: &BlockRow) -> Result<Blocking, StoreError> {
 }
 
 async fn unblock(tx: &mut Tx, kind: &str, value: &str) -> Result<bool, StoreError> {
-    let query = sqlx::query("DELETE FROM block WHERE kind = $1 AND value = $2").bind(kind).bind(value);
+    let query = query("DELETE FROM block WHERE kind = $1 AND value = $2").bind(kind).bind(value);
     Ok(query.execute(tx).await?.rows_affected() > 0)
 }

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as};
 
 /// Calls that may wait for one device; the operator is told when there are more.
 const QUEUED_MAX: i64 = 64;
@@ -86,13 +86,13 @@ impl Store {
 
     /// The calls of a device, newest first.
     pub(crate) async fn calls(&self, identity: &str) -> Result<Vec<CallRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM call WHERE identity = $1 ORDER BY id DESC");
+        let query = query_as("SELECT * FROM call WHERE identity = $1 ORDER BY id DESC");
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
     }
 
     /// The calls of a device that are not finished for good, oldest first.
     pub(crate) async fn open_calls(&self, identity: &str) -> Result<Vec<CallRow>, StoreError> {
-        let query = sqlx::query_as(
+        let query = query_as(
             "SELECT * FROM call WHERE identity = $1 AND state IN ('queued', 'sent', 'accepted', 'unknown') ORDER BY id",
         );
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
@@ -118,7 +118,7 @@ impl Store {
 }
 
 async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
-    let row: Option<(i64,)> = sqlx::query_as(
+    let row: Option<(i64,)> = query_as(
         "INSERT INTO call (identity, method, command_key, body, state, queued_at) \
          SELECT $1, $2, $3, $4, 'queued', $5 \
          WHERE (SELECT count(*) FROM call WHERE identity = $1 AND state = 'queued') < $6 RETURNING id",
@@ -131,7 +131,7 @@ async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
     .bind(QUEUED_MAX)
     .fetch_optional(&mut *tx)
     .await?;
-    sqlx::query(
+    query(
         "DELETE FROM call WHERE identity = $1 AND state IN ('done', 'failed', 'unknown') AND id <= \
          (SELECT id FROM call WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
     )
@@ -146,7 +146,7 @@ async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
 pub(super) async fn advance(tx: &mut Tx, id: i64, progress: &Progress, now: i64) -> Result<(), StoreError> {
     let is_sent = matches!(progress, Progress::Sent);
     let is_finished = matches!(progress, Progress::Done(_) | Progress::Failed(_) | Progress::Unknown);
-    sqlx::query(
+    query(
         "UPDATE call SET state = $2, outcome = COALESCE($3, outcome), sent_at = COALESCE($4, sent_at), \
          finished_at = $5 WHERE id = $1",
     )

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Binding, Store, StoreError, Tx, ms};
+use super::{Binding, Store, StoreError, Tx, ms, query, query_as};
 
 /// Claims kept per identity: more than a swap or a repair makes; a liar drives out its own oldest.
 const CLAIMS_PER_DEVICE: i64 = 10;
@@ -41,7 +41,7 @@ impl Store {
 
     /// What an identity claimed against its binding, newest first.
     pub(crate) async fn claims_of(&self, identity: &str) -> Result<Vec<ClaimRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM claim WHERE identity = $1 ORDER BY last_at DESC, serial");
+        let query = query_as("SELECT * FROM claim WHERE identity = $1 ORDER BY last_at DESC, serial");
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
     }
 
@@ -51,7 +51,7 @@ impl Store {
         identity: &str,
         binding: &Binding,
     ) -> Result<Vec<ClaimRow>, StoreError> {
-        let query = sqlx::query_as(
+        let query = query_as(
             "SELECT * FROM claim WHERE oui = $2 AND product_class = $3 AND serial = $4 AND identity <> $1 \
              ORDER BY last_at DESC, identity LIMIT $5",
         );
@@ -68,7 +68,7 @@ async fn note(
     fingerprint: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO claim (identity, oui, product_class, serial, fingerprint, first_at, last_at, count) \
          VALUES ($1, $2, $3, $4, $5, $6, $6, 1) ON CONFLICT (identity, oui, product_class, serial) \
          DO UPDATE SET fingerprint = excluded.fingerprint, last_at = excluded.last_at, count = claim.count + 1",
@@ -81,7 +81,7 @@ async fn note(
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    sqlx::query(
+    query(
         "DELETE FROM claim WHERE identity = $1 AND last_at < \
          (SELECT last_at FROM claim WHERE identity = $1 ORDER BY last_at DESC LIMIT 1 OFFSET $2)",
     )

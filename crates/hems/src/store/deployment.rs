@@ -1,6 +1,6 @@
 //! What every node of a deployment must agree on. (decision 4)
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, query, query_as};
 
 /// The transport mode, of which there is one.
 const MODE: &str = "mode";
@@ -19,8 +19,8 @@ impl Store {
 
 async fn agree(tx: &mut Tx, mode: &str) -> Result<String, StoreError> {
     let insert = "INSERT INTO deployment (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    sqlx::query(insert).bind(MODE).bind(mode).execute(&mut *tx).await?;
-    let query = sqlx::query_as("SELECT value FROM deployment WHERE name = $1");
+    query(insert).bind(MODE).bind(mode).execute(&mut *tx).await?;
+    let query = query_as("SELECT value FROM deployment WHERE name = $1");
     let (agreed,): (String,) = query.bind(MODE).fetch_one(tx).await?;
     Ok(agreed)
 }
@@ -28,6 +28,6 @@ async fn agree(tx: &mut Tx, mode: &str) -> Result<String, StoreError> {
 async fn set(tx: &mut Tx, mode: &str) -> Result<(), StoreError> {
     let upsert = "INSERT INTO deployment (name, value) VALUES ($1, $2) \
                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    sqlx::query(upsert).bind(MODE).bind(mode).execute(tx).await?;
+    query(upsert).bind(MODE).bind(mode).execute(tx).await?;
     Ok(())
 }

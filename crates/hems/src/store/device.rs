@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Binding, Opening, Store, StoreError, Tx, ms};
+use super::{Binding, Flag, Opening, Store, StoreError, Tx, ms, query, query_as};
 use crate::{inventory::Place, trust::CellClock};
 
 /// Quarantined identities kept: each needed a certificate of a trusted CA, so more is an attack or a mistake.
@@ -21,6 +21,7 @@ pub(crate) struct DeviceRow {
     pub(crate) last_inform_at: Option<i64>,
     pub(crate) provisioning_since: Option<i64>,
     pub(crate) in_service_at: Option<i64>,
+    #[sqlx(try_from = "Flag")]
     pub(crate) is_in_service: bool,
     pub(crate) methods: Option<String>,
     pub(crate) tls_version: Option<String>,
@@ -68,6 +69,8 @@ macro_rules! devices {
     };
 }
 
+pub(super) use devices;
+
 impl DeviceRow {
     /// The binding, where the device is admitted and no other was with the same.
     pub(crate) fn binding(&self) -> Option<Binding> {
@@ -108,7 +111,7 @@ pub(crate) struct Summary {
 impl Store {
     /// One device.
     pub(crate) async fn device(&self, identity: &str) -> Result<Option<DeviceRow>, StoreError> {
-        let query = sqlx::query_as(devices!("WHERE device.identity = $1")).bind(identity);
+        let query = query_as(devices!("WHERE device.identity = $1")).bind(identity);
         Ok(query.fetch_optional(&self.reads).await?)
     }
 
@@ -118,7 +121,7 @@ impl Store {
         before: i64,
         limit: u32,
     ) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = sqlx::query_as(devices!(
+        let query = query_as(devices!(
             "WHERE certificate_not_after < $1 ORDER BY certificate_not_after, device.identity LIMIT $2"
         ));
         Ok(query.bind(before).bind(limit).fetch_all(&self.reads).await?)
@@ -126,7 +129,7 @@ impl Store {
 
     /// Devices whose DeviceId was admitted for another one too.
     pub(crate) async fn devices_disputed(&self, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = sqlx::query_as(devices!(
+        let query = query_as(devices!(
             "WHERE device.identity IN (SELECT identity FROM dispute) ORDER BY device.identity LIMIT $1"
         ));
         Ok(query.bind(limit).fetch_all(&self.reads).await?)
@@ -134,7 +137,7 @@ impl Store {
 
     /// What is known of the clock of every admitted device.
     pub(crate) async fn cell_clocks(&self) -> Result<Vec<CellClock>, StoreError> {
-        let rows: Vec<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<(String, Option<i64>, Option<i64>)> = query_as(
             "SELECT identity, cell_clock, cell_clock_at FROM device WHERE state = 'admitted' ORDER BY identity",
         )
         .fetch_all(&self.reads)
@@ -148,7 +151,7 @@ impl Store {
 
     /// Devices that were seen with a lower TLS version than before, the latest first.
     pub(crate) async fn devices_downgraded(&self, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = sqlx::query_as(devices!(
+        let query = query_as(devices!(
             "WHERE downgraded_at IS NOT NULL ORDER BY downgraded_at DESC, device.identity LIMIT $1"
         ));
         Ok(query.bind(limit).fetch_all(&self.reads).await?)
@@ -162,7 +165,7 @@ pub(super) async fn quarantine(
     claimed: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO device (identity, state, claimed, first_seen_at, last_inform_at) \
          SELECT $1, 'quarantined', $2, $3, $3 \
          WHERE (SELECT count(*) FROM device WHERE state = 'quarantined') < $4 \
@@ -185,10 +188,10 @@ pub(super) async fn informed(
     is_bootstrap: bool,
     tls: (&str, &str),
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE device SET last_inform_at = $2, tls_version = $3, suite = $4, \
-         provisioning_since = CASE WHEN $5 THEN $2 ELSE COALESCE(provisioning_since, $2) END, \
-         in_service_at = CASE WHEN $5 THEN NULL ELSE in_service_at END \
+         provisioning_since = CASE WHEN $5 <> 0 THEN $2 ELSE COALESCE(provisioning_since, $2) END, \
+         in_service_at = CASE WHEN $5 <> 0 THEN NULL ELSE in_service_at END \
          WHERE identity = $1",
     )
     .bind(identity)
@@ -203,7 +206,7 @@ pub(super) async fn informed(
 
 /// Whether this device ever spoke a higher version.
 pub(super) async fn is_downgrade(tx: &mut Tx, identity: &str, version: &str) -> Result<bool, StoreError> {
-    let query = sqlx::query_as("SELECT count(*) FROM device WHERE identity = $1 AND best_tls > $2");
+    let query = query_as("SELECT count(*) FROM device WHERE identity = $1 AND best_tls > $2");
     let (count,): (i64,) = query.bind(identity).bind(version).fetch_one(tx).await?;
     Ok(count > 0)
 }
@@ -211,7 +214,7 @@ pub(super) async fn is_downgrade(tx: &mut Tx, identity: &str, version: &str) -> 
 /// Keeps what a session showed of its device: certificate, clock, and the best version it ever spoke.
 pub(super) async fn showed(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<(), StoreError> {
     let traces = &opening.traces;
-    sqlx::query(
+    query(
         "UPDATE device SET certificate = $2, certificate_not_after = $3, \
          cell_clock = COALESCE($4, cell_clock), \
          cell_clock_at = CASE WHEN $4 IS NULL THEN cell_clock_at ELSE $5 END, \
@@ -225,7 +228,7 @@ pub(super) async fn showed(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -
     .bind(traces.cell_clock.map(ms))
     .bind(ms(opening.at))
     .bind(opening.tls_version())
-    .bind(i64::from(is_downgrade))
+    .bind(is_downgrade)
     .execute(tx)
     .await?;
     Ok(())
@@ -238,7 +241,7 @@ pub(super) async fn summarise(
     now: i64,
     summary: &Summary,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE device SET software = $2, plmn = $3, tac = $4, pci = $5, admin_state = $6, op_state = $7, \
          rf_tx_status = $8, is_in_service = $9, due_at = $10 + $11, \
          in_service_at = CASE WHEN $9 <> 0 THEN COALESCE(in_service_at, $10) ELSE in_service_at END \
@@ -252,7 +255,7 @@ pub(super) async fn summarise(
     .bind(&summary.admin_state)
     .bind(&summary.op_state)
     .bind(&summary.rf_tx_status)
-    .bind(i64::from(summary.is_in_service))
+    .bind(summary.is_in_service)
     .bind(now)
     .bind(summary.patience)
     .execute(tx)

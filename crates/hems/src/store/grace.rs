@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as};
 
 /// One act: from then on the lists of an anchor count until that time.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -31,7 +31,7 @@ impl GraceRow {
 impl Store {
     /// Every act, the newest first.
     pub(crate) async fn graces(&self) -> Result<Vec<GraceRow>, StoreError> {
-        Ok(sqlx::query_as("SELECT * FROM grace ORDER BY made_at DESC, anchor").fetch_all(&self.reads).await?)
+        Ok(query_as("SELECT * FROM grace ORDER BY made_at DESC, anchor").fetch_all(&self.reads).await?)
     }
 
     /// Puts an act on record.
@@ -42,7 +42,7 @@ impl Store {
 
 /// Two acts of one moment are one: the later says what counts.
 async fn record(tx: &mut Tx, row: &GraceRow) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO grace (anchor, until_at, reason, made_by, made_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (anchor, made_at) DO UPDATE SET until_at = excluded.until_at, reason = excluded.reason",
     )

@@ -6,7 +6,12 @@
 
 use jiff::Timestamp;
 
-use super::{DeviceRow, Store, StoreError, Tx, ms};
+use super::{
+    DeviceRow, Store, StoreError, Tx,
+    device::devices,
+    ms, query, query_as,
+    sql::{Query, Value},
+};
 use crate::{
     filter::{Moment, Question, State, Term, Test, Text},
     inventory::{Key, LOST_AFTER, Place, Position},
@@ -19,12 +24,7 @@ struct Range {
     /// What the index is ordered by before the identity; nothing where that is the same for the whole range.
     key: Option<&'static str>,
     condition: String,
-    arguments: Vec<Argument>,
-}
-
-enum Argument {
-    Text(String),
-    Number(i64),
+    arguments: Vec<Value<'static>>,
 }
 
 impl Store {
@@ -39,24 +39,19 @@ impl Store {
         let mut range = along.map_or_else(Range::all, |term| Range::of(term, now));
         let order = range.start(after);
         let sql = format!(
-            "SELECT device.*, suspicion.kind AS suspicion, \
-             EXISTS (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed, \
-             EXISTS (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) AS is_blocked \
-             FROM (SELECT {key} AS place, identity FROM {table} WHERE {condition} ORDER BY {order} LIMIT {steps}) AS met \
-             JOIN device ON device.identity = met.identity \
-             LEFT JOIN suspicion ON suspicion.identity = device.identity ORDER BY met.place, met.identity",
+            devices!(
+                "JOIN (SELECT {key} AS place, identity FROM {table} WHERE {condition} ORDER BY {order} LIMIT {steps}) \
+                 AS met ON met.identity = device.identity ORDER BY met.place, met.identity"
+            ),
             key = range.key.unwrap_or("0"),
             table = range.table,
             condition = range.condition,
+            order = order,
+            steps = steps,
         );
         // Every part of the text is written in this file; what people typed is bound.
-        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
-        for argument in range.arguments {
-            query = match argument {
-                Argument::Text(text) => query.bind(text),
-                Argument::Number(number) => query.bind(number),
-            };
-        }
+        let query = query_as(sqlx::AssertSqlSafe(sql));
+        let query = range.arguments.into_iter().fold(query, Query::bind);
         Ok(query.fetch_all(&self.reads).await?)
     }
 
@@ -91,7 +86,7 @@ impl Range {
     }
 
     /// One value of an index: its devices come by identity.
-    fn plain(condition: String, arguments: Vec<Argument>) -> Self {
+    fn plain(condition: String, arguments: Vec<Value<'static>>) -> Self {
         Self { table: "device", key: None, condition, arguments }
     }
 
@@ -102,7 +97,7 @@ impl Range {
             }
             Question::Label(name, text) => {
                 let mut range = Self { table: "device_label", ..Self::text("lower(value)", term.test, text) };
-                range.arguments.push(Argument::Text(name.clone()));
+                range.arguments.push(name.clone().into());
                 range.condition = format!("name = ${} AND {}", range.arguments.len(), range.condition);
                 range
             }
@@ -110,7 +105,7 @@ impl Range {
             Question::Time(field, when) => {
                 let column = time_column(*field);
                 let condition = format!("{column} {} $1", term.test.sign());
-                let arguments = vec![Argument::Number(when.at(now))];
+                let arguments = vec![when.at(now).into()];
                 Self { key: Some(column), ..Self::plain(condition, arguments) }
             }
             Question::Flag(_, flag) => Self::plain(
@@ -122,11 +117,11 @@ impl Range {
     }
 
     fn text(column: &'static str, test: Test, text: &str) -> Self {
-        let wanted = Argument::Text(text.to_owned());
+        let wanted = text.to_owned().into();
         if test != Test::Begins {
             return Self::plain(format!("{column} = lower($1)"), vec![wanted]);
         }
-        let end = Argument::Text(format!("{text}{}", char::MAX));
+        let end = format!("{text}{}", char::MAX).into();
         let condition = format!("{column} >= lower($1) AND {column} < lower($2)");
         Self { key: Some(column), ..Self::plain(condition, vec![wanted, end]) }
     }
@@ -143,10 +138,8 @@ impl Range {
             State::Quarantined => plain("state = 'quarantined'"),
             State::Provisioning => plain("state = 'admitted' AND is_in_service = 0"),
             State::InService => plain("state = 'admitted' AND is_in_service = 1"),
-            State::Late => {
-                due("due_at < $1 AND due_at >= $2", vec![Argument::Number(now), Argument::Number(lost)])
-            }
-            State::Lost => due("due_at < $1", vec![Argument::Number(lost)]),
+            State::Late => due("due_at < $1 AND due_at >= $2", vec![now.into(), lost.into()]),
+            State::Lost => due("due_at < $1", vec![lost.into()]),
             State::Blocked => plain("identity IN (SELECT value FROM block WHERE kind = 'identity')"),
             State::Disputed => plain("identity IN (SELECT identity FROM dispute)"),
         }
@@ -159,14 +152,13 @@ impl Range {
             format!("${}", self.arguments.len())
         };
         let (more, order) = match (self.key, &after.key) {
-            (None, _) => (
-                format!("identity > {}", bind(Argument::Text(after.identity.clone()))),
-                "identity".to_owned(),
-            ),
+            (None, _) => {
+                (format!("identity > {}", bind(after.identity.clone().into())), "identity".to_owned())
+            }
             (Some(key), None) => (format!("{key} IS NOT NULL"), format!("{key}, identity")),
             (Some(key), Some(last)) => {
                 let last = bind(last.clone().into());
-                let identity = bind(Argument::Text(after.identity.clone()));
+                let identity = bind(after.identity.clone().into());
                 (format!("({key}, identity) > ({last}, {identity})"), format!("{key}, identity"))
             }
         };
@@ -175,11 +167,11 @@ impl Range {
     }
 }
 
-impl From<Key> for Argument {
+impl From<Key> for Value<'_> {
     fn from(key: Key) -> Self {
         match key {
-            Key::Text(text) => Self::Text(text),
-            Key::Number(number) => Self::Number(number),
+            Key::Text(text) => text.into(),
+            Key::Number(number) => number.into(),
         }
     }
 }
@@ -207,7 +199,7 @@ fn time_column(field: Moment) -> &'static str {
 }
 
 async fn placed(tx: &mut Tx, identity: &str) -> Result<Option<Place>, StoreError> {
-    let query = sqlx::query_as("SELECT site, tags, labels FROM device WHERE identity = $1");
+    let query = query_as("SELECT site, tags, labels FROM device WHERE identity = $1");
     let row: Option<(Option<String>, String, String)> = query.bind(identity).fetch_optional(tx).await?;
     let read = |(site, tags, labels): (_, String, String)| {
         Ok(Place { site, tags: super::parse("tags", &tags)?, labels: super::parse("labels", &labels)? })
@@ -216,21 +208,21 @@ async fn placed(tx: &mut Tx, identity: &str) -> Result<Option<Place>, StoreError
 }
 
 async fn put(tx: &mut Tx, identity: &str, place: &Place) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE device SET site = $2, tags = $3, labels = $4 WHERE identity = $1")
+    let done = query("UPDATE device SET site = $2, tags = $3, labels = $4 WHERE identity = $1")
         .bind(identity)
         .bind(&place.site)
         .bind(super::json(&place.tags))
         .bind(super::json(&place.labels))
         .execute(&mut *tx)
         .await?;
-    sqlx::query("DELETE FROM device_tag WHERE identity = $1").bind(identity).execute(&mut *tx).await?;
-    sqlx::query("DELETE FROM device_label WHERE identity = $1").bind(identity).execute(&mut *tx).await?;
+    query("DELETE FROM device_tag WHERE identity = $1").bind(identity).execute(&mut *tx).await?;
+    query("DELETE FROM device_label WHERE identity = $1").bind(identity).execute(&mut *tx).await?;
     for name in &place.tags {
-        let insert = sqlx::query("INSERT INTO device_tag (name, identity) VALUES ($1, $2)");
+        let insert = query("INSERT INTO device_tag (name, identity) VALUES ($1, $2)");
         insert.bind(name).bind(identity).execute(&mut *tx).await?;
     }
     for (name, value) in &place.labels {
-        let insert = sqlx::query("INSERT INTO device_label (name, value, identity) VALUES ($1, $2, $3)");
+        let insert = query("INSERT INTO device_label (name, value, identity) VALUES ($1, $2, $3)");
         insert.bind(name).bind(value).bind(identity).execute(&mut *tx).await?;
     }
     Ok(done.rows_affected() > 0)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{Intent, Lesson, Store, StoreError, Tx, at, json, ms, parse};
+use super::{Intent, Lesson, Snapshot, Store, StoreError, Tx, at, json, ms, parse, query, query_as};
 use crate::plan::{Chunk, Known, Verdict};
 
 /// Faults remembered per device: more different steps than a plan has at one time.
@@ -41,15 +41,15 @@ pub(crate) struct Remembered {
 impl Store {
     /// What is remembered of a device.
     pub(crate) async fn remembered(&self, identity: &str) -> Result<Remembered, StoreError> {
-        let mut tx = self.reads.begin().await?;
-        let intents = sqlx::query_as("SELECT object FROM intent WHERE identity = $1 ORDER BY id")
+        let mut tx = self.reads.snapshot().await?;
+        let intents = query_as("SELECT object FROM intent WHERE identity = $1 ORDER BY id")
             .bind(identity)
-            .fetch_all(&mut *tx)
+            .fetch_all(&mut tx)
             .await?;
         let faults =
-            sqlx::query_as("SELECT step, code, text, details, count, last_at FROM fault WHERE identity = $1")
+            query_as("SELECT step, code, text, details, count, last_at FROM fault WHERE identity = $1")
                 .bind(identity)
-                .fetch_all(&mut *tx)
+                .fetch_all(&mut tx)
                 .await?;
         let known = Known::restore(
             chunks(&mut tx, identity).await?,
@@ -60,22 +60,20 @@ impl Store {
     }
 }
 
-async fn chunks(tx: &mut Tx, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
-    let rows: Vec<(String, String)> = sqlx::query_as("SELECT object, body FROM known WHERE identity = $1")
-        .bind(identity)
-        .fetch_all(tx)
-        .await?;
+async fn chunks(tx: &mut Snapshot, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
+    let rows: Vec<(String, String)> =
+        query_as("SELECT object, body FROM known WHERE identity = $1").bind(identity).fetch_all(tx).await?;
     rows.into_iter().map(|(object, body)| Ok((object, parse("known chunk", &body)?))).collect()
 }
 
-async fn verdict(tx: &mut Tx, identity: &str) -> Result<Option<Verdict>, StoreError> {
-    let row: Option<(bool, String, String, String, i64)> =
-        sqlx::query_as("SELECT passed, policy, latitude, longitude, at FROM gate WHERE identity = $1")
+async fn verdict(tx: &mut Snapshot, identity: &str) -> Result<Option<Verdict>, StoreError> {
+    let row: Option<(i64, String, String, String, i64)> =
+        query_as("SELECT passed, policy, latitude, longitude, at FROM gate WHERE identity = $1")
             .bind(identity)
             .fetch_optional(tx)
             .await?;
     Ok(row.map(|(passed, policy, latitude, longitude, ms)| Verdict {
-        passed,
+        passed: passed != 0,
         policy,
         latitude,
         longitude,
@@ -83,11 +81,9 @@ async fn verdict(tx: &mut Tx, identity: &str) -> Result<Option<Verdict>, StoreEr
     }))
 }
 
-async fn methods(tx: &mut Tx, identity: &str) -> Result<Option<Vec<String>>, StoreError> {
-    let row: Option<(Option<String>,)> = sqlx::query_as("SELECT methods FROM device WHERE identity = $1")
-        .bind(identity)
-        .fetch_optional(tx)
-        .await?;
+async fn methods(tx: &mut Snapshot, identity: &str) -> Result<Option<Vec<String>>, StoreError> {
+    let row: Option<(Option<String>,)> =
+        query_as("SELECT methods FROM device WHERE identity = $1").bind(identity).fetch_optional(tx).await?;
     row.and_then(|(methods,)| methods).map(|text| parse("list of methods", &text)).transpose()
 }
 
@@ -100,7 +96,7 @@ pub(super) async fn write(tx: &mut Tx, identity: &str, lesson: &Lesson) -> Resul
         }
     }
     write_gate(tx, identity, lesson.gate.as_ref()).await?;
-    sqlx::query("UPDATE device SET methods = $2 WHERE identity = $1")
+    query("UPDATE device SET methods = $2 WHERE identity = $1")
         .bind(identity)
         .bind(lesson.methods.as_deref().map(json))
         .execute(tx)
@@ -109,7 +105,7 @@ pub(super) async fn write(tx: &mut Tx, identity: &str, lesson: &Lesson) -> Resul
 }
 
 async fn write_chunk(tx: &mut Tx, identity: &str, object: &str, chunk: &Chunk) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO known (identity, object, body, read_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (identity, object) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
     )
@@ -123,23 +119,23 @@ async fn write_chunk(tx: &mut Tx, identity: &str, object: &str, chunk: &Chunk) -
 }
 
 async fn drop_chunk(tx: &mut Tx, identity: &str, object: &str) -> Result<(), StoreError> {
-    let query = sqlx::query("DELETE FROM known WHERE identity = $1 AND object = $2");
+    let query = query("DELETE FROM known WHERE identity = $1 AND object = $2");
     query.bind(identity).bind(object).execute(tx).await?;
     Ok(())
 }
 
 async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Result<(), StoreError> {
     let Some(verdict) = gate else {
-        sqlx::query("DELETE FROM gate WHERE identity = $1").bind(identity).execute(tx).await?;
+        query("DELETE FROM gate WHERE identity = $1").bind(identity).execute(tx).await?;
         return Ok(());
     };
-    sqlx::query(
+    query(
         "INSERT INTO gate (identity, passed, policy, latitude, longitude, at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (identity) DO UPDATE SET passed = excluded.passed, policy = excluded.policy, \
          latitude = excluded.latitude, longitude = excluded.longitude, at = excluded.at",
     )
     .bind(identity)
-    .bind(i64::from(verdict.passed))
+    .bind(verdict.passed)
     .bind(&verdict.policy)
     .bind(&verdict.latitude)
     .bind(&verdict.longitude)
@@ -151,7 +147,7 @@ async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Resu
 
 /// Remembers what is about to be sent.
 pub(super) async fn intend(tx: &mut Tx, intent: &Intent, object: &str) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO intent (identity, session, step, object, at) VALUES ($1, $2, $3, $4, $5)")
+    query("INSERT INTO intent (identity, session, step, object, at) VALUES ($1, $2, $3, $4, $5)")
         .bind(&intent.identity)
         .bind(intent.session)
         .bind(&intent.step)
@@ -164,13 +160,13 @@ pub(super) async fn intend(tx: &mut Tx, intent: &Intent, object: &str) -> Result
 
 /// The answers are durable, or what they concerned is unknown again.
 pub(super) async fn close_intents(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM intent WHERE identity = $1").bind(identity).execute(tx).await?;
+    query("DELETE FROM intent WHERE identity = $1").bind(identity).execute(tx).await?;
     Ok(())
 }
 
 /// Counts a fault of a step.
 pub(super) async fn write_fault(tx: &mut Tx, identity: &str, fault: &FaultRow) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO fault (identity, step, code, text, details, count, last_at) \
          SELECT $1, $2, $3, $4, $5, 1, $6 \
          WHERE (SELECT count(*) FROM fault WHERE identity = $1) < $7 \
@@ -191,6 +187,6 @@ pub(super) async fn write_fault(tx: &mut Tx, identity: &str, fault: &FaultRow) -
 
 /// A restarted device gets a new chance with every step.
 pub(super) async fn forget_faults(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM fault WHERE identity = $1").bind(identity).execute(tx).await?;
+    query("DELETE FROM fault WHERE identity = $1").bind(identity).execute(tx).await?;
     Ok(())
 }

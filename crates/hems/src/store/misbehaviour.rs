@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as};
 
 /// How often a device misbehaved in one way.
 #[derive(Clone, Debug, FromRow)]
@@ -27,14 +27,14 @@ impl Store {
     /// How a device misbehaved.
     pub(crate) async fn misbehaviour(&self, identity: &str) -> Result<Vec<MisbehaviourRow>, StoreError> {
         let query =
-            sqlx::query_as("SELECT kind, count, last_at FROM misbehaviour WHERE identity = $1 ORDER BY kind");
+            query_as("SELECT kind, count, last_at FROM misbehaviour WHERE identity = $1 ORDER BY kind");
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
     }
 }
 
 /// Counts one.
 pub(super) async fn count(tx: &mut Tx, identity: &str, kind: &str, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO misbehaviour (identity, kind, count, last_at) VALUES ($1, $2, 1, $3) \
          ON CONFLICT (identity, kind) DO UPDATE SET count = misbehaviour.count + 1, last_at = excluded.last_at",
     )

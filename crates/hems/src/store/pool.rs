@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as, sql::Target};
 use crate::pool::Pool;
 
 /// Why nothing could be drawn.
@@ -19,7 +19,7 @@ pub(crate) enum DrawError {
 impl Store {
     /// All pools by name, each with the number of values drawn.
     pub(crate) async fn pools(&self) -> Result<Vec<(String, Pool, i64)>, StoreError> {
-        let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+        let rows: Vec<(String, i64, i64, i64)> = query_as(
             "SELECT name, first, last, (SELECT count(*) FROM draw WHERE draw.pool = pool.name) FROM pool ORDER BY name",
         )
         .fetch_all(&self.reads)
@@ -37,7 +37,7 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let done = sqlx::query(
+                    let done = query(
                         "INSERT INTO pool (name, first, last, changed_at) SELECT $1, $2, $3, $4 \
                          WHERE NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value NOT BETWEEN $2 AND $3) \
                          ON CONFLICT (name) DO UPDATE SET first = excluded.first, last = excluded.last, changed_at = excluded.changed_at",
@@ -56,9 +56,7 @@ impl Store {
 
     /// What a device holds of a pool.
     pub(crate) async fn drawn(&self, pool: &str, identity: &str) -> Result<Option<i64>, StoreError> {
-        let query = sqlx::query_as("SELECT value FROM draw WHERE pool = $1 AND identity = $2");
-        let row: Option<(i64,)> = query.bind(pool).bind(identity).fetch_optional(&self.reads).await?;
-        Ok(row.map(|(value,)| value))
+        holds(&self.reads, pool, identity).await
     }
 
     /// Draws a value for a device, or gives the one that it holds.
@@ -76,19 +74,27 @@ impl Store {
     }
 }
 
-/// The lowest value that is free: the first of the range, or the one after a taken one whose successor is not.
+async fn holds(target: impl Target, pool: &str, identity: &str) -> Result<Option<i64>, StoreError> {
+    let query = query_as("SELECT value FROM draw WHERE pool = $1 AND identity = $2");
+    let row: Option<(i64,)> = query.bind(pool).bind(identity).fetch_optional(target).await?;
+    Ok(row.map(|(value,)| value))
+}
+
+/// What the device was given in the meantime, or the lowest value that is free: the first of the range, or the one
+/// after a taken one whose successor is not.
 async fn draw(
     tx: &mut Tx,
     pool: &str,
     identity: &str,
     now: i64,
 ) -> Result<Result<i64, DrawError>, StoreError> {
-    let range: Option<(i64, i64)> = sqlx::query_as("SELECT first, last FROM pool WHERE name = $1")
-        .bind(pool)
-        .fetch_optional(&mut *tx)
-        .await?;
+    if let Some(value) = holds(&mut *tx, pool, identity).await? {
+        return Ok(Ok(value));
+    }
+    let range: Option<(i64, i64)> =
+        query_as("SELECT first, last FROM pool WHERE name = $1").bind(pool).fetch_optional(&mut *tx).await?;
     let Some((first, last)) = range else { return Ok(Err(DrawError::NoPool)) };
-    let free: Option<(i64,)> = sqlx::query_as(
+    let free: Option<(i64,)> = query_as(
         "SELECT candidate FROM (SELECT $2 AS candidate \
          UNION SELECT value + 1 FROM draw WHERE pool = $1 AND value >= $2) AS candidates \
          WHERE candidate <= $3 AND NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value = candidate) \
@@ -100,15 +106,12 @@ async fn draw(
     .fetch_optional(&mut *tx)
     .await?;
     let Some((value,)) = free else { return Ok(Err(DrawError::Exhausted)) };
-    let row: (i64,) = sqlx::query_as(
-        "INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (pool, identity) DO UPDATE SET at = draw.at RETURNING value",
-    )
-    .bind(pool)
-    .bind(value)
-    .bind(identity)
-    .bind(now)
-    .fetch_one(&mut *tx)
-    .await?;
-    Ok(Ok(row.0))
+    query("INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4)")
+        .bind(pool)
+        .bind(value)
+        .bind(identity)
+        .bind(now)
+        .execute(tx)
+        .await?;
+    Ok(Ok(value))
 }

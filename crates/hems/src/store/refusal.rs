@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as};
 
 /// Rows kept: a screenful per reason; whoever makes more drives out the oldest, not the disk.
 const REFUSALS_MAX: i64 = 1000;
@@ -41,15 +41,14 @@ impl Store {
 
     /// The refusals, newest first.
     pub(crate) async fn refusals(&self, limit: u32) -> Result<Vec<RefusalRow>, StoreError> {
-        let query =
-            sqlx::query_as("SELECT * FROM refusal ORDER BY last_at DESC, reason, issuer, network LIMIT $1");
+        let query = query_as("SELECT * FROM refusal ORDER BY last_at DESC, reason, issuer, network LIMIT $1");
         Ok(query.bind(limit).fetch_all(&self.reads).await?)
     }
 }
 
 async fn write(tx: &mut Tx, entries: &[RefusalEntry], now: i64) -> Result<(), StoreError> {
     for entry in entries {
-        sqlx::query(
+        query(
             "INSERT INTO refusal (reason, issuer, network, first_at, last_at, count, detail, certificate) \
              VALUES ($1, $2, $3, $4, $4, $5, $6, $7) \
              ON CONFLICT (reason, issuer, network) DO UPDATE SET last_at = excluded.last_at, \
@@ -65,7 +64,7 @@ async fn write(tx: &mut Tx, entries: &[RefusalEntry], now: i64) -> Result<(), St
         .execute(&mut *tx)
         .await?;
     }
-    sqlx::query(
+    query(
         "DELETE FROM refusal WHERE last_at < \
          (SELECT last_at FROM refusal ORDER BY last_at DESC LIMIT 1 OFFSET $1)",
     )

@@ -6,7 +6,7 @@ use cwmp::AcsMethod;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, json, ms};
+use super::{Store, StoreError, Tx, json, ms, query, query_as};
 
 /// Reports kept per device: more are those of months, or of a device that only makes work.
 const KEPT: i64 = 100;
@@ -37,7 +37,7 @@ impl Store {
 
     /// The reports of a device, newest first.
     pub(crate) async fn reports(&self, identity: &str) -> Result<Vec<ReportRow>, StoreError> {
-        let query = sqlx::query_as(
+        let query = query_as(
             "SELECT body, first_at, last_at, count FROM report WHERE identity = $1 ORDER BY last_at DESC, id DESC",
         );
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
@@ -45,23 +45,22 @@ impl Store {
 }
 
 async fn report(tx: &mut Tx, identity: &str, body: &str, now: i64) -> Result<(), StoreError> {
-    let again =
-        sqlx::query("UPDATE report SET last_at = $3, count = count + 1 WHERE identity = $1 AND body = $2")
-            .bind(identity)
-            .bind(body)
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-    if again.rows_affected() > 0 {
-        return Ok(());
-    }
-    sqlx::query("INSERT INTO report (identity, body, first_at, last_at, count) VALUES ($1, $2, $3, $3, 1)")
+    let again = query("UPDATE report SET last_at = $3, count = count + 1 WHERE identity = $1 AND body = $2")
         .bind(identity)
         .bind(body)
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    sqlx::query(
+    if again.rows_affected() > 0 {
+        return Ok(());
+    }
+    query("INSERT INTO report (identity, body, first_at, last_at, count) VALUES ($1, $2, $3, $3, 1)")
+        .bind(identity)
+        .bind(body)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    query(
         "DELETE FROM report WHERE identity = $1 AND id <= \
          (SELECT id FROM report WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
     )

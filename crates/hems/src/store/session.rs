@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{
-    Store, StoreError, Tx,
+    Flag, Store, StoreError, Tx,
     call::{self, Progress},
     device,
     known::{self, ChunkChange, FaultRow},
-    misbehaviour, ms,
+    misbehaviour, ms, query, query_as,
 };
 use crate::plan::Verdict;
 
@@ -29,6 +29,7 @@ pub(crate) struct SessionRow {
     pub(crate) ended_at: Option<i64>,
     pub(crate) tls_version: String,
     pub(crate) suite: String,
+    #[sqlx(try_from = "Flag")]
     pub(crate) resumed: bool,
     pub(crate) fingerprint: String,
     pub(crate) not_after: i64,
@@ -41,6 +42,7 @@ pub(crate) struct SessionRow {
     pub(crate) outside_profile: Option<String>,
     pub(crate) cell_clock: Option<i64>,
     pub(crate) up_time: Option<i64>,
+    #[sqlx(try_from = "Flag")]
     pub(crate) downgraded: bool,
     pub(crate) transport: String,
     pub(crate) voucher: Option<String>,
@@ -161,7 +163,7 @@ impl Store {
         before: i64,
         limit: u32,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let query = sqlx::query_as(
+        let query = query_as(
             "SELECT * FROM session WHERE ($1 IS NULL OR identity = $1) AND id < $2 ORDER BY id DESC LIMIT $3",
         );
         Ok(query.bind(identity).bind(before).bind(limit).fetch_all(&self.reads).await?)
@@ -191,7 +193,7 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
 
 async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i64, StoreError> {
     let (tls, traces) = (opening.tls.as_ref(), &opening.traces);
-    let (session,): (i64,) = sqlx::query_as(
+    let (session,): (i64,) = query_as(
         "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
          transport, voucher, ike_sa, anchor, chain, outside_profile, cell_clock, up_time, downgraded) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
@@ -200,7 +202,7 @@ async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i6
     .bind(ms(opening.at))
     .bind(opening.tls_version())
     .bind(tls.map_or(NO_TLS, |tls| tls.suite.as_str()))
-    .bind(i64::from(tls.is_some_and(|tls| tls.resumed)))
+    .bind(tls.is_some_and(|tls| tls.resumed))
     .bind(tls.map_or("", |tls| tls.fingerprint.as_str()))
     .bind(tls.map_or(0, |tls| ms(tls.not_after)))
     .bind(&opening.peer)
@@ -213,14 +215,14 @@ async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i6
     .bind(&traces.outside_profile)
     .bind(traces.cell_clock.map(ms))
     .bind(traces.up_time)
-    .bind(i64::from(is_downgrade))
+    .bind(is_downgrade)
     .fetch_one(tx)
     .await?;
     Ok(session)
 }
 
 async fn trim(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "DELETE FROM session WHERE identity = $1 AND id <= \
          (SELECT id FROM session WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
     )
@@ -243,11 +245,11 @@ async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
 
 async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     let (identity, now) = (closing.identity.as_str(), ms(closing.at));
-    sqlx::query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
+    query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
         .bind(closing.session)
         .bind(now)
         .bind(closing.outcome)
-        .bind(i64::from(closing.messages))
+        .bind(closing.messages)
         .execute(&mut *tx)
         .await?;
     for kind in &closing.misbehaviour {
@@ -273,7 +275,7 @@ async fn write_lesson(tx: &mut Tx, identity: &str, lesson: &Lesson, now: i64) ->
 
 /// Sessions that died with the process.
 pub(super) async fn end_interrupted(tx: &mut Tx) -> Result<(), StoreError> {
-    sqlx::query("UPDATE session SET ended_at = started_at, outcome = 'interrupted' WHERE ended_at IS NULL")
+    query("UPDATE session SET ended_at = started_at, outcome = 'interrupted' WHERE ended_at IS NULL")
         .execute(tx)
         .await?;
     Ok(())

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms};
+use super::{Store, StoreError, Tx, ms, query, query_as};
 
 /// The suspicion that rests on one identity.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -37,19 +37,19 @@ impl Store {
 
     /// The suspicion of one identity.
     pub(crate) async fn suspicion(&self, identity: &str) -> Result<Option<SuspicionRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM suspicion WHERE identity = $1").bind(identity);
+        let query = query_as("SELECT * FROM suspicion WHERE identity = $1").bind(identity);
         Ok(query.fetch_optional(&self.reads).await?)
     }
 
     /// The latest suspicions.
     pub(crate) async fn suspicions(&self, limit: u32) -> Result<Vec<SuspicionRow>, StoreError> {
-        let query = sqlx::query_as("SELECT * FROM suspicion ORDER BY last_at DESC, identity LIMIT $1");
+        let query = query_as("SELECT * FROM suspicion ORDER BY last_at DESC, identity LIMIT $1");
         Ok(query.bind(limit).fetch_all(&self.reads).await?)
     }
 }
 
 async fn suspect(tx: &mut Tx, identity: &str, kind: &str, detail: &str, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO suspicion (identity, kind, detail, first_at, last_at, count) VALUES ($1, $2, $3, $4, $4, 1) \
          ON CONFLICT (identity) DO UPDATE SET kind = excluded.kind, detail = excluded.detail, \
          last_at = excluded.last_at, count = suspicion.count + 1",
@@ -64,6 +64,6 @@ async fn suspect(tx: &mut Tx, identity: &str, kind: &str, detail: &str, now: i64
 }
 
 async fn clear(tx: &mut Tx, identity: &str) -> Result<bool, StoreError> {
-    let query = sqlx::query("DELETE FROM suspicion WHERE identity = $1").bind(identity);
+    let query = query("DELETE FROM suspicion WHERE identity = $1").bind(identity);
     Ok(query.execute(tx).await?.rows_affected() > 0)
 }

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, json, ms, parse};
+use super::{Store, StoreError, json, ms, parse, query, query_as};
 use crate::template::Template;
 
 impl Store {
     /// All templates by name.
     pub(crate) async fn templates(&self) -> Result<Vec<(String, Template)>, StoreError> {
         let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT name, body FROM template ORDER BY name").fetch_all(&self.reads).await?;
+            query_as("SELECT name, body FROM template ORDER BY name").fetch_all(&self.reads).await?;
         rows.into_iter().map(|(name, body)| Ok((name, parse("template", &body)?))).collect()
     }
 
@@ -24,7 +24,7 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    sqlx::query(
+                    query(
                         "INSERT INTO template (name, body, changed_at) VALUES ($1, $2, $3) ON CONFLICT (name) \
                          DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at",
                     )
@@ -44,7 +44,7 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let query = sqlx::query("DELETE FROM template WHERE name = $1").bind(name);
+                    let query = query("DELETE FROM template WHERE name = $1").bind(name);
                     Ok(query.execute(tx).await?.rows_affected() > 0)
                 })
             })

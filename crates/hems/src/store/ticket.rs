@@ -1,6 +1,6 @@
 //! Keys for session tickets, as the nodes share them: the first one that is written for a period is everybody's.
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, query, query_as};
 
 impl Store {
     /// Offers keys for periods that have none, forgets those before `oldest`, and gives what the nodes agreed on.
@@ -19,12 +19,12 @@ async fn agree(
     oldest: i64,
 ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
     for (period, sealed) in offered {
-        sqlx::query("INSERT INTO ticket_key (period, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        query("INSERT INTO ticket_key (period, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(period)
             .bind(sealed)
             .execute(&mut *tx)
             .await?;
     }
-    sqlx::query("DELETE FROM ticket_key WHERE period < $1").bind(oldest).execute(&mut *tx).await?;
-    Ok(sqlx::query_as("SELECT period, sealed FROM ticket_key ORDER BY period").fetch_all(&mut *tx).await?)
+    query("DELETE FROM ticket_key WHERE period < $1").bind(oldest).execute(&mut *tx).await?;
+    Ok(query_as("SELECT period, sealed FROM ticket_key ORDER BY period").fetch_all(&mut *tx).await?)
 }

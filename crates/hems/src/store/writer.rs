@@ -4,22 +4,28 @@
 //! after it is durable. One commit that fails rolls back to its own savepoint and takes no other along. Each
 //! transaction has a running number that the witness sees: the kill tests count them.
 //!
+//! Of the nodes on one PostgreSQL one writes at a time: each transaction begins with the lock of the one row of
+//! `writer`, so that what a commit reads is what it changes, as on SQLite. A connection that breaks is opened again
+//! for the next transaction; those whose commits it carried are told.
+//!
 //! ```text
 //!  session ─┐                ┌─ BEGIN, savepoint a, savepoint b, …, COMMIT ─┐
 //!  session ─┼─▶ bounded queue│                                              ├─▶ witness ─▶ answers
 //!  api     ─┘                └──────────────────────────────────────────────┘
 //! ```
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use cwmp::Witness;
-use sqlx::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, Tx};
+use super::{Place, StoreError, Tx, place::silence, sql::Both};
 
 /// Commits that may wait; a sender beyond that waits itself, which slows its session down and nothing else.
 const QUEUE: usize = 1024;
+/// How long a server may take for a transaction, the wait for other nodes included. A network that swallows what is
+/// sent would hold up every session for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Commits in one transaction: enough to share a flush, few enough that the first does not wait long.
 const BATCH: usize = 256;
 
@@ -72,9 +78,9 @@ where
 
 impl Writer {
     /// Starts the writer on its connection; it ends when it is closed or nobody can order any more.
-    pub(super) fn start(connection: Tx, witness: Arc<dyn Witness>) -> Self {
+    pub(super) fn start(place: Place, connection: Tx, witness: Arc<dyn Witness>) -> Self {
         let (orders, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(write(connection, queue, witness));
+        tokio::spawn(write(Line { place, connection: Some(connection) }, queue, witness));
         Self { orders }
     }
 
@@ -90,7 +96,7 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Waits until all that was queued before is written and the file is closed.
+    /// Waits until all that was queued before is written and the connection is closed.
     pub(super) async fn close(&self) {
         let (closed, answered) = oneshot::channel();
         if self.orders.send(Order::Close(closed)).await.is_ok() {
@@ -99,7 +105,76 @@ impl Writer {
     }
 }
 
-async fn write(mut connection: Tx, mut queue: mpsc::Receiver<Order>, witness: Arc<dyn Witness>) {
+/// Why a transaction was not carried out, or perhaps was.
+#[derive(Clone)]
+enum Failure {
+    RolledBack(Arc<sqlx::Error>),
+    Unknown(Arc<sqlx::Error>),
+}
+
+impl Failure {
+    fn new(error: sqlx::Error, is_unknown: bool) -> Self {
+        if is_unknown { Self::Unknown(Arc::new(error)) } else { Self::RolledBack(Arc::new(error)) }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::RolledBack(error) => Self::RolledBack(error),
+            Failure::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
+/// The connection, which comes back where it broke.
+struct Line {
+    place: Place,
+    connection: Option<Tx>,
+}
+
+impl Line {
+    /// Carries a batch out, or gives up on a server that does not answer.
+    async fn carry(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        match self.place {
+            Place::File(_) => self.transact(batch).await,
+            Place::Server(_) => tokio::time::timeout(PATIENCE, self.transact(batch))
+                .await
+                .unwrap_or_else(|_| Err(Failure::new(silence(), true))),
+        }
+    }
+
+    async fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let mut tx = match self.connection.take() {
+            Some(tx) => tx,
+            None => self.place.connect().await.map_err(|error| Failure::new(error, false))?,
+        };
+        let filled = fill(&mut tx, batch).await;
+        let was_filled = filled.is_ok();
+        let committed = match filled {
+            // PostgreSQL ends a transaction with an error inside as if it were a commit; the release it refuses.
+            Ok(()) => tx.run("RELEASE SAVEPOINT one; COMMIT").await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = committed else {
+            self.connection = Some(tx);
+            return Ok(());
+        };
+        // A connection on which one can still roll back did not commit.
+        let is_open = tx.run("ROLLBACK").await.is_ok();
+        self.connection = is_open.then_some(tx);
+        Err(Failure::new(error, was_filled && !is_open))
+    }
+
+    async fn close(self) -> Result<(), sqlx::Error> {
+        match self.connection {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn write(mut line: Line, mut queue: mpsc::Receiver<Order>, witness: Arc<dyn Witness>) {
     let mut number = 0;
     let mut closing = None;
     while closing.is_none() {
@@ -114,9 +189,9 @@ async fn write(mut connection: Tx, mut queue: mpsc::Receiver<Order>, witness: Ar
             next = if batch.len() < BATCH && closing.is_none() { queue.try_recv().ok() } else { None };
         }
         number += u64::from(!batch.is_empty());
-        commit(&mut connection, batch, || witness.committed(number)).await;
+        commit(&mut line, batch, || witness.committed(number)).await;
     }
-    if let Err(error) = connection.close().await {
+    if let Err(error) = line.close().await {
         tracing::warn!(%error, "the store did not close cleanly");
     }
     if let Some(closed) = closing {
@@ -124,28 +199,38 @@ async fn write(mut connection: Tx, mut queue: mpsc::Receiver<Order>, witness: Ar
     }
 }
 
-async fn commit(connection: &mut Tx, mut batch: Vec<Box<dyn Job>>, durable: impl FnOnce()) {
+async fn commit(line: &mut Line, mut batch: Vec<Box<dyn Job>>, durable: impl FnOnce()) {
     if batch.is_empty() {
         return;
     }
-    let outcome = transact(connection, &mut batch).await.map_err(Arc::new);
+    let outcome = line.carry(&mut batch).await;
     match &outcome {
         Ok(()) => durable(),
-        Err(error) => tracing::error!(%error, "the store cannot commit"),
+        Err(failure) => {
+            tracing::error!(error = %StoreError::from(failure.clone()), "the store cannot commit");
+        }
     }
     for job in batch {
-        job.answer(outcome.clone().map_err(StoreError::RolledBack));
+        job.answer(outcome.clone().map_err(StoreError::from));
     }
 }
 
-async fn transact(connection: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+/// Begins a transaction and runs every job in it, in as few trips to the database as that takes.
+async fn fill(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
+    tx.run(match tx {
+        Both::Sqlite(_) => "BEGIN IMMEDIATE; SAVEPOINT one",
+        Both::Postgres(_) => "BEGIN; SELECT one FROM writer FOR UPDATE; SAVEPOINT one",
+    })
+    .await?;
+    let mut left = batch.len();
     for job in batch {
-        sqlx::query("SAVEPOINT one").execute(&mut *tx).await?;
-        if !job.run(&mut tx).await {
-            sqlx::query("ROLLBACK TO SAVEPOINT one").execute(&mut *tx).await?;
+        if !job.run(tx).await {
+            tx.run("ROLLBACK TO SAVEPOINT one").await?;
         }
-        sqlx::query("RELEASE SAVEPOINT one").execute(&mut *tx).await?;
+        left -= 1;
+        if left > 0 {
+            tx.run("RELEASE SAVEPOINT one; SAVEPOINT one").await?;
+        }
     }
-    tx.commit().await
+    Ok(())
 }

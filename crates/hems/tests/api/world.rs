@@ -7,6 +7,7 @@ use hems::{Config, Server};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use oracles::Postgres;
 use profile::{Connector, KeyPair, Refusal, SystemClock, Terms, pki};
 use serde_json::Value;
 use tokio::{
@@ -32,6 +33,13 @@ pub(crate) struct World {
     token: String,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
+    database: Option<Postgres>,
+}
+
+/// The database server where `$HEARTH_TEST_STORE` asks for one: `./x test` runs these tests on SQLite, and then so.
+fn database() -> Option<Postgres> {
+    let wanted = std::env::var("HEARTH_TEST_STORE").is_ok_and(|store| store == "postgres");
+    wanted.then(|| Postgres::start("the API's tests on PostgreSQL")).flatten()
 }
 
 /// The identity of cell `number`.
@@ -56,7 +64,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         pki::init(&folder.path().join("pki")).unwrap();
         pki::issue_hems(&folder.path().join("pki"), "localhost").unwrap();
-        Self::start(folder, more).await
+        Self::start(folder, database(), more).await
     }
 
     /// A H(e)MS whose transport is this: `mode`, what `[cwmp]` has of TLS, and more sections.
@@ -72,7 +80,7 @@ impl World {
              [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
-        Self::run(folder, &text).await
+        Self::run(folder, database(), &text).await
     }
 
     /// A H(e)MS with a second listener for `later.localhost`, of the later profile.
@@ -84,10 +92,10 @@ impl World {
         }
         let more = "[[cwmp.also]]\nname = \"newer cells\"\nprofile = \"ts33210\"\nlisten = [\"127.0.0.1:0\"]\n\
                     certificate = \"pki/hems/later.localhost.pem\"\nkey = \"pki/hems/later.localhost.key\"\n";
-        Self::start(folder, more).await
+        Self::start(folder, database(), more).await
     }
 
-    async fn start(folder: tempfile::TempDir, more: &str) -> Self {
+    async fn start(folder: tempfile::TempDir, database: Option<Postgres>, more: &str) -> Self {
         let policies = std::fs::read_to_string(folder.path().join("policies")).unwrap_or_default();
         let text = format!(
             "lab = true\nstate_dir = \"state\"\n\
@@ -97,11 +105,13 @@ impl World {
              [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n{policies}\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
-        Self::run(folder, &text).await
+        Self::run(folder, database, &text).await
     }
 
-    async fn run(folder: tempfile::TempDir, text: &str) -> Self {
-        let config = Config::parse(text, &folder.path().join("hems.toml")).unwrap();
+    async fn run(folder: tempfile::TempDir, database: Option<Postgres>, text: &str) -> Self {
+        let store = database.as_ref().map(|database| format!("store = {:?}\n", database.url()));
+        let text = store.unwrap_or_default() + text;
+        let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
         let (cwmp, api) = (server.cwmp_addresses()[0], server.api_address());
@@ -110,14 +120,14 @@ impl World {
         let server = tokio::spawn(server.run_until(async {
             let _ = stopped.await;
         }));
-        Self { folder, cwmp, more, reload, api, token, stop: Some(stop), server }
+        Self { folder, cwmp, more, reload, api, token, stop: Some(stop), server, database }
     }
 
     /// Stops the H(e)MS in order and starts it again on the same folder.
     pub(crate) async fn restart(mut self) -> Self {
         self.stop.take().unwrap().send(()).unwrap();
         self.server.await.unwrap();
-        Self::start(self.folder, "").await
+        Self::start(self.folder, self.database, "").await
     }
 
     /// The certificate of cell `number`, which is on the roster from then on.

@@ -1,8 +1,6 @@
 //! What needs a whole handshake with Debian's server; the corpus of bad certificates is in `mirror.rs`.
 //! (A-05, A-08, P-13, T-05, T-07)
 
-use std::net::IpAddr;
-
 use profile::pki::{Authority, Key, LeafOrder, Usage};
 use profile::{KeyPair, Reason, Refusal};
 
@@ -37,10 +35,10 @@ async fn a08_the_negotiated_suite_needs_the_matching_key_usage() {
 #[tokio::test]
 async fn a05_an_address_is_met_by_an_address_only() {
     let world = World::new();
-    let named = LeafOrder::hems("127.0.0.1");
+    let named = LeafOrder::hems(HOST).dns_names(&["127.0.0.1"]);
     let pair = issue(&world, &world.operator, &named, &world.key);
     assert_eq!(outcome(&world, &pair, "127.0.0.1", &LISTS[0]).await.unwrap_err().reason, Reason::WrongName);
-    let addressed = named.addresses(&["127.0.0.1".parse::<IpAddr>().unwrap()]);
+    let addressed = LeafOrder::hems("127.0.0.1");
     let pair = issue(&world, &world.operator, &addressed, &world.key);
     assert_eq!(outcome(&world, &pair, "127.0.0.1", &LISTS[0]).await.unwrap(), "olleh\n");
     assert_eq!(outcome(&world, &pair, "127.0.0.2", &LISTS[0]).await.unwrap_err().reason, Reason::WrongName);

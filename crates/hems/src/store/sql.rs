@@ -1,0 +1,342 @@
+//! One statement for two databases.
+//!
+//! A [`Query`] keeps its text and its arguments until it is given to a connection; only then it becomes a statement
+//! of that connection's kind, so that values and rows go the way that sqlx has for it, without a common form between.
+//!
+//! ```text
+//!  query_as("SELECT … $1").bind(a) ──▶ fetch_all(tx) ─┬─▶ SQLite
+//!                                                     └─▶ PostgreSQL
+//! ```
+
+use std::{borrow::Cow, marker::PhantomData, ops::DerefMut};
+
+use sqlx::{
+    Arguments, Connection, Database, Encode, Error, FromRow, Pool, Postgres, Result, SqlSafeStr, SqlStr,
+    Sqlite, Transaction, Type,
+    pool::PoolConnection,
+    postgres::{PgConnection, PgRow},
+    sqlite::{SqliteConnection, SqliteRow},
+};
+
+/// The same thing of one database or of the other.
+#[derive(Clone)]
+pub(super) enum Both<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+/// The writer's connection, inside its transaction.
+pub(super) type Tx = Both<Box<SqliteConnection>, Box<PgConnection>>;
+/// The connections that only read.
+pub(super) type Reads = Both<Pool<Sqlite>, Pool<Postgres>>;
+/// One of them, for several reads of the same moment.
+pub(super) type Snapshot = Both<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>;
+/// A connection as it is lent to a statement.
+pub(super) type Link<'c> = Both<&'c mut SqliteConnection, &'c mut PgConnection>;
+
+impl Tx {
+    /// Runs statements that have no arguments, in one go.
+    pub(super) async fn run(&mut self, sql: &'static str) -> Result<()> {
+        match self.link() {
+            Both::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+            Both::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(self) -> Result<()> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        }
+    }
+}
+
+impl Reads {
+    /// A view of the database that does not change while one reads.
+    pub(super) async fn snapshot(&self) -> Result<Snapshot> {
+        Ok(match self {
+            Self::Sqlite(pool) => Both::Sqlite(pool.begin().await?),
+            Self::Postgres(pool) => Both::Postgres(
+                pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            ),
+        })
+    }
+
+    /// Waits for those that read and closes all.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// What has a connection.
+pub(super) trait Lend {
+    fn link(&mut self) -> Link<'_>;
+}
+
+impl<S, P> Lend for Both<S, P>
+where
+    S: DerefMut<Target = SqliteConnection>,
+    P: DerefMut<Target = PgConnection>,
+{
+    fn link(&mut self) -> Link<'_> {
+        match self {
+            Self::Sqlite(connection) => Both::Sqlite(connection),
+            Self::Postgres(connection) => Both::Postgres(connection),
+        }
+    }
+}
+
+/// Where a statement can run: in a transaction, or on any connection that is free.
+pub(super) trait Target {
+    type Held: Lend + Send;
+    fn hold(self) -> impl Future<Output = Result<Self::Held>> + Send;
+}
+
+impl<'c, S, P> Target for &'c mut Both<S, P>
+where
+    S: DerefMut<Target = SqliteConnection> + Send,
+    P: DerefMut<Target = PgConnection> + Send,
+{
+    type Held = Link<'c>;
+    async fn hold(self) -> Result<Link<'c>> {
+        Ok(self.link())
+    }
+}
+
+impl Target for &Reads {
+    type Held = Both<PoolConnection<Sqlite>, PoolConnection<Postgres>>;
+    async fn hold(self) -> Result<Self::Held> {
+        Ok(match self {
+            Both::Sqlite(pool) => Both::Sqlite(pool.acquire().await?),
+            Both::Postgres(pool) => Both::Postgres(pool.acquire().await?),
+        })
+    }
+}
+
+/// A row that can be read from both.
+pub(super) trait Row:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+
+impl<R> Row for R where R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// An argument. There are few kinds of columns, and a null has the kind of its column.
+pub(super) enum Value<'q> {
+    Number(Option<i64>),
+    Text(Option<Cow<'q, str>>),
+    Bytes(&'q [u8]),
+}
+
+impl Value<'_> {
+    fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text.as_deref().map(Cow::Borrowed)),
+            Self::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
+}
+
+/// A yes or no, which is stored as 1 or 0.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub(super) struct Flag(i64);
+
+impl From<Flag> for bool {
+    fn from(flag: Flag) -> Self {
+        flag.0 != 0
+    }
+}
+
+/// A statement without rows.
+pub(super) fn query<'q>(sql: &'static str) -> Query<'q, ()> {
+    query_as(sql)
+}
+
+/// A statement with rows.
+pub(super) fn query_as<'q, O>(sql: impl SqlSafeStr) -> Query<'q, O> {
+    Query { sql: sql.into_sql_str(), values: Vec::new(), row: PhantomData }
+}
+
+/// A statement with its arguments, for whichever database it is given to.
+pub(super) struct Query<'q, O> {
+    sql: SqlStr,
+    values: Vec<Value<'q>>,
+    row: PhantomData<fn() -> O>,
+}
+
+/// What a statement did.
+pub(super) struct Done {
+    rows: u64,
+}
+
+impl Done {
+    pub(super) fn rows_affected(&self) -> u64 {
+        self.rows
+    }
+}
+
+impl<'q, O> Query<'q, O> {
+    /// Adds the next argument.
+    pub(super) fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Runs it.
+    pub(super) async fn execute(self, target: impl Target) -> Result<Done> {
+        let rows = match target.hold().await?.link() {
+            Both::Sqlite(connection) => {
+                let arguments = arguments::<Sqlite>(self.values)?;
+                sqlx::query_with(self.sql, arguments).execute(connection).await?.rows_affected()
+            }
+            Both::Postgres(connection) => {
+                let arguments = arguments::<Postgres>(self.values)?;
+                sqlx::query_with(self.sql, arguments).execute(connection).await?.rows_affected()
+            }
+        };
+        Ok(Done { rows })
+    }
+}
+
+impl<O: Row> Query<'_, O> {
+    /// Every row.
+    pub(super) async fn fetch_all(self, target: impl Target) -> Result<Vec<O>> {
+        match target.hold().await?.link() {
+            Both::Sqlite(connection) => {
+                sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?).fetch_all(connection).await
+            }
+            Both::Postgres(connection) => match self.read(connection).await {
+                Err(error) if is_outdated(&error) => {
+                    connection.clear_cached_statements().await?;
+                    self.read(connection).await
+                }
+                result => result,
+            },
+        }
+    }
+
+    async fn read(&self, connection: &mut PgConnection) -> Result<Vec<O>> {
+        let arguments = arguments::<Postgres>(self.values.iter().map(Value::borrowed))?;
+        sqlx::query_as_with(self.sql.clone(), arguments).fetch_all(connection).await
+    }
+
+    /// The only row, where there is one.
+    pub(super) async fn fetch_optional(self, target: impl Target) -> Result<Option<O>> {
+        Ok(self.fetch_all(target).await?.into_iter().next())
+    }
+
+    /// The only row.
+    pub(super) async fn fetch_one(self, target: impl Target) -> Result<O> {
+        self.fetch_optional(target).await?.ok_or(Error::RowNotFound)
+    }
+}
+
+/// Whether a newer node changed a table under a statement that was prepared before. (`feature_not_supported`)
+fn is_outdated(error: &Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "0A000")
+}
+
+fn arguments<'q, DB: Database>(
+    values: impl IntoIterator<Item = Value<'q>, IntoIter: ExactSizeIterator>,
+) -> Result<DB::Arguments>
+where
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<Cow<'t, str>>: Encode<'t, DB> + Type<DB>,
+    for<'t> &'t [u8]: Encode<'t, DB> + Type<DB>,
+{
+    let values = values.into_iter();
+    let mut arguments = DB::Arguments::default();
+    arguments.reserve(values.len(), 0);
+    for value in values {
+        let added = match value {
+            Value::Number(number) => arguments.add(number),
+            Value::Text(text) => arguments.add(text.map(storable)),
+            Value::Bytes(bytes) => arguments.add(bytes),
+        };
+        added.map_err(Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// PostgreSQL has no NUL in a text, and what a peer sends may have one: it must not undo a whole commit.
+fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<&i64> for Value<'_> {
+    fn from(number: &i64) -> Self {
+        Self::Number(Some(*number))
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(number: u32) -> Self {
+        Self::Number(Some(number.into()))
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Number(Some(flag.into()))
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Some(Cow::Owned(text)))
+    }
+}
+
+impl From<Option<String>> for Value<'_> {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text.map(Cow::Owned))
+    }
+}
+
+impl<'q> From<&'q str> for Value<'q> {
+    fn from(text: &'q str) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
+    }
+}
+
+impl<'q> From<&'q String> for Value<'q> {
+    fn from(text: &'q String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<'q> From<Option<&'q str>> for Value<'q> {
+    fn from(text: Option<&'q str>) -> Self {
+        Self::Text(text.map(Cow::Borrowed))
+    }
+}
+
+impl<'q> From<&'q Option<String>> for Value<'q> {
+    fn from(text: &'q Option<String>) -> Self {
+        text.as_deref().into()
+    }
+}
+
+impl<'q> From<&'q Vec<u8>> for Value<'q> {
+    fn from(bytes: &'q Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
