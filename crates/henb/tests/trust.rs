@@ -13,7 +13,7 @@ use std::{
 };
 
 use cwmp::{
-    AcsMethod, CpeMethod, CpeResponse, Download, FaultCode, FromCpe, GetParameterValues,
+    AcsMethod, CpeMethod, CpeResponse, Download, FaultCode, FromCpe, GetParameterValues, Inform,
     ParameterValueStruct, SetParameterValues, Text, Value,
 };
 use henb::{
@@ -27,7 +27,7 @@ use profile::{
     CertificateFacts, ClockCorrection, FixedClock, HemsUrl, Identity, KeyPair, RootCertificate, SystemClock,
     TransportMode, TrustBundle, pki,
 };
-use scripted::{Acs, IDENTITY, World};
+use scripted::{Acs, IDENTITY, World, set};
 use tokio::net::UdpSocket;
 
 fn days(number: i64) -> SignedDuration {
@@ -394,9 +394,8 @@ impl Drop for Group {
     }
 }
 
-#[tokio::test]
-async fn p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
-    let world = World::new().await;
+/// Another folder with a cell's daemon in it, and its configuration.
+fn daemon(world: &World, name: &str) -> std::path::PathBuf {
     let own = &world.config.identity;
     let text = format!(
         "lab = true\nstate_dir = \"daemon\"\n[hems]\nurl = {:?}\nanchors = {:?}\n[identity]\ncertificate = {:?}\nkey = {:?}\n",
@@ -405,23 +404,64 @@ async fn p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
         own.chain,
         own.key.to_string()
     );
+    let folder = world.room(name);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("henbd.toml"), text).unwrap();
+    folder.join("henbd.toml")
+}
+
+fn local_clock(inform: &Inform) -> Timestamp {
+    let shown = inform.parameter_list.iter().find(|entry| entry.name == path::LOCAL_CLOCK).unwrap();
+    shown.value.text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
+    let world = World::new().await;
     for offset in ["-30y", "+30y"] {
-        let folder = world.room(offset);
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("henbd.toml"), &text).unwrap();
         let before = world.acs.informs().len();
         let henbd = Group::start(
             Command::new("faketime")
                 .args(["-f", offset, env!("CARGO_BIN_EXE_henbd"), "--config"])
-                .arg(folder.join("henbd.toml")),
+                .arg(daemon(&world, offset)),
         );
         world.acs.until(|acs| acs.informs().len() > before).await;
         drop(henbd);
         let inform = world.acs.informs().remove(before);
         assert!(inform.current_time.since_boot().is_some(), "{offset}");
-        let clock = inform.parameter_list.iter().find(|entry| entry.name == path::LOCAL_CLOCK).unwrap();
-        let clock: Timestamp = clock.value.text.parse().unwrap();
+        let clock = local_clock(&inform);
         assert!(clock.as_second() >= profile::build_time().as_second(), "{offset}: {clock}");
         assert!(clock < Timestamp::now() + days(1), "{offset}: {clock}");
+    }
+}
+
+#[tokio::test]
+async fn p17_p18_k05_a_system_clock_that_jumps_while_the_cell_runs_changes_nothing() {
+    let world = World::new().await;
+    world.acs.script(vec![set(&[
+        ("Device.ManagementServer.PeriodicInformInterval", Value::unsigned_int(1)),
+        ("Device.ManagementServer.PeriodicInformEnable", Value::boolean(true)),
+    ])]);
+    let offset = world.room("offset");
+    std::fs::write(&offset, "+0").unwrap();
+    let library = format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
+    assert!(Path::new(&library).exists(), "no {library}");
+    let _henbd = Group::start(
+        Command::new(env!("CARGO_BIN_EXE_henbd"))
+            .arg("--config")
+            .arg(daemon(&world, "jumps"))
+            .env("LD_PRELOAD", &library)
+            .env("FAKETIME_TIMESTAMP_FILE", &offset)
+            .envs([("FAKETIME_NO_CACHE", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]),
+    );
+    world.acs.until(|acs| !acs.informs().is_empty()).await;
+    for jump in ["+20y", "-40y", "+0"] {
+        std::fs::write(&offset, jump).unwrap();
+        let before = world.acs.informs().len();
+        // One may have been under way. The first session's date has set the clock by now.
+        world.acs.until(|acs| acs.informs().len() > before + 1).await;
+        let shown = local_clock(world.acs.informs().last().unwrap());
+        let off = Timestamp::now().duration_since(shown).abs();
+        assert!(off < SignedDuration::from_mins(1), "{jump}: {shown}");
     }
 }
