@@ -360,7 +360,8 @@ mod tests {
     #[test]
     fn every_header_survives_json() {
         let header = json!({"HoldRequests": true, "SessionTimeout": 300, "SupportedCWMPVersions": "1.0,1.4", "UseCWMPVersion": "1.4"});
-        let wanted = json!({"method": "Reboot", "id": "7", "header": header, "body": {"CommandKey": "k"}});
+        let namespace = "urn:dslforum-org:cwmp-1-2";
+        let wanted = json!({"method": "Reboot", "namespace": namespace, "id": "7", "header": header, "body": {"CommandKey": "k"}});
         let text = encode(serde_json::from_value(wanted).unwrap()).unwrap();
         let decoded = Envelope::<AnyBody>::decode(text, &Limits::default()).unwrap();
         let said = serde_json::to_value(said("f".to_owned(), decoded)).unwrap();
@@ -397,7 +398,7 @@ mod tests {
                 "`CommandKey`: Text longer",
             ),
             (inform("garbage", "true"), "`CurrentTime`: A time"),
-            (inform("2026-11-23T10:00:00Z", "maybe"), "`Value`: A parameter's value"),
+            (inform("2026-11-23T10:00:00Z", "maybe"), "`Value`: A value that is none of its type"),
             (download.to_string(), "name the namespace that has it"),
         ];
         for (text, expected) in cases {
