@@ -357,7 +357,11 @@ impl Agent {
         match ended {
             None => self.cell.queue_transfer(transfer),
             Some(outcome) => {
-                tracing::info!(fault = outcome.fault_code.0, "a transfer ended");
+                let (key, fault) = (transfer.summary().command_key, outcome.fault_code.0);
+                match fault {
+                    0 => tracing::info!(?key, "a transfer ended"),
+                    _ => tracing::warn!(?key, fault, "a transfer failed: {}", outcome.fault_string),
+                }
                 self.cell.end_transfer(&transfer, started, outcome);
             }
         }

@@ -5,7 +5,14 @@
 
 mod supervisor;
 
-use std::{error::Error, fmt::Display, io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
 use cwmp::Witness;
@@ -90,11 +97,11 @@ fn log() {
     // Not `EnvFilter`: its regular expressions would be a part of the binary that nothing else needs.
     let asked = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let layer = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = || tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let said = if supervisor::has_journal() {
         layer().with_ansi(false).without_time().boxed()
     } else {
-        layer().with_ansi(std::io::stderr().is_terminal()).boxed()
+        layer().with_ansi(io::stderr().is_terminal()).boxed()
     };
     let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| &henb::log::LOG);
     // An ACS may read what is kept: no more than what is fit for anybody.
@@ -117,19 +124,20 @@ fn show(config: &Config, output: Output) -> ExitCode {
     print(&overview, output)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to a question of the command line")]
+/// Answers; a reader that has seen enough and left is no error.
 fn print(answer: &(impl Display + Serialize), output: Output) -> ExitCode {
-    match output {
-        Output::Text => print!("{answer}"),
-        Output::Json => match serde_json::to_string_pretty(answer) {
-            Ok(text) => println!("{text}"),
-            Err(error) => {
-                complain(&error);
-                return ExitCode::from(2);
-            }
-        },
+    let text = match output {
+        Output::Text => Ok(answer.to_string()),
+        Output::Json => serde_json::to_string_pretty(answer).map(|text| text + "\n"),
+    };
+    let written = text.map_err(io::Error::from).and_then(|text| io::stdout().write_all(text.as_bytes()));
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
-    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "the answer to a question of the command line")]

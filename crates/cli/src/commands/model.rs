@@ -11,7 +11,7 @@ use datamodel::{Definition, Model, Path, Table, import::Library};
 use crate::Answer;
 
 /// What a table that was made here says of itself.
-const HEAD: &str = "Made by `hearth model import`: facts of the model, for `models` in hearth.toml.";
+const HEAD: &str = "Made by `hearth model import`: facts of the model, for `models` in hems.toml.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
