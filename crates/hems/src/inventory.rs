@@ -178,9 +178,8 @@ impl Device {
     fn key(&self, term: &Term) -> Option<Key> {
         let folded = |text: &str| Key::Text(text.to_ascii_lowercase());
         match &term.question {
-            Question::Text(field, wanted) if term.test == Test::Begins => {
-                let texts = self.texts(*field).into_iter().map(str::to_ascii_lowercase);
-                texts.filter(|text| text.starts_with(wanted)).min().map(Key::Text)
+            Question::Text(field, _) if term.test == Test::Begins => {
+                self.texts(*field).first().copied().map(folded)
             }
             Question::Label(name, _) if term.test == Test::Begins => self.label(name).map(folded),
             Question::Time(field, _) => self.time(*field).map(Key::Number),

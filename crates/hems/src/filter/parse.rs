@@ -218,8 +218,9 @@ fn named(word: &str) -> Filter {
 
 fn allow(field: &Field, test: Test, at: usize) -> Result<(), FilterError> {
     let right = match field {
+        // A device may have several tags that begin alike, and would be met once for each.
+        Field::Text(Text::Tag) | Field::Flag(_) | Field::State => "= and !=",
         Field::Text(_) | Field::Label(_) => "= != and :",
-        Field::Flag(_) | Field::State => "= and !=",
         Field::Time(_) => "< <= > and >=",
     };
     if right.split(' ').any(|sign| sign == test.sign()) {

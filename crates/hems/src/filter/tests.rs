@@ -107,6 +107,7 @@ fn o01_a_text_that_is_no_filter_says_where_and_what_would_be_right() {
         ("site = x AND", "needs a field and a comparison, or a word to look for at 13"),
         ("site = x OR AND y", "where `AND y`"),
         ("site < x", "`site` cannot be compared by `<` (at 1); it knows = != and :"),
+        ("tag : i", "`tag` cannot be compared by `:` (at 1); it knows = and !="),
         ("last_inform = now", "knows < <= > and >="),
         (
             "last_inform < yesterday",

@@ -47,7 +47,7 @@ async fn fleet(place: &Database) -> Store {
 fn term() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "tag = lab",
-        "tag : i",
+        "tag = indoor",
         "site = \"site 1\"",
         "site : s",
         "serial : sn6",
