@@ -1,6 +1,7 @@
 //! One file per command; each gives an [`Answer`](crate::Answer).
 
 pub(crate) mod block;
+pub(crate) mod change;
 pub(crate) mod cwmp;
 pub(crate) mod device;
 pub(crate) mod firmware;

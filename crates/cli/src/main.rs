@@ -47,6 +47,12 @@ enum Command {
     Template(commands::template::Templates),
     /// Pools: numbers that cells draw from, each its own.
     Pool(commands::template::Pools),
+    /// Changes: what is on its way to the cells, and how far it is.
+    Change(commands::change::Changes),
+    /// The freeze: while it lasts nothing changes anywhere.
+    Freeze(commands::change::Freeze),
+    /// Emergencies: cells off the air, whatever else is desired, with the proof of it.
+    RadioOff(commands::change::RadioOff),
     /// Refused connections, with reason and remedy.
     Refusal(commands::refusal::Arguments),
     /// Blocks: who is shut out although the certificate is good.
@@ -79,6 +85,9 @@ async fn main() -> ExitCode {
         Command::Device(arguments) => commands::device::run(arguments).await,
         Command::Template(arguments) => commands::template::run_templates(arguments).await,
         Command::Pool(arguments) => commands::template::run_pools(arguments).await,
+        Command::Change(arguments) => commands::change::run(arguments).await,
+        Command::Freeze(arguments) => commands::change::run_freeze(arguments).await,
+        Command::RadioOff(arguments) => commands::change::run_radio_off(arguments).await,
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
         Command::Block(arguments) => commands::block::run(arguments).await,
         Command::Trust(arguments) => commands::trust::run(arguments).await,

@@ -4,17 +4,22 @@
 //! caller without the token; there is no other route. The listener is loopback only in this release, and shares
 //! nothing with the listeners for cells but the store.
 
+mod actor;
 mod alarms;
 mod blocks;
 mod calls;
+mod changes;
 mod devices;
 mod evidence;
+mod freeze;
 mod identities;
 mod lists;
 mod offer;
 mod place;
 mod pools;
+mod preview;
 mod problem;
+mod radio_off;
 mod reason;
 mod refusals;
 mod sessions;
@@ -35,6 +40,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
+use actor::Actor;
 pub(crate) use problem::Problem;
 pub(crate) use token::Token;
 
@@ -78,6 +84,14 @@ impl Paging {
     fn limit(&self) -> u32 {
         self.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX)
     }
+
+    /// Where a list by numbers goes on, the newest first.
+    fn before(&self) -> Result<i64, Problem> {
+        match &self.page_token {
+            Some(token) => token.parse().map_err(|_| Problem::invalid("`page_token` is none of ours")),
+            None => Ok(i64::MAX),
+        }
+    }
 }
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
@@ -103,6 +117,27 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/refusals", get(refusals::list)),
         ("/api/v1/templates", get(templates::list)),
         ("/api/v1/templates/{name}", put(templates::put).get(templates::show).delete(templates::delete)),
+        ("/api/v1/templates/{name}/versions", get(templates::versions)),
+        ("/api/v1/templates/{name}/apply", post(templates::apply)),
+        ("/api/v1/templates/{name}/preview", post(preview::template)),
+        (
+            "/api/v1/devices/{identity}/values",
+            put(templates::put_own).get(templates::show_own).delete(templates::delete_own),
+        ),
+        ("/api/v1/devices/{identity}/values/versions", get(templates::own_versions)),
+        ("/api/v1/devices/{identity}/values/apply", post(templates::apply_own)),
+        ("/api/v1/devices/{identity}/preview", get(preview::device)),
+        ("/api/v1/changes", get(changes::list)),
+        ("/api/v1/changes/{id}", get(changes::show)),
+        ("/api/v1/changes/{id}/approve", post(changes::approve)),
+        ("/api/v1/changes/{id}/stop", post(changes::stop)),
+        ("/api/v1/changes/{id}/resume", post(changes::resume)),
+        ("/api/v1/changes/{id}/finish", post(changes::finish)),
+        ("/api/v1/changes/{id}/withdraw", post(changes::withdraw)),
+        ("/api/v1/freeze", get(freeze::show).put(freeze::put).delete(freeze::delete)),
+        ("/api/v1/radio-off", get(radio_off::list).post(radio_off::order)),
+        ("/api/v1/radio-off/{id}", get(radio_off::show).delete(radio_off::lift)),
+        ("/api/v1/radio-off/{id}/devices", get(radio_off::devices)),
         ("/api/v1/pools", get(pools::list)),
         ("/api/v1/pools/{name}", put(pools::put).get(pools::show)),
     ]
@@ -139,9 +174,10 @@ fn router(api: Api) -> Router {
 }
 
 /// Nobody learns anything without the token, not even which routes there are.
-async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Problem> {
+async fn authorise(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let offered = request.headers().get(axum::http::header::AUTHORIZATION);
     if offered.is_some_and(|value| api.token.admits(value.as_bytes())) {
+        request.extensions_mut().insert(Actor("administrator".into()));
         return Ok(next.run(request).await);
     }
     Err(Problem::unauthorised())

@@ -122,6 +122,11 @@ impl File<'_> {
     }
 }
 
+/// Whether a call may leave the device another one; by its name, as it is stored.
+pub(crate) fn is_change(method: &str) -> bool {
+    !method.starts_with("Get") && !matches!(method, "Upload" | "ScheduleInform")
+}
+
 /// The CommandKey of a call that later reports carry, so that they find it.
 #[expect(clippy::wildcard_enum_match_arm, reason = "other calls end with their response")]
 pub(crate) fn command_key(method: &mut CpeMethod) -> Option<&mut Text> {

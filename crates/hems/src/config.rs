@@ -21,7 +21,7 @@ use cwmp::Quirk;
 use datamodel::Table;
 use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode};
 
-pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Tunnel};
+pub use file::{Admission, Also, Anchor, Api, Changes, Cwmp, Exception, File, Gate, Limits, Tunnel};
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
 pub(crate) use transport::Transport;
@@ -106,6 +106,8 @@ pub struct Config {
     pub quirks: Vec<Quirk>,
     /// Models beside the standard ones.
     pub models: Vec<Table>,
+    /// What holds changes back.
+    pub changes: Changes,
     /// Bounds.
     pub limits: Limits,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
@@ -181,6 +183,7 @@ impl Check {
             gate: gate?,
             quirks: quirks?,
             models: models.into_iter().collect::<Option<_>>()?,
+            changes: file.changes,
             limits: file.limits,
             transport: transport?,
             clock,

@@ -1,51 +1,161 @@
 //! What is desired of one device: its templates, resolved, with what must be drawn from pools.
 //!
-//! A session draws what is missing; a preview only shows what it would draw.
+//! A session draws what is missing and is released to changes; a preview only shows what would be.
+//!
+//! ```text
+//!  emergency ─▶ off the air, and nothing else
+//!  templates ─▶ under way? the version that this device follows ─▶ layers ─▶ draws ─▶ desired
+//! ```
 
 use std::collections::BTreeMap;
 
+use datamodel::Model;
 use jiff::Timestamp;
 
 use crate::{
+    change::{Bounds, State},
     plan::Desired,
-    store::{DrawError, Store, StoreError},
-    template::{Layers, Subject},
+    store::{DrawError, Store, StoreError, UnderWay, Wishes},
+    template::{Absent, Layers, Subject, Template},
 };
 
-/// What is desired, or which draw failed.
+/// What is desired, or why nothing can be said of it.
 pub(crate) type Resolved = Result<Desired, Missing>;
 
-/// A pool that gave nothing.
+/// Why nothing can be said of what is desired.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the pool `{pool}`: {error}")]
-pub(crate) struct Missing {
-    pub(crate) pool: String,
-    pub(crate) error: DrawError,
+pub(crate) enum Missing {
+    /// A pool that gave nothing.
+    #[error("the pool `{pool}`: {error}")]
+    Pool { pool: String, error: DrawError },
+    /// Something that was not drawn or worked out.
+    #[error(transparent)]
+    Absent(#[from] Absent),
 }
 
-/// Resolves the templates of a device, and draws what it does not hold yet.
-pub(crate) async fn draw(store: &Store, subject: &Subject, now: Timestamp) -> Result<Resolved, StoreError> {
-    let templates = store.templates().await?;
-    let layers = Layers::of(&templates, subject);
-    let mut draws = BTreeMap::new();
-    for pool in layers.pools() {
-        match store.draw(pool, subject.identity.as_str(), now).await? {
-            Ok(value) => draws.insert(pool.to_owned(), value),
-            Err(error) => return Ok(Err(Missing { pool: pool.to_owned(), error })),
-        };
+/// What a session shall do.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) desired: Resolved,
+    /// Nothing may be changed.
+    pub(crate) is_frozen: bool,
+    /// An emergency wants it off the air.
+    pub(crate) is_shut: bool,
+    /// It was released to a change that is under way.
+    pub(crate) is_following: bool,
+}
+
+impl Missing {
+    /// Whether it is for want of a number.
+    pub(crate) fn is_draw(&self) -> bool {
+        matches!(self, Self::Pool { .. } | Self::Absent(Absent::Draw(_)))
     }
-    Ok(Ok(layers.desired(&draws).unwrap_or_default()))
-}
 
-/// Resolves the templates of a device with what it holds already; nothing where something is still to be drawn.
-pub(crate) async fn preview(store: &Store, subject: &Subject) -> Result<Option<Desired>, StoreError> {
-    let templates = store.templates().await?;
-    let layers = Layers::of(&templates, subject);
-    let mut draws = BTreeMap::new();
-    for pool in layers.pools() {
-        if let Some(value) = store.drawn(pool, subject.identity.as_str()).await? {
-            draws.insert(pool.to_owned(), value);
+    /// As which step it is shown.
+    pub(crate) fn step(&self) -> String {
+        match self {
+            Self::Pool { pool, .. } | Self::Absent(Absent::Draw(pool)) => format!("Draw {pool}"),
+            Self::Absent(Absent::Expression { place, .. }) => format!("Expression {place}"),
         }
     }
-    Ok(layers.desired(&draws))
+}
+
+/// Resolves the templates of a device: it is released to what it may follow, and draws what it does not hold yet.
+/// `served` is whether it ever served: one that did not has nothing to lose.
+pub(crate) async fn draw(
+    store: &Store,
+    subject: &Subject,
+    served: bool,
+    rules: (&Bounds, &Model),
+    now: Timestamp,
+) -> Result<Wish, StoreError> {
+    let identity = subject.identity.as_str();
+    let mut wishes = store.wishes(identity).await?;
+    let mut is_following = false;
+    for change in std::mem::take(&mut wishes.changes) {
+        let follows = concerns(&change, subject)
+            && (change.is_released || follows(store, &change, identity, served, (rules.0, now)).await?);
+        is_following |= follows && served;
+        if follows {
+            wishes.follow(identity, change);
+        }
+    }
+    let desired = if wishes.is_shut {
+        Ok(Desired::off_the_air())
+    } else {
+        resolve(store, &wishes, subject, (rules.1, Some(now))).await?
+    };
+    Ok(Wish { desired, is_frozen: wishes.is_frozen, is_shut: wishes.is_shut, is_following })
+}
+
+/// Resolves the templates of a device with what it was released to and what it holds.
+pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Resolved, StoreError> {
+    let identity = subject.identity.as_str();
+    let mut wishes = store.wishes(identity).await?;
+    for change in std::mem::take(&mut wishes.changes) {
+        if change.is_released {
+            wishes.follow(identity, change);
+        }
+    }
+    if wishes.is_shut {
+        return Ok(Ok(Desired::off_the_air()));
+    }
+    resolve(store, &wishes, subject, (model, None)).await
+}
+
+/// Resolves what would be desired if a template were this one.
+pub(crate) async fn suppose(
+    store: &Store,
+    subject: &Subject,
+    (name, template): (&str, Option<&Template>),
+    model: &Model,
+) -> Result<Resolved, StoreError> {
+    let mut wishes = store.wishes(subject.identity.as_str()).await?;
+    wishes.changes.clear();
+    wishes.replace(subject.identity.as_str(), name, template.cloned());
+    resolve(store, &wishes, subject, (model, None)).await
+}
+
+fn concerns(change: &UnderWay, subject: &Subject) -> bool {
+    let is_own = change.name == subject.identity.as_str();
+    let both = [&change.from, &change.to];
+    is_own || both.into_iter().flatten().any(|template| template.selector.selects(subject))
+}
+
+async fn follows(
+    store: &Store,
+    change: &UnderWay,
+    identity: &str,
+    served: bool,
+    (bounds, now): (&Bounds, Timestamp),
+) -> Result<bool, StoreError> {
+    match (change.state, served) {
+        (State::Running, true) => store.release(change.id, identity.to_owned(), *bounds, now).await,
+        (State::Running, false) => Ok(true),
+        (State::Waiting | State::Stopped | State::Done | State::Withdrawn, _) => Ok(false),
+    }
+}
+
+/// Lays the templates over one another; draws only where it is told the time.
+async fn resolve(
+    store: &Store,
+    wishes: &Wishes,
+    subject: &Subject,
+    (model, now): (&Model, Option<Timestamp>),
+) -> Result<Resolved, StoreError> {
+    let identity = subject.identity.as_str();
+    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), template));
+    let layers = Layers::of(templates, wishes.own.as_ref(), subject);
+    let mut draws = BTreeMap::new();
+    for pool in layers.pools() {
+        let drawn = match now {
+            Some(now) => store.draw(pool, identity, now).await?.map(Some),
+            None => Ok(store.drawn(pool, identity).await?),
+        };
+        match drawn {
+            Ok(value) => draws.extend(value.map(|value| (pool.to_owned(), value))),
+            Err(error) => return Ok(Err(Missing::Pool { pool: pool.to_owned(), error })),
+        }
+    }
+    Ok(layers.desired(subject, &draws, model).map_err(Missing::from))
 }

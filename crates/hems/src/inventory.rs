@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     filter::{Facts, Filter, Flag, Moment, Question, State, Term, Test, Text, Unindexed, Walk},
     store::{DeviceRow, Store, StoreError},
-    template::{Complaint, is_name},
+    template::{Complaint, Selector, is_name},
 };
 
 /// Devices that one page looks at: a few milliseconds.
@@ -125,6 +125,32 @@ pub(crate) async fn page(
         reading.take(met, walk.as_ref(), steps)?;
     }
     Ok(Page { devices: reading.devices, next: None })
+}
+
+/// A filter for every device that one of these selects, or for all where no index answers that.
+pub(crate) fn union(selectors: &[&Selector]) -> Filter {
+    let filter = Filter::Any(selectors.iter().map(|selector| selector.filter().clone()).collect());
+    let is_all = selectors.iter().any(|selector| selector.selects_all());
+    if is_all || filter.walks().is_err() { Filter::default() } else { filter }
+}
+
+/// How many devices that served before one of these selects: as many as a change of them may disturb.
+pub(crate) async fn served(store: &Store, selectors: &[&Selector], now: Timestamp) -> Result<i64, ListError> {
+    if selectors.iter().any(|selector| selector.selects_all()) {
+        return Ok(store.count_served().await?);
+    }
+    let filter = union(selectors);
+    let is_selected = |device: &Device| selectors.iter().any(|selector| selector.filter().holds(device, now));
+    let (mut count, mut token) = (0, None);
+    loop {
+        let page = page(store, &filter, token.as_deref(), STEPS, now).await?;
+        let is_served = |device: &&Device| device.row.in_service_at.is_some() && is_selected(device);
+        count += page.devices.iter().filter(is_served).map(|_| 1).sum::<i64>();
+        match page.next {
+            Some(next) => token = Some(next),
+            None => return Ok(count),
+        }
+    }
 }
 
 impl Reading<'_> {

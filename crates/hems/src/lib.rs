@@ -17,6 +17,7 @@ mod alarm;
 mod api;
 mod blocks;
 mod call;
+mod change;
 mod clones;
 pub mod config;
 mod desire;

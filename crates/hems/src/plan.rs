@@ -12,11 +12,13 @@
 mod desired;
 mod known;
 mod learn;
+mod rehearsal;
 mod step;
 
 pub(crate) use desired::{Desired, DesiredObject};
 pub(crate) use known::{Chunk, Known, Verdict};
 pub(crate) use learn::learn;
+pub(crate) use rehearsal::{Difference, Stage, differences, rehearse};
 pub(crate) use step::{Setting, Step, table_of};
 
 use cwmp::Quirks;

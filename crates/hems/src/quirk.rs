@@ -50,7 +50,12 @@ pub(crate) fn heard<'p>(quirks: &Quirks, parameter: &'p ParameterValueStruct) ->
 }
 
 fn model_kind(path: &str) -> Option<ValueKind> {
-    Some(Model::standard().parameter(&Path::parse(path).ok()?)?.wire_kind())
+    kind(Model::standard(), path)
+}
+
+/// The type of a parameter by a model, where it has it.
+pub(crate) fn kind(model: &Model, path: &str) -> Option<ValueKind> {
+    Some(model.parameter(&Path::parse(path).ok()?)?.wire_kind())
 }
 
 /// Takes out of what is desired what the device lacks, and says what that was; a table without its key is none.

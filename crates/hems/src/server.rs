@@ -22,6 +22,7 @@ use crate::{
     admission::{Roster, RosterError},
     api,
     blocks::Blocks,
+    change::Bounds,
     config::{Config, GatePolicy, Policies},
     doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
@@ -58,6 +59,8 @@ pub(crate) struct Hems {
     /// What templates are checked against.
     pub(crate) model: Model,
     pub(crate) mode: TransportMode,
+    /// What holds changes of what is desired back.
+    pub(crate) changes: Bounds,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
 }
@@ -321,6 +324,7 @@ fn hems(
         quirks: config.quirks.clone(),
         model: Model::standard_with(config.models.clone()),
         mode: config.mode,
+        changes: config.changes,
         patience: Duration::from_secs(config.limits.session_seconds.into()),
     }
 }
@@ -345,6 +349,9 @@ async fn sweep(hems: Arc<Hems>, mut shutdown: watch::Receiver<bool>) {
             _ = shutdown.changed() => return,
         }
         hems.sweep(Outcome::TimedOut).await;
+        if let Err(error) = hems.store.settle_overdue(hems.changes, hems.now()).await {
+            tracing::error!(%error, "what became of changes is not known");
+        }
     }
 }
 

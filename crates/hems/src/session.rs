@@ -34,6 +34,7 @@ pub(crate) use registry::Registry;
 use crate::{
     Hems,
     blocks::Blocks,
+    change::{self, Bounds},
     desire::Resolved,
     plan::{self, Desired, Known, Step},
     radio,
@@ -145,6 +146,12 @@ struct Device {
     subject: Subject,
     known: Known,
     desired: Resolved,
+    /// Nothing of it may be changed.
+    is_frozen: bool,
+    /// An emergency wants it off the air.
+    is_shut: bool,
+    /// It follows a change that is under way.
+    is_following: bool,
     quirks: Quirks,
     /// Steps that are not tried (again) in this session.
     blocked: BTreeSet<String>,
@@ -321,7 +328,7 @@ impl Session {
                 closing.misbehaviour.push("too_many_values");
             }
             device.forget_unanswered();
-            closing.device = Some(device.lesson());
+            closing.device = Some(device.lesson(hems.changes));
         }
         closing
     }
@@ -341,14 +348,34 @@ impl Device {
     }
 
     /// What the store shall remember.
-    fn lesson(mut self) -> crate::store::Lesson {
+    fn lesson(mut self, bounds: Bounds) -> crate::store::Lesson {
+        let summary = self.summary();
+        let settled = self.is_following.then(|| self.settled(&summary)).flatten();
         crate::store::Lesson {
             changes: self.known.take_changed(),
-            summary: self.summary(),
+            settled: settled.map(|outcome| (outcome, bounds)),
+            is_off: self.is_shut && self.is_off_the_air(),
+            summary,
             gate: self.known.gate,
             methods: self.known.methods,
             faults: self.faults,
             progress: self.progress,
+        }
+    }
+
+    /// Whether this session saw it off the air.
+    fn is_off_the_air(&self) -> bool {
+        [radio::ADMIN_STATE, radio::RF_TX_STATUS].into_iter().all(|path| {
+            self.quirks.lacks(path) || self.known.text(path).is_some() && !self.known.is_true(path)
+        })
+    }
+
+    /// What became of the change that it follows, as far as this session shows.
+    fn settled(&self, summary: &Summary) -> Option<change::Outcome> {
+        match self.faults.is_empty() {
+            false => Some(change::Outcome::Faulted),
+            true if summary.is_in_service => Some(change::Outcome::Fine),
+            true => None,
         }
     }
 

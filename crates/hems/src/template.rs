@@ -1,17 +1,21 @@
 //! Templates: what is desired of the devices that a selector names. (decision 14)
 //!
 //! Where two templates name the same parameter or table, the higher priority wins, then the name that comes
-//! first. A value is literal or drawn from a pool. Everything is checked when it is saved, so that a session
-//! never meets a template that it cannot use.
+//! first; what is wanted of one device alone stands above all. A value is literal, drawn from a pool, or worked out
+//! by an expression. Everything is checked when it is saved, so that a session never meets a template that it cannot
+//! use.
 
 mod check;
+mod expression;
 mod selector;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datamodel::Model;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Complaint, check, is_name};
+pub(crate) use check::{Complaint, Pools, check, check_text, is_name};
+pub(crate) use expression::{Expression, ExpressionError};
 pub(crate) use selector::{Selector, Subject};
 
 use crate::{
@@ -49,6 +53,8 @@ pub(crate) enum Wanted {
     Number(i64),
     /// A number of its own for each device.
     Draw(Draw),
+    /// Worked out for each device.
+    Expression(Expression),
 }
 
 /// `{"pool": "pci"}`.
@@ -74,32 +80,99 @@ pub(crate) struct Layers<'t> {
     objects: BTreeMap<&'t str, &'t WantedObject>,
 }
 
+/// Why nothing can be said of what is desired.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Absent {
+    #[error("nothing is drawn from the pool `{0}` yet")]
+    Draw(String),
+    #[error("{place}: {error}")]
+    Expression { place: String, error: ExpressionError },
+}
+
+/// What values are made of.
+#[derive(Clone, Copy)]
+struct Sources<'s> {
+    subject: &'s Subject,
+    draws: &'s BTreeMap<String, i64>,
+    model: &'s Model,
+}
+
 impl Wanted {
-    fn pool(&self) -> Option<&str> {
+    /// The pools that it draws from.
+    fn pools(&self) -> &[String] {
         match self {
-            Self::Draw(draw) => Some(&draw.pool),
-            Self::Text(_) | Self::Boolean(_) | Self::Number(_) => None,
+            Self::Draw(draw) => std::slice::from_ref(&draw.pool),
+            Self::Expression(expression) => &expression.draws,
+            Self::Text(_) | Self::Boolean(_) | Self::Number(_) => &[],
         }
     }
 
-    fn text(&self, draws: &BTreeMap<String, i64>) -> Option<String> {
+    /// The text, where it is the same for every device.
+    fn literal(&self) -> Option<String> {
         Some(match self {
             Self::Text(text) => text.clone(),
             Self::Boolean(boolean) => boolean.to_string(),
             Self::Number(number) => number.to_string(),
-            Self::Draw(draw) => draws.get(&draw.pool)?.to_string(),
+            Self::Draw(_) | Self::Expression(_) => return None,
         })
+    }
+
+    fn text(&self, place: &str, sources: Sources<'_>) -> Result<String, Absent> {
+        let drawn = |pool: &String| {
+            sources.draws.get(pool).map(i64::to_string).ok_or_else(|| Absent::Draw(pool.clone()))
+        };
+        match self {
+            Self::Draw(draw) => drawn(&draw.pool),
+            Self::Expression(expression) => {
+                expression.draws.iter().try_for_each(|pool| drawn(pool).map(drop))?;
+                let value = expression.value(sources.subject, sources.draws).and_then(|text| {
+                    let checked = check_text(place, "it gives", &text, sources.model);
+                    checked.map(|()| text).map_err(ExpressionError::Value)
+                });
+                value.map_err(|error| Absent::Expression { place: place.to_owned(), error })
+            }
+            Self::Text(_) | Self::Boolean(_) | Self::Number(_) => Ok(self.literal().unwrap_or_default()),
+        }
+    }
+}
+
+impl Template {
+    /// Every value that it names.
+    fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        let rows = self.objects.iter().flat_map(|object| object.rows.iter().flat_map(BTreeMap::values));
+        self.values.values().chain(rows)
+    }
+
+    /// Whether something of it is worked out for each device.
+    pub(crate) fn has_expressions(&self) -> bool {
+        self.wanted().any(|wanted| matches!(wanted, Wanted::Expression(_)))
+    }
+
+    /// What would go wrong with it for a device, where each pool gives its first number.
+    pub(crate) fn trial(&self, subject: &Subject, pools: &Pools, model: &Model) -> Option<Complaint> {
+        let draws = pools.iter().map(|(name, pool)| (name.clone(), pool.first)).collect();
+        let layers = Layers::of(std::iter::empty(), Some(self), subject);
+        match layers.desired(subject, &draws, model) {
+            Err(Absent::Expression { place, error }) => {
+                Some(Complaint { place, message: format!("for {}: {error}", subject.identity) })
+            }
+            Ok(_) | Err(Absent::Draw(_)) => None,
+        }
     }
 }
 
 impl<'t> Layers<'t> {
-    /// Lays the templates that select a device over one another.
-    pub(crate) fn of(templates: &'t [(String, Template)], subject: &Subject) -> Self {
+    /// Lays the templates that select a device over one another, under what is wanted of it alone.
+    pub(crate) fn of<'n>(
+        templates: impl Iterator<Item = (&'n str, &'t Template)>,
+        own: Option<&'t Template>,
+        subject: &Subject,
+    ) -> Self {
         let mut chosen: Vec<_> =
-            templates.iter().filter(|(_, template)| template.selector.selects(subject)).collect();
+            templates.filter(|(_, template)| template.selector.selects(subject)).collect();
         chosen.sort_by(|(left, a), (right, b)| b.priority.cmp(&a.priority).then_with(|| left.cmp(right)));
         let mut layers = Self::default();
-        for (_, template) in chosen {
+        for template in own.into_iter().chain(chosen.into_iter().map(|(_, template)| template)) {
             for (path, wanted) in &template.values {
                 layers.values.entry(path).or_insert(wanted);
             }
@@ -113,37 +186,51 @@ impl<'t> Layers<'t> {
     /// The pools that must be drawn from.
     pub(crate) fn pools(&self) -> BTreeSet<&'t str> {
         let rows = self.objects.values().flat_map(|object| object.rows.iter().flat_map(BTreeMap::values));
-        self.values.values().copied().chain(rows).filter_map(Wanted::pool).collect()
+        let wanted = self.values.values().copied().chain(rows);
+        wanted.flat_map(|wanted| wanted.pools().iter().map(String::as_str)).collect()
     }
 
-    /// What is desired, once everything is drawn; nothing where a draw is missing.
-    pub(crate) fn desired(&self, draws: &BTreeMap<String, i64>) -> Option<Desired> {
-        let mut values = texts(self.values.iter().map(|(path, wanted)| (*path, *wanted)), draws)?;
+    /// What is desired, once everything is drawn and worked out.
+    pub(crate) fn desired(
+        &self,
+        subject: &Subject,
+        draws: &BTreeMap<String, i64>,
+        model: &Model,
+    ) -> Result<Desired, Absent> {
+        let sources = Sources { subject, draws, model };
+        let mut values = texts("", self.values.iter().map(|(path, wanted)| (*path, *wanted)), sources)?;
         let admin_state = values.remove(radio::ADMIN_STATE).map(|text| text == "true" || text == "1");
-        let objects = self.objects.values().map(|object| object.desired(draws)).collect::<Option<_>>()?;
-        Some(Desired { values, objects, admin_state })
+        let objects =
+            self.objects.values().map(|object| object.desired(sources)).collect::<Result<_, _>>()?;
+        Ok(Desired { values, objects, admin_state })
     }
 }
 
 impl WantedObject {
-    fn desired(&self, draws: &BTreeMap<String, i64>) -> Option<DesiredObject> {
+    fn desired(&self, sources: Sources<'_>) -> Result<DesiredObject, Absent> {
+        let row = format!("{}1.", self.object);
         let rows = self
             .rows
             .iter()
-            .map(|row| texts(row.iter().map(|(name, wanted)| (name.as_str(), wanted)), draws));
-        Some(DesiredObject {
+            .map(|wanted| texts(&row, wanted.iter().map(|(name, wanted)| (name.as_str(), wanted)), sources));
+        Ok(DesiredObject {
             object: self.object.clone(),
             key: self.key.clone(),
-            rows: rows.collect::<Option<_>>()?,
+            rows: rows.collect::<Result<_, _>>()?,
         })
     }
 }
 
+/// The texts by their names; `above` and the name is the place of each.
 fn texts<'t>(
+    above: &str,
     wanted: impl Iterator<Item = (&'t str, &'t Wanted)>,
-    draws: &BTreeMap<String, i64>,
-) -> Option<BTreeMap<String, String>> {
-    wanted.map(|(name, wanted)| Some((name.to_owned(), wanted.text(draws)?))).collect()
+    sources: Sources<'_>,
+) -> Result<BTreeMap<String, String>, Absent> {
+    let text = |(name, wanted): (&str, &Wanted)| {
+        Ok((name.to_owned(), wanted.text(&format!("{above}{name}"), sources)?))
+    };
+    wanted.map(text).collect()
 }
 
 #[cfg(test)]
@@ -164,6 +251,46 @@ mod tests {
         Subject { identity, binding, place: crate::inventory::Place::default() }
     }
 
+    fn named(templates: &[(String, Template)]) -> impl Iterator<Item = (&str, &Template)> {
+        templates.iter().map(|(name, template)| (name.as_str(), template))
+    }
+
+    fn desired(
+        templates: &[(String, Template)],
+        own: Option<&Template>,
+        draws: &BTreeMap<String, i64>,
+    ) -> Result<Desired, Absent> {
+        let subject = subject();
+        Layers::of(named(templates), own, &subject).desired(&subject, draws, Model::standard())
+    }
+
+    #[test]
+    fn what_is_wanted_of_one_device_alone_stands_above_all() {
+        let templates = [(
+            "all".to_owned(),
+            template(r#"{"priority": 9, "values": {"Device.X_A": "all", "Device.B": 2}}"#),
+        )];
+        let own = template(r#"{"values": {"Device.X_A": {"expression": "'no ' + serial"}}}"#);
+        let desired = desired(&templates, Some(&own), &BTreeMap::new()).unwrap();
+        assert_eq!(
+            (desired.values["Device.X_A"].as_str(), desired.values["Device.B"].as_str()),
+            ("no 1", "2")
+        );
+    }
+
+    #[test]
+    fn nothing_is_desired_where_an_expression_gives_no_value_of_its_parameter() {
+        for (path, text, expected) in [
+            ("Device.X_A", "labels.rack", "Device.X_A: the expression fails"),
+            ("Device.Time.Enable", "serial + ' or so'", "Device.Time.Enable: it gives \"1 or so\""),
+        ] {
+            let body = format!(r#"{{"values": {{"{path}": {{"expression": "{text}"}}}}}}"#);
+            let absent = desired(&[("all".to_owned(), template(&body))], None, &BTreeMap::new());
+            let message = absent.unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
     #[test]
     fn the_higher_priority_wins_parameter_by_parameter() {
         let templates = [
@@ -177,7 +304,7 @@ mod tests {
                 template(r#"{"selector": "serial = \"2\"", "priority": 9, "values": {"Device.A": "no"}}"#),
             ),
         ];
-        let desired = Layers::of(&templates, &subject()).desired(&BTreeMap::new()).unwrap();
+        let desired = desired(&templates, None, &BTreeMap::new()).unwrap();
         assert_eq!(desired.values["Device.A"], "high");
         assert_eq!(desired.values["Device.B"], "2");
     }
@@ -190,10 +317,15 @@ mod tests {
                 r#"{"objects": [{"object": "Device.T.", "key": "K", "rows": [{"K": {"pool": "pci"}}]}]}"#,
             ),
         )];
-        let layers = Layers::of(&templates, &subject());
+        let subject = subject();
+        let layers = Layers::of(named(&templates), None, &subject);
         assert_eq!(layers.pools(), BTreeSet::from(["pci"]));
-        assert_eq!(layers.desired(&BTreeMap::new()), None);
-        let desired = layers.desired(&BTreeMap::from([("pci".to_owned(), 17)])).unwrap();
+        assert_eq!(
+            layers.desired(&subject, &BTreeMap::new(), Model::standard()),
+            Err(Absent::Draw("pci".to_owned()))
+        );
+        let desired =
+            layers.desired(&subject, &BTreeMap::from([("pci".to_owned(), 17)]), Model::standard()).unwrap();
         assert_eq!(desired.objects[0].rows[0]["K"], "17");
     }
 
@@ -201,7 +333,7 @@ mod tests {
     fn admin_state_is_a_wish_of_its_own() {
         let path = radio::ADMIN_STATE;
         let templates = [("all".to_owned(), template(&format!(r#"{{"values": {{"{path}": true}}}}"#)))];
-        let desired = Layers::of(&templates, &subject()).desired(&BTreeMap::new()).unwrap();
+        let desired = desired(&templates, None, &BTreeMap::new()).unwrap();
         assert_eq!((desired.admin_state, desired.values.len()), (Some(true), 0));
     }
 }

@@ -1,15 +1,16 @@
 //! `hearth template` and `hearth pool`: what is desired, and the numbers that it draws from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::Access,
-    output::{self, Column},
+    api::{Access, escaped},
+    output::{self, Column, Form},
 };
 
 #[derive(Debug, Args)]
@@ -33,6 +34,37 @@ enum TemplateCommand {
         name: String,
         /// The JSON file.
         file: PathBuf,
+        /// Why, for those who look at it later.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Save the version only; it is applied later.
+        #[arg(long)]
+        draft: bool,
+    },
+    /// What a template would change: the difference and the exact calls, device by device and together.
+    Preview {
+        /// What the template is called.
+        name: String,
+        /// The JSON file of what it would be; the saved template where it is left out.
+        file: Option<PathBuf>,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "table")]
+        output: Form,
+    },
+    /// The versions of a template, the newest first.
+    History {
+        /// What the template is called.
+        name: String,
+    },
+    /// Make a version of a template the one that applies; an old one is the way back.
+    Apply {
+        /// What the template is called.
+        name: String,
+        /// The version's number.
+        version: u32,
+        /// Why, for those who look at it later.
+        #[arg(long, default_value = "")]
+        reason: String,
     },
     /// Delete a template; what it wanted stays on the cells until something else is desired.
     Delete {
@@ -64,6 +96,17 @@ enum PoolCommand {
     },
 }
 
+const VERSION_COLUMNS: [Column; 5] = [
+    ("VERSION", "version"),
+    ("APPLIES", "applied_version"),
+    ("SAVED", "saved_at"),
+    ("BY", "author"),
+    ("REASON", "reason"),
+];
+
+const DIFFERENCE_COLUMNS: [Column; 5] =
+    [("IDENTITY", "identity"), ("PARAMETER", "path"), ("FROM", "from"), ("TO", "to"), ("CALLS", "calls")];
+
 const POOL_COLUMNS: [Column; 4] =
     [("NAME", "name"), ("FIRST", "first"), ("LAST", "last"), ("DRAWN", "drawn")];
 
@@ -71,12 +114,21 @@ pub(crate) async fn run_templates(arguments: Templates) -> Answer {
     let Templates { access, command } = arguments;
     let answer = match command {
         TemplateCommand::List => Value::Array(access.list("/api/v1/templates").await?),
-        TemplateCommand::Put { name, file } => {
-            let read = std::fs::read_to_string(&file);
-            let text = read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-            let template: Value =
-                serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-            access.send(Method::PUT, &format!("/api/v1/templates/{name}"), &template).await?
+        TemplateCommand::Put { name, file, reason, draft } => {
+            let path = format!("/api/v1/templates/{name}?reason={}&apply={}", escaped(&reason), !draft);
+            access.send(Method::PUT, &path, &read(&file)?).await?
+        }
+        TemplateCommand::Preview { name, file, output } => {
+            return preview(&access, &name, file.as_deref(), output).await;
+        }
+        TemplateCommand::History { name } => {
+            let versions = access.list(&format!("/api/v1/templates/{name}/versions")).await?;
+            print!("{}", output::table(&VERSION_COLUMNS, &versions));
+            return Ok(true);
+        }
+        TemplateCommand::Apply { name, version, reason } => {
+            let body = json!({"version": version, "reason": reason});
+            access.send(Method::POST, &format!("/api/v1/templates/{name}/apply"), &body).await?
         }
         TemplateCommand::Delete { name } => {
             access.send(Method::DELETE, &format!("/api/v1/templates/{name}"), &Value::Null).await?
@@ -86,6 +138,91 @@ pub(crate) async fn run_templates(arguments: Templates) -> Answer {
         println!("{}", serde_json::to_string_pretty(&answer)?);
     }
     Ok(true)
+}
+
+fn read(file: &Path) -> Result<Value, String> {
+    let read = std::fs::read_to_string(file);
+    let text = read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Every page of a preview: what differs device by device, then how many devices would be changed.
+async fn preview(access: &Access, name: &str, file: Option<&Path>, form: Form) -> Answer {
+    let path = format!("/api/v1/templates/{name}/preview");
+    let template = file.map(read).transpose()?;
+    let (mut whole, mut token) = (Preview::default(), None);
+    loop {
+        let mut body = json!({"limit": 1000, "page_token": token});
+        if let (Some(template), Some(body)) = (&template, body.as_object_mut()) {
+            body.insert("template".to_owned(), template.clone());
+        }
+        let page: Preview = serde_json::from_value(access.send(Method::POST, &path, &body).await?)?;
+        whole.items.extend(page.items);
+        whole.changed += page.changed;
+        whole.same += page.same;
+        whole.failed += page.failed;
+        token = page.next_page_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    if form == Form::Json {
+        println!("{}", serde_json::to_string_pretty(&whole)?);
+        return Ok(true);
+    }
+    let lines: Vec<Value> = whole.items.iter().flat_map(DevicePreview::lines).collect();
+    print!("{}", output::table(&DIFFERENCE_COLUMNS, &lines));
+    let Preview { changed, same, failed, .. } = whole;
+    println!(
+        "devices that would be changed: {changed}; that would not: {same}; of which nothing can be said: {failed}"
+    );
+    Ok(true)
+}
+
+/// A page of a preview, or all of them.
+#[derive(Default, Serialize, Deserialize)]
+struct Preview {
+    items: Vec<DevicePreview>,
+    changed: u64,
+    same: u64,
+    failed: u64,
+    #[serde(skip_serializing)]
+    next_page_token: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DevicePreview {
+    identity: String,
+    #[serde(default)]
+    differences: Vec<Difference>,
+    #[serde(default)]
+    calls: Vec<Value>,
+    error: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Difference {
+    path: String,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl DevicePreview {
+    /// A line for each difference, with the calls in the first; or one with what hinders it.
+    fn lines(&self) -> Vec<Value> {
+        let names = self.calls.iter().filter_map(|call| call.get("method").and_then(Value::as_str));
+        let calls = names.collect::<Vec<_>>().join(", ");
+        if self.differences.is_empty() {
+            let to = self.error.as_deref();
+            return vec![json!({"identity": self.identity, "to": to, "calls": calls})];
+        }
+        let line = |(index, one): (usize, &Difference)| {
+            let calls = if index == 0 { calls.as_str() } else { "" };
+            let Difference { path, from, to } = one;
+            json!({"identity": self.identity, "path": path, "from": from, "to": to, "calls": calls})
+        };
+        self.differences.iter().enumerate().map(line).collect()
+    }
 }
 
 pub(crate) async fn run_pools(arguments: Pools) -> Answer {

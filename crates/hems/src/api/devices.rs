@@ -256,15 +256,16 @@ struct Outlook {
 
 /// Runs the plan on what is known, as the next session would, without drawing anything.
 async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<Outlook, Problem> {
-    let (Some(binding), Ok(identity)) = (row.binding(), Identity::parse(&row.identity)) else {
-        return Ok(Outlook::default());
-    };
-    let quirks = quirk::of(&api.hems.quirks, &binding, &remembered.known);
+    let Some(subject) = Subject::of(row, row.place()?) else { return Ok(Outlook::default()) };
+    let quirks = quirk::of(&api.hems.quirks, &subject.binding, &remembered.known);
     let names = quirks.names().map(str::to_owned).collect();
-    let subject = Subject { identity, binding, place: row.place()? };
-    let Some(desired) = desire::preview(&api.hems.store, &subject).await? else {
-        let next_step = Some(serde_json::json!({"step": "Draw"}));
-        return Ok(Outlook { quirks: names, next_step, ..Outlook::default() });
+    let desired = match desire::preview(&api.hems.store, &subject, &api.hems.model).await? {
+        Ok(desired) => desired,
+        Err(missing) => {
+            let step = if missing.is_draw() { "Draw" } else { "Expression" };
+            let next_step = Some(serde_json::json!({"step": step, "error": missing.to_string()}));
+            return Ok(Outlook { quirks: names, next_step, ..Outlook::default() });
+        }
     };
     let (desired, left_out) = quirk::fit(desired, &quirks);
     let next_step = plan::next(&desired, &remembered.known, &quirks).map(|step| {

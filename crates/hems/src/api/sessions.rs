@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Paging, Problem, evidence::clock_offset, json, time};
+use super::{Answer, Api, Page, Paging, evidence::clock_offset, json, time};
 use crate::store::SessionRow;
 
 /// A session.
@@ -81,10 +81,7 @@ pub(super) async fn list(
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Answer<Page<SessionView>> {
     let Query(paging) = paging?;
-    let before = match &paging.page_token {
-        Some(token) => token.parse().map_err(|_| Problem::invalid("`page_token` is none of ours"))?,
-        None => i64::MAX,
-    };
+    let before = paging.before()?;
     let rows = api.hems.store.sessions(paging.identity.as_deref(), before, paging.limit()).await?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());

@@ -1,64 +1,326 @@
-//! `/api/v1/templates`: what is desired of which devices.
+//! `/api/v1/templates` and `/api/v1/devices/IDENTITY/values`: what is desired, of the fleet and of one device alone.
+//!
+//! Saving makes a version; applying one is a [change](super::changes) that reaches the devices within its budget.
 
 use axum::{
-    Json,
-    extract::{Path, State, rejection::JsonRejection},
+    Extension, Json,
+    extract::{FromRequestParts, Path, Query, State, rejection::JsonRejection},
+    http::{HeaderName, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem};
-use crate::template::{Template, check, is_name};
+use super::{Actor, Answer, Api, Page, Problem, changes::ChangeView, devices, time};
+use crate::{
+    inventory,
+    store::{ChangeError, ChangeRow, Listed, NewChange, Whose},
+    template::{Complaint, Selector, Subject, Template, check, is_name},
+};
 
-/// A template with its name.
+/// Characters of a reason.
+pub(super) const REASON_MAX: usize = 500;
+/// Devices that an expression is tried on before it is saved.
+const TRIALS: usize = 100;
+
+/// A template with its name and its version.
 #[derive(Serialize)]
 pub(super) struct TemplateView {
     name: String,
+    version: i64,
+    /// The version that applies; 0 is none yet.
+    applied_version: i64,
+    author: String,
+    reason: String,
+    saved_at: String,
     #[serde(flatten)]
     template: Template,
+    /// What carries this version to the devices, where it was applied just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ChangeView>,
 }
 
-/// Lists all templates.
+/// With the tag of its version.
+type Tagged = ([(HeaderName, String); 1], Json<TemplateView>);
+
+/// How a template is saved.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Saving {
+    #[serde(default)]
+    reason: String,
+    /// Whether it applies at once; it does where nothing is said.
+    apply: Option<bool>,
+    /// The version that somebody read, from `If-Match`; 0 is none.
+    #[serde(skip)]
+    expected: Option<i64>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Saving {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(saving) = Query::<Self>::from_request_parts(parts, state).await?;
+        let expected = match parts.headers.get(header::IF_MATCH) {
+            Some(tag) => Some(version(tag.as_bytes()).ok_or_else(Problem::changed)?),
+            None => None,
+        };
+        Ok(Self { expected, ..saving })
+    }
+}
+
+/// Which version shall apply.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Applying {
+    version: i64,
+    #[serde(default)]
+    reason: String,
+}
+
+impl From<Listed> for TemplateView {
+    fn from(listed: Listed) -> Self {
+        let Listed { name, newest, applied } = listed;
+        Self {
+            name,
+            version: newest.version,
+            applied_version: applied,
+            author: newest.author,
+            reason: newest.reason,
+            saved_at: time(newest.at),
+            template: newest.template,
+            change: None,
+        }
+    }
+}
+
+impl TemplateView {
+    /// What it says.
+    pub(super) fn template(self) -> Template {
+        self.template
+    }
+
+    fn tagged(self) -> Tagged {
+        ([(header::ETAG, format!("\"{}\"", self.version))], Json(self))
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NoVersion | ChangeError::NoChange => Self::not_found(&error.to_string()),
+            ChangeError::UnderWay(_) | ChangeError::State(_) | ChangeError::SamePerson => {
+                Self::conflict(&error.to_string())
+            }
+        }
+    }
+}
+
+/// Whose template a name is, or an identity.
+fn fleet(name: String) -> Result<Whose, Problem> {
+    if is_name(&name) {
+        return Ok(Whose::Fleet(name));
+    }
+    Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"))
+}
+
+async fn device(api: &Api, identity: &str) -> Result<Whose, Problem> {
+    Ok(Whose::Device(devices::find(api, identity).await?.identity))
+}
+
+/// Lists the fleet's templates.
 pub(super) async fn list(State(api): State<Api>) -> Answer<Page<TemplateView>> {
-    let templates = api.hems.store.templates().await?;
-    let items = templates.into_iter().map(|(name, template)| TemplateView { name, template }).collect();
+    let items = api.hems.store.newest_templates().await?.into_iter().map(TemplateView::from).collect();
     Ok(Json(Page { items, next_page_token: None }))
 }
 
-/// Shows one.
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Answer<TemplateView> {
-    let templates = api.hems.store.templates().await?;
-    let found = templates.into_iter().find(|(other, _)| *other == name);
-    let (name, template) = found.ok_or_else(|| Problem::not_found("there is no such template"))?;
-    Ok(Json(TemplateView { name, template }))
+/// Shows one in its newest version.
+pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Tagged, Problem> {
+    Ok(newest(&api, &fleet(name)?).await?.tagged())
 }
 
-/// Saves one, if nothing is wrong with it; devices follow in their next session.
+/// Shows what is wanted of one device alone.
+pub(super) async fn show_own(
+    State(api): State<Api>,
+    Path(identity): Path<String>,
+) -> Result<Tagged, Problem> {
+    Ok(newest(&api, &device(&api, &identity).await?).await?.tagged())
+}
+
+/// Every version, the newest first.
+pub(super) async fn versions(State(api): State<Api>, Path(name): Path<String>) -> Answer<Page<TemplateView>> {
+    all(&api, &fleet(name)?).await
+}
+
+/// Every version of what is wanted of one device alone.
+pub(super) async fn own_versions(
+    State(api): State<Api>,
+    Path(identity): Path<String>,
+) -> Answer<Page<TemplateView>> {
+    all(&api, &device(&api, &identity).await?).await
+}
+
+async fn all(api: &Api, whose: &Whose) -> Answer<Page<TemplateView>> {
+    let versions = api.hems.store.versions(whose).await?;
+    if versions.is_empty() {
+        return Err(absent(whose));
+    }
+    Ok(Json(Page { items: versions.into_iter().map(TemplateView::from).collect(), next_page_token: None }))
+}
+
+pub(super) async fn newest(api: &Api, whose: &Whose) -> Result<TemplateView, Problem> {
+    let versions = api.hems.store.versions(whose).await?;
+    versions.into_iter().next().map(TemplateView::from).ok_or_else(|| absent(whose))
+}
+
+fn absent(whose: &Whose) -> Problem {
+    Problem::not_found(match whose {
+        Whose::Fleet(_) => "there is no such template",
+        Whose::Device(_) => "nothing is wanted of this device alone",
+    })
+}
+
+/// Saves a template, if nothing is wrong with it.
 pub(super) async fn put(
     State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
+    saving: Saving,
     body: Result<Json<Template>, JsonRejection>,
-) -> Answer<TemplateView> {
+) -> Result<Tagged, Problem> {
     let Json(template) = body?;
-    if !is_name(&name) {
-        return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
+    save(&api, &actor, fleet(name)?, template, saving).await
+}
+
+/// Saves what is wanted of one device alone.
+pub(super) async fn put_own(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(identity): Path<String>,
+    saving: Saving,
+    body: Result<Json<Template>, JsonRejection>,
+) -> Result<Tagged, Problem> {
+    let Json(template) = body?;
+    if (&template.selector, template.priority) != (&Selector::default(), 0) {
+        return Err(Problem::invalid("what is wanted of one device has `values` and `objects` only"));
     }
-    let pools = api.hems.store.pools().await?.into_iter().map(|(name, pool, _)| (name, pool)).collect();
-    let complaints = check(&template, api.hems.mode, &pools, &api.hems.model);
+    let whose = device(&api, &identity).await?;
+    save(&api, &actor, whose, template, saving).await
+}
+
+async fn save(
+    api: &Api,
+    actor: &Actor,
+    whose: Whose,
+    template: Template,
+    saving: Saving,
+) -> Result<Tagged, Problem> {
+    let complaints = complaints(api, &template).await?;
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }
-    api.hems.store.put_template(name.clone(), &template, api.hems.now()).await?;
-    Ok(Json(TemplateView { name, template }))
+    let act = actor.act(&saving.reason, api.hems.now())?;
+    let saved = api.hems.store.save(whose.clone(), &template, act, saving.expected).await?;
+    let to = saved.ok_or_else(Problem::changed)?;
+    let change = match saving.apply {
+        Some(false) => None,
+        Some(true) | None => Some(begin(api, actor, &whose, to, &saving.reason).await?),
+    };
+    let view = TemplateView { change: change.map(ChangeView::from), ..newest(api, &whose).await? };
+    Ok(view.tagged())
 }
 
-/// Deletes one; what it set stays set.
+/// The version in an entity tag.
+fn version(tag: &[u8]) -> Option<i64> {
+    std::str::from_utf8(tag).ok()?.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+/// Everything that is wrong with a template: in itself, and for the first devices that it selects.
+pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Complaint>, Problem> {
+    let hems = &api.hems;
+    let pools = hems.store.pools().await?.into_iter().map(|(name, pool, _)| (name, pool)).collect();
+    let mut complaints = check(template, hems.mode, &pools, &hems.model);
+    if complaints.is_empty() && template.has_expressions() {
+        let filter = inventory::union(&[&template.selector]);
+        let page = inventory::page(&hems.store, &filter, None, TRIALS, hems.now()).await?;
+        let subjects =
+            page.devices.iter().filter_map(|device| Subject::of(&device.row, device.place.clone()));
+        for subject in subjects.filter(|subject| template.selector.selects(subject)) {
+            complaints.extend(template.trial(&subject, &pools, &hems.model));
+            if !complaints.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(complaints)
+}
+
+/// Makes a version the one that applies: the newest, or an old one to go back to.
+pub(super) async fn apply(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(name): Path<String>,
+    body: Result<Json<Applying>, JsonRejection>,
+) -> Answer<ChangeView> {
+    let Json(Applying { version, reason }) = body?;
+    Ok(Json(begin(&api, &actor, &fleet(name)?, version.max(1), &reason).await?.into()))
+}
+
+/// Makes a version of what is wanted of one device alone the one that applies.
+pub(super) async fn apply_own(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(identity): Path<String>,
+    body: Result<Json<Applying>, JsonRejection>,
+) -> Answer<ChangeView> {
+    let Json(Applying { version, reason }) = body?;
+    Ok(Json(begin(&api, &actor, &device(&api, &identity).await?, version.max(1), &reason).await?.into()))
+}
+
+/// Takes a template away; what it set stays set.
 pub(super) async fn delete(
     State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
-) -> Result<axum::http::StatusCode, Problem> {
-    if api.hems.store.delete_template(name).await? {
-        Ok(axum::http::StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::not_found("there is no such template"))
-    }
+    saving: Saving,
+) -> Result<Response, Problem> {
+    take_away(&api, &actor, &fleet(name)?, &saving.reason).await
+}
+
+/// Wants nothing of one device alone any more.
+pub(super) async fn delete_own(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(identity): Path<String>,
+    saving: Saving,
+) -> Result<Response, Problem> {
+    take_away(&api, &actor, &device(&api, &identity).await?, &saving.reason).await
+}
+
+async fn take_away(api: &Api, actor: &Actor, whose: &Whose, reason: &str) -> Result<Response, Problem> {
+    newest(api, whose).await?;
+    let change = begin(api, actor, whose, 0, reason).await?;
+    Ok(match change.state().is_under_way() {
+        true => (StatusCode::ACCEPTED, Json(ChangeView::from(change))).into_response(),
+        false => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+/// Begins the change to a version, with what it concerns counted now.
+async fn begin(api: &Api, actor: &Actor, whose: &Whose, to: i64, reason: &str) -> Result<ChangeRow, Problem> {
+    let (store, now) = (&api.hems.store, api.hems.now());
+    let matched = match whose {
+        Whose::Device(identity) => {
+            let row = store.device(identity).await?;
+            i64::from(row.is_some_and(|row| row.in_service_at.is_some()))
+        }
+        Whose::Fleet(_) => {
+            let versions = store.versions(whose).await?;
+            let concerned = versions.iter().filter(|one| [to, one.applied].contains(&one.newest.version));
+            let selectors: Vec<_> = concerned.map(|one| &one.newest.template.selector).collect();
+            inventory::served(store, &selectors, now).await?
+        }
+    };
+    let (bounds, act) = (api.hems.changes, actor.act(reason, now)?);
+    let fleet = store.count_admitted().await?;
+    Ok(store.begin_change(NewChange { whose: whose.clone(), to, fleet, matched, bounds, act }).await??)
 }

@@ -36,6 +36,8 @@ pub struct File {
     pub admission: Admission,
     /// Whether a cell may transmit where it stands.
     pub gate: Gate,
+    /// What holds changes back.
+    pub changes: Changes,
     /// Bounds.
     pub limits: Limits,
 }
@@ -152,6 +154,24 @@ pub struct Gate {
     pub policy: At<String>,
 }
 
+/// `[changes]`: what holds back a change of what is desired, whatever way it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Serving cells that may follow changes within an hour: 1 to 1000000. Default: 1000.
+    pub cells_per_hour: u32,
+    /// The part of the fleet that may, in percent, but at least ten cells: 1 to 100. Default: 10.
+    pub fleet_percent: u32,
+    /// Serving cells concerned, above which a second person approves: 0 to 100000000. Default: 1000.
+    pub second_person_above: u32,
+    /// The part of the cells that followed which may fault, fall or be lost before a change stops by itself, in
+    /// percent: 0 to 100. Default: 5.
+    pub stop_percent: u32,
+    /// How many of them may, however few followed: 0 to 1000000. Default: 2.
+    pub stop_above: u32,
+    /// Seconds for which a cell that followed is watched: 0 to 86400. Default: 900, and 0 in a laboratory.
+    pub settle_seconds: u32,
+}
+
 /// `[limits]`: bounds, each with a reason at its definition in this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -179,8 +199,10 @@ impl File {
         if !reader.errors.is_empty() {
             return Err(reader.errors);
         }
+        let lab = reader.boolean(&mut root, "lab");
+        let changes = Changes::read(&mut reader, &mut root, lab.value);
         let file = Self {
-            lab: reader.boolean(&mut root, "lab"),
+            lab,
             state_dir: reader.required(&mut root, "state_dir", "a folder for the database and the API token"),
             store: reader.text(&mut root, "store"),
             store_password_file: reader.text(&mut root, "store_password_file"),
@@ -192,6 +214,7 @@ impl File {
             api: Api::read(&mut reader, &mut root),
             admission: Admission::read(&mut reader, &mut root),
             gate: Gate::read(&mut reader, &mut root),
+            changes,
             limits: Limits::read(&mut reader, &mut root),
         };
         reader.finish(root);
@@ -337,6 +360,23 @@ impl Gate {
         let policy = reader.text(&mut section, "policy");
         reader.finish(section);
         Self { policy: policy.unwrap_or_else(|| At::default("closed".to_owned())) }
+    }
+}
+
+impl Changes {
+    fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>, is_lab: bool) -> Self {
+        let mut section = reader.section(root, "changes");
+        let mut number = |key, bounds, default| reader.number(&mut section, key, bounds, default);
+        let changes = Self {
+            cells_per_hour: number("cells_per_hour", 1..1_000_001, 1000),
+            fleet_percent: number("fleet_percent", 1..101, 10),
+            second_person_above: number("second_person_above", 0..100_000_001, 1000),
+            stop_percent: number("stop_percent", 0..101, 5),
+            stop_above: number("stop_above", 0..1_000_001, 2),
+            settle_seconds: number("settle_seconds", 0..86_401, if is_lab { 0 } else { 900 }),
+        };
+        reader.finish(section);
+        changes
     }
 }
 

@@ -103,6 +103,11 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
+    /// What an emergency wants: nothing but silence.
+    pub(crate) fn off_the_air() -> Self {
+        Self { admin_state: Some(false), ..Self::default() }
+    }
+
     /// Whether it concerns the radio, so that the plan must know whether the cell is on the air.
     pub(crate) fn touches_service(&self) -> bool {
         self.admin_state.is_some()

@@ -107,6 +107,11 @@ impl Step {
         }
     }
 
+    /// Whether the device is another one afterwards.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self, Self::Set { .. } | Self::Add { .. } | Self::Delete { .. })
+    }
+
     /// The paths that it touches.
     pub(crate) fn touches(&self) -> Vec<&str> {
         match self {

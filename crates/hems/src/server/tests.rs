@@ -28,6 +28,7 @@ impl Hems {
             quirks: Vec::new(),
             model: Model::standard_with(Vec::new()),
             mode: TransportMode::Public,
+            changes: crate::change::BOUNDS,
             patience,
         }
     }

@@ -42,6 +42,9 @@ impl Session {
                 return Ok(device.send_step(hems, session, step).await?);
             }
             while let Some(row) = device.calls.pop_front() {
+                if device.is_frozen && call::is_change(&row.method) {
+                    continue;
+                }
                 if let Some(method) = device.send_call(hems, session, &row).await? {
                     return Ok(Some(method));
                 }
@@ -129,7 +132,8 @@ impl Device {
         loop {
             let step = plan::next(&desired, &self.known, &self.quirks)?;
             let label = step.label();
-            if self.blocked.contains(PLAN) || self.blocked.contains(&label) {
+            let is_held = self.is_frozen && step.is_change();
+            if is_held || self.blocked.contains(PLAN) || self.blocked.contains(&label) {
                 return None;
             }
             let taken = self.taken.entry(label.clone()).or_default();

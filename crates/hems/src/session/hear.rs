@@ -69,15 +69,15 @@ impl Session {
 
     async fn hear_inform(&mut self, hems: &Hems, inform: Inform) -> Result<Answer, SessionError> {
         let identity = self.caller.peer.identity.clone();
-        let subject = match identity::standing(hems, &identity).await? {
-            Standing::Admitted(subject) => subject,
+        let (subject, served) = match identity::standing(hems, &identity).await? {
+            Standing::Admitted(subject, served) => (subject, served),
             Standing::Disputed(rivals) => return Ok(Err(self.disputed(hems, &rivals))),
             Standing::Unknown => return self.quarantine(hems, &inform).await,
         };
         if let Some(fault) = self.objection(hems, &subject.binding, &inform).await? {
             return Ok(Err(fault));
         }
-        let device = Device::informed(hems, subject, &inform).await?;
+        let device = Device::informed(hems, subject, served, &inform).await?;
         if let Some(version) = device.device.quirks.speaks() {
             self.protocol.speak(version);
         }
@@ -171,7 +171,12 @@ impl Informed {
 }
 
 impl Device {
-    async fn informed(hems: &Hems, subject: Subject, inform: &Inform) -> Result<Informed, StoreError> {
+    async fn informed(
+        hems: &Hems,
+        subject: Subject,
+        served: bool,
+        inform: &Inform,
+    ) -> Result<Informed, StoreError> {
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
         let is_bootstrap = has(&EventCode::BOOTSTRAP);
@@ -179,9 +184,14 @@ impl Device {
         let remembered = hems.store.remembered(identity).await?;
         let blocked = if is_boot { BTreeSet::new() } else { blocked(&remembered) };
         let mut known = recall(remembered, is_bootstrap, is_boot);
+        let rules = (&hems.changes, &hems.model);
+        let wish = desire::draw(&hems.store, &subject, served && !is_bootstrap, rules, hems.now()).await?;
+        if wish.is_shut {
+            // That it is off the air is believed when this session shows it.
+            radio::SERVICE_STATES.into_iter().for_each(|path| known.forget(path));
+        }
         let quirks = learn(&mut known, inform, &subject.binding, hems);
-        let desired = desire::draw(&hems.store, &subject, hems.now()).await?;
-        let desired = desired.map(|desired| quirk::fit(desired, &quirks).0);
+        let desired = wish.desired.map(|desired| quirk::fit(desired, &quirks).0);
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
         let calls = hems.store.open_calls(identity).await?;
@@ -191,6 +201,9 @@ impl Device {
             subject,
             known,
             desired,
+            is_frozen: wish.is_frozen && !wish.is_shut,
+            is_shut: wish.is_shut,
+            is_following: wish.is_following,
             quirks,
             blocked,
             taken: std::collections::BTreeMap::new(),
@@ -206,6 +219,8 @@ impl Device {
             methods: device.known.methods.clone(),
             faults: Vec::new(),
             progress,
+            settled: None,
+            is_off: false,
         };
         Ok(Informed { device, lesson, is_bootstrap, is_boot })
     }
@@ -215,7 +230,7 @@ impl Device {
 fn no_draw(hems: &Hems, identity: &str, missing: &desire::Missing) -> FaultRow {
     tracing::warn!(device = identity, error = %missing, "the plan cannot be made");
     FaultRow {
-        step: format!("Draw {}", missing.pool),
+        step: missing.step(),
         code: 0,
         text: missing.to_string(),
         details: "[]".to_owned(),

@@ -27,8 +27,8 @@ const TEXT_MAX: usize = 64;
 
 /// What admission says of an identity.
 pub(super) enum Standing {
-    /// It is bound to a DeviceId.
-    Admitted(Subject),
+    /// It is bound to a DeviceId, and served before or not.
+    Admitted(Subject, bool),
     /// These were admitted with the same DeviceId: nobody knows which it is.
     Disputed(Vec<String>),
     /// Nobody admitted it.
@@ -39,7 +39,7 @@ pub(super) enum Standing {
 pub(super) async fn standing(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError> {
     match known(hems, identity).await? {
         Standing::Unknown => {}
-        standing @ (Standing::Admitted(_) | Standing::Disputed(_)) => return Ok(standing),
+        standing @ (Standing::Admitted(..) | Standing::Disputed(_)) => return Ok(standing),
     }
     match hems.roster.refresh(&hems.store, hems.policies, hems.now()).await {
         Ok(true) => known(hems, identity).await,
@@ -58,7 +58,8 @@ async fn known(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError>
         return Ok(Standing::Disputed(hems.store.rivals(identity.as_str()).await?));
     }
     let Some(binding) = row.binding() else { return Ok(Standing::Unknown) };
-    Ok(Standing::Admitted(Subject { identity: identity.clone(), binding, place: row.place()? }))
+    let subject = Subject { identity: identity.clone(), binding, place: row.place()? };
+    Ok(Standing::Admitted(subject, row.in_service_at.is_some()))
 }
 
 impl Session {

@@ -115,6 +115,21 @@ impl Store {
         Ok(query.fetch_optional(&self.reads).await?)
     }
 
+    /// How many devices are admitted.
+    pub(crate) async fn count_admitted(&self) -> Result<i64, StoreError> {
+        let query = query_as("SELECT count(*) FROM device WHERE state = 'admitted'");
+        let (count,): (i64,) = query.fetch_one(&self.reads).await?;
+        Ok(count)
+    }
+
+    /// How many admitted devices served before.
+    pub(crate) async fn count_served(&self) -> Result<i64, StoreError> {
+        let query =
+            query_as("SELECT count(*) FROM device WHERE state = 'admitted' AND in_service_at IS NOT NULL");
+        let (count,): (i64,) = query.fetch_one(&self.reads).await?;
+        Ok(count)
+    }
+
     /// Devices whose certificate ends before a time, the nearest end first.
     pub(crate) async fn devices_expiring(
         &self,

@@ -6,11 +6,14 @@ use sqlx::FromRow;
 use super::{
     Flag, Store, StoreError, Tx,
     call::{self, Progress},
-    device,
+    change, device,
     known::{self, ChunkChange, FaultRow},
-    misbehaviour, ms, query, query_as,
+    misbehaviour, ms, query, query_as, radio_off,
 };
-use crate::plan::Verdict;
+use crate::{
+    change::{Bounds, Outcome},
+    plan::Verdict,
+};
 
 use super::device::Summary;
 
@@ -75,6 +78,10 @@ pub(crate) struct Lesson {
     pub(crate) summary: Summary,
     pub(crate) faults: Vec<FaultRow>,
     pub(crate) progress: Vec<(i64, Progress)>,
+    /// What became of the changes that it follows, by these bounds.
+    pub(crate) settled: Option<(Outcome, Bounds)>,
+    /// Whether an emergency wanted it off the air, and it is.
+    pub(crate) is_off: bool,
 }
 
 /// What TLS showed of a peer.
@@ -269,6 +276,12 @@ async fn write_lesson(tx: &mut Tx, identity: &str, lesson: &Lesson, now: i64) ->
     }
     for (id, progress) in &lesson.progress {
         call::advance(tx, *id, progress, now).await?;
+    }
+    if let Some((outcome, bounds)) = &lesson.settled {
+        change::settle(tx, identity, *outcome, bounds, now).await?;
+    }
+    if lesson.is_off {
+        radio_off::seen_off(tx, identity, now).await?;
     }
     device::summarise(tx, identity, now, &lesson.summary).await
 }

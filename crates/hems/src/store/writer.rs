@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Commits in one transaction: enough to share a flush, few enough that the first does not wait long.
 const BATCH: usize = 256;
 
-type Running<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
+pub(super) type Running<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
 /// The writer's mouth; clones share it.
 #[derive(Clone)]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use datamodel::{Access, Model, Path, is_credential};
+use datamodel::{Access, Model, Parameter, Path, is_credential};
 use profile::{HemsUrl, TransportMode};
 
 use super::{Template, Wanted, WantedObject};
@@ -82,7 +82,8 @@ fn check_value(complaints: &mut Vec<Complaint>, path: &str, wanted: &Wanted, mod
     if radio::SERVICE_STATES.contains(&path) && path != radio::ADMIN_STATE {
         complain(complaints, path, "is what the cell reports and cannot be set");
     }
-    if path == radio::ADMIN_STATE && !matches!(literal(wanted).as_deref(), Some("true" | "false" | "1" | "0"))
+    if path == radio::ADMIN_STATE
+        && !matches!(wanted.literal().as_deref(), Some("true" | "false" | "1" | "0"))
     {
         complain(complaints, path, "is true or false");
     }
@@ -92,10 +93,10 @@ fn check_value(complaints: &mut Vec<Complaint>, path: &str, wanted: &Wanted, mod
 }
 
 fn check_url(complaints: &mut Vec<Complaint>, wanted: &Wanted, mode: TransportMode) {
-    match literal(wanted).map(|text| HemsUrl::parse(&text, mode)) {
+    match wanted.literal().map(|text| HemsUrl::parse(&text, mode)) {
         Some(Ok(_)) => {}
         Some(Err(error)) => complain(complaints, radio::MANAGEMENT_URL, error.to_string()),
-        None => complain(complaints, radio::MANAGEMENT_URL, "is not drawn from a pool"),
+        None => complain(complaints, radio::MANAGEMENT_URL, "is the same for every device: a text"),
     }
 }
 
@@ -108,10 +109,14 @@ fn check_object(complaints: &mut Vec<Complaint>, object: &WantedObject, pools: &
     }
     let mut keys = Vec::new();
     for row in &object.rows {
-        match row.get(&object.key).map(literal) {
+        match row.get(&object.key) {
             None => complain(complaints, place, format!("each row needs its key `{}`", object.key)),
-            Some(Some(key)) if key.is_empty() => complain(complaints, place, "a key is never empty"),
-            Some(key) => keys.push(key),
+            Some(key) if key.literal().is_some_and(|key| key.is_empty()) => {
+                complain(complaints, place, "a key is never empty");
+            }
+            // What two expressions give is known for a device only.
+            Some(Wanted::Expression(_)) => {}
+            Some(key) => keys.push(key.literal()),
         }
         for (column, wanted) in row {
             if column.is_empty() || column.contains('.') || column.len() > PATH_MAX {
@@ -154,43 +159,59 @@ fn check_wanted(complaints: &mut Vec<Complaint>, place: &str, wanted: &Wanted, p
     if complaints.iter().any(|complaint| complaint.place == place) {
         return;
     }
-    let texts = match wanted {
-        Wanted::Draw(draw) => match pools.get(&draw.pool) {
-            Some(pool) => vec![pool.first.to_string(), pool.last.to_string()],
-            None => return complain(complaints, place, format!("there is no pool `{:.64}`", draw.pool)),
-        },
-        Wanted::Text(text) if text.len() > VALUE_MAX => {
-            return complain(complaints, place, "the value is too long");
-        }
-        Wanted::Text(text) if text.chars().any(is_forbidden) => {
-            return complain(complaints, place, "the value has a character that XML cannot carry");
-        }
-        Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => literal(wanted).into_iter().collect(),
-    };
-    let parameter = Path::parse(place).ok().and_then(|path| model.parameter(&path));
-    let Some(parameter) = parameter else {
-        if !is_vendors(place) {
-            complain(complaints, place, "the data model has no such parameter");
-        }
-        return;
-    };
-    if parameter.access == Access::ReadOnly {
-        return complain(complaints, place, "only the cell itself writes this parameter");
+    if let Some(pool) = wanted.pools().iter().find(|pool| !pools.contains_key(*pool)) {
+        return complain(complaints, place, format!("there is no pool `{pool:.64}`"));
     }
-    for text in texts {
-        if let Err(error) = parameter.written(&text) {
-            let what = if matches!(wanted, Wanted::Draw(_)) { "the pool gives" } else { "the value is" };
-            return complain(complaints, place, format!("{what} \"{text:.64}\"; {error}"));
+    let message = match wanted {
+        Wanted::Draw(draw) => {
+            let ends = pools.get(&draw.pool).into_iter().flat_map(|pool| [pool.first, pool.last]);
+            ends.map(|end| check_text(place, "the pool gives", &end.to_string(), model)).find_map(Result::err)
         }
+        // What it gives is known for a device only.
+        Wanted::Expression(expression) => match expression.check() {
+            Ok(()) => check_place(place, model).err(),
+            Err(error) => Some(error.to_string()),
+        },
+        Wanted::Text(_) | Wanted::Boolean(_) | Wanted::Number(_) => {
+            let text = wanted.literal().unwrap_or_default();
+            check_text(place, "the value is", &text, model).err()
+        }
+    };
+    if let Some(message) = message {
+        complain(complaints, place, message);
+    }
+}
+
+/// Whether a place can hold a text; `what` begins the complaint that it cannot.
+pub(crate) fn check_text(place: &str, what: &str, text: &str, model: &Model) -> Result<(), String> {
+    if text.len() > VALUE_MAX {
+        return Err("the value is too long".to_owned());
+    }
+    if text.chars().any(is_forbidden) {
+        return Err("the value has a character that XML cannot carry".to_owned());
+    }
+    match check_place(place, model)? {
+        Some(parameter) => {
+            parameter.written(text).map(drop).map_err(|error| format!("{what} \"{text:.64}\"; {error}"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The parameter at a place that the H(e)MS may write; nothing for one that only its vendor knows.
+fn check_place<'m>(place: &str, model: &'m Model) -> Result<Option<&'m Parameter>, String> {
+    match Path::parse(place).ok().and_then(|path| model.parameter(&path)) {
+        None if is_vendors(place) => Ok(None),
+        None => Err("the data model has no such parameter".to_owned()),
+        Some(parameter) if parameter.access == Access::ReadOnly => {
+            Err("only the cell itself writes this parameter".to_owned())
+        }
+        Some(parameter) => Ok(Some(parameter)),
     }
 }
 
 fn is_vendors(path: &str) -> bool {
     path.split('.').any(|segment| segment.starts_with("X_"))
-}
-
-fn literal(wanted: &Wanted) -> Option<String> {
-    wanted.text(&BTreeMap::new())
 }
 
 fn is_forbidden(c: char) -> bool {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     filter::{Facts, Field, Filter, FilterError, Flag, Moment, State, Text},
     inventory::Place,
-    store::Binding,
+    store::{Binding, DeviceRow},
 };
 
 /// A filter that may choose devices for a template; empty is all of them.
@@ -42,6 +42,26 @@ impl Selector {
     /// Whether it selects this device.
     pub(crate) fn selects(&self, subject: &Subject) -> bool {
         self.0.holds(subject, Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl Selector {
+    /// Whether it selects every device.
+    pub(crate) fn selects_all(&self) -> bool {
+        self.0 == Filter::default()
+    }
+
+    /// As a filter.
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.0
+    }
+}
+
+impl Subject {
+    /// An admitted device; nothing for one whose DeviceId is not settled.
+    pub(crate) fn of(row: &DeviceRow, place: Place) -> Option<Self> {
+        let identity = Identity::parse(&row.identity).ok()?;
+        Some(Self { identity, binding: row.binding()?, place })
     }
 }
 

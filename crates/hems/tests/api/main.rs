@@ -7,6 +7,7 @@
 mod blocks;
 mod calls;
 mod cell;
+mod changes;
 mod devices;
 mod endpoint;
 mod evidence;

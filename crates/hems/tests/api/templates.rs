@@ -3,7 +3,7 @@
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, identity};
 
 #[tokio::test]
 async fn a_template_is_saved_shown_listed_and_deleted() {
@@ -20,14 +20,75 @@ async fn a_template_is_saved_shown_listed_and_deleted() {
     world.put("/api/v1/pools/pci", json!({"first": 0, "last": 503})).await;
     world.put("/api/v1/templates/lab", template.clone()).await;
     let mut shown = world.get("/api/v1/templates/lab").await;
-    assert_eq!(shown["name"], "lab");
-    shown.as_object_mut().unwrap().remove("name");
+    assert_eq!(
+        (&shown["name"], &shown["version"], &shown["applied_version"]),
+        (&json!("lab"), &json!(1), &json!(1))
+    );
+    shown.as_object_mut().unwrap().retain(|name, _| template.get(name).is_some());
     assert_eq!(shown, template);
     assert_eq!(world.get("/api/v1/templates").await["items"].as_array().unwrap().len(), 1);
     let (status, _) = world.ask(Method::DELETE, "/api/v1/templates/lab", None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     let (status, _) = world.ask(Method::DELETE, "/api/v1/templates/lab", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn every_version_is_kept_with_who_when_and_why_and_one_goes_back() {
+    let world = World::new().await;
+    let of = |value: &str| json!({"values": {"Device.X_A": value}});
+    for (value, reason) in [("a", "first"), ("b", "second%20thoughts")] {
+        world.put(&format!("/api/v1/templates/lab?reason={reason}"), of(value)).await;
+    }
+    let draft = world.ask(Method::PUT, "/api/v1/templates/lab?apply=false", Some(of("c"))).await.1;
+    assert_eq!((&draft["version"], &draft["applied_version"]), (&json!(3), &json!(2)));
+    let versions = world.get("/api/v1/templates/lab/versions").await;
+    let said: Vec<_> =
+        versions["items"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
+    assert_eq!(said, ["", "second thoughts", "first"]);
+    assert!(versions["items"][0]["author"].as_str().is_some_and(|author| !author.is_empty()), "{versions}");
+    let body = json!({"version": 1, "reason": "back"});
+    let (status, change) = world.ask(Method::POST, "/api/v1/templates/lab/apply", Some(body)).await;
+    assert_eq!(
+        (status, &change["state"], &change["to_version"]),
+        (StatusCode::OK, &json!("done"), &json!(1))
+    );
+    assert_eq!(world.get("/api/v1/templates/lab").await["applied_version"], 1);
+    let (status, _) =
+        world.ask(Method::POST, "/api/v1/templates/lab/apply", Some(json!({"version": 9}))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_version_is_saved_over_the_one_that_was_read_only() {
+    let world = World::new().await;
+    let body = || json!({"values": {"Device.X_A": "x"}}).to_string();
+    let path = "/api/v1/templates/lab";
+    let (status, tag, _) = world.request(Method::PUT, path, Some("\"0\""), body()).await;
+    assert_eq!((status, tag.as_deref()), (StatusCode::OK, Some("\"1\"")));
+    let (status, _, problem) = world.request(Method::PUT, path, Some("\"0\""), body()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed")));
+    let (status, tag, _) = world.request(Method::PUT, path, Some("\"1\""), body()).await;
+    assert_eq!((status, tag.as_deref()), (StatusCode::OK, Some("\"2\"")));
+}
+
+#[tokio::test]
+async fn an_expression_is_tried_on_the_devices_before_it_is_saved() {
+    let world = World::new().await;
+    let device = json!({"identity": identity(1), "oui": "00005E", "product_class": "C", "serial": "x"});
+    world.ask(Method::POST, "/api/v1/devices", Some(device)).await;
+    let template = |text: &str| json!({"values": {"Device.X_A": "x", "Device.ManagementServer.PeriodicInformInterval": {"expression": text}}});
+    for (text, expected) in [
+        ("60 +", "cannot be read"),
+        ("colour", "asks for `colour`"),
+        ("int(labels.minutes) * 60", "for 00005e005301.hnb.example: the expression fails"),
+        ("'soon'", "for 00005e005301.hnb.example: it gives \"soon\""),
+    ] {
+        let (status, problem) = world.ask(Method::PUT, "/api/v1/templates/lab", Some(template(text))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+        assert!(problem["errors"][0]["message"].as_str().unwrap().contains(expected), "{problem}");
+    }
+    world.put("/api/v1/templates/lab", template("'x' == serial ? 600 : 60")).await;
 }
 
 #[tokio::test]

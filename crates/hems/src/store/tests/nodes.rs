@@ -86,7 +86,8 @@ async fn a_commit_whose_answer_is_lost_is_unknown() {
     let store = world.open().await;
     store.writer.commit(|tx| Box::pin(break_at_commit(tx))).await.unwrap();
     let template = crate::template::Template::default();
-    let lost = store.put_template("t".to_owned(), &template, now()).await;
+    let act = Act { author: String::new(), reason: String::new(), at: now() };
+    let lost = store.save(Whose::Fleet("t".to_owned()), &template, act, None).await;
     assert!(matches!(lost, Err(StoreError::Unknown(_))), "{lost:?}");
     store.put_pool("after".to_owned(), pool(1), now()).await.unwrap();
 }

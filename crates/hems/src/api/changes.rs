@@ -1,0 +1,126 @@
+//! `/api/v1/changes`: what is on its way to the devices, how far it is, and what people decide about it.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, Answer, Api, Page, Paging, Problem, time};
+use crate::{
+    change::{State as Stage, Tally},
+    store::{ChangeRow, Decision},
+};
+
+/// A change with how far it is.
+#[derive(Serialize)]
+pub(super) struct ChangeView {
+    id: i64,
+    /// The template, where it is the fleet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    /// The device, where it concerns one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
+    from_version: i64,
+    to_version: i64,
+    state: Stage,
+    author: String,
+    reason: String,
+    begun_at: String,
+    approver: Option<String>,
+    note: Option<String>,
+    ended_at: Option<String>,
+    /// Devices that were admitted when it began.
+    fleet: i64,
+    #[serde(flatten)]
+    tally: Tally,
+}
+
+/// Why somebody decides.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Because {
+    #[serde(default)]
+    pub(super) reason: String,
+}
+
+impl From<ChangeRow> for ChangeView {
+    fn from(row: ChangeRow) -> Self {
+        let (state, tally) = (row.state(), row.tally());
+        Self {
+            id: row.id,
+            template: row.identity.is_none().then_some(row.name),
+            identity: row.identity,
+            from_version: row.from_version,
+            to_version: row.to_version,
+            state,
+            author: row.author,
+            reason: row.reason,
+            begun_at: time(row.at),
+            approver: row.approver,
+            note: row.note,
+            ended_at: row.ended_at.map(time),
+            fleet: row.fleet,
+            tally,
+        }
+    }
+}
+
+/// Lists the changes, the newest first.
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<Paging>, QueryRejection>,
+) -> Answer<Page<ChangeView>> {
+    let Query(paging) = query?;
+    let before = paging.before()?;
+    let rows = api.hems.store.changes(before, paging.limit()).await?;
+    let is_full = rows.len() == paging.limit() as usize;
+    let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
+    Ok(Json(Page { items: rows.into_iter().map(ChangeView::from).collect(), next_page_token }))
+}
+
+/// Shows one.
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Answer<ChangeView> {
+    let row = api.hems.store.change(id).await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found("there is no such change"))
+}
+
+/// Approves a large one, as a second person.
+pub(super) async fn approve(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
+    decide(api, actor, id, body, Decision::Approve).await
+}
+
+/// Lets nobody follow any more, for now.
+pub(super) async fn stop(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
+    decide(api, actor, id, body, Decision::Stop).await
+}
+
+/// Lets others follow again; what fell before counts no more.
+pub(super) async fn resume(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
+    decide(api, actor, id, body, Decision::Resume).await
+}
+
+/// Makes it the rule: whoever did not follow yet does when it calls.
+pub(super) async fn finish(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
+    decide(api, actor, id, body, Decision::Finish).await
+}
+
+/// Takes it back: whoever followed goes back when it calls.
+pub(super) async fn withdraw(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
+    decide(api, actor, id, body, Decision::Withdraw).await
+}
+
+type Body = Result<Json<Because>, JsonRejection>;
+type Decided = Answer<ChangeView>;
+
+async fn decide(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<i64>,
+    body: Body,
+    decision: Decision,
+) -> Decided {
+    let act = actor.act(&body?.0.reason, api.hems.now())?;
+    Ok(Json(api.hems.store.decide(id, decision, act).await??.into()))
+}

@@ -1,0 +1,49 @@
+//! `/api/v1/freeze`: while it lasts nothing changes anywhere, but for an emergency.
+
+use axum::{
+    Extension, Json,
+    extract::{State, rejection::JsonRejection},
+    http::StatusCode,
+};
+use serde::Serialize;
+
+use super::{Actor, Answer, Api, Problem, changes::Because, time};
+use crate::store::FreezeRow;
+
+/// Who froze everything, and why.
+#[derive(Serialize)]
+pub(super) struct FreezeView {
+    author: String,
+    reason: String,
+    since: String,
+}
+
+impl From<FreezeRow> for FreezeView {
+    fn from(row: FreezeRow) -> Self {
+        Self { author: row.author, reason: row.reason, since: time(row.at) }
+    }
+}
+
+/// Shows it.
+pub(super) async fn show(State(api): State<Api>) -> Answer<FreezeView> {
+    let row = api.hems.store.freeze().await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found("nothing is frozen"))
+}
+
+/// Begins it.
+pub(super) async fn put(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    body: Result<Json<Because>, JsonRejection>,
+) -> Answer<FreezeView> {
+    api.hems.store.begin_freeze(actor.act(&body?.0.reason, api.hems.now())?).await?;
+    show(State(api)).await
+}
+
+/// Ends it.
+pub(super) async fn delete(State(api): State<Api>) -> Result<StatusCode, Problem> {
+    match api.hems.store.end_freeze().await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found("nothing is frozen")),
+    }
+}

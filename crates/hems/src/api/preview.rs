@@ -1,0 +1,205 @@
+//! `/api/v1/…/preview`: what a template would change, before it does: the difference and the exact calls, device by
+//! device and together. The plan's own function says it.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::JsonRejection},
+};
+use cwmp::ValueKind;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Api, PAGE_MAX, Problem, devices, templates};
+use crate::{
+    desire::{self, Resolved},
+    gate, inventory,
+    plan::{self, Difference, Stage},
+    quirk,
+    store::DeviceRow,
+    template::{Subject, Template},
+};
+
+/// Devices of one page, where nobody asks for less.
+const DEVICES: u32 = 50;
+
+/// What shall be previewed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    /// The template as it would be; the saved one where it is left out, and none where it is null.
+    #[serde(default, deserialize_with = "some")]
+    template: Option<Option<Template>>,
+    limit: Option<u32>,
+    page_token: Option<String>,
+}
+
+/// A field that is there and null is another thing than one that is not there.
+fn some<'d, D: serde::Deserializer<'d>>(deserializer: D) -> Result<Option<Option<Template>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What would become of a page of devices.
+#[derive(Serialize)]
+pub(super) struct Preview {
+    /// The devices that would be changed, each with its calls.
+    items: Vec<DevicePreview>,
+    /// How many of this page's devices would be, would not, and could not be said.
+    changed: usize,
+    same: usize,
+    failed: usize,
+    /// What differs together: path and new value, and for how many of this page.
+    totals: Vec<Total>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Total {
+    path: String,
+    to: Option<String>,
+    devices: usize,
+}
+
+/// What would become of one device.
+#[derive(Debug, Serialize)]
+pub(super) struct DevicePreview {
+    identity: String,
+    differences: Vec<Difference>,
+    calls: Vec<CallPreview>,
+    /// What is desired, and left out because the product lacks it.
+    left_out: Vec<String>,
+    /// Why nothing can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A call that would come.
+#[derive(Debug, Serialize)]
+struct CallPreview {
+    method: &'static str,
+    call: serde_json::Value,
+    /// Whether it rests on something that was never read, and may come out otherwise.
+    is_likely_only: bool,
+}
+
+/// Previews a template of the fleet on the devices that it selects, or did.
+pub(super) async fn template(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Result<Json<Request>, JsonRejection>,
+) -> Answer<Preview> {
+    let Json(Request { template, limit, page_token }) = body?;
+    let applied = api.hems.store.templates().await?.remove(&name);
+    let to = match template {
+        Some(template) => template,
+        None => Some(templates::newest(&api, &crate::store::Whose::Fleet(name.clone())).await?.template()),
+    };
+    if let Some(template) = &to {
+        let complaints = templates::complaints(&api, template).await?;
+        if !complaints.is_empty() {
+            return Err(Problem::complaints(complaints));
+        }
+    }
+    let limit = limit.unwrap_or(DEVICES).clamp(1, PAGE_MAX) as usize;
+    let both: Vec<&Template> = applied.iter().chain(&to).collect();
+    let selectors: Vec<_> = both.iter().map(|template| &template.selector).collect();
+    let filter = inventory::union(&selectors);
+    let page =
+        inventory::page(&api.hems.store, &filter, page_token.as_deref(), limit, api.hems.now()).await?;
+    let mut preview = Preview {
+        items: Vec::new(),
+        changed: 0,
+        same: 0,
+        failed: 0,
+        totals: Vec::new(),
+        next_page_token: page.next,
+    };
+    for device in &page.devices {
+        let Some(subject) = Subject::of(&device.row, device.place.clone()) else { continue };
+        if both.iter().any(|template| template.selector.selects(&subject)) {
+            let resolved =
+                desire::suppose(&api.hems.store, &subject, (&name, to.as_ref()), &api.hems.model).await?;
+            preview.add(foresee(&api, &device.row, resolved).await?);
+        }
+    }
+    preview.add_up();
+    Ok(Json(preview))
+}
+
+/// What the next sessions would do with one device as things are.
+pub(super) async fn device(State(api): State<Api>, Path(identity): Path<String>) -> Answer<DevicePreview> {
+    let row = devices::find(&api, &identity).await?;
+    let place = row.place()?;
+    let subject = Subject::of(&row, place)
+        .ok_or_else(|| Problem::conflict("the device is not admitted, so nothing is desired of it"))?;
+    let resolved = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
+    Ok(Json(foresee(&api, &row, resolved).await?))
+}
+
+impl Preview {
+    fn add(&mut self, device: DevicePreview) {
+        match (&device.error, device.calls.is_empty()) {
+            (Some(_), _) => self.failed += 1,
+            (None, true) => {
+                self.same += 1;
+                return;
+            }
+            (None, false) => self.changed += 1,
+        }
+        self.items.push(device);
+    }
+
+    fn add_up(&mut self) {
+        let mut counts: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
+        for one in self.items.iter().flat_map(|device| &device.differences) {
+            *counts.entry((&one.path, one.to.as_deref())).or_default() += 1;
+        }
+        let total = |((path, to), devices): ((&str, Option<&str>), usize)| Total {
+            path: path.to_owned(),
+            to: to.map(str::to_owned),
+            devices,
+        };
+        self.totals = counts.into_iter().map(total).collect();
+    }
+}
+
+/// Runs the plan on what is known of a device.
+async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<DevicePreview, Problem> {
+    let mut preview = DevicePreview {
+        identity: row.identity.clone(),
+        differences: Vec::new(),
+        calls: Vec::new(),
+        left_out: Vec::new(),
+        error: None,
+    };
+    let (desired, binding) = match (resolved, row.binding()) {
+        (Ok(desired), Some(binding)) => (desired, binding),
+        (resolved, _) => {
+            preview.error = resolved.err().map(|missing| missing.to_string());
+            return Ok(preview);
+        }
+    };
+    let known = api.hems.store.remembered(&row.identity).await?.known;
+    let quirks = quirk::of(&api.hems.quirks, &binding, &known);
+    let (desired, left_out) = quirk::fit(desired, &quirks);
+    preview.left_out = left_out;
+    preview.differences = plan::differences(&desired, &known);
+    let now = api.hems.now();
+    let verdict = |latitude: &str, longitude: &str| gate::judge(api.hems.gate, latitude, longitude, now);
+    let stage = Stage { quirks: &quirks, kind: &|path| kind(api, path), gate: &verdict, now };
+    for foreseen in plan::rehearse(&desired, known, &stage) {
+        let Some(method) = foreseen.step.method(&quirks) else { continue };
+        preview.calls.push(CallPreview {
+            method: method.name(),
+            call: serde_json::to_value(&method).unwrap_or_default(),
+            is_likely_only: foreseen.is_likely_only,
+        });
+    }
+    Ok(preview)
+}
+
+/// The type of a parameter by the model.
+fn kind(api: &Api, path: &str) -> ValueKind {
+    quirk::kind(&api.hems.model, path).unwrap_or(ValueKind::String)
+}

@@ -1,0 +1,154 @@
+//! `/api/v1/radio-off`: emergencies, in which devices go off the air whatever else is desired, and the proof of it.
+//!
+//! No budget, no freeze and no second person holds one back. A device counts as off when a session that began after the
+//! order saw it so.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, Answer, Api, PAGE_MAX, Page, Problem, time};
+use crate::{
+    filter::Filter,
+    inventory,
+    store::{EmergencyRow, ShutRow},
+};
+
+/// Devices named by one commit.
+const BATCH: usize = 1_000;
+
+/// An emergency with how far it is.
+#[derive(Serialize)]
+pub(super) struct EmergencyView {
+    id: i64,
+    filter: String,
+    author: String,
+    reason: String,
+    ordered_at: String,
+    lifted_by: Option<String>,
+    lifted_at: Option<String>,
+    devices: i64,
+    /// How many of them were seen off the air since.
+    off: i64,
+    is_complete: bool,
+}
+
+/// A device that one concerns.
+#[derive(Serialize)]
+pub(super) struct ShutView {
+    identity: String,
+    off_at: Option<String>,
+}
+
+/// Who goes off the air.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    filter: String,
+    reason: String,
+}
+
+/// Which of its devices.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    off: bool,
+    limit: Option<u32>,
+    #[serde(default)]
+    page_token: String,
+}
+
+impl From<EmergencyRow> for EmergencyView {
+    fn from(row: EmergencyRow) -> Self {
+        Self {
+            id: row.id,
+            filter: row.filter,
+            author: row.author,
+            reason: row.reason,
+            ordered_at: time(row.at),
+            lifted_by: row.lifted_by,
+            lifted_at: row.lifted_at.map(time),
+            devices: row.devices,
+            off: row.off,
+            is_complete: row.off == row.devices,
+        }
+    }
+}
+
+impl From<ShutRow> for ShutView {
+    fn from(row: ShutRow) -> Self {
+        Self { identity: row.identity, off_at: row.off_at.map(time) }
+    }
+}
+
+/// Lists them, the newest first.
+pub(super) async fn list(State(api): State<Api>) -> Answer<Page<EmergencyView>> {
+    let rows = api.hems.store.emergencies(PAGE_MAX).await?;
+    Ok(Json(Page { items: rows.into_iter().map(EmergencyView::from).collect(), next_page_token: None }))
+}
+
+/// Shows one.
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Answer<EmergencyView> {
+    find(&api, id).await.map(Json)
+}
+
+async fn find(api: &Api, id: i64) -> Result<EmergencyView, Problem> {
+    let row = api.hems.store.emergency(id).await?;
+    row.map(EmergencyView::from).ok_or_else(|| Problem::not_found("there is no such emergency"))
+}
+
+/// Orders the devices of a filter off the air, those that are there now.
+pub(super) async fn order(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    body: Result<Json<Order>, JsonRejection>,
+) -> Result<(StatusCode, Json<EmergencyView>), Problem> {
+    let Json(Order { filter, reason }) = body?;
+    let parsed = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    parsed.walks().map_err(|error| Problem::invalid(error.to_string()))?;
+    let (store, now) = (&api.hems.store, api.hems.now());
+    let id = store.order_radio_off(filter, actor.act(&reason, now)?).await?;
+    let mut token = None;
+    loop {
+        let page = inventory::page(store, &parsed, token.as_deref(), BATCH, now).await?;
+        let admitted = page.devices.into_iter().filter(|device| device.row.state == "admitted");
+        let identities: Vec<String> = admitted.map(|device| device.row.identity).collect();
+        store.shut(id, identities).await?;
+        match page.next {
+            Some(next) => token = Some(next),
+            None => return Ok((StatusCode::CREATED, Json(find(&api, id).await?))),
+        }
+    }
+}
+
+/// The devices that are not off yet, or with `off=true` those that are.
+pub(super) async fn devices(
+    State(api): State<Api>,
+    Path(id): Path<i64>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Answer<Page<ShutView>> {
+    let Query(Which { off, limit, page_token }) = query?;
+    find(&api, id).await?;
+    let limit = limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let rows = api.hems.store.shut_devices(id, off, &page_token, limit).await?;
+    let is_full = rows.len() == limit as usize;
+    let next_page_token = rows.last().filter(|_| is_full).map(|row| row.identity.clone());
+    Ok(Json(Page { items: rows.into_iter().map(ShutView::from).collect(), next_page_token }))
+}
+
+/// Lifts it: what is desired counts again.
+pub(super) async fn lift(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<i64>,
+) -> Answer<EmergencyView> {
+    find(&api, id).await?;
+    if !api.hems.store.lift_radio_off(id, actor.act("", api.hems.now())?).await? {
+        return Err(Problem::conflict("it was lifted before"));
+    }
+    find(&api, id).await.map(Json)
+}

@@ -1,0 +1,447 @@
+//! Changes under way: which devices were released, and what became of them.
+//!
+//! A release is written before the device is told anything new, by the one writer, so that no two nodes spend the
+//! same budget. What a session then shows is settled with its outcome, in the same transaction.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::{Act, Flag, Store, StoreError, Tx, Whose, ms, parse, query, query_as, template};
+use crate::{
+    change::{Bounds, Outcome, State, Tally},
+    template::Template,
+};
+
+/// An hour in milliseconds.
+const HOUR: i64 = 3_600_000;
+/// Seconds after which the session that followed is over, or was none.
+const SESSION: u32 = 120;
+/// Releases settled by one round of the clock.
+const ROUND: i64 = 1_000;
+/// Changes kept that are over.
+const KEPT: i64 = 1_000;
+
+/// A change with how far it is.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct ChangeRow {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) identity: Option<String>,
+    pub(crate) from_version: i64,
+    pub(crate) to_version: i64,
+    pub(crate) state: String,
+    pub(crate) author: String,
+    pub(crate) reason: String,
+    pub(crate) at: i64,
+    pub(crate) approver: Option<String>,
+    pub(crate) note: Option<String>,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) fleet: i64,
+    pub(crate) matched: i64,
+    pub(crate) released: i64,
+    pub(crate) fine: i64,
+    pub(crate) faulted: i64,
+    pub(crate) fell: i64,
+    pub(crate) lost: i64,
+}
+
+/// A change as it concerns one device.
+#[derive(Clone, Debug)]
+pub(crate) struct UnderWay {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    /// What was desired before, where something was.
+    pub(crate) from: Option<Template>,
+    /// What is desired then, where something is.
+    pub(crate) to: Option<Template>,
+    pub(crate) state: State,
+    /// Whether this device may follow.
+    pub(crate) is_released: bool,
+}
+
+/// A change to begin.
+#[derive(Clone, Debug)]
+pub(crate) struct NewChange {
+    pub(crate) whose: Whose,
+    /// 0 takes away what applies.
+    pub(crate) to: i64,
+    pub(crate) fleet: i64,
+    pub(crate) matched: i64,
+    pub(crate) bounds: Bounds,
+    pub(crate) act: Act,
+}
+
+/// Why a change does not begin, or does not go the way that somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("there is no such version")]
+    NoVersion,
+    #[error("there is no such change")]
+    NoChange,
+    #[error("change {0} of it is under way: withdraw or finish it first")]
+    UnderWay(i64),
+    #[error("the change is {0}")]
+    State(&'static str),
+    #[error("somebody else than its author approves a change")]
+    SamePerson,
+}
+
+/// What somebody does to a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Approve,
+    Stop,
+    Resume,
+    /// The rest follows when it calls.
+    Finish,
+    /// Who was released goes back.
+    Withdraw,
+}
+
+impl ChangeRow {
+    /// How far it is.
+    pub(crate) fn state(&self) -> State {
+        State::read(&self.state)
+    }
+
+    /// How many devices went which way.
+    pub(crate) fn tally(&self) -> Tally {
+        let Self { matched, released, fine, faulted, fell, lost, .. } = *self;
+        Tally { matched, released, fine, faulted, fell, lost }
+    }
+}
+
+impl Store {
+    /// Begins a change. One that nobody is concerned by is done at once.
+    pub(crate) async fn begin_change(
+        &self,
+        change: NewChange,
+    ) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { begin(tx, &change).await })).await
+    }
+
+    /// Changes before a number, the newest first.
+    pub(crate) async fn changes(&self, before: i64, limit: u32) -> Result<Vec<ChangeRow>, StoreError> {
+        let query = query_as("SELECT * FROM change WHERE id < $1 ORDER BY id DESC LIMIT $2");
+        Ok(query.bind(before).bind(limit).fetch_all(&self.reads).await?)
+    }
+
+    /// One change.
+    pub(crate) async fn change(&self, id: i64) -> Result<Option<ChangeRow>, StoreError> {
+        Ok(query_as("SELECT * FROM change WHERE id = $1").bind(id).fetch_optional(&self.reads).await?)
+    }
+
+    /// Does to a change what somebody decided.
+    pub(crate) async fn decide(
+        &self,
+        id: i64,
+        decision: Decision,
+        act: Act,
+    ) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { decide(tx, id, decision, &act).await })).await
+    }
+
+    /// The changes under way that may concern a device.
+    pub(crate) async fn under_way(&self, identity: &str) -> Result<Vec<UnderWay>, StoreError> {
+        let query = query_as(
+            "SELECT c.id, c.name, c.state, f.body, t.body, \
+             CASE WHEN r.identity IS NULL THEN 0 ELSE 1 END AS is_released FROM change c \
+             LEFT JOIN template_version f ON f.name = c.name AND f.version = c.from_version \
+             LEFT JOIN template_version t ON t.name = c.name AND t.version = c.to_version \
+             LEFT JOIN released r ON r.change = c.id AND r.identity = $1 \
+             WHERE c.state IN ('waiting', 'running', 'stopped') AND (c.identity IS NULL OR c.identity = $1)",
+        );
+        type Columns = (i64, String, String, Option<String>, Option<String>, Flag);
+        let rows: Vec<Columns> = query.bind(identity).fetch_all(&self.reads).await?;
+        let read = |body: Option<String>| body.map(|body| parse("template", &body)).transpose();
+        let change = |(id, name, state, from, to, is_released): Columns| {
+            let (from, to) = (read(from)?, read(to)?);
+            Ok(UnderWay { id, name, from, to, state: State::read(&state), is_released: is_released.into() })
+        };
+        rows.into_iter().map(change).collect()
+    }
+
+    /// Releases a device where the budget allows it; whether it may follow now.
+    pub(crate) async fn release(
+        &self,
+        change: i64,
+        identity: String,
+        bounds: Bounds,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .commit(move |tx| Box::pin(async move { release(tx, change, &identity, &bounds, ms(now)).await }))
+            .await
+    }
+
+    /// Settles releases that are older than the time to settle: whoever does not serve fell, whoever does not call is
+    /// lost.
+    pub(crate) async fn settle_overdue(&self, bounds: Bounds, now: Timestamp) -> Result<(), StoreError> {
+        let is_any = "SELECT id FROM change WHERE state IN ('running', 'stopped') LIMIT 1";
+        let any: Option<(i64,)> = query_as(is_any).fetch_optional(&self.reads).await?;
+        if any.is_none() {
+            return Ok(());
+        }
+        self.writer.commit(move |tx| Box::pin(async move { overdue(tx, &bounds, ms(now)).await })).await
+    }
+}
+
+async fn find(tx: &mut Tx, id: i64) -> Result<Option<ChangeRow>, StoreError> {
+    Ok(query_as("SELECT * FROM change WHERE id = $1").bind(id).fetch_optional(tx).await?)
+}
+
+async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
+    let name = new.whose.name();
+    let busy: Option<(i64,)> =
+        query_as("SELECT id FROM change WHERE name = $1 AND state IN ('waiting', 'running', 'stopped')")
+            .bind(name)
+            .fetch_optional(&mut *tx)
+            .await?;
+    if let Some((id,)) = busy
+        && !replaced(tx, id, ms(new.act.at)).await?
+    {
+        return Ok(Err(ChangeError::UnderWay(id)));
+    }
+    let known: Option<(i64,)> = query_as(
+        "SELECT template.version FROM template WHERE name = $1 AND ($2 = 0 OR EXISTS \
+         (SELECT 1 FROM template_version v WHERE v.name = $1 AND v.version = $2))",
+    )
+    .bind(name)
+    .bind(new.to)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((from,)) = known else { return Ok(Err(ChangeError::NoVersion)) };
+    let id = insert(tx, new, from).await?;
+    if new.bounds.begin(new.matched) == State::Done {
+        end(tx, id, State::Done, None, ms(new.act.at)).await?;
+    }
+    forget_old(tx).await?;
+    Ok(find(tx, id).await?.ok_or(ChangeError::NoChange))
+}
+
+/// A change that released nobody yet gives way to the next one.
+async fn replaced(tx: &mut Tx, id: i64, now: i64) -> Result<bool, StoreError> {
+    let query = query(
+        "UPDATE change SET state = 'withdrawn', note = 'replaced by the next change', ended_at = $2 \
+         WHERE id = $1 AND released = 0",
+    );
+    Ok(query.bind(id).bind(now).execute(tx).await?.rows_affected() > 0)
+}
+
+async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreError> {
+    let (id,): (i64,) = query_as(
+        "INSERT INTO change (name, identity, from_version, to_version, state, author, reason, at, fleet, matched) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+    )
+    .bind(new.whose.name())
+    .bind(new.whose.identity())
+    .bind(from)
+    .bind(new.to)
+    .bind(new.bounds.begin(new.matched).name())
+    .bind(&new.act.author)
+    .bind(&new.act.reason)
+    .bind(ms(new.act.at))
+    .bind(new.fleet)
+    .bind(new.matched)
+    .fetch_one(tx)
+    .await?;
+    Ok(id)
+}
+
+/// Changes that are over are kept for a while, and what was released by them for an hour, which is what a budget asks.
+async fn forget_old(tx: &mut Tx) -> Result<(), StoreError> {
+    query(
+        "DELETE FROM change WHERE state IN ('done', 'withdrawn') AND id <= \
+         (SELECT id FROM change ORDER BY id DESC LIMIT 1 OFFSET $1)",
+    )
+    .bind(KEPT)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Ends a change: done, its version applies; withdrawn, the one before still does.
+async fn end(tx: &mut Tx, id: i64, state: State, note: Option<&str>, now: i64) -> Result<(), StoreError> {
+    query("UPDATE change SET state = $2, note = COALESCE($3, note), ended_at = $4 WHERE id = $1")
+        .bind(id)
+        .bind(state.name())
+        .bind(note)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    if state == State::Done
+        && let Some(change) = find(tx, id).await?
+    {
+        template::apply(tx, &change.name, change.to_version, now).await?;
+    }
+    query("DELETE FROM released WHERE change = $1 AND at < $2").bind(id).bind(now - HOUR).execute(tx).await?;
+    Ok(())
+}
+
+async fn decide(
+    tx: &mut Tx,
+    id: i64,
+    decision: Decision,
+    act: &Act,
+) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
+    let Some(change) = find(tx, id).await? else { return Ok(Err(ChangeError::NoChange)) };
+    let state = change.state();
+    let next = match decision {
+        Decision::Approve if state == State::Waiting && change.author == act.author => {
+            return Ok(Err(ChangeError::SamePerson));
+        }
+        Decision::Approve if state == State::Waiting => State::Running,
+        Decision::Stop if state == State::Running => State::Stopped,
+        Decision::Resume if state == State::Stopped => State::Running,
+        Decision::Finish if matches!(state, State::Running | State::Stopped) => State::Done,
+        Decision::Withdraw if state.is_under_way() => State::Withdrawn,
+        Decision::Approve | Decision::Stop | Decision::Resume | Decision::Finish | Decision::Withdraw => {
+            return Ok(Err(ChangeError::State(state.name())));
+        }
+    };
+    let note = format!("{} by {}: {}", next.name(), act.author, act.reason);
+    if next.is_under_way() {
+        set_state(tx, id, next, Some(&note)).await?;
+    } else {
+        end(tx, id, next, Some(&note), ms(act.at)).await?;
+    }
+    if decision == Decision::Approve {
+        let query = query("UPDATE change SET approver = $2 WHERE id = $1").bind(id).bind(&act.author);
+        query.execute(&mut *tx).await?;
+    }
+    if decision == Decision::Resume {
+        forgive(tx, id).await?;
+    }
+    Ok(find(tx, id).await?.ok_or(ChangeError::NoChange))
+}
+
+/// Who resumes a change has seen what fell: it counts no more.
+async fn forgive(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
+    let query = query(
+        "UPDATE change SET fine = fine + faulted + fell + lost, faulted = 0, fell = 0, lost = 0 WHERE id = $1",
+    );
+    query.bind(id).execute(tx).await?;
+    Ok(())
+}
+
+async fn set_state(tx: &mut Tx, id: i64, state: State, note: Option<&str>) -> Result<(), StoreError> {
+    query("UPDATE change SET state = $2, note = COALESCE($3, note) WHERE id = $1")
+        .bind(id)
+        .bind(state.name())
+        .bind(note)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn release(
+    tx: &mut Tx,
+    id: i64,
+    identity: &str,
+    bounds: &Bounds,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let Some(change) = find(tx, id).await? else { return Ok(false) };
+    if change.state() != State::Running || super::freeze::is_frozen(tx).await? {
+        return Ok(false);
+    }
+    let most = bounds.per_hour(change.fleet);
+    let spent: Option<(i64,)> =
+        query_as("SELECT at FROM released WHERE at > $1 ORDER BY at DESC LIMIT 1 OFFSET $2")
+            .bind(now - HOUR)
+            .bind((most - 1).max(0))
+            .fetch_optional(&mut *tx)
+            .await?;
+    if spent.is_some() || most == 0 {
+        return Ok(false);
+    }
+    let done = query(
+        "INSERT INTO released (change, identity, at, served) \
+         SELECT $1, identity, $3, is_in_service FROM device WHERE identity = $2 ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(identity)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() > 0 {
+        query("UPDATE change SET released = released + 1 WHERE id = $1").bind(id).execute(tx).await?;
+    }
+    Ok(true)
+}
+
+/// Writes what a session showed of the releases of its device that are not settled.
+pub(super) async fn settle(
+    tx: &mut Tx,
+    identity: &str,
+    outcome: Outcome,
+    bounds: &Bounds,
+    now: i64,
+) -> Result<(), StoreError> {
+    let is_watched = outcome == Outcome::Fine;
+    let settled_before = now - if is_watched { i64::from(bounds.settle_seconds) * 1_000 } else { 0 };
+    let open: Vec<(i64,)> = query_as(
+        "UPDATE released SET outcome = $2 WHERE identity = $1 AND outcome IS NULL AND at <= $3 RETURNING change",
+    )
+    .bind(identity)
+    .bind(outcome.name())
+    .bind(settled_before)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (change,) in open {
+        count(tx, change, outcome, bounds, now).await?;
+    }
+    Ok(())
+}
+
+/// Counts an outcome, and stops or ends the change where that is due.
+async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
+    let sql = match outcome {
+        Outcome::Fine => "UPDATE change SET fine = fine + 1 WHERE id = $1",
+        Outcome::Faulted => "UPDATE change SET faulted = faulted + 1 WHERE id = $1",
+        Outcome::Fell => "UPDATE change SET fell = fell + 1 WHERE id = $1",
+        Outcome::Lost => "UPDATE change SET lost = lost + 1 WHERE id = $1",
+    };
+    query(sql).bind(id).execute(&mut *tx).await?;
+    let Some(change) = find(tx, id).await? else { return Ok(()) };
+    if change.state() != State::Running {
+        return Ok(());
+    }
+    match bounds.next(&change.tally()) {
+        (State::Done, note) => end(tx, id, State::Done, note.as_deref(), now).await,
+        (State::Running, _) => Ok(()),
+        (state, note) => {
+            tracing::warn!(change = id, name = change.name, note, "a change stopped by itself");
+            set_state(tx, id, state, note.as_deref()).await
+        }
+    }
+}
+
+async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
+    let settled_before = now - i64::from(bounds.settle_seconds.max(SESSION)) * 1_000;
+    type Columns = (i64, String, Flag, Flag, Option<i64>);
+    let rows: Vec<Columns> = query_as(
+        "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at FROM released r \
+         JOIN change c ON c.id = r.change JOIN device d ON d.identity = r.identity \
+         WHERE c.state IN ('running', 'stopped') AND r.outcome IS NULL AND r.at < $1 ORDER BY r.at LIMIT $2",
+    )
+    .bind(settled_before)
+    .bind(ROUND)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (change, identity, served, serves, due_at) in rows {
+        let outcome = match (bool::from(served), bool::from(serves)) {
+            _ if due_at.is_some_and(|due| due < now) => Outcome::Lost,
+            (true, false) => Outcome::Fell,
+            (false, _) | (true, true) => Outcome::Fine,
+        };
+        query("UPDATE released SET outcome = $3 WHERE change = $1 AND identity = $2")
+            .bind(change)
+            .bind(&identity)
+            .bind(outcome.name())
+            .execute(&mut *tx)
+            .await?;
+        count(tx, change, outcome, bounds, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Changes: one budget for all of them, a second person, and what becomes of devices that do not call again.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{super::*, now, world::on_both};
+use crate::change::{BOUNDS, Bounds, Outcome, State};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn act(author: &str, at: Timestamp) -> Act {
+    Act { author: author.to_owned(), reason: String::new(), at }
+}
+
+/// Serving devices, of which an Inform is due in ten minutes.
+async fn serving(store: &Store, identities: &[&'static str]) {
+    for (number, identity) in identities.iter().enumerate() {
+        let binding = Binding { oui: "00005E".into(), product_class: "C".into(), serial: number.to_string() };
+        let identity = profile::Identity::parse(&format!("{identity}.hnb.example")).unwrap();
+        store.admit(vec![(identity, binding)], false, now()).await.unwrap();
+    }
+    let served = "UPDATE device SET is_in_service = 1, in_service_at = 1700000000000, due_at = 1700000600000";
+    run(store, served, None).await;
+}
+
+async fn run(store: &Store, sql: &'static str, identity: Option<&'static str>) {
+    let done = store.writer.commit(move |tx| {
+        Box::pin(async move {
+            let statement = query(sql);
+            let statement = match identity {
+                Some(identity) => statement.bind(identity),
+                None => statement,
+            };
+            Ok(statement.execute(tx).await.map(drop)?)
+        })
+    });
+    done.await.unwrap();
+}
+
+async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
+    let whose = Whose::Fleet(name.to_owned());
+    let template = crate::template::Template::default();
+    let to = store.save(whose.clone(), &template, act("ann", now()), None).await.unwrap().unwrap();
+    let new = NewChange { whose, to, fleet: 2, matched: 2, bounds, act: act("ann", now()) };
+    store.begin_change(new).await.unwrap().unwrap()
+}
+
+const FIRST: &str = "00005e005301.hnb.example";
+const SECOND: &str = "00005e005302.hnb.example";
+
+#[tokio::test]
+async fn o04_all_changes_spend_one_budget() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let bounds = Bounds { cells_per_hour: 1, ..BOUNDS };
+        let (a, b) = (begin(&store, "a", bounds).await, begin(&store, "b", bounds).await);
+        let release = async |change: &ChangeRow, identity: &str, at| {
+            store.release(change.id, identity.to_owned(), bounds, at).await.unwrap()
+        };
+        assert!(release(&a, FIRST, now()).await);
+        assert!(!release(&b, SECOND, now()).await, "the hour's one cell is spent");
+        assert!(release(&b, SECOND, now() + HOUR + SignedDuration::from_secs(1)).await);
+        assert_eq!(store.change(b.id).await.unwrap().unwrap().released, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_a_second_person_lets_a_large_change_run() {
+    on_both(async |world| {
+        let store = world.open().await;
+        let change = begin(&store, "a", Bounds { second_person_above: 1, ..BOUNDS }).await;
+        let approve =
+            async |author| store.decide(change.id, Decision::Approve, act(author, now())).await.unwrap();
+        assert_eq!(change.state(), State::Waiting);
+        assert_eq!(approve("ann").await.unwrap_err(), ChangeError::SamePerson);
+        let approved = approve("ben").await.unwrap();
+        assert_eq!((approved.state(), approved.approver.as_deref()), (State::Running, Some("ben")));
+        assert_eq!(approve("cem").await.unwrap_err(), ChangeError::State("running"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_who_does_not_serve_or_call_any_more_stops_a_change() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let bounds = Bounds { stop_above: 0, stop_percent: 50, ..BOUNDS };
+        let change = begin(&store, "a", bounds).await;
+        for identity in [FIRST, SECOND] {
+            assert!(store.release(change.id, identity.to_owned(), bounds, now()).await.unwrap());
+        }
+        let fell = "UPDATE device SET is_in_service = 0, due_at = due_at + 7200000 WHERE identity = $1";
+        run(&store, fell, Some(FIRST)).await;
+        let shown = async || store.change(change.id).await.unwrap().unwrap();
+        store.settle_overdue(bounds, now() + SignedDuration::from_secs(899)).await.unwrap();
+        assert_eq!((shown().await.fell, shown().await.lost), (0, 0), "the time to settle is not over");
+        store.settle_overdue(bounds, now() + HOUR).await.unwrap();
+        let seen = shown().await;
+        assert_eq!((seen.state(), seen.fell, seen.lost), (State::Stopped, 1, 1), "{seen:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_a_change_ends_with_its_last_device_and_the_version_applies() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let bounds = Bounds { settle_seconds: 0, ..BOUNDS };
+        let change = begin(&store, "a", bounds).await;
+        for identity in [FIRST, SECOND] {
+            assert!(store.templates().await.unwrap().is_empty());
+            assert!(store.release(change.id, identity.to_owned(), bounds, now()).await.unwrap());
+            let settled = store.writer.commit(move |tx| {
+                Box::pin(async move { change::settle(tx, identity, Outcome::Fine, &bounds, ms(now())).await })
+            });
+            settled.await.unwrap();
+        }
+        assert_eq!(store.change(change.id).await.unwrap().unwrap().state(), State::Done);
+        assert_eq!(store.templates().await.unwrap().len(), 1);
+    })
+    .await;
+}

@@ -1,0 +1,214 @@
+//! Values that are worked out for each device: expressions in CEL, which read and never do. (decision 14)
+//!
+//! An expression sees what a selector may ask for, and the numbers that it names in `draws`. It has no clock, no
+//! randomness and nothing of what the device reports, so that what is desired does not move by itself.
+//!
+//! ```text
+//!  {"expression": "'cell-' + labels.rack + '-' + string(pool.pci)", "draws": ["pci"]}
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+
+use cel::{Context, Program, Value};
+use serde::{Deserialize, Serialize};
+
+use super::Subject;
+
+/// Bytes of an expression: longer is a program, and belongs into one.
+const BYTES_MAX: usize = 1024;
+/// Brackets within brackets: the parser goes one call deeper for each.
+const DEPTH_MAX: usize = 32;
+/// Words that go through a list. With 64 tags and labels each, two of them are some thousand turns.
+const LOOPS_MAX: usize = 2;
+/// The words that go through a list.
+const LOOPS: [&str; 5] = ["all", "exists", "exists_one", "map", "filter"];
+/// What an expression can ask for, beside `pool`.
+const NAMES: [&str; 9] =
+    ["identity", "eui", "realm", "oui", "product_class", "serial", "site", "tags", "labels"];
+
+/// What stands in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expression {
+    pub(crate) expression: String,
+    /// The pools that it draws from, as `pool.NAME` or `pool["NAME"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) draws: Vec<String>,
+}
+
+/// Why an expression gives no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ExpressionError {
+    #[error(
+        "an expression has at most {BYTES_MAX} bytes, {DEPTH_MAX} brackets within brackets and {LOOPS_MAX} loops"
+    )]
+    Bounds,
+    #[error("the expression cannot be read: {0}")]
+    Syntax(String),
+    #[error("the expression asks for `{0}`; there is {names} and pool", names = NAMES.join(", "))]
+    Name(String),
+    #[error("the expression fails: {0}")]
+    Fails(String),
+    #[error("the expression gives {0}, which is no text, number or boolean")]
+    Kind(String),
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Expression {
+    /// Whether it can be read at all.
+    pub(crate) fn check(&self) -> Result<(), ExpressionError> {
+        self.program().map(drop)
+    }
+
+    /// Its value for a device, with the numbers that were drawn for it.
+    pub(crate) fn value(
+        &self,
+        subject: &Subject,
+        draws: &BTreeMap<String, i64>,
+    ) -> Result<String, ExpressionError> {
+        let value = self.program()?.execute(&self.context(subject, draws));
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a parameter holds a text, a number or a boolean")]
+        match value.map_err(|error| ExpressionError::Fails(error.to_string()))? {
+            Value::String(text) => Ok(text.to_string()),
+            Value::Bool(boolean) => Ok(boolean.to_string()),
+            Value::Int(number) => Ok(number.to_string()),
+            Value::UInt(number) => Ok(number.to_string()),
+            other => Err(ExpressionError::Kind(other.type_of().to_string())),
+        }
+    }
+
+    fn program(&self) -> Result<Program, ExpressionError> {
+        let text = self.expression.as_str();
+        if text.len() > BYTES_MAX || depth(text) > DEPTH_MAX || loops(text) > LOOPS_MAX {
+            return Err(ExpressionError::Bounds);
+        }
+        let one_line = |text: String| text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let program =
+            Program::compile(text).map_err(|error| ExpressionError::Syntax(one_line(error.to_string())))?;
+        let is_known = |name: &&str| NAMES.contains(name) || *name == "pool" || name.starts_with('@');
+        let references = program.references();
+        // The variable of a loop is its own; a name that is none of ours fails when it is evaluated.
+        match references.variables().into_iter().find(|name| !is_known(name) && loops(text) == 0) {
+            Some(name) => Err(ExpressionError::Name(name.to_owned())),
+            None => Ok(program),
+        }
+    }
+
+    fn context(&self, subject: &Subject, draws: &BTreeMap<String, i64>) -> Context<'static, 'static> {
+        let (binding, place) = (&subject.binding, &subject.place);
+        let identity = subject.identity.as_str();
+        let mut context = Context::default();
+        let texts = [
+            identity,
+            identity.split('.').next().unwrap_or_default(),
+            subject.identity.realm(),
+            &binding.oui,
+            &binding.product_class,
+            &binding.serial,
+            place.site.as_deref().unwrap_or_default(),
+        ];
+        for (name, text) in NAMES.into_iter().zip(texts) {
+            context.add_variable_from_value(name, text);
+        }
+        context.add_variable_from_value("tags", place.tags.iter().cloned().collect::<Vec<String>>());
+        let labels: HashMap<String, String> =
+            place.labels.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+        context.add_variable_from_value("labels", labels);
+        let named = draws.iter().filter(|(pool, _)| self.draws.contains(pool));
+        let pools: HashMap<String, i64> = named.map(|(pool, value)| (pool.clone(), *value)).collect();
+        context.add_variable_from_value("pool", pools);
+        context
+    }
+}
+
+/// How deep brackets and unary signs nest, at most; those in a text count too, and do no harm.
+fn depth(text: &str) -> usize {
+    let (mut now, mut most, mut signs) = (0_usize, 0, 0_usize);
+    for c in text.chars() {
+        match c {
+            '(' | '[' | '{' => now += 1,
+            ')' | ']' | '}' => now = now.saturating_sub(1),
+            '!' | '-' | '?' => signs += 1,
+            _ => {}
+        }
+        most = most.max(now + signs / 2);
+    }
+    most
+}
+
+/// How many words go through a list.
+fn loops(text: &str) -> usize {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let called = text.split('(').map(str::trim_end);
+    let word = |before: &str| before.rsplit(|c| !is_word(c)).next().is_some_and(|word| LOOPS.contains(&word));
+    called.filter(|before| word(before)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use profile::Identity;
+
+    use super::*;
+    use crate::store::Binding;
+
+    fn subject() -> Subject {
+        Subject {
+            identity: Identity::parse("00005e005301.hnb.example").unwrap(),
+            binding: Binding { oui: "00005E".into(), product_class: "C".into(), serial: "17".into() },
+            place: serde_json::from_str(r#"{"site": "North", "tags": ["lab"], "labels": {"rack": "7"}}"#)
+                .unwrap(),
+        }
+    }
+
+    fn value(text: &str) -> Result<String, String> {
+        let subject = subject();
+        let expression = Expression { expression: text.to_owned(), draws: vec!["pci".to_owned()] };
+        let draws = BTreeMap::from([("pci".to_owned(), 11), ("other".to_owned(), 1)]);
+        expression
+            .check()
+            .and_then(|()| expression.value(&subject, &draws))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_expression_sees_the_device_and_what_it_draws() {
+        for (text, expected) in [
+            ("'cell-' + labels.rack", "cell-7"),
+            ("pool.pci * 8 % 838", "88"),
+            ("site == 'North' && 'lab' in tags", "true"),
+            ("eui + '/' + realm + '/' + identity", "00005e005301/hnb.example/00005e005301.hnb.example"),
+            ("'rack' in labels ? int(labels.rack) + int(serial) : 0", "24"),
+            ("tags.exists(tag, tag.startsWith('l')) ? oui : product_class", "00005E"),
+        ] {
+            assert_eq!(value(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_expression_is_said() {
+        for (text, expected) in [
+            ("colour + 1", "asks for `colour`; there is identity,"),
+            ("1 +", "cannot be read"),
+            ("labels.row", "fails"),
+            ("pool.other", "fails"),
+            ("pool.pci / 0", "fails"),
+            ("9223372036854775807 + 1", "fails"),
+            ("labels", "gives map"),
+            ("now()", "fails"),
+        ] {
+            let message = value(text).unwrap_err();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn s12_an_expression_is_bounded() {
+        let nested = format!("{}1{}", "(".repeat(DEPTH_MAX + 1), ")".repeat(DEPTH_MAX + 1));
+        let long = format!("'{}'", "x".repeat(BYTES_MAX));
+        let loops = "tags.all(a, tags.all(b, tags.all (c, true)))";
+        for text in [nested.as_str(), &long, loops, &"!".repeat(200), &format!("{}1", "- ".repeat(200))] {
+            assert!(value(text).unwrap_err().starts_with("an expression has at most"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `/api/v1/changes`, `freeze` and `radio-off`: how far one change reaches, as cells see it.
+//!
+//! ```text
+//!  three serving cells ─▶ a change ─▶ which of them get it, and when
+//! ```
+
+use cwmp::EventCode;
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    cell::{CONTROL, Cell, TAC, Tree},
+    devices::configure,
+    world::{World, identity},
+};
+
+/// Cells that serve.
+async fn serving(world: &World, count: u8) -> Vec<Tree> {
+    configure(world).await;
+    world.put("/api/v1/pools/pci", json!({"first": 10, "last": 20})).await;
+    let mut trees = Vec::new();
+    for number in 1..=count {
+        let mut tree = Tree::new();
+        Cell::connect(world, number).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+        assert_eq!(world.device(number).await["in_service"], true);
+        trees.push(tree);
+    }
+    trees
+}
+
+async fn call(world: &World, number: u8, tree: &mut Tree) -> Vec<&'static str> {
+    Cell::connect(world, number).await.session(&[EventCode::PERIODIC], tree).await
+}
+
+/// Wants another tracking area of all, above what `configure` wants.
+async fn want(world: &World, tac: &str) -> Value {
+    let template = json!({"priority": 5, "values": {TAC: tac}});
+    let (status, view) = world.ask(Method::PUT, "/api/v1/templates/tac", Some(template)).await;
+    assert_eq!(status, StatusCode::OK, "{view}");
+    view["change"].clone()
+}
+
+async fn decide(world: &World, change: &Value, what: &str) -> (StatusCode, Value) {
+    let path = format!("/api/v1/changes/{}/{what}", change["id"]);
+    world.ask(Method::POST, &path, Some(json!({"reason": "because"}))).await
+}
+
+async fn shown(world: &World, change: &Value) -> Value {
+    world.get(&format!("/api/v1/changes/{}", change["id"])).await
+}
+
+#[tokio::test]
+async fn o04_a_change_reaches_as_many_cells_as_its_budget_allows() {
+    let world = World::with("[changes]\ncells_per_hour = 1\n").await;
+    let mut trees = serving(&world, 2).await;
+    let change = want(&world, "9").await;
+    assert_eq!((&change["state"], &change["matched"]), (&json!("running"), &json!(2)));
+    call(&world, 1, &mut trees[0]).await;
+    let untouched = call(&world, 2, &mut trees[1]).await;
+    assert_eq!((trees[0].values[TAC].0.as_str(), trees[1].values[TAC].0.as_str()), ("9", "7"));
+    assert_eq!(untouched, Vec::<&str>::new());
+    let now = shown(&world, &change).await;
+    assert_eq!((&now["state"], &now["released"], &now["fine"]), (&json!("running"), &json!(1), &json!(1)));
+    let again = call(&world, 1, &mut trees[0]).await;
+    assert_eq!(again, Vec::<&str>::new(), "who followed stays there");
+    let (status, done) = decide(&world, &change, "finish").await;
+    assert_eq!((status, &done["state"]), (StatusCode::OK, &json!("done")));
+    call(&world, 2, &mut trees[1]).await;
+    assert_eq!(trees[1].values[TAC].0, "9");
+}
+
+#[tokio::test]
+async fn o04_a_change_is_done_when_all_followed() {
+    let world = World::new().await;
+    let mut trees = serving(&world, 2).await;
+    let change = want(&world, "9").await;
+    for (number, tree) in (1..).zip(&mut trees) {
+        assert_eq!(shown(&world, &change).await["state"], "running");
+        call(&world, number, tree).await;
+        assert_eq!(tree.values[TAC].0, "9");
+    }
+    let done = shown(&world, &change).await;
+    assert_eq!((&done["state"], &done["fine"]), (&json!("done"), &json!(2)));
+    assert_eq!(world.get("/api/v1/templates/tac").await["applied_version"], 1);
+}
+
+#[tokio::test]
+async fn o04_a_change_stops_by_itself_and_is_withdrawn() {
+    let world = World::with("[changes]\nstop_above = 0\nstop_percent = 0\n").await;
+    let mut trees = serving(&world, 3).await;
+    let change = want(&world, "9").await;
+    call(&world, 1, &mut trees[0]).await;
+    trees[1].refuses = Some("SetParameterValues");
+    call(&world, 2, &mut trees[1]).await;
+    let stopped = shown(&world, &change).await;
+    assert_eq!((&stopped["state"], &stopped["faulted"]), (&json!("stopped"), &json!(1)));
+    assert!(stopped["note"].as_str().unwrap().contains("1 faulted"), "{stopped}");
+    call(&world, 3, &mut trees[2]).await;
+    assert_eq!(trees[2].values[TAC].0, "7", "nobody follows a change that stopped");
+    let (status, problem) =
+        world.ask(Method::PUT, "/api/v1/templates/tac", Some(json!({"values": {TAC: "8"}}))).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    let (status, withdrawn) = decide(&world, &change, "withdraw").await;
+    assert_eq!((status, &withdrawn["state"]), (StatusCode::OK, &json!("withdrawn")));
+    trees[1].refuses = None;
+    for (number, tree) in (1..).zip(&mut trees) {
+        call(&world, number, tree).await;
+        assert_eq!(tree.values[TAC].0, "7", "cell {number}");
+    }
+    let (status, _) = decide(&world, &change, "resume").await;
+    assert_eq!(status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn o04_a_large_change_waits_for_a_second_person() {
+    let world = World::with("[changes]\nsecond_person_above = 0\n").await;
+    let mut trees = serving(&world, 1).await;
+    let change = want(&world, "9").await;
+    assert_eq!(change["state"], "waiting");
+    call(&world, 1, &mut trees[0]).await;
+    assert_eq!(trees[0].values[TAC].0, "7");
+    let (status, problem) = decide(&world, &change, "approve").await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert_eq!(problem["detail"], "somebody else than its author approves a change");
+}
+
+#[tokio::test]
+async fn o04_a_freeze_holds_everything_but_reading() {
+    let world = World::new().await;
+    let mut trees = serving(&world, 1).await;
+    let (status, _) = world.ask(Method::PUT, "/api/v1/freeze", Some(json!({"reason": "new year"}))).await;
+    assert_eq!(status, StatusCode::OK);
+    want(&world, "9").await;
+    assert_eq!(call(&world, 1, &mut trees[0]).await, Vec::<&str>::new());
+    trees[0].put(TAC, "3", cwmp::ValueKind::UnsignedInt);
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::BOOT], &mut trees[0]).await;
+    assert_eq!(called, ["GetParameterValues"], "drift is seen and stays");
+    let mut fresh = Tree::new();
+    let called = Cell::connect(&world, 2).await.session(&[EventCode::BOOTSTRAP], &mut fresh).await;
+    assert!(called.iter().all(|name| name.starts_with("Get")), "{called:?}");
+    assert_eq!(world.get("/api/v1/freeze").await["reason"], "new year");
+    let (status, _) = world.ask(Method::DELETE, "/api/v1/freeze", None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    call(&world, 1, &mut trees[0]).await;
+    assert_eq!(trees[0].values[TAC].0, "9");
+}
+
+#[tokio::test]
+async fn o05_an_emergency_takes_cells_off_the_air_and_proves_it() {
+    let world = World::new().await;
+    let mut trees = serving(&world, 3).await;
+    world.put("/api/v1/freeze", json!({})).await;
+    let filter = format!("identity = \"{}\" OR identity = \"{}\"", identity(1), identity(2));
+    let order = json!({"filter": filter, "reason": "interference"});
+    let (status, emergency) = world.ask(Method::POST, "/api/v1/radio-off", Some(order)).await;
+    assert_eq!(
+        (status, &emergency["devices"], &emergency["off"]),
+        (StatusCode::CREATED, &json!(2), &json!(0))
+    );
+    let path = format!("/api/v1/radio-off/{}", emergency["id"]);
+    let admin = format!("{CONTROL}AdminState");
+    call(&world, 1, &mut trees[0]).await;
+    call(&world, 3, &mut trees[2]).await;
+    assert_eq!((trees[0].values[&admin].0.as_str(), trees[2].values[&admin].0.as_str()), ("false", "true"));
+    let now = world.get(&path).await;
+    assert_eq!((&now["off"], &now["is_complete"]), (&json!(1), &json!(false)));
+    let left = world.get(&format!("{path}/devices")).await;
+    assert_eq!(left["items"], json!([{"identity": identity(2), "off_at": null}]));
+    call(&world, 2, &mut trees[1]).await;
+    assert_eq!(world.get(&path).await["is_complete"], true);
+    world.ask(Method::DELETE, "/api/v1/freeze", None).await;
+    let (status, _) = world.ask(Method::DELETE, &path, None).await;
+    assert_eq!(status, StatusCode::OK);
+    call(&world, 1, &mut trees[0]).await;
+    assert_eq!(trees[0].values[&admin].0, "true");
+}
+
+#[tokio::test]
+async fn o04_a_preview_says_the_difference_and_the_calls_and_a_session_does_them() {
+    let world = World::new().await;
+    let mut trees = serving(&world, 2).await;
+    let body = json!({"template": {"priority": 5, "values": {TAC: "9"}}});
+    let (status, preview) = world.ask(Method::POST, "/api/v1/templates/tac/preview", Some(body)).await;
+    assert_eq!(status, StatusCode::OK, "{preview}");
+    assert_eq!(
+        (&preview["changed"], &preview["same"], &preview["failed"]),
+        (&json!(2), &json!(0), &json!(0))
+    );
+    assert_eq!(preview["totals"], json!([{"path": TAC, "to": "9", "devices": 2}]));
+    let first = &preview["items"][0];
+    assert_eq!(first["differences"], json!([{"path": TAC, "from": "7", "to": "9"}]));
+    let foreseen: Vec<_> =
+        first["calls"].as_array().unwrap().iter().map(|call| call["method"].as_str().unwrap()).collect();
+    want(&world, "9").await;
+    assert_eq!(call(&world, 1, &mut trees[0]).await, foreseen);
+    let device = world.get(&format!("/api/v1/devices/{}/preview", identity(1))).await;
+    assert_eq!((&device["calls"], &device["differences"]), (&json!([]), &json!([])));
+}
+
+#[tokio::test]
+async fn o03_what_is_wanted_of_one_device_alone_stands_above_the_templates() {
+    let world = World::new().await;
+    let mut trees = serving(&world, 2).await;
+    let path = format!("/api/v1/devices/{}/values", identity(1));
+    let (status, _) = world.ask(Method::GET, &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, problem) = world.ask(Method::PUT, &path, Some(json!({"values": {TAC: "no"}}))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["errors"][0]["place"], TAC);
+    world.put(&path, json!({"values": {TAC: "12"}})).await;
+    for (number, tree) in (1..).zip(&mut trees) {
+        call(&world, number, tree).await;
+    }
+    assert_eq!((trees[0].values[TAC].0.as_str(), trees[1].values[TAC].0.as_str()), ("12", "7"));
+    let (status, change) = world.ask(Method::DELETE, &path, None).await;
+    assert_eq!((status, &change["identity"]), (StatusCode::ACCEPTED, &json!(identity(1))));
+    call(&world, 1, &mut trees[0]).await;
+    assert_eq!(trees[0].values[TAC].0, "7");
+    let (status, _) = world.ask(Method::GET, &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(world.get("/api/v1/changes").await["items"].as_array().unwrap().len(), 3);
+}
