@@ -4,6 +4,7 @@
 //! caller without the token; there is no other route. The listener is loopback only in this release, and shares
 //! nothing with the listeners for cells but the store.
 
+mod actions;
 mod actor;
 mod alarms;
 mod blocks;
@@ -104,6 +105,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/devices/{identity}", get(devices::show)),
         ("/api/v1/devices/{identity}/place", get(place::show).put(place::put)),
         ("/api/v1/devices/{identity}/calls", get(calls::list).post(calls::queue)),
+        ("/api/v1/devices/{identity}/actions", post(actions::act)),
         ("/api/v1/devices/{identity}/admission", delete(identities::withdraw)),
         ("/api/v1/devices/{identity}/suspicion", delete(identities::clear)),
         ("/api/v1/identities", post(identities::import).layer(DefaultBodyLimit::max(LIST_BYTES_MAX))),

@@ -6,7 +6,10 @@
 use cwmp::{CpeMethod, CpeResponse, EventCode, EventStruct, Fault, Text, TransferComplete, TransferStatus};
 use profile::{HemsUrl, TransportMode, UrlError};
 
-use crate::store::{CallRow, Progress};
+use crate::{
+    plan,
+    store::{CallRow, Progress},
+};
 
 /// Names of one GetParameterValues. (operators read pages, not models)
 const NAMES_MAX: usize = 256;
@@ -122,6 +125,29 @@ impl File<'_> {
     }
 }
 
+/// The methods of the two actions that the plan carries out: they are queued to be judged.
+pub(crate) const LOCK: &str = "Lock";
+pub(crate) const UNLOCK: &str = "Unlock";
+
+/// Which AdminState an action waits for, where it waits for the plan.
+pub(crate) fn wanted_state(row: &CallRow) -> Option<bool> {
+    match row.method.as_str() {
+        LOCK => Some(false),
+        UNLOCK => Some(true),
+        _ => None,
+    }
+}
+
+/// The table whose rows a call changes: they are unknown afterwards.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other call changes rows")]
+pub(crate) fn table(method: &CpeMethod) -> Option<String> {
+    match method {
+        CpeMethod::DeleteObject(call) => plan::table_of(&call.object_name).map(str::to_owned),
+        CpeMethod::AddObject(call) => Some(call.object_name.to_string()),
+        _ => None,
+    }
+}
+
 /// Whether a call may leave the device another one; by its name, as it is stored.
 pub(crate) fn is_change(method: &str) -> bool {
     !method.starts_with("Get") && !matches!(method, "Upload" | "ScheduleInform")
@@ -219,6 +245,8 @@ mod tests {
             sent_at: None,
             finished_at: None,
             outcome: None,
+            author: String::new(),
+            action: None,
         }
     }
 

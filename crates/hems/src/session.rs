@@ -21,7 +21,7 @@ use std::{
 };
 
 use cwmp::{
-    Envelope, FromAcs, FromCpe, Quirks,
+    CpeMethod, Envelope, FromAcs, FromCpe, Quirks,
     session::{
         Violation,
         acs::{Demand, Session as Protocol},
@@ -137,7 +137,7 @@ impl Outcome {
 #[derive(Clone, Debug)]
 enum Outstanding {
     Step(Step),
-    Call { id: i64, object: Option<String> },
+    Call { id: i64, object: Option<String>, method: Box<CpeMethod> },
 }
 
 /// What we know and want of an admitted device while its session lasts.

@@ -37,7 +37,7 @@ mod writer;
 
 pub(crate) use admission::{Admission, Binding};
 pub(crate) use block::{BlockRow, Blocking};
-pub(crate) use call::{CallRow, NewCall, Progress};
+pub(crate) use call::{CallRow, NewCall, Progress, QueueError};
 pub(crate) use change::{ChangeError, ChangeRow, Decision, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;
 pub(crate) use device::{DeviceRow, Summary};

@@ -108,7 +108,7 @@ impl Wanted {
     }
 
     /// The text, where it is the same for every device.
-    fn literal(&self) -> Option<String> {
+    pub(crate) fn literal(&self) -> Option<String> {
         Some(match self {
             Self::Text(text) => text.clone(),
             Self::Boolean(boolean) => boolean.to_string(),

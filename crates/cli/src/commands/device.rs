@@ -90,6 +90,42 @@ enum Command {
         /// The identity in its certificate.
         identity: String,
     },
+    /// Go off the air in the next session, and stay so whatever templates want.
+    Lock {
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// Go on the air in the next session, behind the gate.
+    Unlock {
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// Start again in the next session.
+    Reboot {
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// Read parameters in the next session.
+    Refresh {
+        /// The identity in its certificate.
+        identity: String,
+        /// Parameters, or what is below a path that ends in a dot.
+        #[arg(required = true)]
+        paths: Vec<String>,
+    },
+    /// Set parameters once in the next session, such as no template wants.
+    Set {
+        /// The identity in its certificate.
+        identity: String,
+        /// PARAMETER=VALUE; may be repeated.
+        #[arg(required = true, value_parser = label)]
+        values: Vec<(String, String)>,
+    },
+    /// What the next sessions would do: the difference and the exact calls.
+    Preview {
+        /// The identity in its certificate.
+        identity: String,
+    },
     /// Queue a call of a CPE method for the device's next session.
     ///
     /// For instance: hearth device call 00005e005301.hnb.example '{"Reboot": {"CommandKey": "monday"}}'
@@ -138,6 +174,17 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
             access.send(Method::PUT, &format!("/api/v1/devices/{identity}/place"), &body).await
         }
         Command::Clear { identity } => access.delete(&format!("/api/v1/devices/{identity}/suspicion")).await,
+        Command::Lock { identity } => act(&access, &identity, json!({"action": "lock"})).await,
+        Command::Unlock { identity } => act(&access, &identity, json!({"action": "unlock"})).await,
+        Command::Reboot { identity } => act(&access, &identity, json!({"action": "reboot"})).await,
+        Command::Refresh { identity, paths } => {
+            act(&access, &identity, json!({"action": "refresh", "paths": paths})).await
+        }
+        Command::Set { identity, values } => {
+            let values: BTreeMap<_, _> = values.into_iter().collect();
+            act(&access, &identity, json!({"action": "set", "values": values})).await
+        }
+        Command::Preview { identity } => access.get(&format!("/api/v1/devices/{identity}/preview")).await,
         Command::Call { identity, call } => {
             let path = format!("/api/v1/devices/{identity}/calls");
             access.send(Method::POST, &path, &document(&call)?).await
@@ -157,8 +204,12 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     }
 }
 
+async fn act(access: &Access, identity: &str, action: Value) -> Result<Value, ApiError> {
+    access.send(Method::POST, &format!("/api/v1/devices/{identity}/actions"), &action).await
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a label is NAME=VALUE, such as rack=7")?;
+    let (name, value) = text.split_once('=').ok_or("that is NAME=VALUE, such as rack=7")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

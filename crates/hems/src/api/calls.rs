@@ -1,17 +1,17 @@
 //! `/api/v1/devices/{identity}/calls`: calls that an operator queues for a device, and what became of them.
 
 use axum::{
-    Json,
-    extract::{Path, State, rejection::JsonRejection},
-    http::StatusCode,
+    Extension, Json,
+    extract::{FromRequestParts, Path, State, rejection::JsonRejection},
+    http::{StatusCode, request::Parts},
 };
 use cwmp::CpeMethod;
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Problem, devices, json, time};
+use super::{Actor, Answer, Api, Page, Problem, devices, json, time};
 use crate::{
     call,
-    store::{CallRow, NewCall},
+    store::{CallRow, DeviceRow, NewCall, QueueError},
 };
 
 /// A call and how far it is.
@@ -21,6 +21,10 @@ pub(super) struct CallView {
     method: String,
     command_key: String,
     call: serde_json::Value,
+    /// The action that it carries out, where it was asked for as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<serde_json::Value>,
+    author: String,
     state: String,
     queued_at: String,
     sent_at: Option<String>,
@@ -35,6 +39,8 @@ impl From<CallRow> for CallView {
             method: row.method,
             command_key: row.command_key,
             call: json(&row.body),
+            action: row.action.as_deref().map(json),
+            author: row.author,
             state: row.state,
             queued_at: time(row.queued_at),
             sent_at: row.sent_at.map(time),
@@ -54,29 +60,91 @@ pub(super) async fn list(State(api): State<Api>, Path(identity): Path<String>) -
 /// Queues a call; the device gets it in its next session, when its plan has nothing to do.
 pub(super) async fn queue(
     State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
     Path(identity): Path<String>,
+    Key(key): Key,
     body: Result<Json<CpeMethod>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(mut method) = body?;
-    let device = devices::find(&api, &identity).await?;
-    if device.binding().is_none() {
-        return Err(Problem::conflict("the device is quarantined: admit it first"));
-    }
+    let Json(method) = body?;
+    let device = admitted(&api, &identity).await?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
-    let command_key = keyed(&mut method)?;
+    send(&api, &actor, &device, Asked { method: Some(method), action: None, name: "", key }).await
+}
+
+/// An admitted device.
+pub(super) async fn admitted(api: &Api, identity: &str) -> Result<DeviceRow, Problem> {
+    let device = devices::find(api, identity).await?;
+    match device.binding() {
+        Some(_) => Ok(device),
+        None => Err(Problem::conflict("the device is quarantined: admit it first")),
+    }
+}
+
+/// What somebody asked for.
+pub(super) struct Asked {
+    /// The method; nothing where the plan does it.
+    pub(super) method: Option<CpeMethod>,
+    /// The action as it was typed, as JSON.
+    pub(super) action: Option<String>,
+    /// The method's name where there is none.
+    pub(super) name: &'static str,
+    pub(super) key: Option<String>,
+}
+
+/// Queues what was checked.
+pub(super) async fn send(
+    api: &Api,
+    actor: &Actor,
+    device: &DeviceRow,
+    asked: Asked,
+) -> Result<(StatusCode, Json<CallView>), Problem> {
+    let Asked { mut method, action, name, key } = asked;
+    let command_key = method.as_mut().map(keyed).transpose()?.unwrap_or_default();
+    let name = method.as_ref().map_or(name, CpeMethod::name);
+    let is_change = method.is_some() && call::is_change(name);
+    let fleet = if is_change { api.hems.store.count_admitted().await? } else { 0 };
     let call = NewCall {
         identity: device.identity.clone(),
-        method: method.name().to_owned(),
+        method: name.to_owned(),
         command_key,
-        body: serde_json::to_string(&method).unwrap_or_default(),
+        body: method.map(|method| serde_json::to_string(&method).unwrap_or_default()).unwrap_or_default(),
+        author: actor.act("", api.hems.now())?.author,
+        action,
+        key,
+        spends: is_change.then_some((api.hems.changes, fleet)),
         at: api.hems.now(),
     };
-    let queued = api.hems.store.queue_call(call).await?;
-    let id = queued.ok_or_else(|| Problem::too_many("too many calls wait for this device"))?;
+    let id = api.hems.store.queue_call(call).await??;
     let calls = api.hems.store.calls(&device.identity).await?;
     let row = calls.into_iter().find(|row| row.id == id);
     row.map(|row| (StatusCode::CREATED, Json(row.into())))
         .ok_or_else(|| Problem::not_found("the call is gone"))
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Full | QueueError::Budget => Self::too_many(&error.to_string()),
+            QueueError::OtherRequest => Self::conflict(&error.to_string()),
+        }
+    }
+}
+
+/// The header `Idempotency-Key`: a request that comes again with it is carried out once.
+pub(super) struct Key(pub(super) Option<String>);
+
+/// Characters of an idempotency key: a UUID has 36.
+const KEY_MAX: usize = 128;
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let text = value.to_str().ok().filter(|text| (1..=KEY_MAX).contains(&text.len()));
+        let wrong = || Problem::invalid("`Idempotency-Key` has 1 to 128 ASCII characters");
+        text.map(|text| Self(Some(text.to_owned()))).ok_or_else(wrong)
+    }
 }
 
 /// A Reboot or a Download is recognised by its CommandKey later on, so it always has one.

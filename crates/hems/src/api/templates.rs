@@ -14,7 +14,7 @@ use super::{Actor, Answer, Api, Page, Problem, changes::ChangeView, devices, tim
 use crate::{
     inventory,
     store::{ChangeError, ChangeRow, Listed, NewChange, Whose},
-    template::{Complaint, Selector, Subject, Template, check, is_name},
+    template::{Complaint, Selector, Subject, Template, Wanted, check, is_name},
 };
 
 /// Characters of a reason.
@@ -108,6 +108,7 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::NoVersion | ChangeError::NoChange => Self::not_found(&error.to_string()),
+            ChangeError::Budget => Self::too_many(&error.to_string()),
             ChangeError::UnderWay(_) | ChangeError::State(_) | ChangeError::SamePerson => {
                 Self::conflict(&error.to_string())
             }
@@ -205,6 +206,23 @@ pub(super) async fn put_own(
     }
     let whose = device(&api, &identity).await?;
     save(&api, &actor, whose, template, saving).await
+}
+
+/// What is wanted of one device alone, with one value more or another one; applied at once.
+pub(super) async fn want(
+    api: &Api,
+    actor: &Actor,
+    identity: &str,
+    (path, value): (&str, Wanted),
+    reason: &str,
+) -> Result<(), Problem> {
+    let whose = Whose::Device(identity.to_owned());
+    let versions = api.hems.store.versions(&whose).await?;
+    let applied = versions.into_iter().find(|one| one.newest.version == one.applied);
+    let mut template = applied.map(|one| one.newest.template).unwrap_or_default();
+    template.values.insert(path.to_owned(), value);
+    let saving = Saving { reason: reason.to_owned(), apply: Some(true), expected: None };
+    save(api, actor, whose, template, saving).await.map(drop)
 }
 
 async fn save(
@@ -309,10 +327,8 @@ async fn take_away(api: &Api, actor: &Actor, whose: &Whose, reason: &str) -> Res
 async fn begin(api: &Api, actor: &Actor, whose: &Whose, to: i64, reason: &str) -> Result<ChangeRow, Problem> {
     let (store, now) = (&api.hems.store, api.hems.now());
     let matched = match whose {
-        Whose::Device(identity) => {
-            let row = store.device(identity).await?;
-            i64::from(row.is_some_and(|row| row.in_service_at.is_some()))
-        }
+        // It spends one cell of the budget, and there is nobody to hold back.
+        Whose::Device(_) => 0,
         Whose::Fleet(_) => {
             let versions = store.versions(whose).await?;
             let concerned = versions.iter().filter(|one| [to, one.applied].contains(&one.newest.version));

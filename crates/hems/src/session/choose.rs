@@ -9,7 +9,7 @@ use super::{Device, Outstanding, Session, SessionError};
 use crate::{
     Hems, call, gate,
     plan::{self, Step},
-    quirk,
+    quirk, radio,
     store::{self, FaultRow, Intent, Progress},
 };
 
@@ -42,6 +42,10 @@ impl Session {
                 return Ok(device.send_step(hems, session, step).await?);
             }
             while let Some(row) = device.calls.pop_front() {
+                if call::wanted_state(&row).is_some() {
+                    device.progress.extend(device.judge(&row).map(|progress| (row.id, progress)));
+                    continue;
+                }
                 if device.is_frozen && call::is_change(&row.method) {
                     continue;
                 }
@@ -58,9 +62,12 @@ impl Device {
     fn take_answer(&mut self, hems: &Hems, answer: Result<CpeResponse, Fault>) {
         match self.outstanding.take() {
             Some(Outstanding::Step(step)) => self.take_step(hems, &step, answer),
-            Some(Outstanding::Call { id, object }) => {
+            Some(Outstanding::Call { id, object, method }) => {
                 self.progress.push((id, call::outcome(&answer)));
-                self.take_call(hems, object.as_deref(), &answer);
+                self.take_call(hems, &method, &answer);
+                if let Some(object) = object {
+                    self.known.forget(&object);
+                }
             }
             None => {}
         }
@@ -80,18 +87,38 @@ impl Device {
         }
     }
 
-    /// What an operator read is as true as what the plan read.
-    fn take_call(&mut self, hems: &Hems, object: Option<&str>, answer: &Result<CpeResponse, Fault>) {
-        if let Ok(CpeResponse::GetParameterValues(response)) = answer {
-            for parameter in &response.parameter_list {
-                let (name, kind) = quirk::heard(&self.quirks, parameter);
-                if name.starts_with("Device.") {
-                    self.known.learn(&name, &parameter.value.text, kind, hems.now());
-                }
+    /// What an operator read or set is as true as what the plan did.
+    fn take_call(&mut self, hems: &Hems, method: &CpeMethod, answer: &Result<CpeResponse, Fault>) {
+        let parameters = match (method, answer) {
+            (CpeMethod::SetParameterValues(call), Ok(_)) => &call.parameter_list,
+            (_, Ok(CpeResponse::GetParameterValues(response))) => &response.parameter_list,
+            _ => return,
+        };
+        for parameter in parameters {
+            let (name, kind) = quirk::heard(&self.quirks, parameter);
+            if name.starts_with("Device.") {
+                self.known.learn(&name, &parameter.value.text, kind, hems.now());
             }
         }
-        if let Some(object) = object {
-            self.known.forget(object);
+    }
+
+    /// What became of an action that the plan carries out; nothing while it may still get there.
+    fn judge(&self, row: &store::CallRow) -> Option<Progress> {
+        let wanted = call::wanted_state(row)?;
+        let is_there =
+            self.known.text(radio::ADMIN_STATE).is_some() && self.known.is_true(radio::ADMIN_STATE) == wanted;
+        let is_desired = self.desired.as_ref().is_ok_and(|desired| desired.admin_state == Some(wanted));
+        let is_refused = self.known.gate.as_ref().is_some_and(|verdict| !verdict.passed);
+        let failed = |why: &str| Some(Progress::Failed(serde_json::Value::from(why).to_string()));
+        match () {
+            () if is_there => Some(Progress::Done(serde_json::json!({"AdminState": wanted}).to_string())),
+            () if self.is_shut => failed("an emergency keeps the cell off the air"),
+            () if self.desired.is_err() => failed("what is desired cannot be said: see the faults"),
+            () if is_desired && is_refused => failed("the gate refuses the place where the cell stands"),
+            () if is_desired && !self.blocked.is_empty() => {
+                failed("a step of the plan failed: see the faults")
+            }
+            () => None,
         }
     }
 
@@ -175,15 +202,12 @@ impl Device {
             self.progress.push((row.id, Progress::Failed("\"this version cannot send it\"".to_owned())));
             return Ok(None);
         };
-        let object = if let CpeMethod::DeleteObject(call) = &method {
-            plan::table_of(&call.object_name).map(str::to_owned)
-        } else {
-            None
-        };
+        let object = call::table(&method);
         let intent =
             Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };
         hems.store.intend(intent).await?;
-        self.outstanding = Some(Outstanding::Call { id: row.id, object });
+        let sent = Box::new(method.clone());
+        self.outstanding = Some(Outstanding::Call { id: row.id, object, method: sent });
         Ok(Some(method))
     }
 

@@ -9,7 +9,8 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms, query, query_as};
+use super::{Store, StoreError, Tx, change, ms, query, query_as};
+use crate::change::Bounds;
 
 /// Calls that may wait for one device; the operator is told when there are more.
 const QUEUED_MAX: i64 = 64;
@@ -28,6 +29,9 @@ pub(crate) struct CallRow {
     pub(crate) sent_at: Option<i64>,
     pub(crate) finished_at: Option<i64>,
     pub(crate) outcome: Option<String>,
+    pub(crate) author: String,
+    /// The action that it carries out, as JSON; nothing where somebody named the method.
+    pub(crate) action: Option<String>,
 }
 
 /// A call to queue.
@@ -36,8 +40,27 @@ pub(crate) struct NewCall {
     pub(crate) identity: String,
     pub(crate) method: String,
     pub(crate) command_key: String,
+    /// The method as JSON; nothing where the plan does it.
     pub(crate) body: String,
+    pub(crate) author: String,
+    /// The action that it carries out, as JSON.
+    pub(crate) action: Option<String>,
+    /// By which the same request is known when it comes again.
+    pub(crate) key: Option<String>,
+    /// The fleet, where it counts as a changed cell of the budget.
+    pub(crate) spends: Option<(Bounds, i64)>,
     pub(crate) at: Timestamp,
+}
+
+/// Why a call is not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QueueError {
+    #[error("too many calls wait for this device")]
+    Full,
+    #[error("the idempotency key was used for another request")]
+    OtherRequest,
+    #[error("as many cells were changed within an hour as the budget allows")]
+    Budget,
 }
 
 /// What happened to a call; the texts are JSON.
@@ -79,8 +102,8 @@ impl Progress {
 }
 
 impl Store {
-    /// Queues a call; nothing where too many wait already.
-    pub(crate) async fn queue_call(&self, call: NewCall) -> Result<Option<i64>, StoreError> {
+    /// Queues a call, once for each idempotency key.
+    pub(crate) async fn queue_call(&self, call: NewCall) -> Result<Result<i64, QueueError>, StoreError> {
         self.writer.commit(move |tx| Box::pin(async move { queue(tx, &call).await })).await
     }
 
@@ -117,10 +140,40 @@ impl Store {
     }
 }
 
-async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
+async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, QueueError>, StoreError> {
+    if let Some((id, is_same)) = before(tx, call).await? {
+        return Ok(if is_same { Ok(id) } else { Err(QueueError::OtherRequest) });
+    }
+    if let Some((bounds, fleet)) = &call.spends
+        && !change::spend(tx, &call.identity, bounds, *fleet, ms(call.at)).await?
+    {
+        return Ok(Err(QueueError::Budget));
+    }
+    let Some(id) = insert(tx, call).await? else { return Ok(Err(QueueError::Full)) };
+    query(
+        "DELETE FROM call WHERE identity = $1 AND state IN ('done', 'failed', 'unknown') AND id <= \
+         (SELECT id FROM call WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
+    )
+    .bind(&call.identity)
+    .bind(KEPT)
+    .execute(tx)
+    .await?;
+    Ok(Ok(id))
+}
+
+/// The call that came with the same key, and whether it was the same request.
+async fn before(tx: &mut Tx, call: &NewCall) -> Result<Option<(i64, bool)>, StoreError> {
+    let Some(key) = &call.key else { return Ok(None) };
+    let query = query_as("SELECT id, method, action FROM call WHERE identity = $1 AND idempotency_key = $2");
+    let row: Option<(i64, String, Option<String>)> =
+        query.bind(&call.identity).bind(key).fetch_optional(tx).await?;
+    Ok(row.map(|(id, method, action)| (id, method == call.method && action == call.action)))
+}
+
+async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
     let row: Option<(i64,)> = query_as(
-        "INSERT INTO call (identity, method, command_key, body, state, queued_at) \
-         SELECT $1, $2, $3, $4, 'queued', $5 \
+        "INSERT INTO call (identity, method, command_key, body, state, queued_at, author, action, idempotency_key) \
+         SELECT $1, $2, $3, $4, 'queued', $5, $7, $8, $9 \
          WHERE (SELECT count(*) FROM call WHERE identity = $1 AND state = 'queued') < $6 RETURNING id",
     )
     .bind(&call.identity)
@@ -129,15 +182,10 @@ async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
     .bind(&call.body)
     .bind(ms(call.at))
     .bind(QUEUED_MAX)
-    .fetch_optional(&mut *tx)
-    .await?;
-    query(
-        "DELETE FROM call WHERE identity = $1 AND state IN ('done', 'failed', 'unknown') AND id <= \
-         (SELECT id FROM call WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
-    )
-    .bind(&call.identity)
-    .bind(KEPT)
-    .execute(tx)
+    .bind(&call.author)
+    .bind(&call.action)
+    .bind(&call.key)
+    .fetch_optional(tx)
     .await?;
     Ok(row.map(|(id,)| id))
 }

@@ -80,6 +80,8 @@ pub(crate) enum ChangeError {
     NoChange,
     #[error("change {0} of it is under way: withdraw or finish it first")]
     UnderWay(i64),
+    #[error("as many cells were changed within an hour as the budget allows")]
+    Budget,
     #[error("the change is {0}")]
     State(&'static str),
     #[error("somebody else than its author approves a change")]
@@ -211,6 +213,11 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeE
     .fetch_optional(&mut *tx)
     .await?;
     let Some((from,)) = known else { return Ok(Err(ChangeError::NoVersion)) };
+    if let Some(identity) = new.whose.identity()
+        && !spend(tx, identity, &new.bounds, new.fleet, ms(new.act.at)).await?
+    {
+        return Ok(Err(ChangeError::Budget));
+    }
     let id = insert(tx, new, from).await?;
     if new.bounds.begin(new.matched) == State::Done {
         end(tx, id, State::Done, None, ms(new.act.at)).await?;
@@ -345,14 +352,7 @@ async fn release(
     if change.state() != State::Running || super::freeze::is_frozen(tx).await? {
         return Ok(false);
     }
-    let most = bounds.per_hour(change.fleet);
-    let spent: Option<(i64,)> =
-        query_as("SELECT at FROM released WHERE at > $1 ORDER BY at DESC LIMIT 1 OFFSET $2")
-            .bind(now - HOUR)
-            .bind((most - 1).max(0))
-            .fetch_optional(&mut *tx)
-            .await?;
-    if spent.is_some() || most == 0 {
+    if !is_within(tx, bounds, change.fleet, now).await? {
         return Ok(false);
     }
     let done = query(
@@ -367,6 +367,42 @@ async fn release(
     if done.rows_affected() > 0 {
         query("UPDATE change SET released = released + 1 WHERE id = $1").bind(id).execute(tx).await?;
     }
+    Ok(true)
+}
+
+/// Whether one more cell may be changed within this hour.
+async fn is_within(tx: &mut Tx, bounds: &Bounds, fleet: i64, now: i64) -> Result<bool, StoreError> {
+    let query = query_as("SELECT at FROM released WHERE at > $1 ORDER BY at DESC LIMIT 1 OFFSET $2");
+    let last = bounds.per_hour(fleet) - 1;
+    let spent: Option<(i64,)> = query.bind(now - HOUR).bind(last).fetch_optional(tx).await?;
+    Ok(spent.is_none())
+}
+
+/// Counts a cell that is changed by itself, once an hour; whether the budget has it.
+pub(super) async fn spend(
+    tx: &mut Tx,
+    identity: &str,
+    bounds: &Bounds,
+    fleet: i64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let query_spent = query_as("SELECT at FROM released WHERE identity = $1 AND change = 0 AND at > $2");
+    let spent: Option<(i64,)> = query_spent.bind(identity).bind(now - HOUR).fetch_optional(&mut *tx).await?;
+    if spent.is_some() {
+        return Ok(true);
+    }
+    if !is_within(tx, bounds, fleet, now).await? {
+        return Ok(false);
+    }
+    query("DELETE FROM released WHERE change = 0 AND at < $1").bind(now - HOUR).execute(&mut *tx).await?;
+    query(
+        "INSERT INTO released (change, identity, at, served, outcome) VALUES (0, $1, $2, 1, 'fine') \
+         ON CONFLICT (identity, change) DO UPDATE SET at = excluded.at",
+    )
+    .bind(identity)
+    .bind(now)
+    .execute(tx)
+    .await?;
     Ok(true)
 }
 

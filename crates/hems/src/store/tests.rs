@@ -240,13 +240,17 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
             method: "Reboot".to_owned(),
             command_key: "k".to_owned(),
             body: "{}".to_owned(),
+            author: String::new(),
+            action: None,
+            key: None,
+            spends: None,
             at: now(),
         };
         let first = store.queue_call(call()).await.unwrap().unwrap();
         for _ in 1..64 {
-            assert!(store.queue_call(call()).await.unwrap().is_some());
+            assert!(store.queue_call(call()).await.unwrap().is_ok());
         }
-        assert_eq!(store.queue_call(call()).await.unwrap(), None);
+        assert_eq!(store.queue_call(call()).await.unwrap(), Err(QueueError::Full));
         store.advance_calls(vec![(first, Progress::Done("{}".to_owned()))], now()).await.unwrap();
         let open = store.open_calls("a").await.unwrap();
         assert_eq!((open.len(), open[0].id), (63, first + 1));

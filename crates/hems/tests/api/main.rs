@@ -4,6 +4,7 @@
 //! connector; a whole simulated cell is `henb`'s business and tested from outside.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on shall panic")]
 
+mod actions;
 mod blocks;
 mod calls;
 mod cell;

@@ -186,12 +186,29 @@ impl World {
         (status, value)
     }
 
+    /// Posts with an idempotency key.
+    pub(crate) async fn keyed(&self, path: &str, key: &str, body: String) -> (StatusCode, Value) {
+        let (status, _, value) =
+            self.exchange(Method::POST, path, Some(("idempotency-key", key)), body).await;
+        (status, value)
+    }
+
     /// Asks for a change of what `if_match` names, and gives the tag of what is there then too.
     pub(crate) async fn request(
         &self,
         method: Method,
         path: &str,
         if_match: Option<&str>,
+        body: String,
+    ) -> (StatusCode, Option<String>, Value) {
+        self.exchange(method, path, if_match.map(|tag| ("if-match", tag)), body).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        header: Option<(&str, &str)>,
         body: String,
     ) -> (StatusCode, Option<String>, Value) {
         let tcp = TcpStream::connect(self.api).await.unwrap();
@@ -203,8 +220,8 @@ impl World {
             .header("host", "localhost")
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json");
-        let request = match if_match {
-            Some(tag) => request.header("if-match", tag),
+        let request = match header {
+            Some((name, value)) => request.header(name, value),
             None => request,
         };
         let request = request.body(Full::new(Bytes::from(body))).unwrap();

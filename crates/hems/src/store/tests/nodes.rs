@@ -16,6 +16,10 @@ fn call(number: usize) -> NewCall {
         method: "Reboot".to_owned(),
         command_key: number.to_string(),
         body: "{}".to_owned(),
+        author: String::new(),
+        action: None,
+        key: None,
+        spends: None,
         at: now(),
     }
 }
@@ -43,7 +47,7 @@ async fn what_nodes_do_at_once_is_as_if_each_were_alone() {
         for task in tasks {
             let (value, call) = task.await.unwrap();
             *drawn.entry(value).or_default() += 1;
-            queued += usize::from(call.is_some());
+            queued += usize::from(call.is_ok());
         }
         assert!(drawn.len() == 60 && drawn.values().all(|count| *count == 2), "{drawn:?}");
         assert_eq!(queued, 64, "as many calls as may wait for one device, from all nodes together");

@@ -1,0 +1,193 @@
+//! `/api/v1/devices/{identity}/actions`: what operators ask one device to do, in their words; each becomes a call whose
+//! progress is among the device's calls.
+//!
+//! ```text
+//!  refresh  set  add  delete  reboot  factory_reset ─▶ one call of the CPE, checked first
+//!  lock  unlock ─▶ a value of the device's own; the plan does it, and the action is judged by what the cell says
+//! ```
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Extension, Json,
+    extract::{Path, State, rejection::JsonRejection},
+    http::StatusCode,
+};
+use cwmp::{
+    AddObject, CpeMethod, DeleteObject, FactoryReset, GetParameterValues, ParameterValueStruct, Reboot,
+    SetParameterValues, Text, Value, ValueKind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Actor, Api, Problem,
+    calls::{self, Asked, CallView, Key},
+    templates,
+};
+use crate::{
+    call, desire,
+    plan::Desired,
+    quirk, radio,
+    store::DeviceRow,
+    template::{Complaint, Subject, Template, Wanted},
+};
+
+/// Travels with what is not the plan's. (TR-069 A.3.2.1)
+const PARAMETER_KEY: &str = "action";
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Action {
+    /// Read parameters, or all below a path that ends in a dot.
+    Refresh { paths: Vec<String> },
+    /// Set what no template wants, once.
+    Set { values: BTreeMap<String, Wanted> },
+    /// Add a row to a table that no template fills.
+    Add { object: String },
+    /// Delete a row of such a table.
+    Delete { row: String },
+    /// Start again.
+    Reboot {},
+    /// Forget everything and start again.
+    FactoryReset {},
+    /// Go off the air, and stay so.
+    Lock {},
+    /// Go on the air, behind the gate.
+    Unlock {},
+}
+
+/// Asks a device for something; it happens in its next session.
+pub(super) async fn act(
+    State(api): State<Api>,
+    Extension(actor): Extension<Actor>,
+    Path(identity): Path<String>,
+    Key(key): Key,
+    body: Result<Json<Action>, JsonRejection>,
+) -> Result<(StatusCode, Json<CallView>), Problem> {
+    let Json(action) = body?;
+    let device = calls::admitted(&api, &identity).await?;
+    let text = serde_json::to_string(&action).unwrap_or_default();
+    let method = method(&api, &device, &action).await?;
+    let name = match action {
+        Action::Lock {} => switch(&api, &actor, &device, call::LOCK, false).await?,
+        Action::Unlock {} => switch(&api, &actor, &device, call::UNLOCK, true).await?,
+        Action::Refresh { .. }
+        | Action::Set { .. }
+        | Action::Add { .. }
+        | Action::Delete { .. }
+        | Action::Reboot {}
+        | Action::FactoryReset {} => "",
+    };
+    calls::send(&api, &actor, &device, Asked { method, action: Some(text), name, key }).await
+}
+
+/// Makes the transmitter's switch a value of the device's own.
+async fn switch(
+    api: &Api,
+    actor: &Actor,
+    device: &DeviceRow,
+    name: &'static str,
+    is_on: bool,
+) -> Result<&'static str, Problem> {
+    let value = (radio::ADMIN_STATE, Wanted::Boolean(is_on));
+    templates::want(api, actor, &device.identity, value, name).await?;
+    Ok(name)
+}
+
+/// The call that does it, once it was checked; nothing where the plan does it.
+async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option<CpeMethod>, Problem> {
+    let checked = |method: CpeMethod| {
+        call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
+        Ok(Some(method))
+    };
+    match action {
+        Action::Refresh { paths } => checked(CpeMethod::GetParameterValues(GetParameterValues {
+            parameter_names: paths.iter().map(|path| Text::from(path.clone())).collect(),
+        })),
+        Action::Reboot {} => checked(CpeMethod::Reboot(Reboot { command_key: Text::new() })),
+        Action::Set { values } => set(api, device, values.clone()).await.map(Some),
+        Action::Add { object } => {
+            wants_nothing(api, device, object).await?;
+            is_table(api, object)?;
+            let (object_name, parameter_key) = (object.clone().into(), PARAMETER_KEY.into());
+            Ok(Some(CpeMethod::AddObject(AddObject { object_name, parameter_key })))
+        }
+        Action::Delete { row } => {
+            wants_nothing(api, device, row).await?;
+            let (object_name, parameter_key) = (row.clone().into(), PARAMETER_KEY.into());
+            checked(CpeMethod::DeleteObject(DeleteObject { object_name, parameter_key }))
+        }
+        Action::FactoryReset {} => checked(CpeMethod::FactoryReset(FactoryReset {})),
+        Action::Lock {} | Action::Unlock {} => Ok(None),
+    }
+}
+
+/// Values that the model allows and no template wants.
+async fn set(api: &Api, device: &DeviceRow, values: BTreeMap<String, Wanted>) -> Result<CpeMethod, Problem> {
+    let template = Template { values, ..Template::default() };
+    let mut complaints = templates::complaints(api, &template).await?;
+    let complain =
+        |path: &String, message: &str| Complaint { place: path.clone(), message: message.to_owned() };
+    let radio = template.values.keys().filter(|path| path.starts_with(radio::SERVICE));
+    complaints.extend(radio.map(|path| {
+        complain(
+            path,
+            "belongs to the radio: put it into the device's values, and the plan locks the cell first",
+        )
+    }));
+    let known = api.hems.store.remembered(&device.identity).await?.known;
+    let mut parameter_list = Vec::new();
+    for (path, wanted) in &template.values {
+        match wanted.literal() {
+            Some(text) => {
+                let kind =
+                    known.value(path).map(|held| held.kind).or_else(|| quirk::kind(&api.hems.model, path));
+                let value = Value::new(kind.unwrap_or(ValueKind::String), text);
+                parameter_list.push(ParameterValueStruct { name: path.clone().into(), value });
+            }
+            None => complaints.push(complain(path, "is drawn or worked out by templates only")),
+        }
+    }
+    if parameter_list.is_empty() && complaints.is_empty() {
+        return Err(Problem::invalid("`values` names at least one parameter"));
+    }
+    if !complaints.is_empty() {
+        return Err(Problem::complaints(complaints));
+    }
+    for path in template.values.keys() {
+        wants_nothing(api, device, path).await?;
+    }
+    Ok(CpeMethod::SetParameterValues(SetParameterValues {
+        parameter_list,
+        parameter_key: PARAMETER_KEY.into(),
+    }))
+}
+
+/// What a template wants is the template's to change: anything else would be undone by the next session.
+async fn wants_nothing(api: &Api, device: &DeviceRow, path: &str) -> Result<(), Problem> {
+    let Some(subject) = Subject::of(device, device.place()?) else { return Ok(()) };
+    let resolved = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
+    let is_wanted = |desired: &Desired| {
+        desired.values.contains_key(path)
+            || path == radio::ADMIN_STATE
+            || desired.objects.iter().any(|table| path.starts_with(&table.object))
+    };
+    if resolved.is_ok_and(|desired| is_wanted(&desired)) {
+        return Err(Problem::conflict(&format!(
+            "a template or the device's values want {path:.256}: change it there, or the next session undoes this"
+        )));
+    }
+    Ok(())
+}
+
+fn is_table(api: &Api, object: &str) -> Result<(), Problem> {
+    let is_path = object.starts_with("Device.") && object.ends_with('.') && object.len() <= 256;
+    let table = datamodel::Path::parse(object).ok();
+    let table = table.as_ref().and_then(|path| api.hems.model.table(path));
+    let is_vendors = object.contains(".X_");
+    if is_path && (is_vendors || table.is_some_and(|table| table.access != datamodel::Access::ReadOnly)) {
+        return Ok(());
+    }
+    Err(Problem::invalid("`object` is a table to which rows can be added, such as Device.Users.User."))
+}
