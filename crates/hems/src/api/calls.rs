@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Answer, Api, Page, Problem, devices, json, time};
 use crate::{
     call,
+    people::{Caller, Right},
     store::{CallRow, NewCall},
 };
 
@@ -45,8 +46,12 @@ impl From<CallRow> for CallView {
 }
 
 /// Lists the calls of a device, newest first.
-pub(super) async fn list(State(api): State<Api>, Path(identity): Path<String>) -> Answer<Page<CallView>> {
-    let device = devices::find(&api, &identity).await?;
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(identity): Path<String>,
+) -> Answer<Page<CallView>> {
+    let device = devices::find(&api, &caller, &identity).await?;
     let calls = api.hems.store.calls(&device.identity).await?;
     Ok(Json(Page { items: calls.into_iter().map(CallView::from).collect(), next_page_token: None }))
 }
@@ -54,11 +59,16 @@ pub(super) async fn list(State(api): State<Api>, Path(identity): Path<String>) -
 /// Queues a call; the device gets it in its next session, when its plan has nothing to do.
 pub(super) async fn queue(
     State(api): State<Api>,
+    caller: Caller,
     Path(identity): Path<String>,
     body: Result<Json<CpeMethod>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
     let Json(mut method) = body?;
-    let device = devices::find(&api, &identity).await?;
+    let device = devices::find(&api, &caller, &identity).await?;
+    if changes(&method) && !caller.may(Right::Engineer) {
+        let detail = format!("{} changes what is configured, which is for engineers", method.name());
+        return Err(Problem::forbidden(detail));
+    }
     if device.binding().is_none() {
         return Err(Problem::conflict("the device is quarantined: admit it first"));
     }
@@ -77,6 +87,12 @@ pub(super) async fn queue(
     let row = calls.into_iter().find(|row| row.id == id);
     row.map(|row| (StatusCode::CREATED, Json(row.into())))
         .ok_or_else(|| Problem::not_found("the call is gone"))
+}
+
+/// Whether a method changes the cell's configuration or software; operators look, fetch and restart.
+fn changes(method: &CpeMethod) -> bool {
+    let is_harmless = ["Get", "Reboot", "Upload"].iter().any(|name| method.name().starts_with(name));
+    !is_harmless
 }
 
 /// A Reboot or a Download is recognised by its CommandKey later on, so it always has one.

@@ -130,8 +130,14 @@ pub struct Exception {
 /// `[api]`: the listener for operators.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// A loopback address with its port. Default: `127.0.0.1:8443`.
+    /// An address with its port: a loopback one, or any where there is a certificate. Default: `127.0.0.1:8443`.
     pub listen: At<String>,
+    /// The certificate chain, PEM, leaf first; then the API speaks TLS. Default: none, and plain HTTP on loopback.
+    pub certificate: Option<At<String>>,
+    /// The private key, which no listener for cells has: PEM, readable by its owner only, or a PKCS#11 URI.
+    pub key: Option<At<String>>,
+    /// CAs that vouch for machines' certificates, PEM. Default: none, and machines are known by fingerprint.
+    pub client_anchors: Option<At<String>>,
 }
 
 /// `[admission]`: who is admitted.
@@ -313,9 +319,14 @@ impl Anchor {
 impl Api {
     fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Self {
         let mut section = reader.section(root, "api");
-        let listen = reader.text(&mut section, "listen");
+        let api = Self {
+            listen: or(reader.text(&mut section, "listen"), "127.0.0.1:8443"),
+            certificate: reader.text(&mut section, "certificate"),
+            key: reader.text(&mut section, "key"),
+            client_anchors: reader.text(&mut section, "client_anchors"),
+        };
         reader.finish(section);
-        Self { listen: listen.unwrap_or_else(|| At::default("127.0.0.1:8443".to_owned())) }
+        api
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod network;
 mod nodes;
+mod people;
 mod schemas;
 mod world;
 

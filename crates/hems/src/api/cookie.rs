@@ -1,0 +1,42 @@
+//! The cookie of a login, and the rule against forged requests.
+//!
+//! A browser sends the cookie with requests of our own pages alone (SameSite=Strict, RFC 6265bis 5.2); what changes
+//! something must also name us as its origin, and a script cannot read it.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+/// How long a login lasts: a shift.
+pub(super) const LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(8);
+
+/// Under TLS the name itself forbids any other host and path to set it. (RFC 6265bis 4.1.3)
+fn name(is_tls: bool) -> &'static str {
+    if is_tls { "__Host-hearth" } else { "hearth" }
+}
+
+/// The key in a request's cookie.
+pub(super) fn read(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name(is_tls)).map(|(_, value)| value)
+}
+
+/// The header that gives a browser a key; an empty key takes it away.
+pub(super) fn write(key: &str, is_tls: bool) -> Option<HeaderValue> {
+    let age = if key.is_empty() { 0 } else { LIFETIME.as_secs() };
+    let secure = if is_tls { "; Secure" } else { "" };
+    let name = name(is_tls);
+    let text = format!("{name}={key}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&text).ok()
+}
+
+/// Whether a request says that one of our own pages sends it.
+pub(super) fn is_own(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(_, origin)| text(header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(origin)))
+}
+
+/// Whether a request says that somebody else's page sends it.
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) && !is_own(headers)
+}
