@@ -47,6 +47,14 @@ enum Command {
     Template(commands::template::Templates),
     /// Pools: numbers that cells draw from, each its own.
     Pool(commands::template::Pools),
+    /// Accounts: who may log in, and what each may do.
+    Account(commands::account::Arguments),
+    /// Tokens: keys for programs, with a role and an end.
+    Token(commands::token::Arguments),
+    /// Machines: programs that come with a client certificate.
+    Machine(commands::machine::Arguments),
+    /// The audit log: who changed what, and whether the log is whole.
+    AuditLog(commands::audit_log::Arguments),
     /// Refused connections, with reason and remedy.
     Refusal(commands::refusal::Arguments),
     /// Blocks: who is shut out although the certificate is good.
@@ -79,6 +87,10 @@ async fn main() -> ExitCode {
         Command::Device(arguments) => commands::device::run(arguments).await,
         Command::Template(arguments) => commands::template::run_templates(arguments).await,
         Command::Pool(arguments) => commands::template::run_pools(arguments).await,
+        Command::Account(arguments) => commands::account::run(arguments).await,
+        Command::Token(arguments) => commands::token::run(arguments).await,
+        Command::Machine(arguments) => commands::machine::run(arguments).await,
+        Command::AuditLog(arguments) => commands::audit_log::run(arguments).await,
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
         Command::Block(arguments) => commands::block::run(arguments).await,
         Command::Trust(arguments) => commands::trust::run(arguments).await,
