@@ -38,6 +38,7 @@ mod verify;
 mod wake;
 mod watched;
 mod web;
+mod web_key;
 
 pub use blocks::Blocklist;
 pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
@@ -68,6 +69,7 @@ pub use verify::WAKE_PURPOSE;
 pub use wake::WakeAcceptor;
 pub use watched::Watched;
 pub use web::{WebAcceptor, WebConnector, WebGuest, WebMaterials};
+pub use web_key::WebKey;
 
 /// The TLS library that does the work, with its version, for `--version` and start-up logs.
 pub fn engine() -> &'static str {
