@@ -21,6 +21,7 @@ mod login;
 mod machines;
 mod me;
 mod offer;
+mod oidc;
 mod operation;
 mod place;
 mod pools;
@@ -50,7 +51,11 @@ use operation::{Operation, Rule, delete, get, post, put};
 pub(crate) use problem::Problem;
 pub(crate) use token::Token;
 
-use crate::{Hems, people::Right};
+use crate::{
+    Hems,
+    config::OidcConfig,
+    people::{Right, oidc::Oidc},
+};
 
 /// Bytes of a request's body: a template with every parameter that a cell has.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -102,6 +107,8 @@ fn operations() -> Vec<Operation> {
         get("show-version", "/api/v1/version", Oneself, version::show),
 
         post("login", "/api/v1/login", Open, login::login),
+        get("begin-oidc-login", "/api/v1/oidc/login", Open, oidc::begin),
+        get("end-oidc-login", "/api/v1/oidc/callback", Open, oidc::end),
         post("logout", "/api/v1/logout", Oneself, login::logout),
         post("first-administrator", "/api/v1/first-administrator", Open, login::first_administrator),
         get("show-me", "/api/v1/me", Oneself, me::show),
@@ -167,6 +174,7 @@ pub(crate) struct Front {
     pub(crate) token: Token,
     pub(crate) tls: Option<WebAcceptor>,
     pub(crate) state_dir: PathBuf,
+    pub(crate) oidc: Option<OidcConfig>,
 }
 
 /// Serves operators until `shutdown` turns true.
@@ -176,8 +184,8 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) {
-    let Front { token, tls, state_dir } = front;
-    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir));
+    let Front { token, tls, state_dir, oidc } = front;
+    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir, oidc.map(Oidc::new)));
     listener::listen(listener, tls, router(&Api { hems, desk }), shutdown).await;
 }
 

@@ -5,6 +5,7 @@
 
 mod api;
 mod file;
+mod oidc;
 mod reader;
 mod store;
 mod tls;
@@ -22,7 +23,8 @@ use cwmp::Quirk;
 use datamodel::Table;
 use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode, WebMaterials};
 
-pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Tunnel};
+pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Oidc, Tunnel};
+pub(crate) use oidc::OidcConfig;
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
 pub(crate) use transport::Transport;
@@ -99,6 +101,8 @@ pub struct Config {
     pub api_listen: SocketAddr,
     /// With which certificate; none on loopback.
     pub api_tls: Option<WebMaterials>,
+    /// Who else vouches for people.
+    pub(crate) oidc: Option<OidcConfig>,
     /// Who is admitted.
     pub identities: Option<PathBuf>,
     /// What becomes of odd identities.
@@ -163,6 +167,7 @@ impl Check {
         let listen = file.cwmp.listen.iter().map(|at| self.address(at, "7547")).collect::<Vec<_>>();
         let url = self.url(&file.cwmp.url, mode);
         let api = self.api(file);
+        let oidc = file.api.oidc.as_ref().map(|typed| self.oidc(typed).ok_or(()));
         let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
         let policies = self.policies(&file.admission);
         let gate = self.gate(file);
@@ -183,6 +188,7 @@ impl Check {
             url: url?,
             api_listen,
             api_tls,
+            oidc: oidc.transpose().ok()?,
             identities: identities.transpose().ok()?,
             policies: policies?,
             gate: gate?,

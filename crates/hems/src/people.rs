@@ -14,6 +14,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod first;
+pub(crate) mod oidc;
 mod role;
 mod scope;
 pub(crate) mod secret;

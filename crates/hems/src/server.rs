@@ -218,7 +218,7 @@ impl Server {
             tasks.spawn(doors.watch(Arc::clone(&hems), watched.clone()));
         }
         let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
-        let front = api::Front { token, tls, state_dir: config.state_dir.clone() };
+        let front = api::Front { token, tls, state_dir: config.state_dir.clone(), oidc: config.oidc.clone() };
         tasks.spawn(api::serve(Arc::clone(&hems), front, operators, watched.clone()));
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");

@@ -15,9 +15,13 @@ fn name(is_tls: bool) -> &'static str {
 
 /// The key in a request's cookie.
 pub(super) fn read(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
+    find(headers, name(is_tls))
+}
+
+fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name(is_tls)).map(|(_, value)| value)
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The header that gives a browser a key; an empty key takes it away.
@@ -27,6 +31,27 @@ pub(super) fn write(key: &str, is_tls: bool) -> Option<HeaderValue> {
     let name = name(is_tls);
     let text = format!("{name}={key}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
+}
+
+/// How long somebody may take at the identity provider, in seconds.
+const BEGINNING: i64 = 600;
+
+fn beginning(is_tls: bool) -> &'static str {
+    if is_tls { "__Host-hearth-oidc" } else { "hearth-oidc" }
+}
+
+/// What a browser keeps while it is at the identity provider; nothing takes it away. It comes back from another site,
+/// so the rule is Lax: sent where a link leads here, and with nothing that changes anything.
+pub(super) fn write_beginning(text: &str, is_tls: bool) -> Option<HeaderValue> {
+    let (age, secure) = (if text.is_empty() { 0 } else { BEGINNING }, if is_tls { "; Secure" } else { "" });
+    let name = beginning(is_tls);
+    let text = format!("{name}={text}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&text).ok()
+}
+
+/// What a browser kept.
+pub(super) fn read_beginning(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
+    find(headers, beginning(is_tls))
 }
 
 /// Whether a request says that one of our own pages sends it.

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{Problem, Token};
-use crate::people::{Throttle, secret::Passwords};
+use crate::people::{Throttle, oidc::Oidc, secret::Passwords};
 
 /// One per node.
 pub(super) struct Desk {
@@ -18,12 +18,14 @@ pub(super) struct Desk {
     /// Whether cookies go over TLS alone.
     pub(super) is_tls: bool,
     pub(super) state_dir: PathBuf,
+    /// The identity provider, where there is one.
+    pub(super) oidc: Option<Oidc>,
     throttle: Mutex<Throttle>,
 }
 
 impl Desk {
-    pub(super) fn new(token: Token, is_tls: bool, state_dir: PathBuf) -> Self {
-        Self { token, passwords: Passwords::default(), is_tls, state_dir, throttle: Mutex::default() }
+    pub(super) fn new(token: Token, is_tls: bool, state_dir: PathBuf, oidc: Option<Oidc>) -> Self {
+        Self { token, passwords: Passwords::default(), is_tls, state_dir, oidc, throttle: Mutex::default() }
     }
 
     /// Counts a try of a password.

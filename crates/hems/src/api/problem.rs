@@ -66,6 +66,17 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "wrong_password", "the name or the password is wrong")
     }
 
+    /// The identity provider vouches for nobody whom we know.
+    pub(super) fn unvouched(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "unvouched", detail)
+    }
+
+    /// The identity provider cannot be asked.
+    pub(super) fn no_provider() -> Self {
+        let detail = "the identity provider does not answer as it should; see the log of the H(e)MS";
+        Self::new(StatusCode::BAD_GATEWAY, "no_provider", detail)
+    }
+
     /// Somebody whom we know, and who may not.
     pub(super) fn forbidden(detail: String) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)

@@ -138,6 +138,24 @@ pub struct Api {
     pub key: Option<At<String>>,
     /// CAs that vouch for machines' certificates, PEM. Default: none, and machines are known by fingerprint.
     pub client_anchors: Option<At<String>>,
+    /// The identity provider.
+    pub oidc: Option<Oidc>,
+}
+
+/// `[api.oidc]`: an identity provider that vouches for people, by OpenID Connect: code with PKCE.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    /// Its issuer, exactly as it writes it: an https URL.
+    pub issuer: At<String>,
+    /// What it calls us.
+    pub client_id: At<String>,
+    /// The file with the secret that it gave us, readable by its owner only. Default: none, and PKCE alone.
+    pub client_secret_file: Option<At<String>>,
+    /// Where browsers reach this API, such as `https://hems.example:8443`; the provider sends them back to
+    /// `/api/v1/oidc/callback` below it.
+    pub external_url: At<String>,
+    /// The CAs that may vouch for its certificate, PEM. Default: those of the system.
+    pub anchors: Option<At<String>>,
 }
 
 /// `[admission]`: who is admitted.
@@ -324,9 +342,26 @@ impl Api {
             certificate: reader.text(&mut section, "certificate"),
             key: reader.text(&mut section, "key"),
             client_anchors: reader.text(&mut section, "client_anchors"),
+            oidc: Oidc::read(reader, &mut section),
         };
         reader.finish(section);
         api
+    }
+}
+
+impl Oidc {
+    fn read<'i>(reader: &mut Reader<'i>, above: &mut Section<'i>) -> Option<Self> {
+        let mut section = reader.section(above, "oidc");
+        section.line()?;
+        let oidc = Self {
+            issuer: reader.required(&mut section, "issuer", "the https URL of the identity provider"),
+            client_id: reader.required(&mut section, "client_id", "what the identity provider calls us"),
+            client_secret_file: reader.text(&mut section, "client_secret_file"),
+            external_url: reader.required(&mut section, "external_url", "where browsers reach this API"),
+            anchors: reader.text(&mut section, "anchors"),
+        };
+        reader.finish(section);
+        Some(oidc)
     }
 }
 

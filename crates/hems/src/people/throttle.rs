@@ -64,10 +64,13 @@ impl Throttle {
         Ok(())
     }
 
-    /// The try was right.
+    /// The try was right: the account's are forgotten. Of the source's only this one is, or whoever has an account of
+    /// his own could go on with those of others.
     pub(crate) fn succeeded(&mut self, account: &str, source: IpAddr) {
-        for key in keys(account, source) {
-            self.tries.remove(&key);
+        let [account, source] = keys(account, source);
+        self.tries.remove(&account);
+        if let Some(tries) = self.tries.get_mut(&source) {
+            tries.wrong = tries.wrong.saturating_sub(1);
         }
     }
 
@@ -145,7 +148,24 @@ mod tests {
         assert_eq!(throttle.attempt("a", SOURCE, at(2)), Err(SignedDuration::from_secs(1)));
         throttle.attempt("a", SOURCE, at(3)).unwrap();
         throttle.succeeded("a", SOURCE);
-        throttle.attempt("a", SOURCE, at(3)).unwrap();
+        throttle.attempt("a", source(1), at(3)).unwrap();
+    }
+
+    #[test]
+    fn an_account_of_one_s_own_does_not_buy_tries_at_others() {
+        let mut throttle = Throttle::default();
+        for number in 0..FREE {
+            throttle.attempt(&number.to_string(), SOURCE, at(0)).unwrap();
+            if let Ok(()) = throttle.attempt("own", SOURCE, at(0)) {
+                throttle.succeeded("own", SOURCE);
+            }
+        }
+        assert!(throttle.attempt("another", SOURCE, at(0)).is_err());
+        let mut honest = Throttle::default();
+        for _ in 0..100 {
+            honest.attempt("own", SOURCE, at(0)).unwrap();
+            honest.succeeded("own", SOURCE);
+        }
     }
 
     #[test]
