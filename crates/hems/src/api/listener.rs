@@ -6,7 +6,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::IntoResponse};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -126,7 +126,5 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<axum::body::Body>, std::convert::Infallible> {
     let answered = hyper::service::Service::call(&router, request);
-    Ok(tokio::time::timeout(ANSWER, answered)
-        .await
-        .unwrap_or_else(|_| Ok(axum::response::IntoResponse::into_response(Problem::slow())))?)
+    tokio::time::timeout(ANSWER, answered).await.unwrap_or_else(|_| Ok(Problem::slow().into_response()))
 }

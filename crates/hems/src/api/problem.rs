@@ -26,7 +26,7 @@ pub(crate) struct Problem {
     errors: Vec<crate::template::Complaint>,
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<i64>,
+    retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -96,7 +96,8 @@ impl Problem {
 
     /// Too many wrong passwords.
     pub(super) fn throttled(wait: SignedDuration) -> Self {
-        let seconds = wait.as_secs() + i64::from(wait.subsec_nanos() > 0);
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        let seconds = seconds.saturating_add(u32::from(wait.subsec_nanos() > 0));
         let detail = format!("too many tries; the next one counts in {seconds} s");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail);
         Self { retry_after: Some(seconds), ..problem }

@@ -10,10 +10,7 @@ impl Check {
     /// Where operators call, and with which certificate.
     pub(super) fn api(&mut self, file: &File) -> Option<(SocketAddr, Option<WebMaterials>)> {
         let listen = self.address(&file.api.listen, "8443");
-        let materials = match self.api_certificate(file) {
-            Ok(own) => own,
-            Err(()) => return None,
-        };
+        let Ok(materials) = self.api_certificate(file) else { return None };
         let listen = listen?;
         if materials.is_some() || listen.ip().is_loopback() {
             return Some((listen, materials));
