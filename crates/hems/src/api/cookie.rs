@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 /// How long a login lasts: a shift.
 pub(super) const LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(8);
 
-/// Under TLS the name itself forbids any other host and path to set it. (RFC 6265bis 4.1.3)
+/// Under TLS the name itself, with the prefix `__Host-`, keeps any other host and path from setting it.
 fn name(is_tls: bool) -> &'static str {
     if is_tls { "__Host-hearth" } else { "hearth" }
 }

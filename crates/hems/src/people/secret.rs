@@ -1,7 +1,7 @@
 //! Keys that we make, of which we keep a hash, and passwords that people choose, of which we keep a slow one.
 //!
 //! A key has 256 random bits, so one SHA-256 of it can stand in the store; a password has few, so argon2id makes each
-//! guess cost 19 MiB and tens of milliseconds. (RFC 9106; the crate's defaults are OWASP's)
+//! guess cost 19 MiB and tens of milliseconds: the defaults of the crate, which are those of OWASP. (RFC 9106)
 
 use std::sync::Arc;
 
