@@ -104,21 +104,27 @@ impl Access {
         self.ask(Method::POST, path, file.into()).await
     }
 
-    /// Every item of a list, page after page.
+    /// Every item of a list.
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, ApiError> {
         let mut items = Vec::new();
+        self.each(path, |item| items.push(item)).await?;
+        Ok(items)
+    }
+
+    /// Hands over every item of a list, page after page.
+    pub(crate) async fn each(&self, path: &str, mut take: impl FnMut(Value)) -> Result<(), ApiError> {
         let mut token: Option<String> = None;
         loop {
             let page = token.map(|token| format!("&page_token={token}")).unwrap_or_default();
             let joint = if path.contains('?') { '&' } else { '?' };
             let mut answer = self.get(&format!("{path}{joint}limit=500{page}")).await?;
             match answer.get_mut("items").map(Value::take) {
-                Some(Value::Array(more)) => items.extend(more),
+                Some(Value::Array(items)) => items.into_iter().for_each(&mut take),
                 _ => return Err(ApiError::Answer),
             }
             token = answer.get("next_page_token").and_then(Value::as_str).map(str::to_owned);
             if token.is_none() {
-                return Ok(items);
+                return Ok(());
             }
         }
     }

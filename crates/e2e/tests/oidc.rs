@@ -246,7 +246,7 @@ fn o12_whoever_the_provider_vouches_for_is_logged_in_once() {
     let (cookie, back) = begin(&world, &provider);
     let other = begin(&world, &provider).0;
     for (cookie, path) in [("", &back), (other.as_str(), &back)] {
-        assert_eq!(browse(world.api(), path, cookie).status, 403, "another browser's login");
+        assert_eq!(browse(world.api(), path, cookie).status, 422, "another browser's login");
     }
     let page = browse(world.api(), &back, &cookie);
     assert_eq!((page.status, page.location.as_deref()), (303, Some("/")), "{}", page.text);

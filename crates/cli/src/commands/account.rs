@@ -143,8 +143,8 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
 async fn first(access: Access, name: &str, file: &Path, password: &Password) -> Answer {
     let link = std::fs::read_to_string(file)
         .map_err(|error| format!("cannot read the link in {}: {error}", file.display()))?;
-    let (base, key) = link.trim().split_once("/first-administrator#").ok_or("the file holds no link")?;
-    let access = Access { api: base.to_owned(), is_anonymous: true, ..access };
+    let (_, key) = link.trim().split_once("/first-administrator#").ok_or("the file holds no link")?;
+    let access = Access { is_anonymous: true, ..access };
     let body = json!({"name": name, "key": key, "password": password.read()?});
     output::answer(access.send(Method::POST, "/api/v1/first-administrator", &body).await)
 }

@@ -3,11 +3,14 @@
 //! The chain is followed here, by whoever asks, and not by whom it accuses: over the lines that the API has, or over a
 //! file that was exported earlier.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
-use hems::AuditChain;
-use serde_json::Value;
+use hems::{AuditBreak, AuditChain};
 
 use crate::{
     Answer,
@@ -65,41 +68,73 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
             output::list(&access, &format!("{PATH}?last={last}"), output, &COLUMNS).await
         }
         Command::Export => {
-            let lines = access.list(PATH).await?;
-            lines.iter().for_each(|line| println!("{line}"));
+            access.each(PATH, |line| println!("{line}")).await?;
             Ok(true)
         }
-        Command::Verify { file: Some(file), has } => verify(&read(&file)?, true, has.as_deref()),
+        Command::Verify { file: Some(file), has } => verify_file(&file, has),
         Command::Verify { file: None, has } => {
-            let lines: Vec<String> = access.list(PATH).await?.iter().map(Value::to_string).collect();
-            verify(&lines, false, has.as_deref())
+            let mut walk = Walk::new(AuditChain::default(), has);
+            access.each(PATH, |line| walk.take(&line.to_string())).await?;
+            if !walk.tell() {
+                return Ok(false);
+            }
+            // Only who has the store knows whether an end was cut off.
+            let verification = access.get(&format!("{PATH}/verification")).await?;
+            let broken = verification.pointer("/broken/detail").map(|detail| output::cell(Some(detail)));
+            broken.iter().for_each(|detail| println!("broken: {detail}"));
+            Ok(broken.is_none())
         }
     }
 }
 
-fn read(file: &Path) -> Result<Vec<String>, Box<dyn std::error::Error>> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
-fn verify(lines: &[String], may_begin_anywhere: bool, wanted: Option<&str>) -> Answer {
-    let mut chain = match lines.first() {
-        Some(first) if may_begin_anywhere => AuditChain::start_at(first)?,
-        Some(_) | None => AuditChain::default(),
-    };
-    let mut is_there = wanted.is_none();
+fn verify_file(file: &Path, has: Option<String>) -> Answer {
+    let cannot = |error| format!("cannot read {}: {error}", file.display());
+    let lines = BufReader::new(File::open(file).map_err(cannot)?).lines();
+    let mut walk: Option<Walk> = None;
     for line in lines {
-        if let Err(broken) = chain.follow(line) {
-            println!("broken: {broken}");
-            return Ok(false);
+        let line = line.map_err(cannot)?;
+        match &mut walk {
+            Some(walk) => walk.take(&line),
+            None => walk.insert(Walk::new(AuditChain::start_at(&line)?, has.clone())).take(&line),
         }
-        is_there |= wanted == Some(chain.hash());
     }
-    if !is_there {
-        println!("broken: no line has that hash; what stood there was written anew");
-        return Ok(false);
+    Ok(walk.unwrap_or_else(|| Walk::new(AuditChain::default(), has)).tell())
+}
+
+/// A chain that is followed, up to where it is broken.
+struct Walk {
+    chain: AuditChain,
+    lines: u64,
+    broken: Option<AuditBreak>,
+    /// The hash that some line must have, until one has it.
+    wanted: Option<String>,
+}
+
+impl Walk {
+    fn new(chain: AuditChain, wanted: Option<String>) -> Self {
+        Self { chain, lines: 0, broken: None, wanted }
     }
-    println!("whole: {} lines, the last is {} with {}", lines.len(), chain.number(), chain.hash());
-    Ok(true)
+
+    fn take(&mut self, line: &str) {
+        if self.broken.is_none() {
+            self.broken = self.chain.follow(line).err();
+            self.lines += 1;
+            self.wanted.take_if(|wanted| *wanted == self.chain.hash());
+        }
+    }
+
+    /// Says whether it is whole.
+    fn tell(&self) -> bool {
+        match &self.broken {
+            Some(broken) => println!("broken: {broken}"),
+            None if self.wanted.is_some() => {
+                println!("broken: no line has that hash; what stood there was written anew");
+            }
+            None => {
+                let (lines, number, hash) = (self.lines, self.chain.number(), self.chain.hash());
+                println!("whole: {lines} lines, the last is {number} with {hash}");
+            }
+        }
+        self.broken.is_none() && self.wanted.is_none()
+    }
 }

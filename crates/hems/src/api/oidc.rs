@@ -85,7 +85,8 @@ impl From<OidcError> for Problem {
         match error {
             OidcError::Randomness => Self::internal(),
             OidcError::Provider { .. } => Self::no_provider(),
-            OidcError::Token(_) | OidcError::State => Self::unvouched(&error.to_string()),
+            OidcError::Token(_) => Self::unvouched(&error.to_string()),
+            OidcError::State => Self::invalid(error.to_string()),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::Write,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -38,7 +38,8 @@ pub(crate) async fn link(
     }
     let scheme = if api.0 { "https" } else { "http" };
     // A fragment stays with whoever opens the link, and out of every log on the way.
-    let link = format!("{scheme}://{}/first-administrator#{key}", api.1);
+    let host = if api.1.ip().is_unspecified() { "localhost".to_owned() } else { host(api.1.ip()) };
+    let link = format!("{scheme}://{host}:{}/first-administrator#{key}", api.1.port());
     let state = |source| ServeError::State { path: file.clone(), source };
     if file.exists() {
         fs::remove_file(&file).map_err(state)?;
@@ -49,6 +50,14 @@ pub(crate) async fn link(
     });
     written.map_err(state)?;
     Ok(Some(link))
+}
+
+/// An address as a URL has it. (RFC 3986 3.2.2)
+fn host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 /// Removes the file of a link that was used.

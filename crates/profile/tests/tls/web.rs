@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use audit::{Accepted, TLS12, TLS13, scan};
+use profile::pki::{Key, LeafOrder};
 use profile::{OwnCertificate, WebAcceptor, WebConnector, WebGuest, WebMaterials};
 use tokio::{
     io::AsyncWriteExt,
@@ -69,4 +70,21 @@ fn o12_a_lab_s_certificate_serves_nobody_outside_a_lab() {
     let wild = WebMaterials { lab: false, ..materials(&world, false) };
     let error = WebAcceptor::new(&wild).unwrap_err().to_string();
     assert!(error.contains("comes from a lab CA"), "{error}");
+}
+
+#[test]
+fn o12_a_reload_takes_what_is_good_and_keeps_what_was() {
+    let world = World::new();
+    let acceptor = WebAcceptor::new(&materials(&world, false)).unwrap();
+    let before = acceptor.certificate();
+    let missing = WebMaterials { client_anchors: Some(world.file("none.pem")), ..materials(&world, false) };
+    assert!(acceptor.reload(&missing).is_err());
+    assert_eq!(acceptor.certificate(), before);
+    let key = Key::generate(2048).unwrap();
+    let next = world.operator.issue(&LeafOrder::hems(HOST), &key).unwrap();
+    let next = next.write(world.dir.path(), "next", &key).unwrap();
+    acceptor.reload(&WebMaterials { own: OwnCertificate::from(&next), ..missing.clone() }).unwrap_err();
+    let good = WebMaterials { own: OwnCertificate::from(&next), ..materials(&world, false) };
+    acceptor.reload(&good).unwrap();
+    assert_ne!(acceptor.certificate(), before);
 }
