@@ -9,6 +9,7 @@ use clap::Args;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use profile::{Carrier, KeySource, OwnCertificate, WebConnector};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
@@ -39,6 +40,18 @@ pub(crate) struct Access {
         value_name = "FILE"
     )]
     pub(crate) token_file: PathBuf,
+    /// The CAs that may vouch for the API's certificate, PEM; those of the system where it is left out.
+    #[arg(long, global = true, env = "HEARTH_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// A certificate to show instead of the token, PEM, leaf first.
+    #[arg(long, global = true, env = "HEARTH_CERTIFICATE", value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The certificate's key: PEM, readable by its owner only.
+    #[arg(long, global = true, env = "HEARTH_KEY", value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// Whether neither is shown.
+    #[arg(skip)]
+    pub(crate) is_anonymous: bool,
 }
 
 /// Why there is no answer.
@@ -46,7 +59,11 @@ pub(crate) struct Access {
 pub(crate) enum ApiError {
     #[error("cannot read the token in {file}")]
     Token { file: PathBuf, source: io::Error },
-    #[error("`{0}` is no address of an API, such as http://127.0.0.1:8443")]
+    #[error("cannot use --ca, --certificate or --key")]
+    Tls(#[from] profile::ContextError),
+    #[error("no TLS with {address}; does --ca name the CA of its certificate, and --api its host?")]
+    Handshake { address: String, source: io::Error },
+    #[error("`{0}` is no address of an API, such as http://127.0.0.1:8443 or https://hems.example:8443")]
     Address(String),
     #[error("cannot reach the H(e)MS at {address}; is `hearth serve` running?")]
     Connect { address: String, source: io::Error },
@@ -62,6 +79,11 @@ pub(crate) enum ApiError {
 }
 
 impl Access {
+    /// A H(e)MS of this machine, by the token of its file.
+    pub(crate) fn local(api: String, token_file: PathBuf) -> Self {
+        Self { api, token_file, ca: None, certificate: None, key: None, is_anonymous: false }
+    }
+
     /// Reads a resource.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ApiError> {
         self.ask(Method::GET, path, Bytes::new()).await
@@ -82,21 +104,27 @@ impl Access {
         self.ask(Method::POST, path, file.into()).await
     }
 
-    /// Every item of a list, page after page.
+    /// Every item of a list.
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, ApiError> {
         let mut items = Vec::new();
+        self.each(path, |item| items.push(item)).await?;
+        Ok(items)
+    }
+
+    /// Hands over every item of a list, page after page.
+    pub(crate) async fn each(&self, path: &str, mut take: impl FnMut(Value)) -> Result<(), ApiError> {
         let mut token: Option<String> = None;
         loop {
             let page = token.map(|token| format!("&page_token={token}")).unwrap_or_default();
             let joint = if path.contains('?') { '&' } else { '?' };
             let mut answer = self.get(&format!("{path}{joint}limit=500{page}")).await?;
             match answer.get_mut("items").map(Value::take) {
-                Some(Value::Array(more)) => items.extend(more),
+                Some(Value::Array(items)) => items.into_iter().for_each(&mut take),
                 _ => return Err(ApiError::Answer),
             }
             token = answer.get("next_page_token").and_then(Value::as_str).map(str::to_owned);
             if token.is_none() {
-                return Ok(items);
+                return Ok(());
             }
         }
     }
@@ -107,10 +135,7 @@ impl Access {
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ApiError> {
         let request = self.request(method, path, body)?;
-        let authority = request.uri().authority().map(ToString::to_string);
-        let address = authority.ok_or_else(|| ApiError::Address(self.api.clone()))?;
-        let connect = TcpStream::connect(&address).await;
-        let stream = connect.map_err(|source| ApiError::Connect { address, source })?;
+        let stream = self.connect(request.uri()).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let answer = sender.send_request(request).await?;
@@ -123,20 +148,49 @@ impl Access {
         if is_answer { Ok(value) } else { Err(refused(status, &value)) }
     }
 
+    async fn connect(&self, uri: &Uri) -> Result<Box<dyn Carrier>, ApiError> {
+        let authority = uri.authority().ok_or_else(|| ApiError::Address(self.api.clone()))?;
+        let is_tls = uri.scheme_str() == Some("https");
+        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let host = authority.host();
+        let address = format!("{host}:{port}");
+        let connect = TcpStream::connect(&address).await;
+        let tcp = connect.map_err(|source| ApiError::Connect { address: address.clone(), source })?;
+        if !is_tls {
+            return Ok(Box::new(tcp));
+        }
+        let own = self.certificate.clone().zip(self.key.clone());
+        let own = own.map(|(chain, key)| OwnCertificate { chain, key: KeySource::File(key) });
+        let connector = WebConnector::new(self.ca.as_deref(), own.as_ref())?;
+        let shaken = connector.connect(tcp, host.trim_matches(['[', ']'])).await;
+        shaken.map_err(|source| ApiError::Handshake { address, source })
+    }
+
+    /// What is shown of whoever asks; nothing where a certificate was shown, or nobody needs to be known.
+    fn token(&self) -> Result<Option<String>, ApiError> {
+        if self.is_anonymous || self.certificate.is_some() {
+            return Ok(None);
+        }
+        let read = std::fs::read_to_string(&self.token_file);
+        let token = read.map_err(|source| ApiError::Token { file: self.token_file.clone(), source })?;
+        Ok(Some(format!("Bearer {}", token.trim())))
+    }
+
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ApiError> {
         let no_address = || ApiError::Address(self.api.clone());
         let uri: Uri =
             format!("{}{path}", self.api.trim_end_matches('/')).parse().map_err(|_| no_address())?;
-        let host =
-            uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(no_address)?.to_string();
-        let read = std::fs::read_to_string(&self.token_file);
-        let token = read.map_err(|source| ApiError::Token { file: self.token_file.clone(), source })?;
+        let is_known = matches!(uri.scheme_str(), Some("http" | "https"));
+        let host = uri.authority().filter(|_| is_known).ok_or_else(no_address)?.to_string();
         let request = Request::builder()
             .method(method)
             .uri(uri)
             .header("host", host)
-            .header("authorization", format!("Bearer {}", token.trim()))
             .header("content-type", "application/json");
+        let request = match self.token()? {
+            Some(token) => request.header("authorization", token),
+            None => request,
+        };
         request.body(Full::from(body)).map_err(|_| no_address())
     }
 }

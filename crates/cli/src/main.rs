@@ -53,6 +53,14 @@ enum Command {
     Freeze(commands::change::Freeze),
     /// Emergencies: cells off the air, whatever else is desired, with the proof of it.
     RadioOff(commands::change::RadioOff),
+    /// Accounts: who may log in, and what each may do.
+    Account(commands::account::Arguments),
+    /// Tokens: keys for programs, with a role and an end.
+    Token(commands::token::Arguments),
+    /// Machines: programs that come with a client certificate.
+    Machine(commands::machine::Arguments),
+    /// The audit log: who changed what, and whether the log is whole.
+    AuditLog(commands::audit_log::Arguments),
     /// Refused connections, with reason and remedy.
     Refusal(commands::refusal::Arguments),
     /// Blocks: who is shut out although the certificate is good.
@@ -88,6 +96,10 @@ async fn main() -> ExitCode {
         Command::Change(arguments) => commands::change::run(arguments).await,
         Command::Freeze(arguments) => commands::change::run_freeze(arguments).await,
         Command::RadioOff(arguments) => commands::change::run_radio_off(arguments).await,
+        Command::Account(arguments) => commands::account::run(arguments).await,
+        Command::Token(arguments) => commands::token::run(arguments).await,
+        Command::Machine(arguments) => commands::machine::run(arguments).await,
+        Command::AuditLog(arguments) => commands::audit_log::run(arguments).await,
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
         Command::Block(arguments) => commands::block::run(arguments).await,
         Command::Trust(arguments) => commands::trust::run(arguments).await,

@@ -7,6 +7,11 @@ use std::error::Error;
 use clap::ValueEnum;
 use serde_json::Value;
 
+use crate::{
+    Answer,
+    api::{Access, ApiError},
+};
+
 /// How a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
@@ -18,6 +23,32 @@ pub(crate) enum Form {
 
 /// A column: its heading, and the JSON key that it shows.
 pub(crate) type Column = (&'static str, &'static str);
+
+/// Prints an answer of the API: JSON, or nothing; what is not there is the answer no.
+pub(crate) fn answer(answer: Result<Value, ApiError>) -> Answer {
+    match answer {
+        Ok(Value::Null) => Ok(true),
+        Ok(value) => {
+            println!("{value:#}");
+            Ok(true)
+        }
+        Err(ApiError::Refused { status, detail }) if status.as_u16() == 404 => {
+            eprintln!("hearth: {detail}");
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints a list of the API.
+pub(crate) async fn list(access: &Access, path: &str, form: Form, columns: &[Column]) -> Answer {
+    let items = access.list(path).await?;
+    match form {
+        Form::Table => print!("{}", table(columns, &items)),
+        Form::Json => println!("{}", Value::Array(items)),
+    }
+    Ok(true)
+}
 
 /// Lines of aligned columns under their headings.
 pub(crate) fn table(columns: &[Column], rows: &[Value]) -> String {

@@ -1,21 +1,32 @@
-//! The JSON API of operators: one table of routes, one token, one form of error.
+//! The JSON API of operators: one table of operations, from which come the router, the roles and the audit log's names.
 //!
-//! From a path one knows the source file: `/api/v1/devices` is `api/devices.rs`. Every route of the table refuses a
-//! caller without the token; there is no other route. The listener is loopback only in this release, and shares
-//! nothing with the listeners for cells but the store.
+//! From a path one knows the source file: `/api/v1/devices` is `api/devices.rs`. There is no route beside the table,
+//! and each operation of it is guarded; see [`guard`]. The listener is on loopback unless it has a certificate, and
+//! shares nothing with the listeners for cells but the store.
 
+mod accounts;
+mod act;
 mod actions;
-mod actor;
 mod alarms;
+mod audit_log;
 mod blocks;
 mod calls;
 mod changes;
+mod cookie;
+mod desk;
 mod devices;
 mod evidence;
 mod freeze;
+mod guard;
 mod identities;
+mod listener;
 mod lists;
+mod login;
+mod machines;
+mod me;
 mod offer;
+mod oidc;
+mod operation;
 mod place;
 mod pools;
 mod preview;
@@ -23,29 +34,34 @@ mod problem;
 mod radio_off;
 mod reason;
 mod refusals;
+mod roles;
 mod sessions;
 mod templates;
 mod token;
+mod tokens;
 mod trust;
 mod version;
 
-use std::sync::Arc;
-
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request, State},
-    middleware::{self, Next},
-    response::Response,
-    routing::{MethodRouter, delete, get, post, put},
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
 };
+
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use profile::WebAcceptor;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
-use actor::Actor;
+use desk::Desk;
+use operation::{Operation, Rule, delete, get, post, put};
 pub(crate) use problem::Problem;
 pub(crate) use token::Token;
 
-use crate::Hems;
+use crate::{
+    Hems,
+    config::OidcConfig,
+    people::{Right, oidc::Oidc},
+};
 
 /// Bytes of a request's body: a template with every parameter that a cell has.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -60,7 +76,7 @@ const PAGE_MAX: u32 = 1000;
 #[derive(Clone)]
 pub(crate) struct Api {
     hems: Arc<Hems>,
-    token: Arc<Token>,
+    desk: Arc<Desk>,
 }
 
 /// One page of a list.
@@ -97,92 +113,135 @@ impl Paging {
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
 
-/// Every route there is.
-fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
+/// Every operation there is: its name, where it is, what it asks of a caller.
+#[rustfmt::skip]
+fn operations() -> Vec<Operation> {
+    use Right::{Administer, Audit, Engineer, Look, Oneself, Open, Operate, Secure};
     vec![
-        ("/api/v1/version", get(version::show)),
-        ("/api/v1/devices", get(devices::list).post(devices::admit)),
-        ("/api/v1/devices/{identity}", get(devices::show)),
-        ("/api/v1/devices/{identity}/place", get(place::show).put(place::put)),
-        ("/api/v1/devices/{identity}/calls", get(calls::list).post(calls::queue)),
-        ("/api/v1/devices/{identity}/actions", post(actions::act)),
-        ("/api/v1/devices/{identity}/admission", delete(identities::withdraw)),
-        ("/api/v1/devices/{identity}/suspicion", delete(identities::clear)),
-        ("/api/v1/identities", post(identities::import).layer(DefaultBodyLimit::max(LIST_BYTES_MAX))),
-        ("/api/v1/blocks", get(blocks::list).post(blocks::add).delete(blocks::remove)),
-        ("/api/v1/alarms", get(alarms::list)),
-        ("/api/v1/trust/preview", post(trust::preview)),
-        ("/api/v1/trust/expiry", get(trust::expiry)),
-        ("/api/v1/trust/lists", get(lists::list)),
-        ("/api/v1/trust/grace", get(lists::history).post(lists::extend).delete(lists::end)),
-        ("/api/v1/sessions", get(sessions::list)),
-        ("/api/v1/refusals", get(refusals::list)),
-        ("/api/v1/templates", get(templates::list)),
-        ("/api/v1/templates/{name}", put(templates::put).get(templates::show).delete(templates::delete)),
-        ("/api/v1/templates/{name}/versions", get(templates::versions)),
-        ("/api/v1/templates/{name}/apply", post(templates::apply)),
-        ("/api/v1/templates/{name}/preview", post(preview::template)),
-        (
-            "/api/v1/devices/{identity}/values",
-            put(templates::put_own).get(templates::show_own).delete(templates::delete_own),
-        ),
-        ("/api/v1/devices/{identity}/values/versions", get(templates::own_versions)),
-        ("/api/v1/devices/{identity}/values/apply", post(templates::apply_own)),
-        ("/api/v1/devices/{identity}/preview", get(preview::device)),
-        ("/api/v1/changes", get(changes::list)),
-        ("/api/v1/changes/{id}", get(changes::show)),
-        ("/api/v1/changes/{id}/approve", post(changes::approve)),
-        ("/api/v1/changes/{id}/stop", post(changes::stop)),
-        ("/api/v1/changes/{id}/resume", post(changes::resume)),
-        ("/api/v1/changes/{id}/finish", post(changes::finish)),
-        ("/api/v1/changes/{id}/withdraw", post(changes::withdraw)),
-        ("/api/v1/freeze", get(freeze::show).put(freeze::put).delete(freeze::delete)),
-        ("/api/v1/radio-off", get(radio_off::list).post(radio_off::order)),
-        ("/api/v1/radio-off/{id}", get(radio_off::show).delete(radio_off::lift)),
-        ("/api/v1/radio-off/{id}/devices", get(radio_off::devices)),
-        ("/api/v1/pools", get(pools::list)),
-        ("/api/v1/pools/{name}", put(pools::put).get(pools::show)),
+        get("show-version", "/api/v1/version", Oneself, version::show),
+
+        post("login", "/api/v1/login", Open, login::login),
+        get("begin-oidc-login", "/api/v1/oidc/login", Open, oidc::begin),
+        get("end-oidc-login", "/api/v1/oidc/callback", Open, oidc::end),
+        post("logout", "/api/v1/logout", Oneself, login::logout),
+        post("first-administrator", "/api/v1/first-administrator", Open, login::first_administrator),
+        get("show-me", "/api/v1/me", Oneself, me::show),
+        put("change-my-password", "/api/v1/me/password", Oneself, me::put_password),
+        get("list-accounts", "/api/v1/accounts", Administer, accounts::list),
+        post("add-account", "/api/v1/accounts", Administer, accounts::add),
+        put("change-account", "/api/v1/accounts/{name}", Administer, accounts::put),
+        delete("remove-account", "/api/v1/accounts/{name}", Administer, accounts::remove),
+        put("set-password", "/api/v1/accounts/{name}/password", Administer, accounts::put_password),
+        get("list-tokens", "/api/v1/tokens", Oneself, tokens::list),
+        post("add-token", "/api/v1/tokens", Oneself, tokens::add),
+        delete("remove-token", "/api/v1/tokens/{prefix}", Oneself, tokens::remove),
+        get("list-machines", "/api/v1/machines", Administer, machines::list),
+        post("add-machine", "/api/v1/machines", Administer, machines::add),
+        delete("remove-machine", "/api/v1/machines/{name}", Administer, machines::remove),
+        get("list-roles", "/api/v1/roles", Oneself, roles::list),
+        get("list-audit-log", "/api/v1/audit-log", Audit, audit_log::list),
+        get("verify-audit-log", "/api/v1/audit-log/verification", Audit, audit_log::verify),
+
+        get("list-devices", "/api/v1/devices", Look, devices::list).scoped(),
+        post("admit-device", "/api/v1/devices", Operate, devices::admit),
+        get("show-device", "/api/v1/devices/{identity}", Look, devices::show).scoped(),
+        get("show-place", "/api/v1/devices/{identity}/place", Look, place::show).scoped(),
+        put("put-place", "/api/v1/devices/{identity}/place", Engineer, place::put).scoped(),
+        get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
+        post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),
+        post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped(),
+        get("preview-device", "/api/v1/devices/{identity}/preview", Look, preview::device).scoped(),
+        get("show-values", "/api/v1/devices/{identity}/values", Look, templates::show_own).scoped(),
+        put("put-values", "/api/v1/devices/{identity}/values", Engineer, templates::put_own).scoped(),
+        delete("delete-values", "/api/v1/devices/{identity}/values", Engineer, templates::delete_own).scoped(),
+        get("list-value-versions", "/api/v1/devices/{identity}/values/versions", Look, templates::own_versions).scoped(),
+        post("apply-values", "/api/v1/devices/{identity}/values/apply", Engineer, templates::apply_own).scoped(),
+        delete("withdraw-device", "/api/v1/devices/{identity}/admission", Operate, identities::withdraw).scoped(),
+        delete("clear-suspicion", "/api/v1/devices/{identity}/suspicion", Secure, identities::clear).scoped(),
+        post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX),
+        get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
+        get("list-refusals", "/api/v1/refusals", Look, refusals::list),
+        get("list-alarms", "/api/v1/alarms", Look, alarms::list),
+
+        get("list-blocks", "/api/v1/blocks", Look, blocks::list),
+        post("add-block", "/api/v1/blocks", Secure, blocks::add),
+        delete("remove-block", "/api/v1/blocks", Secure, blocks::remove),
+        post("preview-trust", "/api/v1/trust/preview", Look, trust::preview).harmless(),
+        get("show-expiry", "/api/v1/trust/expiry", Look, trust::expiry),
+        get("list-revocation-lists", "/api/v1/trust/lists", Look, lists::list),
+        get("list-grace", "/api/v1/trust/grace", Look, lists::history),
+        post("extend-grace", "/api/v1/trust/grace", Secure, lists::extend),
+        delete("end-grace", "/api/v1/trust/grace", Secure, lists::end),
+
+        get("list-templates", "/api/v1/templates", Look, templates::list),
+        get("show-template", "/api/v1/templates/{name}", Look, templates::show),
+        put("put-template", "/api/v1/templates/{name}", Engineer, templates::put),
+        delete("delete-template", "/api/v1/templates/{name}", Engineer, templates::delete),
+        get("list-template-versions", "/api/v1/templates/{name}/versions", Look, templates::versions),
+        post("apply-template", "/api/v1/templates/{name}/apply", Engineer, templates::apply),
+        post("preview-template", "/api/v1/templates/{name}/preview", Look, preview::template).harmless(),
+        get("list-changes", "/api/v1/changes", Look, changes::list),
+        get("show-change", "/api/v1/changes/{id}", Look, changes::show),
+        post("approve-change", "/api/v1/changes/{id}/approve", Engineer, changes::approve),
+        post("stop-change", "/api/v1/changes/{id}/stop", Operate, changes::stop),
+        post("resume-change", "/api/v1/changes/{id}/resume", Engineer, changes::resume),
+        post("finish-change", "/api/v1/changes/{id}/finish", Engineer, changes::finish),
+        post("withdraw-change", "/api/v1/changes/{id}/withdraw", Engineer, changes::withdraw),
+        get("show-freeze", "/api/v1/freeze", Look, freeze::show),
+        put("begin-freeze", "/api/v1/freeze", Operate, freeze::put),
+        delete("end-freeze", "/api/v1/freeze", Engineer, freeze::delete),
+        get("list-emergencies", "/api/v1/radio-off", Look, radio_off::list),
+        post("order-radio-off", "/api/v1/radio-off", Operate, radio_off::order),
+        get("show-emergency", "/api/v1/radio-off/{id}", Look, radio_off::show),
+        get("list-emergency-devices", "/api/v1/radio-off/{id}/devices", Look, radio_off::devices),
+        delete("lift-radio-off", "/api/v1/radio-off/{id}", Engineer, radio_off::lift),
+        get("list-pools", "/api/v1/pools", Look, pools::list),
+        get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
+        put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put),
     ]
+}
+
+/// What is known of each operation before it runs.
+fn rules() -> &'static [Rule] {
+    static RULES: LazyLock<Vec<Rule>> =
+        LazyLock::new(|| operations().into_iter().map(|operation| operation.rule).collect());
+    &RULES
+}
+
+/// What the API needs beside the H(e)MS.
+pub(crate) struct Front {
+    pub(crate) token: Token,
+    pub(crate) tls: Option<WebAcceptor>,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) oidc: Option<OidcConfig>,
 }
 
 /// Serves operators until `shutdown` turns true.
 pub(crate) async fn serve(
     hems: Arc<Hems>,
-    token: Token,
+    front: Front,
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) {
-    let api = Api { hems, token: Arc::new(token) };
-    let mut over = shutdown;
-    let until = async move {
-        let _ = over.wait_for(|is_over| *is_over).await;
-    };
-    if let Err(error) = axum::serve(listener, router(api)).with_graceful_shutdown(until).await {
-        tracing::error!(%error, "the API stopped");
-    }
+    let Front { token, tls, state_dir, oidc } = front;
+    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir, oidc.map(Oidc::new)));
+    listener::listen(listener, tls, router(&Api { hems, desk }), shutdown).await;
 }
 
-fn router(api: Api) -> Router {
+fn router(api: &Api) -> Router {
     let mut router = Router::new();
-    for (path, methods) in routes() {
-        router = router.route(path, methods);
+    for Operation { rule, handler } in operations() {
+        let path = rule.path;
+        let guard = guard::Guard { api: api.clone(), rule };
+        router = router.route(path, handler.route_layer(middleware::from_fn_with_state(guard, guard::guard)));
     }
     router
-        .fallback(|| async { Problem::not_found("there is no such resource") })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .fallback(guard::nothing)
+        .method_not_allowed_fallback(guard::not_this)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(api.clone(), authorise))
-        .with_state(api)
-}
-
-/// Nobody learns anything without the token, not even which routes there are.
-async fn authorise(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let offered = request.headers().get(axum::http::header::AUTHORIZATION);
-    if offered.is_some_and(|value| api.token.admits(value.as_bytes())) {
-        request.extensions_mut().insert(Actor("administrator".into()));
-        return Ok(next.run(request).await);
-    }
-    Err(Problem::unauthorised())
+        .layer(middleware::from_fn_with_state(api.clone(), guard::identify))
+        .layer(middleware::from_fn(guard::headers))
+        .with_state(api.clone())
 }
 
 /// A time as the API shows it.

@@ -3,7 +3,9 @@
 //! Everything that can be wrong is found before the first socket opens, and said at once: keys, addresses, URLs,
 //! files, permissions, certificates. Relative paths start at the configuration file's folder.
 
+mod api;
 mod file;
+mod oidc;
 mod reader;
 mod store;
 mod tls;
@@ -19,9 +21,10 @@ use std::{
 
 use cwmp::Quirk;
 use datamodel::Table;
-use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode};
+use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode, WebMaterials};
 
-pub use file::{Admission, Also, Anchor, Api, Changes, Cwmp, Exception, File, Gate, Limits, Tunnel};
+pub use file::{Admission, Also, Anchor, Api, Changes, Cwmp, Exception, File, Gate, Limits, Oidc, Tunnel};
+pub(crate) use oidc::OidcConfig;
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
 pub(crate) use transport::Transport;
@@ -96,6 +99,10 @@ pub struct Config {
     pub url: HemsUrl,
     /// Where operators call.
     pub api_listen: SocketAddr,
+    /// With which certificate; none on loopback.
+    pub api_tls: Option<WebMaterials>,
+    /// Who else vouches for people.
+    pub(crate) oidc: Option<OidcConfig>,
     /// Who is admitted.
     pub identities: Option<PathBuf>,
     /// What becomes of odd identities.
@@ -161,7 +168,8 @@ impl Check {
         let mode = self.mode(&file.mode);
         let listen = file.cwmp.listen.iter().map(|at| self.address(at, "7547")).collect::<Vec<_>>();
         let url = self.url(&file.cwmp.url, mode);
-        let api_listen = self.api(&file.api.listen);
+        let api = self.api(file);
+        let oidc = file.api.oidc.as_ref().map(|typed| self.oidc(typed).ok_or(()));
         let identities = file.admission.identities.as_ref().map(|at| self.file(at).ok_or(()));
         let policies = self.policies(&file.admission);
         let gate = self.gate(file);
@@ -170,6 +178,9 @@ impl Check {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
         let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
+        let api_tls = api.as_ref().and_then(|(_, tls)| tls.as_ref());
+        self.no_key_of_cells(file, api_tls, transport.as_ref().and_then(|transport| transport.tls.as_ref()));
+        let (api_listen, api_tls) = api?;
         Some(Config {
             lab: file.lab.value,
             state_dir: self.state_dir(&file.state_dir),
@@ -177,7 +188,9 @@ impl Check {
             mode: mode?,
             cwmp_listen: listen.into_iter().collect::<Option<_>>()?,
             url: url?,
-            api_listen: api_listen?,
+            api_listen,
+            api_tls,
+            oidc: oidc.transpose().ok()?,
             identities: identities.transpose().ok()?,
             policies: policies?,
             gate: gate?,
@@ -208,17 +221,6 @@ impl Check {
                 format!("`listen` is an address with a port, {example}, not \"{}\"", at.value),
             )
         })
-    }
-
-    fn api(&mut self, at: &At<String>) -> Option<SocketAddr> {
-        let address = self.address(at, "8443")?;
-        if address.ip().is_loopback() {
-            return Some(address);
-        }
-        self.complain(
-            at.line,
-            format!("`api.listen` is a loopback address: the API speaks plain HTTP in this release, {address} would show its token to the network"),
-        )
     }
 
     fn url(&mut self, at: &At<String>, mode: Option<TransportMode>) -> Option<HemsUrl> {

@@ -27,6 +27,7 @@ mod filter;
 mod gate;
 mod grace;
 mod inventory;
+mod people;
 mod plan;
 mod pool;
 mod quirk;
@@ -40,6 +41,7 @@ mod trust;
 mod tunnel;
 
 pub use config::{Config, ConfigErrors};
+pub use people::audit::{AuditBreak, AuditChain};
 pub(crate) use server::Hems;
 pub use server::{ServeError, Server};
 pub use store::StoreError;

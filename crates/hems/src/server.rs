@@ -15,7 +15,7 @@ use std::{
 use cwmp::{Quirk, Witness};
 use datamodel::Model;
 use jiff::Timestamp;
-use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode};
+use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode, WebAcceptor, WebMaterials};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     config::{Config, GatePolicy, Policies},
     doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
+    people::first,
     refusal::Ledger,
     session::{Outcome, Registry, Session},
     store::{Store, StoreError},
@@ -157,7 +158,7 @@ pub enum ServeError {
         configured: TransportMode,
     },
     /// The TLS listeners.
-    #[error("cannot open the listeners for cells")]
+    #[error("cannot open the listeners")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The system gives no random numbers.
     #[error("cannot make an API token: the system gives no random numbers")]
@@ -175,6 +176,9 @@ pub struct Server {
     hems: Arc<Hems>,
     cwmp_addresses: Vec<SocketAddr>,
     api_address: SocketAddr,
+    /// The API's certificate, and what it is loaded from.
+    api_tls: Option<(WebAcceptor, WebMaterials)>,
+    first_administrator: Option<String>,
     token_file: PathBuf,
     tasks: JoinSet<()>,
     shutdown: watch::Sender<bool>,
@@ -197,6 +201,7 @@ impl Server {
         for (address, acceptor) in places(&config, doors.as_deref()) {
             listeners.push((listen(address).await?, acceptor));
         }
+        let api_tls = api_tls(&config)?;
         let operators = listen(config.api_listen).await?;
         let hems = Arc::new(hems(&config, store, witness, blocks, doors.clone()));
         import(&hems).await?;
@@ -204,6 +209,8 @@ impl Server {
         let (shutdown, watched) = watch::channel(false);
         let cwmp_addresses = addresses(listeners.iter().map(|(listener, _)| listener));
         let api_address = addresses([&operators]).first().copied().unwrap_or(config.api_listen);
+        let first_administrator =
+            first::link(&hems.store, &config.state_dir, (api_tls.is_some(), api_address), hems.now()).await?;
         let mut tasks = JoinSet::new();
         let endpoint =
             Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
@@ -213,10 +220,21 @@ impl Server {
         if let Some(doors) = doors {
             tasks.spawn(doors.watch(Arc::clone(&hems), watched.clone()));
         }
-        tasks.spawn(api::serve(Arc::clone(&hems), token, operators, watched.clone()));
+        let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
+        let front = api::Front { token, tls, state_dir: config.state_dir.clone(), oidc: config.oidc.clone() };
+        tasks.spawn(api::serve(Arc::clone(&hems), front, operators, watched.clone()));
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
-        Ok(Self { hems, cwmp_addresses, api_address, token_file, tasks, shutdown })
+        Ok(Self {
+            hems,
+            cwmp_addresses,
+            api_address,
+            api_tls,
+            first_administrator,
+            token_file,
+            tasks,
+            shutdown,
+        })
     }
 
     /// Makes the configuration's transport mode the whole deployment's, and starts nothing.
@@ -246,10 +264,21 @@ impl Server {
         &self.token_file
     }
 
+    /// The link by which the first administrator comes in, where this start made one. It opens everything: it is
+    /// shown to whoever started the server, and not logged.
+    pub fn first_administrator(&self) -> Option<&str> {
+        self.first_administrator.as_deref()
+    }
+
     /// Reads certificates, keys, anchors and revocation lists again when it is asked to.
     pub fn reloader(&self) -> impl Fn() + Send + Sync + use<> {
-        let doors = self.hems.doors.clone();
+        let (doors, api_tls) = (self.hems.doors.clone(), self.api_tls.clone());
         move || {
+            if let Some((acceptor, materials)) = &api_tls
+                && let Err(error) = acceptor.reload(materials)
+            {
+                tracing::error!(%error, "the API goes on with the certificate that it had");
+            }
             if let Some(doors) = &doors {
                 doors.reload();
             }
@@ -291,6 +320,13 @@ async fn doors(config: &Config, store: &Store, blocks: &Blocks) -> Result<Option
     doors.agree(store, config.clock.now()).await?;
     doors.share_graces(store).await?;
     Ok(Some(Arc::new(doors)))
+}
+
+/// The API's certificate.
+fn api_tls(config: &Config) -> Result<Option<(WebAcceptor, WebMaterials)>, ServeError> {
+    let Some(materials) = &config.api_tls else { return Ok(None) };
+    let acceptor = WebAcceptor::new(materials).map_err(|error| ServeError::Tls(Box::new(error)))?;
+    Ok(Some((acceptor, materials.clone())))
 }
 
 /// Where cells call, and who accepts them there.

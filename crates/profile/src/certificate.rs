@@ -52,6 +52,12 @@ impl CertificateFacts {
         Some(Self::of(&certificate, der))
     }
 
+    /// Reads the facts of the first certificate of a PEM file; none where there is none.
+    pub fn from_pem(pem: &[u8]) -> Option<Self> {
+        let (_, first) = x509_parser::pem::parse_x509_pem(pem).ok()?;
+        Self::read(&first.contents)
+    }
+
     pub(crate) fn of(certificate: &X509Certificate<'_>, der: &[u8]) -> Self {
         let names = dns_names(certificate);
         Self {

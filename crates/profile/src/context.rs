@@ -257,7 +257,7 @@ fn file(path: &Path) -> Result<Vec<u8>, ContextError> {
     fs::read(path).map_err(|source| ContextError::Read { path: path.into(), source })
 }
 
-fn certificates(path: &Path) -> Result<Vec<X509>, ContextError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<X509>, ContextError> {
     let missing = || ContextError::Pem { path: path.into(), wanted: "certificate" };
     let found = X509::stack_from_pem(&file(path)?).map_err(|_| missing())?;
     if found.is_empty() { Err(missing()) } else { Ok(found) }

@@ -3,7 +3,8 @@
 //! A H(e)MS takes an [`Acceptor`], a H(e)NB a [`Connector`]; each is made from [`Terms`] (which table, whose
 //! clock), a [`KeyPair`] and trust anchors, and gives either a [`Stream`] with the [`Evidence`] of what was
 //! negotiated, or a [`Refusal`] with a reason that an operator can act on. There is no third outcome: no
-//! connection without a certificate on both sides, and none without an identity.
+//! connection without a certificate on both sides, and none without an identity. People come in by another door,
+//! [`WebAcceptor`].
 //!
 //! What it does not do: HTTP, and admission of identities (that is the H(e)MS's). Start at [`Profile::TS33320`].
 
@@ -36,6 +37,8 @@ mod url;
 mod verify;
 mod wake;
 mod watched;
+mod web;
+mod web_key;
 
 pub use blocks::Blocklist;
 pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
@@ -65,6 +68,8 @@ pub use url::{HemsUrl, UrlError};
 pub use verify::WAKE_PURPOSE;
 pub use wake::WakeAcceptor;
 pub use watched::Watched;
+pub use web::{WebAcceptor, WebConnector, WebGuest, WebMaterials};
+pub use web_key::WebKey;
 
 /// The TLS library that does the work, with its version, for `--version` and start-up logs.
 pub fn engine() -> &'static str {

@@ -56,6 +56,12 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         tracing::info!(%address, engine = profile::engine(), "listening for cells");
     }
     tracing::info!(address = %server.api_address(), "listening for operators");
+    if let Some(link) = server.first_administrator() {
+        eprintln!(
+            "\nNobody has an account yet. For a day, this link makes one administrator, once:\n\n    {link}\n"
+        );
+        eprintln!("`hearth account first NAME` takes it from its file in the state folder.\n");
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (mut hangup, reload) = (signal(SignalKind::hangup())?, server.reloader());
     server

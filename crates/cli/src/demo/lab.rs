@@ -88,7 +88,7 @@ impl Lab {
     }
 
     pub(super) fn access(&self) -> Access {
-        Access { api: format!("http://{}", self.api), token_file: self.path("hems/api.token") }
+        Access::local(format!("http://{}", self.api), self.path("hems/api.token"))
     }
 
     pub(super) fn cwmp_url(&self) -> String {

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
 };
@@ -20,12 +20,13 @@ use cwmp::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, Api, Problem,
+    Api, Problem,
     calls::{self, Asked, CallView, Key},
     templates,
 };
 use crate::{
     call, desire,
+    people::Caller,
     plan::Desired,
     quirk, radio,
     store::DeviceRow,
@@ -60,18 +61,19 @@ pub(super) enum Action {
 /// Asks a device for something; it happens in its next session.
 pub(super) async fn act(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
     body: Result<Json<Action>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
     let Json(action) = body?;
-    let device = calls::admitted(&api, &identity).await?;
+    let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&action).unwrap_or_default();
     let method = method(&api, &device, &action).await?;
+    method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method))?;
     let name = match action {
-        Action::Lock {} => switch(&api, &actor, &device, call::LOCK, false).await?,
-        Action::Unlock {} => switch(&api, &actor, &device, call::UNLOCK, true).await?,
+        Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
+        Action::Unlock {} => switch(&api, &caller, &device, call::UNLOCK, true).await?,
         Action::Refresh { .. }
         | Action::Set { .. }
         | Action::Add { .. }
@@ -79,19 +81,19 @@ pub(super) async fn act(
         | Action::Reboot {}
         | Action::FactoryReset {} => "",
     };
-    calls::send(&api, &actor, &device, Asked { method, action: Some(text), name, key }).await
+    calls::send(&api, &caller, &device, Asked { method, action: Some(text), name, key }).await
 }
 
 /// Makes the transmitter's switch a value of the device's own.
 async fn switch(
     api: &Api,
-    actor: &Actor,
+    caller: &Caller,
     device: &DeviceRow,
     name: &'static str,
     is_on: bool,
 ) -> Result<&'static str, Problem> {
     let value = (radio::ADMIN_STATE, Wanted::Boolean(is_on));
-    templates::want(api, actor, &device.identity, value, name).await?;
+    templates::want(api, caller, &device.identity, value, name).await?;
     Ok(name)
 }
 

@@ -9,9 +9,10 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, reason::reason, time};
+use super::{Answer, Api, Page, Problem, guard::About, reason::reason, time};
 use crate::{
     blocks::{Kind, Rule},
+    people::Caller,
     store::{BlockRow, Blocking},
 };
 
@@ -61,11 +62,12 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<BlockView>> {
 /// Blocks something.
 pub(super) async fn add(
     State(api): State<Api>,
+    caller: Caller,
     body: Result<Json<NewBlock>, JsonRejection>,
-) -> Result<(StatusCode, Json<BlockView>), Problem> {
+) -> Result<(StatusCode, About, Json<BlockView>), Problem> {
     let Json(new) = body?;
     let rule = rule(new.kind, &new.value)?;
-    let row = BlockRow::new(&rule, &reason(&new.reason)?, "operator", api.hems.now());
+    let row = BlockRow::new(&rule, &reason(&new.reason)?, &caller.name, api.hems.now());
     let status = match api.hems.store.block(row.clone()).await? {
         Blocking::New => StatusCode::CREATED,
         Blocking::Same => StatusCode::OK,
@@ -77,7 +79,8 @@ pub(super) async fn add(
     };
     api.hems.reload_blocks().await?;
     tracing::info!(kind = row.kind, value = row.value, reason = row.reason, "blocked");
-    Ok((status, Json(row.into())))
+    let about = About(format!("{} {}", row.kind, row.value));
+    Ok((status, about, Json(row.into())))
 }
 
 /// Takes a block away.

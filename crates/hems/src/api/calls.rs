@@ -1,16 +1,17 @@
 //! `/api/v1/devices/{identity}/calls`: calls that an operator queues for a device, and what became of them.
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{FromRequestParts, Path, State, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
 use cwmp::CpeMethod;
 use serde::Serialize;
 
-use super::{Actor, Answer, Api, Page, Problem, devices, json, time};
+use super::{Answer, Api, Page, Problem, devices, json, time};
 use crate::{
     call,
+    people::{Caller, Right},
     store::{CallRow, DeviceRow, NewCall, QueueError},
 };
 
@@ -51,8 +52,12 @@ impl From<CallRow> for CallView {
 }
 
 /// Lists the calls of a device, newest first.
-pub(super) async fn list(State(api): State<Api>, Path(identity): Path<String>) -> Answer<Page<CallView>> {
-    let device = devices::find(&api, &identity).await?;
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(identity): Path<String>,
+) -> Answer<Page<CallView>> {
+    let device = devices::find(&api, &caller, &identity).await?;
     let calls = api.hems.store.calls(&device.identity).await?;
     Ok(Json(Page { items: calls.into_iter().map(CallView::from).collect(), next_page_token: None }))
 }
@@ -60,20 +65,21 @@ pub(super) async fn list(State(api): State<Api>, Path(identity): Path<String>) -
 /// Queues a call; the device gets it in its next session, when its plan has nothing to do.
 pub(super) async fn queue(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
     body: Result<Json<CpeMethod>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
     let Json(method) = body?;
-    let device = admitted(&api, &identity).await?;
+    let device = admitted(&api, &caller, &identity).await?;
+    permit(&caller, &method)?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
-    send(&api, &actor, &device, Asked { method: Some(method), action: None, name: "", key }).await
+    send(&api, &caller, &device, Asked { method: Some(method), action: None, name: "", key }).await
 }
 
 /// An admitted device.
-pub(super) async fn admitted(api: &Api, identity: &str) -> Result<DeviceRow, Problem> {
-    let device = devices::find(api, identity).await?;
+pub(super) async fn admitted(api: &Api, caller: &Caller, identity: &str) -> Result<DeviceRow, Problem> {
+    let device = devices::find(api, caller, identity).await?;
     match device.binding() {
         Some(_) => Ok(device),
         None => Err(Problem::conflict("the device is quarantined: admit it first")),
@@ -94,7 +100,7 @@ pub(super) struct Asked {
 /// Queues what was checked.
 pub(super) async fn send(
     api: &Api,
-    actor: &Actor,
+    caller: &Caller,
     device: &DeviceRow,
     asked: Asked,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
@@ -108,7 +114,7 @@ pub(super) async fn send(
         method: name.to_owned(),
         command_key,
         body: method.map(|method| serde_json::to_string(&method).unwrap_or_default()).unwrap_or_default(),
-        author: actor.act("", api.hems.now())?.author,
+        author: caller.act("", api.hems.now())?.author,
         action,
         key,
         spends: is_change.then_some((api.hems.changes, fleet)),
@@ -145,6 +151,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
         let wrong = || Problem::invalid("`Idempotency-Key` has 1 to 128 ASCII characters");
         text.map(|text| Self(Some(text.to_owned()))).ok_or_else(wrong)
     }
+}
+
+/// Operators look, fetch and restart; what changes a cell's configuration or software is for engineers.
+pub(super) fn permit(caller: &Caller, method: &CpeMethod) -> Result<(), Problem> {
+    let is_harmless = ["Get", "Reboot", "Upload"].iter().any(|name| method.name().starts_with(name));
+    if is_harmless || caller.may(Right::Engineer) {
+        return Ok(());
+    }
+    let detail = format!("{} changes what is configured, which is for engineers", method.name());
+    Err(Problem::forbidden(detail))
 }
 
 /// A Reboot or a Download is recognised by its CommandKey later on, so it always has one.

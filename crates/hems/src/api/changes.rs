@@ -1,14 +1,15 @@
 //! `/api/v1/changes`: what is on its way to the devices, how far it is, and what people decide about it.
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Answer, Api, Page, Paging, Problem, time};
+use super::{Answer, Api, Page, Paging, Problem, time};
 use crate::{
     change::{State as Stage, Tally},
+    people::Caller,
     store::{ChangeRow, Decision},
 };
 
@@ -87,28 +88,28 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Answer<
 }
 
 /// Approves a large one, as a second person.
-pub(super) async fn approve(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
-    decide(api, actor, id, body, Decision::Approve).await
+pub(super) async fn approve(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
+    decide(api, caller, id, body, Decision::Approve).await
 }
 
 /// Lets nobody follow any more, for now.
-pub(super) async fn stop(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
-    decide(api, actor, id, body, Decision::Stop).await
+pub(super) async fn stop(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
+    decide(api, caller, id, body, Decision::Stop).await
 }
 
 /// Lets others follow again; what fell before counts no more.
-pub(super) async fn resume(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
-    decide(api, actor, id, body, Decision::Resume).await
+pub(super) async fn resume(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
+    decide(api, caller, id, body, Decision::Resume).await
 }
 
 /// Makes it the rule: whoever did not follow yet does when it calls.
-pub(super) async fn finish(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
-    decide(api, actor, id, body, Decision::Finish).await
+pub(super) async fn finish(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
+    decide(api, caller, id, body, Decision::Finish).await
 }
 
 /// Takes it back: whoever followed goes back when it calls.
-pub(super) async fn withdraw(api: State<Api>, actor: Extension<Actor>, id: Path<i64>, body: Body) -> Decided {
-    decide(api, actor, id, body, Decision::Withdraw).await
+pub(super) async fn withdraw(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
+    decide(api, caller, id, body, Decision::Withdraw).await
 }
 
 type Body = Result<Json<Because>, JsonRejection>;
@@ -116,11 +117,11 @@ type Decided = Answer<ChangeView>;
 
 async fn decide(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(id): Path<i64>,
     body: Body,
     decision: Decision,
 ) -> Decided {
-    let act = actor.act(&body?.0.reason, api.hems.now())?;
+    let act = caller.act(&body?.0.reason, api.hems.now())?;
     Ok(Json(api.hems.store.decide(id, decision, act).await??.into()))
 }

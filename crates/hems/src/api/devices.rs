@@ -8,11 +8,15 @@ use axum::{
 use profile::Identity;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, json, time};
+use super::{
+    Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, guard::About, json,
+    time,
+};
 use crate::{
     admission, desire,
     filter::{Facts, Filter, State},
     inventory::{self, Device, ListError, Place},
+    people::Caller,
     plan, quirk,
     session::Outcome,
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
@@ -168,11 +172,13 @@ fn in_service_after(row: &DeviceRow) -> Option<f64> {
     Some(f64::from(ms) / 1000.0)
 }
 
-/// Finds a device by its identity in any letter case.
-pub(super) async fn find(api: &Api, identity: &str) -> Result<DeviceRow, Problem> {
+/// Finds a device by its identity in any letter case, if the caller sees it.
+pub(super) async fn find(api: &Api, caller: &Caller, identity: &str) -> Result<DeviceRow, Problem> {
     let unknown = || Problem::not_found("there is no such device");
     let identity = Identity::parse(identity).map_err(|_| unknown())?;
-    api.hems.store.device(identity.as_str()).await?.ok_or_else(unknown)
+    let row = api.hems.store.device(identity.as_str()).await?.ok_or_else(unknown)?;
+    let device = Device::of(row)?;
+    if caller.sees(&device) { Ok(device.row) } else { Err(unknown()) }
 }
 
 /// Which devices to list.
@@ -188,10 +194,12 @@ pub(super) struct Which {
 /// Lists the devices for which a filter holds.
 pub(super) async fn list(
     Extracted(api): Extracted<Api>,
+    caller: Caller,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Answer<Page<DeviceView>> {
     let Query(Which { filter, limit, page_token }) = query?;
     let filter = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    let filter = caller.narrow(filter);
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
     let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
@@ -202,9 +210,10 @@ pub(super) async fn list(
 /// Shows one device.
 pub(super) async fn show(
     Extracted(api): Extracted<Api>,
+    caller: Caller,
     Path(identity): Path<String>,
 ) -> Answer<DeviceDetail> {
-    let row = find(&api, &identity).await?;
+    let row = find(&api, &caller, &identity).await?;
     let store = &api.hems.store;
     let remembered = store.remembered(&row.identity).await?;
     let misbehaviour = store.misbehaviour(&row.identity).await?;
@@ -311,8 +320,9 @@ impl From<FaultRow> for FaultView {
 /// Admits one device.
 pub(super) async fn admit(
     Extracted(api): Extracted<Api>,
+    caller: Caller,
     body: Result<Json<NewDevice>, JsonRejection>,
-) -> Result<(StatusCode, Json<DeviceView>), Problem> {
+) -> Result<(StatusCode, About, Json<DeviceView>), Problem> {
     let Json(new) = body?;
     let row = admission::check(&new.identity, &new.oui, &new.product_class, &new.serial)
         .map_err(|error| Problem::invalid(error.to_string()))?;
@@ -330,5 +340,7 @@ pub(super) async fn admit(
         return Err(Problem::conflict(&admission::contradiction(outcome)));
     }
     let status = if *outcome == Admission::New { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(DeviceView::of(&api, Device::of(find(&api, identity.as_str()).await?)?))))
+    let row = find(&api, &caller, identity.as_str()).await?;
+    let about = About(identity.as_str().to_owned());
+    Ok((status, about, Json(DeviceView::of(&api, Device::of(row)?))))
 }

@@ -1,14 +1,14 @@
 //! `/api/v1/freeze`: while it lasts nothing changes anywhere, but for an emergency.
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{State, rejection::JsonRejection},
     http::StatusCode,
 };
 use serde::Serialize;
 
-use super::{Actor, Answer, Api, Problem, changes::Because, time};
-use crate::store::FreezeRow;
+use super::{Answer, Api, Problem, changes::Because, time};
+use crate::{people::Caller, store::FreezeRow};
 
 /// Who froze everything, and why.
 #[derive(Serialize)]
@@ -33,10 +33,10 @@ pub(super) async fn show(State(api): State<Api>) -> Answer<FreezeView> {
 /// Begins it.
 pub(super) async fn put(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     body: Result<Json<Because>, JsonRejection>,
 ) -> Answer<FreezeView> {
-    api.hems.store.begin_freeze(actor.act(&body?.0.reason, api.hems.now())?).await?;
+    api.hems.store.begin_freeze(caller.act(&body?.0.reason, api.hems.now())?).await?;
     show(State(api)).await
 }
 

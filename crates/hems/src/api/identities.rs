@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{Api, Problem, devices};
-use crate::{admission, session::Outcome};
+use crate::{admission, people::Caller, session::Outcome};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,9 +42,10 @@ pub(super) async fn import(
 /// Takes an admission back: the identity is unknown again, and a dispute with one other is settled for that one.
 pub(super) async fn withdraw(
     State(api): State<Api>,
+    caller: Caller,
     Path(identity): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let row = devices::find(&api, &identity).await?;
+    let row = devices::find(&api, &caller, &identity).await?;
     if !api.hems.store.withdraw(row.identity.clone(), api.hems.now()).await? {
         return Err(Problem::not_found("the device is not admitted"));
     }
@@ -58,9 +59,10 @@ pub(super) async fn withdraw(
 /// Clears the suspicion that rests on a device.
 pub(super) async fn clear(
     State(api): State<Api>,
+    caller: Caller,
     Path(identity): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let row = devices::find(&api, &identity).await?;
+    let row = devices::find(&api, &caller, &identity).await?;
     if !api.hems.store.clear_suspicion(row.identity).await? {
         return Err(Problem::not_found("nothing is suspected of the device"));
     }

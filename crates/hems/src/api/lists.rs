@@ -11,10 +11,11 @@ use axum::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, reason::reason, time};
+use super::{Answer, Api, Page, Problem, guard::About, reason::reason, time};
 use crate::{
     doors::Doors,
     grace::{EXTENSION_MAX, ListFacts, Standing},
+    people::Caller,
     store::GraceRow,
 };
 
@@ -102,36 +103,43 @@ pub(super) async fn history(State(api): State<Api>) -> Answer<Page<GraceView>> {
 /// Lets the lists of an anchor count for longer.
 pub(super) async fn extend(
     State(api): State<Api>,
+    caller: Caller,
     body: Result<Json<Extension>, JsonRejection>,
-) -> Result<(StatusCode, Json<GraceView>), Problem> {
+) -> Result<(StatusCode, About, Json<GraceView>), Problem> {
     let Json(new) = body?;
     let now = api.hems.now();
     if new.until <= now || new.until > now + EXTENSION_MAX {
         let days = EXTENSION_MAX.as_hours() / 24;
         return Err(Problem::invalid(format!("`until` is a time within the next {days} days")));
     }
-    let row = act(&api, new.anchor, new.until, &new.reason).await?;
-    Ok((StatusCode::CREATED, Json(row.into())))
+    let row = act(&api, &caller, new.anchor, (new.until, &new.reason)).await?;
+    Ok((StatusCode::CREATED, About(row.anchor.clone()), Json(row.into())))
 }
 
 /// Ends an extension: what counts from now on is the grace of the configuration.
 pub(super) async fn end(
     State(api): State<Api>,
+    caller: Caller,
     which: Result<Query<End>, QueryRejection>,
 ) -> Answer<GraceView> {
     let Query(which) = which?;
     let now = api.hems.now();
-    Ok(Json(act(&api, which.anchor, now, &which.reason).await?.into()))
+    Ok(Json(act(&api, &caller, which.anchor, (now, &which.reason)).await?.into()))
 }
 
 /// On record first, then in force.
-async fn act(api: &Api, anchor: String, until: Timestamp, why: &str) -> Result<GraceRow, Problem> {
+async fn act(
+    api: &Api,
+    caller: &Caller,
+    anchor: String,
+    (until, why): (Timestamp, &str),
+) -> Result<GraceRow, Problem> {
     let doors = doors(api)?;
     if !doors.anchors_with_lists().contains(&anchor) {
         let known = doors.anchors_with_lists().join(", ");
         return Err(Problem::invalid(format!("`anchor` is one that has revocation lists: {known}")));
     }
-    let row = GraceRow::new(anchor, until, reason(why)?, "operator", api.hems.now());
+    let row = GraceRow::new(anchor, until, reason(why)?, &caller.name, api.hems.now());
     api.hems.store.extend_grace(row.clone()).await?;
     doors.share_graces(&api.hems.store).await?;
     tracing::warn!(anchor = row.anchor, %until, reason = row.reason, "stale revocation lists count until then");

@@ -14,6 +14,7 @@ use super::{Answer, Api, PAGE_MAX, Problem, devices, templates};
 use crate::{
     desire::{self, Resolved},
     gate, inventory,
+    people::Caller,
     plan::{self, Difference, Stage},
     quirk,
     store::DeviceRow,
@@ -128,8 +129,12 @@ pub(super) async fn template(
 }
 
 /// What the next sessions would do with one device as things are.
-pub(super) async fn device(State(api): State<Api>, Path(identity): Path<String>) -> Answer<DevicePreview> {
-    let row = devices::find(&api, &identity).await?;
+pub(super) async fn device(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(identity): Path<String>,
+) -> Answer<DevicePreview> {
+    let row = devices::find(&api, &caller, &identity).await?;
     let place = row.place()?;
     let subject = Subject::of(&row, place)
         .ok_or_else(|| Problem::conflict("the device is not admitted, so nothing is desired of it"))?;

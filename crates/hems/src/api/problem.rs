@@ -8,9 +8,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::store::StoreError;
+use crate::{people::secret::SecretError, store::StoreError};
 
 /// An error of the API.
 #[derive(Debug, Serialize)]
@@ -23,6 +24,9 @@ pub(crate) struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<crate::template::Complaint>,
+    /// Seconds after which to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -34,6 +38,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -47,13 +52,72 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this resource does not do that")
     }
 
-    /// No token, or another.
+    /// Nobody whom we know.
     pub(super) fn unauthorised() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorised",
-            "send the token of api.token as `Authorization: Bearer …`",
+            "log in, send a token as `Authorization: Bearer …`, or show a machine's certificate",
         )
+    }
+
+    /// One answer for whatever is wrong about it.
+    pub(super) fn wrong_password() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "wrong_password", "the name or the password is wrong")
+    }
+
+    /// The identity provider vouches for nobody whom we know.
+    pub(super) fn unvouched(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "unvouched", detail)
+    }
+
+    /// The identity provider cannot be asked.
+    pub(super) fn no_provider() -> Self {
+        let detail = "the identity provider does not answer as it should; see the log of the H(e)MS";
+        Self::new(StatusCode::BAD_GATEWAY, "no_provider", detail)
+    }
+
+    /// Somebody whom we know, and who may not.
+    pub(super) fn forbidden(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// Somebody else's page asks in the name of a login.
+    pub(super) fn foreign() -> Self {
+        let detail = "with a login's cookie, what changes something has an `Origin` that is this host";
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
+    }
+
+    /// The link for the first administrator is no good.
+    pub(super) fn spent() -> Self {
+        let detail = "the link was used, is too old or none, or there is an account already";
+        Self::new(StatusCode::FORBIDDEN, "spent", detail)
+    }
+
+    /// Too many wrong passwords.
+    pub(super) fn throttled(wait: SignedDuration) -> Self {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        let seconds = seconds.saturating_add(u32::from(wait.subsec_nanos() > 0));
+        let detail = format!("too many tries; the next one counts in {seconds} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail);
+        Self { retry_after: Some(seconds), ..problem }
+    }
+
+    /// A name of a person or a machine that is none.
+    pub(super) fn name() -> Self {
+        let rule = "a name has 1 to 64 of a-z, 0-9 and -_.@, and is not `local` or `anonymous`";
+        Self::invalid(rule)
+    }
+
+    /// It took longer than anything should.
+    pub(super) fn slow() -> Self {
+        let detail = "the request took too long; a change may have been made, see the audit log";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow", detail)
+    }
+
+    /// Something of ours went wrong, and stands in the log.
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "see the log of the H(e)MS")
     }
 
     /// What was sent cannot be.
@@ -86,7 +150,19 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the API cannot answer");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "see the log of the H(e)MS")
+        Self::internal()
+    }
+}
+
+impl From<SecretError> for Problem {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Length => Self::invalid(error.to_string()),
+            SecretError::Randomness | SecretError::Hash(_) => {
+                tracing::error!(%error, "the API cannot answer");
+                Self::internal()
+            }
+        }
     }
 }
 
@@ -110,9 +186,13 @@ impl From<QueryRejection> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let wait = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -4,16 +4,17 @@
 //! order saw it so.
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Answer, Api, PAGE_MAX, Page, Problem, time};
+use super::{Answer, Api, PAGE_MAX, Page, Problem, time};
 use crate::{
     filter::Filter,
     inventory,
+    people::Caller,
     store::{EmergencyRow, ShutRow},
 };
 
@@ -104,14 +105,14 @@ async fn find(api: &Api, id: i64) -> Result<EmergencyView, Problem> {
 /// Orders the devices of a filter off the air, those that are there now.
 pub(super) async fn order(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     body: Result<Json<Order>, JsonRejection>,
 ) -> Result<(StatusCode, Json<EmergencyView>), Problem> {
     let Json(Order { filter, reason }) = body?;
     let parsed = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
     parsed.walks().map_err(|error| Problem::invalid(error.to_string()))?;
     let (store, now) = (&api.hems.store, api.hems.now());
-    let id = store.order_radio_off(filter, actor.act(&reason, now)?).await?;
+    let id = store.order_radio_off(filter, caller.act(&reason, now)?).await?;
     let mut token = None;
     loop {
         let page = inventory::page(store, &parsed, token.as_deref(), BATCH, now).await?;
@@ -143,11 +144,11 @@ pub(super) async fn devices(
 /// Lifts it: what is desired counts again.
 pub(super) async fn lift(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(id): Path<i64>,
 ) -> Answer<EmergencyView> {
     find(&api, id).await?;
-    if !api.hems.store.lift_radio_off(id, actor.act("", api.hems.now())?).await? {
+    if !api.hems.store.lift_radio_off(id, caller.act("", api.hems.now())?).await? {
         return Err(Problem::conflict("it was lifted before"));
     }
     find(&api, id).await.map(Json)

@@ -1,13 +1,15 @@
 //! `/api/v1/sessions`: who called, and the evidence of what was negotiated. (S-13)
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Paging, evidence::clock_offset, json, time};
-use crate::store::SessionRow;
+use super::{Answer, Api, Page, Paging, Problem, evidence::clock_offset, json, time};
+use crate::{inventory::Device, people::Caller, store::SessionRow};
 
 /// A session.
 #[derive(Serialize)]
@@ -78,6 +80,7 @@ impl From<SessionRow> for SessionView {
 /// Lists sessions, newest first, of one `identity` or of all.
 pub(super) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Answer<Page<SessionView>> {
     let Query(paging) = paging?;
@@ -85,5 +88,21 @@ pub(super) async fn list(
     let rows = api.hems.store.sessions(paging.identity.as_deref(), before, paging.limit()).await?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
+    let rows = seen(&api, &caller, rows).await?;
     Ok(Json(Page { items: rows.into_iter().map(SessionView::from).collect(), next_page_token }))
+}
+
+/// Those of devices that the caller sees; a page of a scope may be short, or empty, and have a next one.
+async fn seen(api: &Api, caller: &Caller, rows: Vec<SessionRow>) -> Result<Vec<SessionRow>, Problem> {
+    if caller.is_everywhere() {
+        return Ok(rows);
+    }
+    let mut known = BTreeMap::new();
+    for row in &rows {
+        if !known.contains_key(&row.identity) {
+            let device = api.hems.store.device(&row.identity).await?.map(Device::of).transpose()?;
+            known.insert(row.identity.clone(), device.is_some_and(|device| caller.sees(&device)));
+        }
+    }
+    Ok(rows.into_iter().filter(|row| known.get(&row.identity).copied().unwrap_or(false)).collect())
 }

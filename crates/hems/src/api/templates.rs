@@ -3,16 +3,17 @@
 //! Saving makes a version; applying one is a [change](super::changes) that reaches the devices within its budget.
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{FromRequestParts, Path, Query, State, rejection::JsonRejection},
     http::{HeaderName, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Answer, Api, Page, Problem, changes::ChangeView, devices, time};
+use super::{Answer, Api, Page, Problem, changes::ChangeView, devices, time};
 use crate::{
     inventory,
+    people::Caller,
     store::{ChangeError, ChangeRow, Listed, NewChange, Whose},
     template::{Complaint, Selector, Subject, Template, Wanted, check, is_name},
 };
@@ -124,8 +125,8 @@ fn fleet(name: String) -> Result<Whose, Problem> {
     Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"))
 }
 
-async fn device(api: &Api, identity: &str) -> Result<Whose, Problem> {
-    Ok(Whose::Device(devices::find(api, identity).await?.identity))
+async fn device(api: &Api, caller: &Caller, identity: &str) -> Result<Whose, Problem> {
+    Ok(Whose::Device(devices::find(api, caller, identity).await?.identity))
 }
 
 /// Lists the fleet's templates.
@@ -142,9 +143,10 @@ pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Re
 /// Shows what is wanted of one device alone.
 pub(super) async fn show_own(
     State(api): State<Api>,
+    caller: Caller,
     Path(identity): Path<String>,
 ) -> Result<Tagged, Problem> {
-    Ok(newest(&api, &device(&api, &identity).await?).await?.tagged())
+    Ok(newest(&api, &device(&api, &caller, &identity).await?).await?.tagged())
 }
 
 /// Every version, the newest first.
@@ -155,9 +157,10 @@ pub(super) async fn versions(State(api): State<Api>, Path(name): Path<String>) -
 /// Every version of what is wanted of one device alone.
 pub(super) async fn own_versions(
     State(api): State<Api>,
+    caller: Caller,
     Path(identity): Path<String>,
 ) -> Answer<Page<TemplateView>> {
-    all(&api, &device(&api, &identity).await?).await
+    all(&api, &device(&api, &caller, &identity).await?).await
 }
 
 async fn all(api: &Api, whose: &Whose) -> Answer<Page<TemplateView>> {
@@ -183,19 +186,19 @@ fn absent(whose: &Whose) -> Problem {
 /// Saves a template, if nothing is wrong with it.
 pub(super) async fn put(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(name): Path<String>,
     saving: Saving,
     body: Result<Json<Template>, JsonRejection>,
 ) -> Result<Tagged, Problem> {
     let Json(template) = body?;
-    save(&api, &actor, fleet(name)?, template, saving).await
+    save(&api, &caller, fleet(name)?, template, saving).await
 }
 
 /// Saves what is wanted of one device alone.
 pub(super) async fn put_own(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(identity): Path<String>,
     saving: Saving,
     body: Result<Json<Template>, JsonRejection>,
@@ -204,14 +207,14 @@ pub(super) async fn put_own(
     if (&template.selector, template.priority) != (&Selector::default(), 0) {
         return Err(Problem::invalid("what is wanted of one device has `values` and `objects` only"));
     }
-    let whose = device(&api, &identity).await?;
-    save(&api, &actor, whose, template, saving).await
+    let whose = device(&api, &caller, &identity).await?;
+    save(&api, &caller, whose, template, saving).await
 }
 
 /// What is wanted of one device alone, with one value more or another one; applied at once.
 pub(super) async fn want(
     api: &Api,
-    actor: &Actor,
+    caller: &Caller,
     identity: &str,
     (path, value): (&str, Wanted),
     reason: &str,
@@ -222,12 +225,12 @@ pub(super) async fn want(
     let mut template = applied.map(|one| one.newest.template).unwrap_or_default();
     template.values.insert(path.to_owned(), value);
     let saving = Saving { reason: reason.to_owned(), apply: Some(true), expected: None };
-    save(api, actor, whose, template, saving).await.map(drop)
+    save(api, caller, whose, template, saving).await.map(drop)
 }
 
 async fn save(
     api: &Api,
-    actor: &Actor,
+    caller: &Caller,
     whose: Whose,
     template: Template,
     saving: Saving,
@@ -236,12 +239,12 @@ async fn save(
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }
-    let act = actor.act(&saving.reason, api.hems.now())?;
+    let act = caller.act(&saving.reason, api.hems.now())?;
     let saved = api.hems.store.save(whose.clone(), &template, act, saving.expected).await?;
     let to = saved.ok_or_else(Problem::changed)?;
     let change = match saving.apply {
         Some(false) => None,
-        Some(true) | None => Some(begin(api, actor, &whose, to, &saving.reason).await?),
+        Some(true) | None => Some(begin(api, caller, &whose, to, &saving.reason).await?),
     };
     let view = TemplateView { change: change.map(ChangeView::from), ..newest(api, &whose).await? };
     Ok(view.tagged())
@@ -275,48 +278,50 @@ pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Com
 /// Makes a version the one that applies: the newest, or an old one to go back to.
 pub(super) async fn apply(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(name): Path<String>,
     body: Result<Json<Applying>, JsonRejection>,
 ) -> Answer<ChangeView> {
     let Json(Applying { version, reason }) = body?;
-    Ok(Json(begin(&api, &actor, &fleet(name)?, version.max(1), &reason).await?.into()))
+    Ok(Json(begin(&api, &caller, &fleet(name)?, version.max(1), &reason).await?.into()))
 }
 
 /// Makes a version of what is wanted of one device alone the one that applies.
 pub(super) async fn apply_own(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(identity): Path<String>,
     body: Result<Json<Applying>, JsonRejection>,
 ) -> Answer<ChangeView> {
     let Json(Applying { version, reason }) = body?;
-    Ok(Json(begin(&api, &actor, &device(&api, &identity).await?, version.max(1), &reason).await?.into()))
+    Ok(Json(
+        begin(&api, &caller, &device(&api, &caller, &identity).await?, version.max(1), &reason).await?.into(),
+    ))
 }
 
 /// Takes a template away; what it set stays set.
 pub(super) async fn delete(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(name): Path<String>,
     saving: Saving,
 ) -> Result<Response, Problem> {
-    take_away(&api, &actor, &fleet(name)?, &saving.reason).await
+    take_away(&api, &caller, &fleet(name)?, &saving.reason).await
 }
 
 /// Wants nothing of one device alone any more.
 pub(super) async fn delete_own(
     State(api): State<Api>,
-    Extension(actor): Extension<Actor>,
+    caller: Caller,
     Path(identity): Path<String>,
     saving: Saving,
 ) -> Result<Response, Problem> {
-    take_away(&api, &actor, &device(&api, &identity).await?, &saving.reason).await
+    take_away(&api, &caller, &device(&api, &caller, &identity).await?, &saving.reason).await
 }
 
-async fn take_away(api: &Api, actor: &Actor, whose: &Whose, reason: &str) -> Result<Response, Problem> {
+async fn take_away(api: &Api, caller: &Caller, whose: &Whose, reason: &str) -> Result<Response, Problem> {
     newest(api, whose).await?;
-    let change = begin(api, actor, whose, 0, reason).await?;
+    let change = begin(api, caller, whose, 0, reason).await?;
     Ok(match change.state().is_under_way() {
         true => (StatusCode::ACCEPTED, Json(ChangeView::from(change))).into_response(),
         false => StatusCode::NO_CONTENT.into_response(),
@@ -324,7 +329,13 @@ async fn take_away(api: &Api, actor: &Actor, whose: &Whose, reason: &str) -> Res
 }
 
 /// Begins the change to a version, with what it concerns counted now.
-async fn begin(api: &Api, actor: &Actor, whose: &Whose, to: i64, reason: &str) -> Result<ChangeRow, Problem> {
+async fn begin(
+    api: &Api,
+    caller: &Caller,
+    whose: &Whose,
+    to: i64,
+    reason: &str,
+) -> Result<ChangeRow, Problem> {
     let (store, now) = (&api.hems.store, api.hems.now());
     let matched = match whose {
         // It spends one cell of the budget, and there is nobody to hold back.
@@ -336,7 +347,7 @@ async fn begin(api: &Api, actor: &Actor, whose: &Whose, to: i64, reason: &str) -
             inventory::served(store, &selectors, now).await?
         }
     };
-    let (bounds, act) = (api.hems.changes, actor.act(reason, now)?);
+    let (bounds, act) = (api.hems.changes, caller.act(reason, now)?);
     let fleet = store.count_admitted().await?;
     Ok(store.begin_change(NewChange { whose: whose.clone(), to, fleet, matched, bounds, act }).await??)
 }

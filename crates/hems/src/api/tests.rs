@@ -1,46 +1,223 @@
-//! The table of routes, walked: no route answers a caller without the token.
+//! The table of operations, walked: who is refused, who is let through, and what is noted.
+//!
+//! Nothing here knows an operation by name: one that is added to the table is walked too.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
+use expect_test::expect_file;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
 use super::*;
+use crate::{
+    people::{Role, secret},
+    store::{AccountRow, TokenRow},
+};
 
-async fn api(folder: &std::path::Path) -> (SocketAddr, watch::Sender<bool>) {
-    let hems = Hems::for_tests(folder, Duration::from_secs(60)).await;
-    let token = Token::load(&folder.join("api.token")).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (shutdown, watched) = watch::channel(false);
-    tokio::spawn(serve(Arc::new(hems), token, listener, watched));
-    (address, shutdown)
+/// The API on a store of its own.
+struct World {
+    hems: Arc<Hems>,
+    desk: Arc<Desk>,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    _shutdown: watch::Sender<bool>,
 }
 
-async fn status(address: SocketAddr, method: &str, path: &str, authorization: &str) -> u16 {
-    let mut tcp = TcpStream::connect(address).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n");
-    tcp.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    tcp.read_to_string(&mut answer).await.unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let hems = Arc::new(Hems::for_tests(folder.path(), Duration::from_secs(60)).await);
+        let token = Token::load(&folder.path().join("api.token")).unwrap();
+        let desk = Arc::new(Desk::new(token, false, folder.path().to_owned(), None));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, watched) = watch::channel(false);
+        let router = router(&Api { hems: Arc::clone(&hems), desk: Arc::clone(&desk) });
+        tokio::spawn(listener::listen(listener, None, router, watched));
+        Self { hems, desk, address, folder, _shutdown: shutdown }
+    }
+
+    /// The token of a new account.
+    async fn token(&self, role: Role, scope: Option<&str>) -> String {
+        let now = self.hems.now().as_millisecond();
+        let name = format!("{}-{}", role.name(), scope.map_or("all", |_| "some"));
+        let row = AccountRow {
+            name: name.clone(),
+            role: role.name().to_owned(),
+            scope: scope.map(str::to_owned),
+            password: None,
+            subject: None,
+            is_disabled: false,
+            made_at: now,
+            last_login_at: None,
+        };
+        self.hems.store.add_account(row).await.unwrap();
+        let (key, hash) = secret::key().unwrap();
+        let row = TokenRow {
+            prefix: name.clone(),
+            hash,
+            name: name.clone(),
+            account: name.clone(),
+            role: role.name().to_owned(),
+            scope: None,
+            made_at: now,
+            expires_at: now + 3_600_000,
+            last_used_at: None,
+        };
+        self.hems.store.add_token(row).await.unwrap();
+        format!("Authorization: Bearer hearth_{name}_{key}\r\n")
+    }
+
+    async fn status(&self, method: &str, path: &str, authorization: &str) -> u16 {
+        let mut tcp = TcpStream::connect(self.address).await.unwrap();
+        let path = path.replace(['{', '}'], "");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\n{authorization}\r\n{{}}"
+        );
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
 }
 
 #[tokio::test]
-async fn every_route_refuses_a_caller_without_the_token() {
-    let folder = tempfile::tempdir().unwrap();
-    let (address, _shutdown) = api(folder.path()).await;
-    let token = std::fs::read_to_string(folder.path().join("api.token")).unwrap();
+async fn o12_every_path_refuses_a_caller_who_is_not_known() {
+    let world = World::new().await;
+    let token = std::fs::read_to_string(world.folder.path().join("api.token")).unwrap();
     let right = format!("Authorization: Bearer {}\r\n", token.trim());
-    let paths = routes().into_iter().map(|(path, _)| path).chain(["/", "/api/v1/nothing"]);
-    for path in paths.map(|path| path.replace(['{', '}'], "")) {
+    let is_open = |method: &str, path: &str| {
+        let method = if method == "HEAD" { "GET" } else { method };
+        rules().iter().any(|rule| rule.right == Right::Open && (rule.method, rule.path) == (method, path))
+    };
+    for path in rules().iter().map(|rule| rule.path).chain(["/", "/api/v1/nothing"]) {
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD"] {
-            for wrong in ["", "Authorization: Bearer 0\r\n", "Authorization: Basic YTpi\r\n"] {
-                assert_eq!(status(address, method, &path, wrong).await, 401, "{method} {path} {wrong}");
+            for wrong in [
+                "",
+                "Authorization: Bearer 0\r\n",
+                "Authorization: Basic YTpi\r\n",
+                "Authorization: Bearer hearth_0_0\r\n",
+                "Cookie: hearth=0\r\n",
+            ] {
+                let is_refused = world.status(method, path, wrong).await == 401;
+                assert_eq!(is_refused, !is_open(method, path), "{method} {path} {wrong}");
             }
-            assert_ne!(status(address, method, &path, &right).await, 401, "{method} {path}");
+            assert_ne!(world.status(method, path, &right).await, 401, "{method} {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn o12_every_operation_lets_through_the_roles_of_the_table_and_no_other() {
+    let world = World::new().await;
+    for role in Role::ALL {
+        let (token, scoped) = (world.token(role, None).await, world.token(role, Some("tag=north")).await);
+        for rule in rules() {
+            let is_refused = world.status(rule.method, rule.path, &token).await == 403;
+            assert_eq!(is_refused, !rule.right.permits(role), "{} {}", rule.id, role.name());
+            let is_refused = world.status(rule.method, rule.path, &scoped).await == 403;
+            let is_for_part = rule.is_for_any_scope() && rule.right.permits(role);
+            assert_eq!(is_refused, !is_for_part, "{} {} of a part", rule.id, role.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn o12_every_change_is_noted_before_and_after_it_and_nothing_else_is() {
+    let world = World::new().await;
+    let token = world.token(Role::Admin, None).await;
+    let viewer = world.token(Role::Viewer, None).await;
+    for rule in rules().iter().filter(|rule| rule.right != Right::Open) {
+        let end = world.hems.store.audit_end().await.unwrap().number();
+        let statuses = [
+            world.status(rule.method, rule.path, &token).await,
+            world.status(rule.method, rule.path, &viewer).await,
+        ];
+        let lines = world.hems.store.audit_lines(end, 10).await.unwrap();
+        assert_eq!(lines.len(), if rule.is_change { 4 } else { 0 }, "{}", rule.id);
+        let who = ["admin-all", "viewer-all"];
+        for (pair, (status, who)) in lines.chunks(2).zip(statuses.into_iter().zip(who)) {
+            let read = |at: usize| json(&pair.get(at).unwrap().1);
+            let (opened, closed) = (read(0), read(1));
+            assert_eq!((&opened["event"], &closed["event"]), (&"opened".into(), &"closed".into()));
+            assert_eq!(closed["status"], status, "{closed}");
+            assert_eq!(opened["request"], closed["request"]);
+            for line in [opened, closed] {
+                assert_eq!((&line["operation"], &line["who"]), (&rule.id.into(), &who.into()), "{line}");
+                assert_eq!(line["source"], "127.0.0.1");
+                assert!(line["target"].as_str().unwrap().starts_with("/api/v1/"), "{line}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn o12_a_broken_chain_is_found_and_named() {
+    let world = World::new().await;
+    let token = world.token(Role::Admin, None).await;
+    for _ in 0..3 {
+        world.status("DELETE", "/api/v1/templates/none", &token).await;
+    }
+    let verified = async || {
+        let api = Api { hems: Arc::clone(&world.hems), desk: Arc::clone(&world.desk) };
+        let verification = audit_log::verify(axum::extract::State(api)).await.ok().unwrap();
+        serde_json::to_value(verification.0).unwrap()
+    };
+    let whole = verified().await;
+    assert_eq!((&whole["intact"], &whole["lines"]), (&true.into(), &6.into()), "{whole}");
+    world.hems.store.forge(4, "admin-all", "nobody").await;
+    let broken = verified().await;
+    assert_eq!((&broken["intact"], &broken["broken"]["number"]), (&false.into(), &4.into()), "{broken}");
+    assert_eq!(broken["broken"]["detail"], "line 4 was changed after it was written");
+}
+
+#[tokio::test]
+async fn o12_a_token_that_is_over_opens_nothing() {
+    let world = World::new().await;
+    let token = world.token(Role::Viewer, None).await;
+    assert_eq!(world.status("GET", "/api/v1/me", &token).await, 200);
+    let now = world.hems.now();
+    let row = world.hems.store.token("viewer-all", now).await.unwrap().unwrap();
+    assert!(row.last_used_at.is_some());
+    let (key, hash) = secret::key().unwrap();
+    let over = TokenRow { prefix: "over".to_owned(), hash, expires_at: now.as_millisecond(), ..row };
+    world.hems.store.add_token(over).await.unwrap();
+    let over = format!("Authorization: Bearer hearth_over_{key}\r\n");
+    assert_eq!(world.status("GET", "/api/v1/me", &over).await, 401);
+}
+
+#[test]
+fn operations_have_names_of_their_own_and_places_of_their_own() {
+    let mut ids: Vec<_> = rules().iter().map(|rule| rule.id).collect();
+    let mut places: Vec<_> = rules().iter().map(|rule| (rule.method, rule.path)).collect();
+    for count in [ids.len(), places.len()] {
+        assert_eq!(count, rules().len());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!((ids.len(), places.len()), (rules().len(), rules().len()));
+}
+
+#[test]
+fn o12_the_page_of_roles_is_the_table() {
+    let mut page = String::from(
+        "# Roles\n\nWhich role may do what: generated from the table of operations by a test of `hems` \
+         (`UPDATE_EXPECT=1 cargo test -p hems page_of_roles`).\n\
+         An operation without *scoped* is about the whole deployment, and refused to who has a scope; \
+         see [People](people.md).\nEverybody may log in, and whoever is known may see and change what is his own.\n\n\
+         | operation | route | scoped |",
+    );
+    let roles = Role::ALL.map(Role::name);
+    let _ = writeln!(page, " {} |\n|---|---|---|{}", roles.join(" | "), ":-:|".repeat(roles.len()));
+    for rule in rules().iter().filter(|rule| rule.right != Right::Open) {
+        let marks = Role::ALL.map(|role| if rule.right.permits(role) { "x" } else { " " }).join(" | ");
+        let scoped = if rule.is_for_any_scope() { "scoped" } else { "" };
+        let _ = writeln!(page, "| `{}` | {} `{}` | {scoped} | {marks} |", rule.id, rule.method, rule.path);
+    }
+    expect_file!["../../../../docs/operate/roles.md"].assert_eq(&page);
 }

@@ -132,8 +132,32 @@ pub struct Exception {
 /// `[api]`: the listener for operators.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// A loopback address with its port. Default: `127.0.0.1:8443`.
+    /// An address with its port: a loopback one, or any where there is a certificate. Default: `127.0.0.1:8443`.
     pub listen: At<String>,
+    /// The certificate chain, PEM, leaf first; then the API speaks TLS. Default: none, and plain HTTP on loopback.
+    pub certificate: Option<At<String>>,
+    /// The private key, which no listener for cells has: PEM, readable by its owner only, or a PKCS#11 URI.
+    pub key: Option<At<String>>,
+    /// CAs that vouch for machines' certificates, PEM. Default: none, and machines are known by fingerprint.
+    pub client_anchors: Option<At<String>>,
+    /// The identity provider.
+    pub oidc: Option<Oidc>,
+}
+
+/// `[api.oidc]`: an identity provider that vouches for people, by OpenID Connect: code with PKCE.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    /// Its issuer, exactly as it writes it: an https URL.
+    pub issuer: At<String>,
+    /// What it calls us.
+    pub client_id: At<String>,
+    /// The file with the secret that it gave us, readable by its owner only. Default: none, and PKCE alone.
+    pub client_secret_file: Option<At<String>>,
+    /// Where browsers reach this API, such as `https://hems.example:8443`; the provider sends them back to
+    /// `/api/v1/oidc/callback` below it.
+    pub external_url: At<String>,
+    /// The CAs that may vouch for its certificate, PEM. Default: those of the system.
+    pub anchors: Option<At<String>>,
 }
 
 /// `[admission]`: who is admitted.
@@ -336,9 +360,31 @@ impl Anchor {
 impl Api {
     fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Self {
         let mut section = reader.section(root, "api");
-        let listen = reader.text(&mut section, "listen");
+        let api = Self {
+            listen: or(reader.text(&mut section, "listen"), "127.0.0.1:8443"),
+            certificate: reader.text(&mut section, "certificate"),
+            key: reader.text(&mut section, "key"),
+            client_anchors: reader.text(&mut section, "client_anchors"),
+            oidc: Oidc::read(reader, &mut section),
+        };
         reader.finish(section);
-        Self { listen: listen.unwrap_or_else(|| At::default("127.0.0.1:8443".to_owned())) }
+        api
+    }
+}
+
+impl Oidc {
+    fn read<'i>(reader: &mut Reader<'i>, above: &mut Section<'i>) -> Option<Self> {
+        let mut section = reader.section(above, "oidc");
+        section.line()?;
+        let oidc = Self {
+            issuer: reader.required(&mut section, "issuer", "the https URL of the identity provider"),
+            client_id: reader.required(&mut section, "client_id", "what the identity provider calls us"),
+            client_secret_file: reader.text(&mut section, "client_secret_file"),
+            external_url: reader.required(&mut section, "external_url", "where browsers reach this API"),
+            anchors: reader.text(&mut section, "anchors"),
+        };
+        reader.finish(section);
+        Some(oidc)
     }
 }
 

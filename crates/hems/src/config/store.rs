@@ -22,7 +22,7 @@ impl Check {
     }
 
     /// The first line of a file; editors end it, and no password does.
-    fn password(&mut self, at: &super::At<String>) -> Option<String> {
+    pub(super) fn password(&mut self, at: &super::At<String>) -> Option<String> {
         let path = self.secret(at, "a password")?;
         match std::fs::read_to_string(&path) {
             Ok(text) => Some(text.lines().next().unwrap_or_default().to_owned()),

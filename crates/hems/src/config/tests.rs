@@ -229,3 +229,66 @@ fn a_store_is_a_database_with_its_password_in_a_private_file() {
     }
     assert!(errors(&format!("{url}store_password_file = {private:?}\n{TUNNEL}")).is_empty());
 }
+
+/// What is wrong with an `[api]` section; the lab's PKI has certificates for `localhost` and `api.localhost`.
+fn api_errors(lab: bool, section: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let pki = folder.path().join("pki");
+    profile::pki::init(&pki).unwrap();
+    for host in ["localhost", "api.localhost"] {
+        profile::pki::issue_hems(&pki, host).unwrap();
+    }
+    std::fs::write(folder.path().join("open"), "secret").unwrap();
+    let cwmp = "listen = [\"127.0.0.1:0\"]\ncertificate = \"pki/hems/localhost.pem\"\n\
+                key = \"pki/hems/localhost.key\"\nurl = \"https://localhost:7547/\"\n\
+                [[cwmp.anchors]]\nname = \"m\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"hnb.example\"]\n";
+    let text = format!("lab = {lab}\nstate_dir = \"state\"\n[cwmp]\n{cwmp}[api]\n{section}");
+    let Err(errors) = Config::parse(&text, &folder.path().join("hems.toml")) else { return Vec::new() };
+    errors.errors.into_iter().map(|error| error.message).collect()
+}
+
+#[test]
+fn o12_the_api_faces_a_network_with_a_certificate_of_its_own_alone() {
+    let own = "certificate = \"pki/hems/api.localhost.pem\"\nkey = \"pki/hems/api.localhost.key\"\n";
+    let cells = "certificate = \"pki/hems/localhost.pem\"\nkey = \"pki/hems/localhost.key\"\n";
+    let anywhere = "listen = \"0.0.0.0:8443\"\n";
+    assert_eq!(api_errors(true, &format!("{anywhere}{own}")), Vec::<String>::new());
+    assert_eq!(
+        api_errors(true, &format!("{own}client_anchors = \"pki/manufacturer.pem\"\n")),
+        Vec::<String>::new()
+    );
+    for (section, said) in [
+        (anywhere.to_owned(), "would show passwords and tokens to the network"),
+        (format!("{anywhere}{cells}"), "serves the cells' listener \"cwmp\" already"),
+        ("certificate = \"pki/hems/api.localhost.pem\"\n".to_owned(), "belong together"),
+        ("client_anchors = \"pki/manufacturer.pem\"\n".to_owned(), "without TLS nobody shows one"),
+        (own.replace("api.localhost.key", "localhost.key"), "does not belong to the certificate"),
+    ] {
+        let found = api_errors(true, &section);
+        assert!(found.len() == 1 && found[0].contains(said), "{section}: {found:#?}");
+    }
+    let found = api_errors(false, own);
+    assert!(
+        found.iter().any(|text| text.starts_with("`api.certificate`") && text.contains("lab")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn o12_an_identity_provider_is_asked_over_https_and_its_secret_is_ours_alone() {
+    let oidc = |issuer: &str, more: &str| {
+        let section = format!(
+            "[api.oidc]\nissuer = \"{issuer}\"\nclient_id = \"c\"\nexternal_url = \"https://hems.example\"\n{more}"
+        );
+        api_errors(true, &section)
+    };
+    assert_eq!(oidc("https://id.example/realm", ""), Vec::<String>::new());
+    for issuer in ["http://id.example", "id.example", "https://id.example?a=b"] {
+        let found = oidc(issuer, "");
+        assert!(found.len() == 1 && found[0].contains("`api.oidc.issuer` is an https URL"), "{found:#?}");
+    }
+    let found = oidc("https://id.example", "client_secret_file = \"open\"\n");
+    assert!(found.len() == 1 && found[0].contains("chmod 600"), "{found:#?}");
+    let found = api_errors(true, "[api.oidc]\n").join("\n");
+    assert!(["issuer", "client_id", "external_url"].iter().all(|key| found.contains(key)), "{found}");
+}

@@ -3,6 +3,7 @@
 mod changes;
 mod network;
 mod nodes;
+mod people;
 mod schemas;
 mod world;
 

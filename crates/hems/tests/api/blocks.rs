@@ -50,7 +50,7 @@ async fn i12_each_kind_of_block_refuses_the_handshake_until_it_is_removed() {
     ]) {
         assert!(is_served(&world, &pair).await, "{kind}");
         let (status, shown) = block(&world, kind, &value).await;
-        assert_eq!((status, &shown["by"]), (StatusCode::CREATED, &json!("operator")), "{shown}");
+        assert_eq!((status, &shown["by"]), (StatusCode::CREATED, &json!("local")), "{shown}");
         assert_eq!(block(&world, kind, &value).await.0, StatusCode::OK, "it is there already");
         assert!(!is_served(&world, &pair).await, "{kind}");
         let list = world.until("/api/v1/refusals", |list| refusals(list) == count).await;

@@ -90,7 +90,7 @@ async fn a11_an_operator_lets_a_stale_list_count_and_that_is_on_record() {
         assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
     }
     let (status, act) = extend("manufacturer", until, "their web server is down").await;
-    assert_eq!((status, &act["by"]), (StatusCode::CREATED, &json!("operator")), "{act}");
+    assert_eq!((status, &act["by"]), (StatusCode::CREATED, &json!("local")), "{act}");
     assert!(is_served(&world, &pair).await, "at once");
     assert_eq!(world.get("/api/v1/trust/lists").await["items"][0]["standing"], "stale");
     assert_eq!(overdue(&world.get("/api/v1/alarms").await), "major");

@@ -16,6 +16,8 @@ mod habits;
 mod hostile;
 mod identities;
 mod lists;
+mod northbound;
+mod people;
 mod pools;
 mod raw;
 mod refusals;

@@ -5,12 +5,13 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use hems::{Config, Server};
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, StatusCode, client::conn::http1};
+use hyper::{Method, Request, StatusCode, client::conn::http1, http::response::Parts};
 use hyper_util::rt::TokioIo;
 use oracles::Postgres;
 use profile::{Connector, KeyPair, Refusal, SystemClock, Terms, pki};
 use serde_json::Value;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream},
     sync::oneshot,
     task::JoinHandle,
@@ -29,8 +30,8 @@ pub(crate) struct World {
     pub(crate) more: Vec<SocketAddr>,
     /// Has the files of the listeners read again, as SIGHUP does.
     pub(crate) reload: Box<dyn Fn() + Send + Sync>,
-    api: SocketAddr,
-    token: String,
+    pub(crate) api: SocketAddr,
+    pub(crate) token: String,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     database: Option<Postgres>,
@@ -50,6 +51,19 @@ pub(crate) fn identity(number: u8) -> String {
 /// The serial number that the lab gives cell `number`.
 pub(crate) fn serial(number: u8) -> String {
     format!("00005E0053{number:02X}")
+}
+
+/// One request on a connection of its own; the answer is JSON or nothing.
+pub(crate) async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> (Parts, Value) {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    (parts, value)
 }
 
 impl World {
@@ -79,6 +93,25 @@ impl World {
              [cwmp]\nlisten = [\"127.0.0.1:0\"]\nurl = \"{scheme}://localhost:7547/\"\n{cwmp}\
              [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
              [gate]\npolicy = \"accept-declared\"\n{more}"
+        );
+        Self::run(folder, database(), &text).await
+    }
+
+    /// A H(e)MS whose API has a certificate, and knows machines by the manufacturer's CA too.
+    pub(crate) async fn northbound() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        for host in ["localhost", "api.localhost"] {
+            pki::issue_hems(&folder.path().join("pki"), host).unwrap();
+        }
+        let text = format!(
+            "lab = true\nstate_dir = \"state\"\n\
+             [cwmp]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"pki/hems/localhost.pem\"\n\
+             key = \"pki/hems/localhost.key\"\nurl = \"https://localhost:7547/\"\n\
+             [[cwmp.anchors]]\nname = \"manufacturer\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"{REALM}\"]\n\
+             [api]\nlisten = \"127.0.0.1:0\"\ncertificate = \"pki/hems/api.localhost.pem\"\n\
+             key = \"pki/hems/api.localhost.key\"\nclient_anchors = \"pki/manufacturer.pem\"\n\
+             [admission]\nidentities = \"pki/identities.csv\"\n"
         );
         Self::run(folder, database(), &text).await
     }
@@ -211,9 +244,6 @@ impl World {
         header: Option<(&str, &str)>,
         body: String,
     ) -> (StatusCode, Option<String>, Value) {
-        let tcp = TcpStream::connect(self.api).await.unwrap();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await.unwrap();
-        tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -224,13 +254,10 @@ impl World {
             Some((name, value)) => request.header(name, value),
             None => request,
         };
-        let request = request.body(Full::new(Bytes::from(body))).unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        let status = response.status();
-        let tag = response.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        (status, tag, value)
+        let tcp = TcpStream::connect(self.api).await.unwrap();
+        let (parts, value) = send(tcp, request.body(Full::new(Bytes::from(body))).unwrap()).await;
+        let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        (parts.status, tag, value)
     }
 
     /// Gets what must be there.

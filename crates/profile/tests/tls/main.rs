@@ -29,4 +29,5 @@ mod servers;
 mod suites;
 mod versions;
 mod wake;
+mod web;
 mod world;

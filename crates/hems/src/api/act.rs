@@ -1,17 +1,11 @@
-//! Who asks. The router says it to each handler.
-
-use std::sync::Arc;
+//! Who does something, and why: what a change of the network is kept with.
 
 use jiff::Timestamp;
 
 use super::{Problem, templates::REASON_MAX};
-use crate::store::Act;
+use crate::{people::Caller, store::Act};
 
-/// Who asks.
-#[derive(Clone, Debug)]
-pub(super) struct Actor(pub(super) Arc<str>);
-
-impl Actor {
+impl Caller {
     /// What it does, with its reason.
     pub(super) fn act(&self, reason: &str, at: Timestamp) -> Result<Act, Problem> {
         if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
@@ -19,6 +13,6 @@ impl Actor {
                 "a reason has at most {REASON_MAX} characters, and none that control a terminal"
             )));
         }
-        Ok(Act { author: self.0.to_string(), reason: reason.to_owned(), at })
+        Ok(Act { author: self.name.clone(), reason: reason.to_owned(), at })
     }
 }

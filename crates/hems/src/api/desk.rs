@@ -1,0 +1,47 @@
+//! What the API keeps of people in memory: this machine's own token, and who tried passwords how often.
+
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+
+use super::{Problem, Token};
+use crate::people::{Throttle, oidc::Oidc, secret::Passwords};
+
+/// One per node.
+pub(super) struct Desk {
+    pub(super) token: Token,
+    pub(super) passwords: Passwords,
+    /// Whether cookies go over TLS alone.
+    pub(super) is_tls: bool,
+    pub(super) state_dir: PathBuf,
+    /// The identity provider, where there is one.
+    pub(super) oidc: Option<Oidc>,
+    throttle: Mutex<Throttle>,
+}
+
+impl Desk {
+    pub(super) fn new(token: Token, is_tls: bool, state_dir: PathBuf, oidc: Option<Oidc>) -> Self {
+        Self { token, passwords: Passwords::default(), is_tls, state_dir, oidc, throttle: Mutex::default() }
+    }
+
+    /// Counts a try of a password.
+    ///
+    /// # Errors
+    /// It is too early for another.
+    pub(super) fn attempt(&self, account: &str, source: IpAddr, now: Timestamp) -> Result<(), Problem> {
+        self.with(|throttle| throttle.attempt(account, source, now)).map_err(Problem::throttled)
+    }
+
+    /// The try was right.
+    pub(super) fn succeeded(&self, account: &str, source: IpAddr) {
+        self.with(|throttle| throttle.succeeded(account, source));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Throttle) -> T) -> T {
+        act(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
