@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Subcommand;
-use datamodel::{Definition, Model, Path, Table, import::Library};
+use datamodel::{
+    Definition, Model, Path, Table,
+    import::{Library, Models},
+};
 
 use crate::Answer;
 
@@ -55,7 +58,8 @@ pub(crate) fn run(command: &Command) -> Answer {
 }
 
 fn import(files: &[PathBuf], into: &FilePath) -> Answer {
-    let tables = Library::open(files)?.tables()?;
+    let Models { tables, warnings } = Library::open(files)?.tables()?;
+    warnings.iter().for_each(|warning| eprintln!("{warning}"));
     if tables.is_empty() {
         return Err("these files define no model of their own: name the file that does".into());
     }
