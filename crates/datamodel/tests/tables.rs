@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use datamodel::{Model, Table, import::Library};
+use datamodel::{Definition, Model, Table, import::Library};
 use expect_test::{ExpectFile, expect, expect_file};
 
 fn check(test: &str, xml: &str, head: &str, committed: &ExpectFile) {
@@ -30,6 +30,28 @@ fn m01_the_table_of_the_service_says_what_the_xml_says() {
     let committed = expect_file!["../tables/fapservice.txt"];
     let test = "m01_the_table_of_the_service_says_what_the_xml_says";
     check(test, "tr-196-2-1-2-cwmp-full.xml", "FAPService:2.1 (TR-196 issue 2).", &committed);
+}
+
+/// The Forum's full files are made by the Forum's own tools of the split ones: an oracle for all that a split needs.
+#[test]
+fn m01_the_split_forms_give_the_tables_of_the_full_forms() {
+    let test = "m01_the_split_forms_give_the_tables_of_the_full_forms";
+    let Some(folder) = oracles::split_models(test) else { return };
+    let read = |name: String| {
+        let library = Library::open(&[folder.join(name)]).unwrap();
+        let tables = library.tables().unwrap().tables;
+        let [table] = tables.as_slice() else { panic!("{} models", tables.len()) };
+        table.clone()
+    };
+    let mut parameters = 0;
+    for name in ["tr-196-2-1-2-cwmp", "tr-181-2-17-0-cwmp", "tr-098-1-8-0"] {
+        let (split, full) = (read(format!("{name}.xml")), read(format!("{name}-full.xml")));
+        assert_eq!(split.write(""), full.write(""), "{name}");
+        assert_eq!(split, full, "{name}");
+        let is_parameter = |one: &&Definition| matches!(one, Definition::Parameter(_));
+        parameters += full.definitions.iter().filter(is_parameter).count();
+    }
+    assert_eq!(parameters, 10_000, "parameters that were compared");
 }
 
 /// What the Forum's files break themselves, as `hearth model import` tells it.
