@@ -67,8 +67,8 @@ impl Parameter {
         let items: Result<Vec<String>, ValueError> =
             text.split(',').map(|one| item.canonical(one.trim_matches(' '))).collect();
         let items = items?;
-        // How many items a list must have at least is a demand on a finished configuration, not on a write.
-        within(items.len(), (0, list.items.1), "items").map_err(ValueError::Items)?;
+        // An empty list is not finished yet, and that is no fault of a write; one that has items has enough of them.
+        within(items.len(), list.items, "items").map_err(ValueError::Items)?;
         let joined = items.join(",");
         within(joined.chars().count(), list.characters, "characters").map_err(ValueError::Length)?;
         Ok(joined)
