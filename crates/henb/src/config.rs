@@ -13,6 +13,7 @@ mod diagnostics;
 mod discovery;
 mod firmware;
 mod meaning;
+mod models;
 mod reader;
 
 pub use meaning::{
@@ -39,6 +40,9 @@ pub struct File {
     lab: Option<Typed<bool>>,
     /// `state_dir`: folder, made where it is missing. Required.
     state_dir: Option<Typed<String>>,
+    /// `models`: tables of a vendor's own parameters, as `hearth model import` or `hearth model select` makes them; at most 8
+    /// files of 1 MiB and 4000 rows, see [Data models](models.md). Default none.
+    models: Vec<Typed<String>>,
     /// `mode`: "public", "ipsec-tls" or "ipsec", as the H(e)MS has it. Default "public".
     mode: Option<Typed<String>>,
     /// `tunnel.address`: the cell's inner address; every connection leaves by it or not at all. Required in mode "ipsec",
@@ -219,6 +223,7 @@ impl File {
         let mut file = Self {
             lab: reader.boolean("", "lab"),
             state_dir: reader.text("", "state_dir"),
+            models: reader.texts("", "models"),
             mode: reader.text("", "mode"),
             tunnel_address: reader.text("tunnel", "address"),
             tunnel_interface: reader.text("tunnel", "interface"),
@@ -289,7 +294,8 @@ impl File {
             })
         });
         let names = self.names(reader, quirk.as_ref());
-        let device = self.device(reader, base);
+        let model = models::meaning(reader, base, &self.models);
+        let device = self.device(reader, base, &model);
         let trust = self.care(reader, base);
         let firmware = self.firmware(reader, base);
         let credentials = self.credentials.as_ref();
@@ -303,6 +309,7 @@ impl File {
             anchors: anchors?,
             identity: OwnCertificate { chain: chain?, key: key? },
             device: device?,
+            model,
             names,
             quirk,
             trust,

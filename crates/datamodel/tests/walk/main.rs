@@ -75,8 +75,9 @@ fn m03_m04_every_parameter_obeys_its_definition() {
     for table in tables() {
         for definition in &table.definitions {
             let Definition::Parameter(parameter) = definition else { continue };
-            let is_narrowed =
-                |one: &values::Exception| one.code == FaultCode::NOT_WRITABLE && one.path == parameter.path;
+            let is_narrowed = |one: &values::Exception| {
+                one.code == Some(FaultCode::NOT_WRITABLE) && one.path == parameter.path
+            };
             try_parameter(&mut tree, parameter, narrowed.iter().any(is_narrowed), &mut count);
         }
     }
@@ -94,7 +95,7 @@ fn each_exception_is_one_of_the_standard_and_has_a_reason() {
         let path = &exception.path;
         assert!(all.parameter(path).is_some() && exception.reason.len() > 10, "{path}");
         let access = Model::standard().parameter(path).unwrap().access;
-        let is_narrowed = exception.code == FaultCode::NOT_WRITABLE;
+        let is_narrowed = exception.code == Some(FaultCode::NOT_WRITABLE);
         assert_eq!(access == Access::ReadOnly, is_narrowed, "{path}: {}", exception.reason);
     }
 }

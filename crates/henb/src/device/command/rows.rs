@@ -1,29 +1,28 @@
 //! Tables that are the radio's alone: neighbours that it uses, cells that it measured. (D-04)
 //!
-//! One rule: what an ACS may not write and lies below a FAPService belongs to the radio, and nothing else does. Columns
-//! that the model does not know are left out; the one that tells rows apart comes first, so that a row keeps its number.
+//! One rule: what an ACS may not write and lies below a FAPService, or in a table of the vendor's own, belongs to the
+//! radio, and nothing else does. Columns that the model does not know are left out; the one that tells rows apart comes first, so that a row keeps its number.
 
 use datamodel::{Access, Model, Path};
 
-use super::{
-    super::{Row, path},
-    protocol::Values,
-};
+use super::{super::path, protocol::Values};
+
+/// A row whose columns are named as the radio names them.
+type Row<'r> = Vec<(&'r str, String)>;
 
 /// The rows of a table of the radio's; nothing where the table is somebody else's.
-pub(super) fn read(table: &str, rows: &[Values]) -> Option<Vec<Row>> {
-    let path = Path::parse(table).ok().filter(|_| table.starts_with(path::SERVICES))?;
+pub(super) fn read<'r>(model: &Model, table: &str, rows: &'r [Values]) -> Option<Vec<Row<'r>>> {
+    let is_radios = table.starts_with(path::SERVICES) || super::is_vendors(table);
+    let path = Path::parse(table).ok().filter(|_| is_radios)?;
     let is_inner = path.as_str() != path::SERVICES;
-    let model = Model::cell();
     let object = model.table(&path).filter(|object| is_inner && object.access == Access::ReadOnly)?;
     let key = object.unique_keys.first().and_then(|key| key.last()).map(String::as_str);
-    let column = |(name, value): (&String, &String)| {
+    let column = |(name, value): (&'r String, &String)| {
         let column = Path::parse(&format!("{}{name}", object.path)).ok()?;
-        let known = model.parameter(&column)?.path.as_str().get(object.path.as_str().len()..)?;
-        Some((known, value.clone()))
+        model.parameter(&column).map(|_| (name.as_str(), value.clone()))
     };
-    let read = |row: &Values| {
-        let mut row: Row = row.iter().filter_map(column).collect();
+    let read = |row: &'r Values| {
+        let mut row: Row<'_> = row.iter().filter_map(column).collect();
         row.sort_by_key(|(name, _)| Some(*name) != key);
         row
     };
@@ -43,7 +42,7 @@ mod tests {
     }
 
     fn tell(memory: &mut Memory, table: &str, json: serde_json::Value) {
-        memory.put_rows(table, &read(table, &rows(json)).unwrap());
+        memory.fill(table, &read(Model::cell(), table, &rows(json)).unwrap());
     }
 
     #[test]
@@ -66,7 +65,7 @@ mod tests {
     #[test]
     fn d04_x08_what_belongs_to_others_is_not_the_radio_s_to_fill() {
         for table in [path::PLMN_LIST, path::SERVICES, path::ALARMS, path::CERTIFICATES, "Device.", "x", ""] {
-            assert_eq!(read(table, &rows(serde_json::json!([{}]))), None, "{table}");
+            assert_eq!(read(Model::cell(), table, &rows(serde_json::json!([{}]))), None, "{table}");
         }
     }
 }
