@@ -17,6 +17,8 @@ fn m01_every_committed_table_can_be_read_whole() {
     assert!(
         Table::read("model x\nDevice. ro\n Name rw : strnig").unwrap_err().to_string().starts_with("line 3")
     );
+    let pattern = "model x\nDevice. ro\n Name rw : string pattern=[a-";
+    assert!(Table::read(pattern).unwrap_err().to_string().starts_with("line 3"), "no regular expression");
 }
 
 #[test]
@@ -54,6 +56,10 @@ fn m07_a_cell_claims_the_profiles_that_its_selection_takes() {
         claimed += 1;
     }
     assert!(claimed > 25, "{claimed}");
+    let own = Model::standard().select("x", "vendor X_00005E_").unwrap();
+    let own =
+        own.definitions.iter().filter(|one| matches!(one, Definition::Parameter(_))).map(Definition::path);
+    assert!(own.clone().count() == 2 && own.clone().all(|path| path.last().starts_with("X_00005E_")));
     let wrong = Model::standard().select("x", "profile Baseline:4\n\ntree Device.Nowhere. # not there");
     assert_eq!(
         wrong.unwrap_err().to_string(),

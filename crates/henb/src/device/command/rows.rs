@@ -31,8 +31,10 @@ pub(super) fn read<'r>(model: &Model, table: &str, rows: &'r [Values]) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::device::{Device, Memory, sample};
+    use std::sync::Arc;
+
+    use super::{super::may_tell, *};
+    use crate::device::{Device, Factory, Memory, sample};
 
     const IN_USE: &str = "Device.Services.FAPService.1.CellConfig.LTE.RAN.NeighborListInUse.LTECell.";
     const MEASURED: &str = "Device.Services.FAPService.1.REM.LTE.Cell.";
@@ -67,5 +69,21 @@ mod tests {
         for table in [path::PLMN_LIST, path::SERVICES, path::ALARMS, path::CERTIFICATES, "Device.", "x", ""] {
             assert_eq!(read(Model::cell(), table, &rows(serde_json::json!([{}]))), None, "{table}");
         }
+    }
+
+    #[test]
+    fn m11_a_vendor_s_parameters_are_its_software_s_wherever_they_stand() {
+        let text = "model x\nDevice.DeviceInfo. ro\n X_ACME_Fan rw : int\nDevice.DeviceInfo.X_ACME_Sensor.{i}. ro\n Celsius ro : int";
+        let vendors = Model::cell_with(vec![datamodel::Table::read(text).unwrap()]);
+        let factory = Factory { model: Arc::new(vendors), ..sample() };
+        let mut memory = Memory::new(&factory, None);
+        let handed = super::super::values(&memory, &Path::root());
+        assert_eq!(handed.get("Device.DeviceInfo.X_ACME_Fan").map(String::as_str), Some("0"));
+        assert!(!handed.contains_key("Device.DeviceInfo.ProvisioningCode"));
+        assert!(may_tell("Device.DeviceInfo.X_ACME_Fan", "7") && !may_tell(path::LOCAL_CLOCK, "7"));
+        let sensors = "Device.DeviceInfo.X_ACME_Sensor.";
+        let told = rows(serde_json::json!([{"Celsius": "41"}, {"Celsius": "43"}]));
+        memory.fill(sensors, &read(memory.tree().model(), sensors, &told).unwrap());
+        assert_eq!(memory.value(&format!("{sensors}2.Celsius")), "43");
     }
 }
