@@ -248,6 +248,11 @@ fn m04_m01_a_reference_into_nothing_is_told() {
         "<syntax><string>\n<pathRef refType='weak' targetParent='.Box.' targetType='row'/></string></syntax>",
         &expect!["x.xml:6: D.X: D.Box. is nothing to refer to"],
     );
+    let standard = "<model name='A:1.0'><object name='Device.'><parameter name='X_A_Port'><syntax><string><pathRef refType='weak' targetParent='.IP.Interface.'/></string></syntax></parameter></object></model>";
+    assert!(
+        import(&[("x.xml", standard)]).contains("ref=weak,any,Device.IP.Interface."),
+        "the standard has it"
+    );
     let service = "<model name='A:1.0' isService='true'><object name='S.{i}.' access='readOnly' minEntries='0' maxEntries='1'>
 <parameter name='X'><syntax><string><pathRef refType='weak' targetParent='Device.Elsewhere.'/></string></syntax></parameter></object></model>";
     assert!(import(&[("x.xml", service)]).contains("ref=weak,any,Device.Elsewhere."), "not ours to know");

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::{Draft, Spot};
-use crate::{Parameter, Path};
+use crate::{Model, Parameter, Path};
 
 /// What a model can break although each of its lines makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,8 @@ impl Draft<'_> {
     fn wrong_references(&self, parameter: &Parameter) -> Vec<String> {
         let reference = parameter.syntax.item.reference.as_ref();
         let parents = reference.into_iter().flat_map(|reference| &reference.parents);
-        let unknown = parents.filter(|parent| self.is_own(parent) && !self.is_there(parent));
+        let is_known = |parent: &str| self.is_there(parent) || is_standard(parent);
+        let unknown = parents.filter(|parent| self.is_own(parent) && !is_known(parent));
         unknown.map(|parent| format!("{}: {parent} is nothing to refer to", parameter.path)).collect()
     }
 
@@ -140,6 +141,13 @@ impl Draft<'_> {
         }
         false
     }
+}
+
+/// A vendor's model need not extend the standard one to refer into it.
+fn is_standard(place: &str) -> bool {
+    let standard = Model::standard();
+    Path::parse(place)
+        .is_ok_and(|path| standard.definition(&path).is_some() || standard.table(&path).is_some())
 }
 
 fn wrong_default(parameter: &Parameter) -> Option<String> {

@@ -310,10 +310,12 @@ impl Device for Command {
     }
 
     fn fetch(&mut self, paths: &[datamodel::Path]) -> Result<(), Fault> {
+        let model = self.memory.tree().model();
         let may_be_radios = |path: &&datamodel::Path| {
             let is_above =
                 |object: &&str| datamodel::Path::parse(object).is_ok_and(|object| path.contains(&object));
-            is_radios(path.as_str()) || TOLD.iter().any(is_above)
+            let has_vendors = || model.below(&path.schema()).any(|below| is_vendors(below.path().as_str()));
+            is_radios(path.as_str()) || TOLD.iter().any(is_above) || has_vendors()
         };
         let wanted: Vec<&str> = paths.iter().filter(may_be_radios).map(datamodel::Path::as_str).collect();
         let wanted = if wanted.len() > MOST_PATHS { vec!["Device."] } else { wanted };

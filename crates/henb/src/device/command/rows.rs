@@ -1,7 +1,8 @@
 //! Tables that are the radio's alone: neighbours that it uses, cells that it measured. (D-04)
 //!
 //! One rule: what an ACS may not write and lies below a FAPService, or in a table of the vendor's own, belongs to the
-//! radio, and nothing else does. Columns that the model does not know are left out; the one that tells rows apart comes first, so that a row keeps its number.
+//! radio, and nothing else does. Columns that the model does not know are left out; the one that tells rows apart comes
+//! first, so that a row keeps its number.
 
 use datamodel::{Access, Model, Path};
 
