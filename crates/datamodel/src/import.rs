@@ -1,7 +1,8 @@
 //! Reads models from the Broadband Forum's XML, complete files and split ones. (TR-106 A.2)
 //!
 //! ```text
-//!   file ─▶ document: what it says ─▶ library: what it imports, by name ─▶ draft: base, components, changes ─▶ Table
+//!   file ─▶ document, syntax: what it says ─▶ library: what it imports, by name
+//!        ─▶ draft: base, components, changes ─▶ check: does it hold together ─▶ Table
 //! ```
 //!
 //! A document says things of other documents' things: a model extends a model, an object takes in a component, a type
@@ -9,14 +10,16 @@
 //! to. Every error has the file and the line. What is marked as deleted is in no table; commands and events belong to
 //! another protocol and are passed over.
 
+mod check;
 mod document;
 mod draft;
 mod item;
 mod library;
+mod syntax;
 
 use std::path::{Path as FilePath, PathBuf};
 
-pub use library::Library;
+pub use library::{Library, Models};
 
 /// Why a file gives no model.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ fn import(files: &[(&str, &str)]) -> String {
     }
     let tables = Library::open(&[folder.path().join(files[0].0)]).and_then(|library| library.tables());
     let text = match tables {
-        Ok(tables) => tables.iter().map(|table| table.write("")).collect::<String>(),
+        Ok(models) => models.tables.iter().map(|table| table.write("")).collect::<String>(),
         Err(error) => error.to_string(),
     };
     text.replace(&format!("{}/", folder.path().display()), "")
@@ -150,15 +150,198 @@ fn m01_what_is_wrong_is_told_with_file_and_line() {
     );
 }
 
+/// A model of one object whose parameter `X` in line 5 has this syntax.
+fn check_syntax(syntax: &str, expected: &Expect) {
+    let model = format!(
+        "<model name='A:1.0'>\n<object name='D.'>\n<parameter name='X'>{syntax}</parameter>\n</object></model>"
+    );
+    check(&model, expected);
+}
+
+#[test]
+fn m01_what_is_no_type_is_told() {
+    check_syntax(
+        "<syntax><strnig/></syntax>",
+        &expect![
+            "x.xml:5: <strnig> is no type: string, int, unsignedInt, long, unsignedLong, decimal, boolean, dateTime, base64, hexBinary or dataType is right"
+        ],
+    );
+    check_syntax("", &expect!["x.xml:5: D.X: no type: a <syntax> with one is right"]);
+    check_syntax(
+        "<syntax><default type='object' value='1'/></syntax>",
+        &expect!["x.xml:5: D.X: no type: a <syntax> with one is right"],
+    );
+    check_syntax("<syntax><int/>\n<string/></syntax>", &expect!["x.xml:6: a second type: one is right"]);
+    check_syntax(
+        "<syntax><int>\n<rnage/></int></syntax>",
+        &expect![
+            "x.xml:6: <rnage> bounds no value: size, range, pattern, enumeration, units or a reference is right"
+        ],
+    );
+    check(
+        "\n<dataType name='T'><range minInclusive='1'/></dataType>",
+        &expect!["x.xml:4: a type of nothing: a base or a child such as <string> is right"],
+    );
+}
+
+#[test]
+fn m01_bounds_that_nothing_keeps_are_told() {
+    check_syntax(
+        "<syntax><int>\n<range minInclusive='9' maxInclusive='-9'/></int></syntax>",
+        &expect![
+            "x.xml:6: a range that nothing is in: minInclusive is not above maxInclusive where it is right"
+        ],
+    );
+    check_syntax(
+        "<syntax><int><range minInclusive='NaN'/></int></syntax>",
+        &expect![[r#"x.xml:5: minInclusive "NaN" is no number"#]],
+    );
+    check_syntax(
+        "<syntax><string>\n\n<size minLength='9' maxLength='8'/></string></syntax>",
+        &expect!["x.xml:7: 9 at least and 8 at most: nothing is so"],
+    );
+    check_syntax(
+        "<syntax><list minItems='3' maxItems='2'/><int/></syntax>",
+        &expect!["x.xml:5: 3 at least and 2 at most: nothing is so"],
+    );
+    check(
+        "<model name='A:1.0'><object name='D.T.{i}.' minEntries='2' maxEntries='1'/></model>",
+        &expect!["x.xml:3: 2 at least and 1 at most: nothing is so"],
+    );
+    check_syntax(
+        "<syntax><string>\n<pattern value='[a-'/></string></syntax>",
+        &expect![[r#"x.xml:6: the pattern "[a-" cannot be understood: invalid range in character class"#]],
+    );
+}
+
+#[test]
+fn m01_a_default_that_its_type_refuses_is_told() {
+    check_syntax(
+        "<syntax><int><range minInclusive='1'/></int>\n<default type='object' value='0'/></syntax>",
+        &expect![[r#"x.xml:6: D.X: the default "0" is no value of it: a number in 1.. is right"#]],
+    );
+    let later = "<model name='A:1.0'><object name='D.'><parameter name='X'><syntax><string/>\n<default type='object' value='b'/></syntax></parameter>
+<parameter base='X'><syntax><string><enumeration value='a'/></string></syntax></parameter></object></model>";
+    let expected = expect![[r#"x.xml:4: D.X: the default "b" is no value of it: one of a is right"#]];
+    check(later, &expected);
+}
+
+#[test]
+fn m01_what_is_there_twice_is_told() {
+    let twice =
+        "<model name='A:1.0'>\n<object name='D.'>\n<parameter name='X'><syntax><int/></syntax></parameter>
+<parameter name='X'><syntax><string/></syntax></parameter></object></model>";
+    check(twice, &expect!["x.xml:6: D.X is there already: base in place of name changes it"]);
+    check(
+        "<model name='A:1.0'><object name='D.'/>\n<object name='D.'/></model>",
+        &expect!["x.xml:4: D. is there already: base in place of name changes it"],
+    );
+    check(
+        "<dataType name='T'><int/></dataType>\n<dataType name='T'><int/></dataType>",
+        &expect!["x.xml:4: a second dataType of the name T: one is right"],
+    );
+}
+
+#[test]
+fn m04_m01_a_reference_into_nothing_is_told() {
+    check_syntax(
+        "<syntax><string>\n<pathRef refType='weak' targetParent='.Box.' targetType='row'/></string></syntax>",
+        &expect!["x.xml:6: D.X: D.Box. is nothing to refer to"],
+    );
+    let standard = "<model name='A:1.0'><object name='Device.'><parameter name='X_A_Port'><syntax><string><pathRef refType='weak' targetParent='.IP.Interface.'/></string></syntax></parameter></object></model>";
+    assert!(
+        import(&[("x.xml", standard)]).contains("ref=weak,any,Device.IP.Interface."),
+        "the standard has it"
+    );
+    let service = "<model name='A:1.0' isService='true'><object name='S.{i}.' access='readOnly' minEntries='0' maxEntries='1'>
+<parameter name='X'><syntax><string><pathRef refType='weak' targetParent='Device.Elsewhere.'/></string></syntax></parameter></object></model>";
+    assert!(import(&[("x.xml", service)]).contains("ref=weak,any,Device.Elsewhere."), "not ours to know");
+}
+
+#[test]
+fn m07_m01_a_profile_of_what_is_not_there_is_told() {
+    let check = |profiles: &str, expected: &Expect| {
+        check(&format!("<model name='A:1.0'><object name='D.'/>\n{profiles}</model>"), expected);
+    };
+    check("<profile name='P:1' extends='P:1'/>", &expect!["x.xml:4: the profile P:1 extends itself"]);
+    check(
+        "<profile name='P:1' extends='Q:1'/>\n<profile name='Q:1' extends='P:1'/>",
+        &expect!["x.xml:4: the profile P:1 leads back to itself through Q:1"],
+    );
+    check(
+        "<profile name='P:1' extends='Q:1'/>",
+        &expect!["x.xml:4: there is no profile Q:1 for P:1 to extend"],
+    );
+    check(
+        "<profile name='P:1'>\n<object ref='D.'>\n<parameter ref='X'/></object></profile>",
+        &expect!["x.xml:6: the profile asks for D.X, and that is not there"],
+    );
+}
+
+#[test]
+fn m01_a_name_that_the_imported_file_does_not_have_is_told_where_it_is_imported() {
+    let importing = "<import file='y.xml'>\n<model name='_D:1.0' ref='D:1.0'/></import>\n<model name='A:1.0' base='_D:1.0'/>";
+    expect!["x.xml:4: y.xml has no model D:1.0"]
+        .assert_eq(&import(&[("x.xml", importing), ("y.xml", "<model name='E:1.0'/>")]));
+    let importing = "<import file='y.xml'><dataType name='T'/>\n<component name='C'/></import>";
+    expect!["x.xml:4: y.xml has no component C"]
+        .assert_eq(&import(&[("x.xml", importing), ("y.xml", "<dataType name='T'><int/></dataType>")]));
+}
+
+/// What is said of a file with these octets.
+fn told(octets: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.xml");
+    fs::write(&file, octets).unwrap();
+    let told = Library::open(&[file]).unwrap_err().to_string();
+    told.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn m01_a_file_that_was_cut_or_is_no_text_is_told_with_its_line() {
+    let whole = document(BASE);
+    let cut = "x.xml:4: the file ends too early: what was opened is closed where it is right";
+    assert_eq!(told(whole.split_inclusive('\n').take(4).collect::<String>().as_bytes()), cut);
+    for length in (0..whole.len() - "</dm:document>\n".len()).step_by(37) {
+        let told = told(&whole.as_bytes()[..length]);
+        let line = whole[..length].lines().count().max(1);
+        assert!(told.starts_with(&format!("x.xml:{line}: ")), "{length}: {told}, not in line {line}");
+    }
+    let mut wrong = whole.into_bytes();
+    let at = wrong.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(5).unwrap().0;
+    wrong[at - 1] = 0xE9;
+    assert_eq!(told(&wrong), "x.xml:6: an octet that is no UTF-8: a file in UTF-8 is right");
+}
+
+#[test]
+fn m01_what_the_forum_published_is_read_with_a_warning_and_its_reason() {
+    let model = "<model name='A:1.0'><object name='D.'><parameter name='X'><syntax><int><range minInclusive='1'/></int>\n<default type='object' value='0'/></syntax></parameter></object></model>";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.xml");
+    let theirs = document(model).replace("urn:example:x", "urn:broadband-forum-org:tr-900-1-0-0");
+    fs::write(&file, theirs).unwrap();
+    let models = Library::open(&[file]).and_then(|library| library.tables()).unwrap();
+    let [warning] = models.warnings.as_slice() else { panic!("{:?}", models.warnings) };
+    expect![[r#"
+        x.xml:4: D.X: the default "0" is no value of it: a number in 1.. is right (published so: a row starts with a neutral value in its place)"#]]
+    .assert_eq(&warning.replace(&format!("{}/", folder.path().display()), ""));
+    assert_eq!(models.tables.len(), 1);
+}
+
 #[test]
 fn m01_circles_end() {
     let circle = [("x.xml", "<import file='y.xml'/>"), ("y.xml", "\n<import file='x.xml'/>")];
     expect!["y.xml:4: the import of x.xml leads back to where it began"].assert_eq(&import(&circle));
     let component = "<component name='A'>\n<component ref='A'/></component><model name='M:1.0'><component ref='A'/></model>";
     check(component, &expect!["x.xml:4: the component A contains itself"]);
-    let types = "<dataType name='A' base='B'/><dataType name='B' base='A'/>\n<model name='M:1.0'><object name='D.'><parameter name='X'><syntax><dataType ref='A'/></syntax></parameter></object></model>";
-    assert!(import(&[("x.xml", types)]).contains("there is no data type"), "{}", import(&[("x.xml", types)]));
-    check("<model name='A:1.0' base='A:1.0'/>", &expect!["x.xml:3: there is no model A:1.0 to extend"]);
+    let types = "<dataType name='A' base='B'/>\n<dataType name='B' base='A'/>\n<model name='M:1.0'/>";
+    check(types, &expect!["x.xml:3: the data type B leads back to itself"]);
+    check(
+        "<model name='A:1.0' base='A:1.0'/>",
+        &expect!["x.xml:3: the model A:1.0 leads back to itself: A:1.0, A:1.0"],
+    );
+    let models = "<model name='A:1.0' base='B:1.0'/>\n<model name='B:1.0' base='A:1.0'/>";
+    check(models, &expect!["x.xml:4: the model A:1.0 leads back to itself: A:1.0, B:1.0, A:1.0"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bomb.xml");
     let deep: String =

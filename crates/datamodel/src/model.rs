@@ -6,9 +6,13 @@
 //! ```text
 //!   tables/device.txt, fapservice.txt ─▶ Model::standard    all that the standards know: the H(e)MS
 //!   tables/cell.txt, selected of them ─▶ Model::cell        what a cell of this product has: the agent
+//!   a vendor's tables beside it       ─▶ Model::cell_with   what a cell of that vendor has
 //! ```
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use crate::{Access, Definition, Object, Parameter, Path, Profile, Table};
 
@@ -32,11 +36,11 @@ const DEVICES_OWN: [&str; 2] = [
     "Device.Security.Certificate.{i}.Enable",
 ];
 
-static CELL: LazyLock<Model> = LazyLock::new(|| {
-    Model::of(committed(&[include_str!("../tables/cell.txt"), include_str!("../tables/vendor.txt")]))
-});
+static CELL: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::of(committed(&CELL_TABLES))));
 
-static STANDARD: LazyLock<Model> = LazyLock::new(|| Model::standard_with(Vec::new()));
+static STANDARD: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::standard_with(Vec::new())));
+
+const CELL_TABLES: [&str; 2] = [include_str!("../tables/cell.txt"), include_str!("../tables/vendor.txt")];
 
 const STANDARD_TABLES: [&str; 3] = [
     include_str!("../tables/device.txt"),
@@ -51,7 +55,7 @@ pub fn is_credential(path: &Path) -> bool {
 }
 
 /// What exists on a kind of device, by schema path.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Model {
     /// In the order of their paths, so that what lies below an object is contiguous.
     definitions: Vec<Definition>,
@@ -62,13 +66,22 @@ pub struct Model {
 impl Model {
     /// The LTE H(e)NB of this product: what its selection takes of TR-181 and TR-196, and its vendor parameters.
     #[must_use]
-    pub fn cell() -> &'static Self {
+    pub fn cell() -> &'static Arc<Self> {
         &CELL
+    }
+
+    /// The same with a vendor's tables beside it: what the cell has already stays as the agent lives by it.
+    #[must_use]
+    pub fn cell_with(mut imported: Vec<Table>) -> Self {
+        for table in &mut imported {
+            table.definitions.retain(|definition| CELL.definition(definition.path()).is_none());
+        }
+        Self::of(committed(&CELL_TABLES).chain(imported))
     }
 
     /// Device:2 and FAPService:2 as they are, and the vendor parameters of this product.
     #[must_use]
-    pub fn standard() -> &'static Self {
+    pub fn standard() -> &'static Arc<Self> {
         &STANDARD
     }
 

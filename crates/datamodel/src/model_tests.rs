@@ -17,6 +17,8 @@ fn m01_every_committed_table_can_be_read_whole() {
     assert!(
         Table::read("model x\nDevice. ro\n Name rw : strnig").unwrap_err().to_string().starts_with("line 3")
     );
+    let pattern = "model x\nDevice. ro\n Name rw : string pattern=[a-";
+    assert!(Table::read(pattern).unwrap_err().to_string().starts_with("line 3"), "no regular expression");
 }
 
 #[test]
@@ -54,6 +56,9 @@ fn m07_a_cell_claims_the_profiles_that_its_selection_takes() {
         claimed += 1;
     }
     assert!(claimed > 25, "{claimed}");
+    let own = Model::standard().select("x", "vendor X_00005E_").unwrap();
+    let names = own.definitions.iter().map(|one| one.path().last()).filter(|name| name.starts_with("X_"));
+    assert_eq!(names.collect::<Vec<_>>(), ["X_00005E_LinkLossTime", "X_00005E_LocalClock"]);
     let wrong = Model::standard().select("x", "profile Baseline:4\n\ntree Device.Nowhere. # not there");
     assert_eq!(
         wrong.unwrap_err().to_string(),

@@ -1,7 +1,8 @@
 //! What a device must have to claim a profile, and the choice of a part of a model by profiles. (TR-106 A.2.9, M-07)
 //!
 //! ```text
-//!   selection: profile NAME · object PATH · tree PATH · parameter PATH ─▶ what it takes, and the objects around it
+//!   selection: profile NAME · object PATH · tree PATH · parameter PATH · vendor PREFIX
+//!     ─▶ what it takes, and the objects around it
 //! ```
 
 use std::collections::BTreeSet;
@@ -75,6 +76,11 @@ impl Model {
         let (sort, name) = line.split_once(' ')?;
         if sort == "profile" {
             return Some(self.profile_paths(name));
+        }
+        if sort == "vendor" {
+            let is_theirs = |path: &Path| path.segments().any(|segment| segment.starts_with(name));
+            let paths = self.definitions().map(Definition::path);
+            return Some(paths.filter(|path| is_theirs(path)).cloned().collect());
         }
         let path = Path::parse(name).ok()?;
         let known = self.definition(&path)?.path().clone();

@@ -22,6 +22,7 @@ use std::{
 use crate::{
     Access, Definition, Kind, Notification, Object, Parameter, Path, Profile, Status,
     definition::{List, Range, Reference, Syntax, Target, Type, Word},
+    value::compiled,
 };
 
 /// A table that makes no sense, with the line.
@@ -396,7 +397,7 @@ fn read_type(text: &str) -> Option<Type> {
         match name {
             "size" => item.sizes.push(read_bounds(value)?),
             "range" => item.ranges.push(read_range(value)?),
-            "pattern" => item.patterns.push(unescape(value)?),
+            "pattern" => item.patterns.push(unescape(value).filter(|text| compiled(text).is_ok())?),
             "units" => item.units = Some(unescape(value)?),
             "ref" => item.reference = Some(read_reference(value)?),
             "words" => item.words = value.split('|').map(read_word).collect::<Option<_>>()?,

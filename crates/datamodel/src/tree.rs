@@ -7,7 +7,10 @@
 //! The methods of the ACS (`get`, `names`, `set`, `add`, `delete`) meet access rights; [`Tree::put`] is the device's own
 //! hand and meets none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cwmp::{Fault, FaultCode, ParameterInfoStruct, ParameterValueStruct, SetParameterValuesFault, Value};
 use serde::{Deserialize, Serialize};
@@ -40,7 +43,7 @@ pub struct Rows {
 /// Values under a model.
 #[derive(Debug, Clone)]
 pub struct Tree {
-    model: &'static Model,
+    model: Arc<Model>,
     values: BTreeMap<Path, String>,
     tables: BTreeMap<Path, Rows>,
 }
@@ -48,15 +51,15 @@ pub struct Tree {
 impl Tree {
     /// All single objects with initial values, and no rows.
     #[must_use]
-    pub fn new(model: &'static Model) -> Self {
-        let mut tree = Self { model, values: BTreeMap::new(), tables: BTreeMap::new() };
+    pub fn new(model: &Arc<Model>) -> Self {
+        let mut tree = Self { model: Arc::clone(model), values: BTreeMap::new(), tables: BTreeMap::new() };
         tree.grow(&Path::root());
         tree
     }
 
     /// The tree of a snapshot; what the model no longer knows or allows is left out.
     #[must_use]
-    pub fn restore(model: &'static Model, snapshot: &Snapshot) -> Self {
+    pub fn restore(model: &Arc<Model>, snapshot: &Snapshot) -> Self {
         let mut tree = Self::new(model);
         // Outer tables stand before inner ones: a path is greater than its prefix.
         for (table, rows) in &snapshot.tables {
@@ -76,6 +79,12 @@ impl Tree {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { values: self.values.clone(), tables: self.tables.clone() }
+    }
+
+    /// What the values obey.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// The stored value of a parameter.
@@ -214,7 +223,7 @@ impl Tree {
 
     /// The definition of a parameter that exists here.
     #[must_use]
-    pub fn parameter(&self, path: &Path) -> Option<&'static Parameter> {
+    pub fn parameter(&self, path: &Path) -> Option<&Parameter> {
         if self.values.contains_key(path) { self.model.parameter(path) } else { None }
     }
 
@@ -258,7 +267,7 @@ impl Tree {
         Ok((path, value))
     }
 
-    fn writable_table(&self, table: &Path) -> Result<&'static Object, Fault> {
+    fn writable_table(&self, table: &Path) -> Result<&Object, Fault> {
         let object = self.model.table(table).filter(|_| self.exists(&table.parent())).ok_or_else(|| {
             Fault::new(
                 FaultCode::INVALID_PARAMETER_NAME,
@@ -300,7 +309,7 @@ impl Tree {
 
     /// Gives initial values to what stands in an object and in the single objects below it.
     fn grow(&mut self, object: &Path) {
-        let model = self.model;
+        let model = Arc::clone(&self.model);
         let schema = object.schema();
         for definition in model.below(&schema) {
             let Definition::Parameter(parameter) = definition else { continue };

@@ -286,8 +286,7 @@ fn two_rows_do_not_share_a_key_unless_one_is_off_or_has_none() {
 fn m11_vendor_parameters_stand_beside_the_standard_ones() {
     let vendor = "model x\nDevice.X_00005E_Fan. ro\n Speed rw : unsignedInt range=0..9\nDevice.Time. ro\n X_ACME_Zone rw : string";
     let table = crate::Table::read(vendor).unwrap();
-    let model = Box::leak(Box::new(Model::standard_with(vec![table])));
-    let mut tree = Tree::new(model);
+    let mut tree = Tree::new(&Arc::new(Model::standard_with(vec![table])));
     assert_eq!(text(&tree, "Device.X_00005E_Fan.Speed"), "0");
     assert!(tree.set(&[entry("Device.Time.X_ACME_Zone", cwmp::ValueKind::String, "CET")]).is_ok());
     assert!(tree.set(&[entry("Device.X_00005E_Fan.Speed", cwmp::ValueKind::UnsignedInt, "10")]).is_err());

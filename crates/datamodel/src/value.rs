@@ -19,6 +19,9 @@ use crate::{
 /// Most characters of a value for which the model names no bound: no such value of the standard needs a tenth of it.
 const VALUE_CHARACTERS: u32 = 32 * 1024;
 
+/// A time that never comes. (TR-106 3.2.1)
+const INFINITE: &str = "9999-12-31T23:59:59Z";
+
 /// What is wrong with a value that somebody wants to set; reads as "… is right".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -64,8 +67,8 @@ impl Parameter {
         let items: Result<Vec<String>, ValueError> =
             text.split(',').map(|one| item.canonical(one.trim_matches(' '))).collect();
         let items = items?;
-        // How many items a list must have at least is a demand on a finished configuration, not on a write.
-        within(items.len(), (0, list.items.1), "items").map_err(ValueError::Items)?;
+        // An empty list is not finished yet, and that is no fault of a write; one that has items has enough of them.
+        within(items.len(), list.items, "items").map_err(ValueError::Items)?;
         let joined = items.join(",");
         within(joined.chars().count(), list.characters, "characters").map_err(ValueError::Length)?;
         Ok(joined)
@@ -161,9 +164,9 @@ impl Type {
         Err(ValueError::Range(self.ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
     }
 
-    /// A pattern that cannot be read matches everything: nobody is refused for what the model's author wrote.
+    /// No table and no import lets a pattern in that cannot be read.
     fn matches(&self, value: &str) -> bool {
-        self.patterns.iter().any(|pattern| compiled(pattern).is_none_or(|regex| regex.is_match(value)))
+        self.patterns.iter().any(|pattern| compiled(pattern).is_ok_and(|regex| regex.is_match(value)))
     }
 
     fn all_words(&self) -> String {
@@ -176,9 +179,9 @@ impl Type {
     }
 }
 
-/// The expression that must match the whole value, where this engine understands it.
-pub(crate) fn compiled(pattern: &str) -> Option<Regex> {
-    Regex::new(&format!("^(?:{pattern})$")).ok()
+/// The expression that must match the whole value.
+pub(crate) fn compiled(pattern: &str) -> Result<Regex, regex_lite::Error> {
+    Regex::new(&format!("^(?:{pattern})$"))
 }
 
 impl Range {
@@ -236,9 +239,9 @@ fn decimal(text: &str) -> Result<String, ValueError> {
 }
 
 fn date_time(text: &str) -> Result<String, ValueError> {
-    // Relative times (year 0001) and the unknown time are no points in time, and right all the same.
-    let is_relative = text.starts_with("0001-01-0");
-    if is_relative || cwmp::DateTime(text.to_owned().into()).timestamp().is_some() {
+    // Relative times (year 0001), the unknown and the infinite time are no points in time, and right all the same.
+    let is_none = text.starts_with("0001-01-0") || text == INFINITE;
+    if is_none || cwmp::DateTime(text.to_owned().into()).timestamp().is_some() {
         Ok(text.to_owned())
     } else {
         Err(ValueError::Form("a dateTime such as 2026-11-23T19:00:00Z"))

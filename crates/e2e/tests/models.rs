@@ -49,6 +49,15 @@ fn m01_m11_a_vendor_s_model_is_imported_shown_and_claimed() {
     assert_eq!(run(&["model", "show", "Device.X_ACME_Fan."]).0, Some(1), "it is no standard's");
     let (code, said) = run(&[&["model", "profiles", "Fan:1"], &table[..]].concat());
     assert_eq!((code, said.as_str()), (Some(0), "Device.X_ACME_Fan.\nDevice.X_ACME_Fan.Speed\n"));
+    fs::write(folder.path().join("fan.selection"), "# Theirs.\nvendor X_ACME_\nprofile WiFiRadio:1\n")
+        .unwrap();
+    let (code, said) = run(&[&["model", "select", "fan.selection"], &table[..]].concat());
+    assert!(code == Some(0) && said.contains("\nDevice.X_ACME_Fan. ro\n Speed rw"), "{said}");
+    assert!(said.contains("\nDevice.WiFi.Radio.{i}. ") && !said.contains("Device.WiFi.SSID."), "{said}");
+    fs::write(folder.path().join("fan.selection"), "\nvendor X_AMCE_\n").unwrap();
+    let (code, said) = run(&[&["model", "select", "fan.selection"], &table[..]].concat());
+    let right = "fan.selection: line 2: \"vendor X_AMCE_\" selects nothing of the model";
+    assert!(code == Some(2) && said.contains(right), "{said}");
     let (code, said) = run(&["model", "profiles"]);
     assert!(code == Some(0) && said.lines().any(|line| line == "LTEBaseline:1"), "{said}");
     fs::write(folder.path().join("torn.txt"), "model x\nDevice. r").unwrap();

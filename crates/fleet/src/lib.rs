@@ -17,6 +17,7 @@ use std::{
 };
 
 use cwmp::Quirk;
+use datamodel::Model;
 use henb::{
     Agent, Config, DaemonError, Status,
     config::{Care, DeviceKind, DiagnosticsCare, FirmwareCare},
@@ -173,6 +174,7 @@ fn config(options: &Options, eui: &str, seed: u64, identity: KeyPair) -> Config 
         url: options.url.clone(),
         anchors: anchors(&options.pki),
         identity: (&identity).into(),
+        model: Arc::clone(Model::cell()),
         device: DeviceKind::Simulated(Radio { delay: options.radio_delay, seed, ..Radio::default() }),
         names: options.quirk.as_ref().map(henb::quirk::names).unwrap_or_default(),
         quirk: options.quirk.clone(),

@@ -147,7 +147,7 @@ impl Agent {
         let listener = connection_request::provision(config, &trust::anchors(config, &trust));
         let acceptor = connection_request::acceptor(config, &clock, listener, &connector)?;
         let requests = connection_request::requests(config, acceptor, &status)?;
-        let factory = config.names.factory(connector.identity());
+        let factory = config.factory(connector.identity());
         let kept = state.as_ref().map(|state| &state.device);
         let mut device = config.device.start(&factory, &config.state_dir, kept);
         let pushed = Arc::new(Notify::new());

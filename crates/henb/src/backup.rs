@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cwmp::{Fault, FaultCode, FaultStruct, ParameterInfoStruct, ParameterValueStruct, Value};
-use datamodel::{Model, Parameter, Path};
+use datamodel::{Parameter, Path};
 use profile::Sha256;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ pub(crate) fn write(cell: &Cell) -> Result<Vec<u8>, Fault> {
     let writable = writable(&names);
     let is_wanted = |path: &Path| {
         let is_left_out = LEFT_OUT.iter().any(|left| path.as_str().starts_with(left));
-        let parameter = Model::cell().parameter(path);
+        let parameter = cell.device.memory().tree().parameter(path);
         // What the device alone says could not be written back.
         let is_writable = |found: &Parameter| found.written(&cell.device.value(path.as_str())).is_ok();
         let is_kept =
@@ -157,7 +157,7 @@ fn align(target: &mut dyn Device, backup: &Backup) -> Result<Vec<ParameterValueS
     let entry = |(path, value): (&Path, &String)| {
         let path = moved(path, &places);
         let value = followed(value, &places);
-        let kind = Model::cell().parameter(&path).map(Parameter::wire_kind);
+        let kind = target.memory().tree().parameter(&path).map(Parameter::wire_kind);
         let value = Value::new(kind.unwrap_or_default(), value);
         ParameterValueStruct::new(path.to_string(), value)
     };

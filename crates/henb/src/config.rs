@@ -13,6 +13,7 @@ mod diagnostics;
 mod discovery;
 mod firmware;
 mod meaning;
+mod models;
 mod reader;
 
 pub use meaning::{
@@ -39,6 +40,8 @@ pub struct File {
     lab: Option<Typed<bool>>,
     /// `state_dir`: folder, made where it is missing. Required.
     state_dir: Option<Typed<String>>,
+    /// `models`: tables of a vendor's own parameters, at most 8 files, see [Data models](models.md). Default none.
+    models: Vec<Typed<String>>,
     /// `mode`: "public", "ipsec-tls" or "ipsec", as the H(e)MS has it. Default "public".
     mode: Option<Typed<String>>,
     /// `tunnel.address`: the cell's inner address; every connection leaves by it or not at all. Required in mode "ipsec",
@@ -216,9 +219,10 @@ impl Config {
 
 impl File {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let mut file = Self {
+        let file = Self {
             lab: reader.boolean("", "lab"),
             state_dir: reader.text("", "state_dir"),
+            models: reader.texts("", "models"),
             mode: reader.text("", "mode"),
             tunnel_address: reader.text("tunnel", "address"),
             tunnel_interface: reader.text("tunnel", "interface"),
@@ -259,14 +263,11 @@ impl File {
             stop: reader.texts("device.file", "stop"),
             probe: reader.texts("device.file", "probe"),
             file_timeout_ms: reader.integer("device.file", "timeout_ms"),
-            texts: Vec::new(),
+            texts: TEXTS.iter().filter_map(|name| Some((*name, reader.text("device", name)?))).collect(),
             requests: connection_request::Section::read(reader),
             diagnostics: diagnostics::Section::read(reader),
             discovery: discovery::Section::read(reader),
         };
-        for name in TEXTS {
-            file.texts.extend(reader.text("device", name).map(|text| (name, text)));
-        }
         reader.refuse_the_rest();
         file
     }
@@ -289,11 +290,11 @@ impl File {
             })
         });
         let names = self.names(reader, quirk.as_ref());
-        let device = self.device(reader, base);
+        let model = models::meaning(reader, base, &self.models);
+        let device = self.device(reader, base, &model);
         let trust = self.care(reader, base);
         let firmware = self.firmware(reader, base);
-        let credentials = self.credentials.as_ref();
-        let discards_credentials = credentials.and_then(|typed| typed.parse(reader, read_credentials));
+        let discards = self.credentials.as_ref().and_then(|typed| typed.parse(reader, read_credentials));
         Some(Config {
             lab: self.lab.as_ref().is_some_and(|lab| lab.value),
             state_dir: base.join(&state_dir?.value),
@@ -303,11 +304,12 @@ impl File {
             anchors: anchors?,
             identity: OwnCertificate { chain: chain?, key: key? },
             device: device?,
+            model,
             names,
             quirk,
             trust,
             firmware,
-            discards_credentials: discards_credentials.unwrap_or_default(),
+            discards_credentials: discards.unwrap_or_default(),
             diagnostics: self.diagnostics.meaning(reader),
             discovery: self.discovery.meaning(reader, base),
             connection_request,
@@ -329,8 +331,8 @@ impl File {
         let crls = crls.collect();
         let staple = self.staple.as_ref().and_then(|staple| staple.parse(reader, read_staple));
         let profile = self.profile.as_ref().and_then(|profile| profile.parse(reader, read_profile));
-        let profile = profile.unwrap_or(&Profile::TS33320);
-        Care { warn: meaning::DAY * days, recovery, crls, staple: staple.unwrap_or_default(), profile }
+        let (staple, profile) = (staple.unwrap_or_default(), profile.unwrap_or(&Profile::TS33320));
+        Care { warn: meaning::DAY * days, recovery, crls, staple, profile }
     }
 
     fn mode(&self, reader: &mut Reader<'_>) -> TransportMode {

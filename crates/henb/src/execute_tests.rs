@@ -493,3 +493,5 @@ mod places;
 
 #[path = "execute_tests/told.rs"]
 mod told;
+#[path = "execute_tests/walk.rs"]
+mod walk;

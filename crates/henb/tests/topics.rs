@@ -6,15 +6,18 @@
 #[expect(dead_code, reason = "other tests need the rest of it")]
 mod scripted;
 
+use std::fs;
+
 use cwmp::{
-    AcsMethod, CpeMethod, CpeResponse, Download, FactoryReset, Fault, FaultCode, FromCpe, GetParameterNames,
-    GetParameterValues, GetRPCMethods, ParameterValueStruct, Reboot, ScheduleInform, SetParameterValues,
-    Value, ValueKind,
+    AcsMethod, AddObject, CpeMethod, CpeResponse, Download, FactoryReset, Fault, FaultCode, FromCpe,
+    GetParameterNames, GetParameterValues, GetRPCMethods, ParameterValueStruct, Reboot, ScheduleInform,
+    SetParameterValues, Value, ValueKind,
 };
+use datamodel::import::Library;
 use henb::device::{RESTORATION, path};
 use hyper::{Method, header};
 use jiff::{Timestamp, ToSpan};
-use profile::{HemsUrl, TransportMode};
+use profile::{HemsUrl, KeySource, OwnCertificate, TransportMode};
 use scripted::{
     IDENTITY, World,
     manufacturer::{download, events, shown},
@@ -163,25 +166,69 @@ async fn p01_p10_p19_topic_5_1_10_nothing_of_a_session_is_readable_on_the_way() 
     cell.stop().await;
 }
 
+/// A vendor's description of what its cells have beside the standard.
+const ACME: &str = r#"<?xml version="1.0"?>
+<dm:document xmlns:dm="urn:broadband-forum-org:cwmp:datamodel-1-8" spec="urn:acme-com:cell-1-0" file="acme.xml">
+ <model name="X_ACME_Cell:1.0">
+  <object name="Device.DeviceInfo." access="readOnly" minEntries="1" maxEntries="1">
+   <parameter name="X_ACME_FanSpeed" access="readWrite"><syntax><unsignedInt><range minInclusive="0" maxInclusive="9"/></unsignedInt><default type="factory" value="3"/></syntax></parameter>
+   <parameter name="X_ACME_SensorNumberOfEntries" access="readOnly"><syntax><unsignedInt/></syntax></parameter>
+  </object>
+  <object name="Device.DeviceInfo.X_ACME_Sensor.{i}." access="readWrite" minEntries="0" maxEntries="2" numEntriesParameter="X_ACME_SensorNumberOfEntries">
+   <parameter name="Place" access="readWrite"><syntax><string><enumeration value="inlet"/><enumeration value="board"/></string></syntax></parameter>
+   <parameter name="Celsius" access="readOnly"><syntax><int/></syntax></parameter>
+  </object>
+ </model>
+</dm:document>"#;
+
+const FAN: &str = "Device.DeviceInfo.X_ACME_FanSpeed";
+const SENSORS: &str = "Device.DeviceInfo.X_ACME_Sensor.";
+
+/// A cell of that vendor: its XML imported, the table named in henbd.toml.
+async fn vendors_world() -> World {
+    let mut world = World::new().await;
+    let room = world.room("models");
+    fs::create_dir_all(&room).unwrap();
+    fs::write(room.join("acme.xml"), ACME).unwrap();
+    let models = Library::open(&[room.join("acme.xml")]).and_then(|library| library.tables()).unwrap();
+    let [table] = models.tables.as_slice() else { panic!("{models:?}") };
+    fs::write(room.join("acme.txt"), table.write("")).unwrap();
+    let (OwnCertificate { chain, key }, anchors) = (&world.config.identity, &world.config.anchors);
+    let KeySource::File(key) = key else { panic!("the lab's keys are files") };
+    let toml = format!(
+        "lab = true\nmodels = [\"acme.txt\"]\nstate_dir = \"state\"\n[hems]\nurl = \"https://localhost/\"\n\
+         anchors = {anchors:?}\n[identity]\ncertificate = {chain:?}\nkey = {key:?}\n"
+    );
+    world.config.model = henb::Config::parse(&toml, &room).unwrap().model;
+    world
+}
+
 #[tokio::test]
 async fn m11_topic_5_1_11_a_vendor_s_names_are_listed_and_unknown_ones_are_refused() {
-    let world = World::new().await;
+    let world = vendors_world().await;
     let names = |place: &str, next_level| -> CpeMethod {
         GetParameterNames { parameter_path: place.to_owned().into(), next_level }.into()
     };
-    let unknown = "Device.Services.FAPService.1.FAPControl.X_00005E_Nothing";
+    let unknown = "Device.DeviceInfo.X_ACME_Nothing";
     let found = outcomes(
         &world,
         vec![
-            names("Device.Services.FAPService.1.FAPControl.", true),
+            names("Device.DeviceInfo.", true),
             names(unknown, false),
             get(&[unknown]),
             set(&[(unknown, Value::string("x"))]),
+            names("Device.Services.FAPService.1.FAPControl.", true),
         ],
     )
     .await;
-    let Ok(CpeResponse::GetParameterNames(list)) = &found[0] else { panic!("{found:?}") };
-    assert!(list.parameter_list.iter().any(|entry| entry.name == path::LINK_LOSS_TIME && entry.writable));
+    let listed = |outcome: &Result<CpeResponse, Fault>, name: &str| {
+        let Ok(CpeResponse::GetParameterNames(list)) = outcome else { panic!("{outcome:?}") };
+        list.parameter_list.iter().find(|entry| entry.name == name).map(|entry| entry.writable)
+    };
+    assert_eq!(listed(&found[0], FAN), Some(true));
+    assert_eq!(listed(&found[0], SENSORS), Some(true));
+    assert_eq!(listed(&found[0], "Device.DeviceInfo.X_ACME_SensorNumberOfEntries"), Some(false));
+    assert_eq!(listed(&found[4], path::LINK_LOSS_TIME), Some(true), "this product's own");
     for outcome in &found[1..3] {
         assert_eq!(outcome.as_ref().unwrap_err().code, FaultCode::INVALID_PARAMETER_NAME);
     }
@@ -190,22 +237,36 @@ async fn m11_topic_5_1_11_a_vendor_s_names_are_listed_and_unknown_ones_are_refus
 
 #[tokio::test]
 async fn m11_topic_5_1_12_a_vendor_s_values_are_set_read_and_bounded_as_others() {
-    let world = World::new().await;
-    let name = path::LINK_LOSS_TIME;
+    let world = vendors_world().await;
+    let add = || AddObject { object_name: SENSORS.into(), parameter_key: "".into() }.into();
+    let (place, celsius) = (format!("{SENSORS}1.Place"), format!("{SENSORS}1.Celsius"));
     let found = outcomes(
         &world,
         vec![
-            set(&[(name, Value::unsigned_int(120))]),
-            get(&[name]),
-            set(&[(name, Value::unsigned_int(86_401))]),
-            get(&[name]),
+            get(&[FAN]),
+            add(),
+            set(&[(FAN, Value::unsigned_int(9)), (&place, Value::string("board"))]),
+            set(&[(FAN, Value::unsigned_int(10))]),
+            set(&[(&place, Value::string("roof"))]),
+            set(&[(&celsius, Value::int(1))]),
+            set(&[(FAN, Value::string("4"))]),
+            add(),
+            add(),
+            get(&[FAN, SENSORS]),
         ],
     )
     .await;
-    let kept = [(name.to_owned(), Value::unsigned_int(120))];
-    assert!(found[0].is_ok());
-    assert_eq!((read(&found[1]), read(&found[3])), (kept.to_vec(), kept.to_vec()));
-    assert_eq!(refused(&found[2]), [FaultCode::INVALID_PARAMETER_VALUE]);
+    assert_eq!(texts(&found[0]), ["3"], "what it leaves the factory with");
+    assert!(found[1].is_ok() && found[2].is_ok() && found[7].is_ok());
+    assert_eq!(refused(&found[3]), [FaultCode::INVALID_PARAMETER_VALUE]);
+    assert_eq!(refused(&found[4]), [FaultCode::INVALID_PARAMETER_VALUE]);
+    assert_eq!(refused(&found[5]), [FaultCode::NOT_WRITABLE]);
+    assert_eq!(refused(&found[6]), [FaultCode::INVALID_PARAMETER_TYPE]);
+    assert_eq!(found[8].as_ref().unwrap_err().code, FaultCode::RESOURCES_EXCEEDED);
+    assert_eq!(texts(&found[9]), ["9", "0", "board", "0", "inlet"]);
+    // A restart keeps them: the state is read under the same model.
+    let found = outcomes(&world, vec![get(&[FAN, &place])]).await;
+    assert_eq!(texts(&found[0]), ["9", "board"]);
 }
 
 #[tokio::test]

@@ -22,6 +22,19 @@ pub fn folder(test: &str) -> Option<PathBuf> {
     None
 }
 
+/// The folder with the Broadband Forum's models in their split form beside the full one: `$HEARTH_SPLIT_MODELS`, or that
+/// of the oracles where it has them. Nothing where neither does: then the skip of `test` is noted in the same list.
+#[must_use]
+pub fn split_models(test: &str) -> Option<PathBuf> {
+    let own = || folder(test).map(|folder| folder.join("bbf"));
+    let folder = env::var_os("HEARTH_SPLIT_MODELS").map_or_else(own, |folder| Some(folder.into()))?;
+    if folder.join("tr-196-2-1-2-cwmp.xml").is_file() {
+        return Some(folder);
+    }
+    skip(test, "no models in their split form; $HEARTH_SPLIT_MODELS names their folder");
+    None
+}
+
 /// A judge that `./x test` installs: on the path, or in `target/judges`. Nothing where it is missing: then the
 /// skip of `test` is noted in the same list.
 #[must_use]

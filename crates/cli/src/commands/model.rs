@@ -6,12 +6,20 @@ use std::{
 };
 
 use clap::Subcommand;
-use datamodel::{Definition, Model, Path, Table, import::Library};
+use datamodel::{
+    Definition, Model, Path, Table,
+    import::{Library, Models},
+};
 
 use crate::Answer;
 
+/// What a part of the models says of itself.
+const SELECTED: &str =
+    "Made by `hearth model select`: what a cell has beside the standard, for `models` in henbd.toml.";
+
 /// What a table that was made here says of itself.
-const HEAD: &str = "Made by `hearth model import`: facts of the model, for `models` in hems.toml.";
+const HEAD: &str =
+    "Made by `hearth model import`: facts of the model, for `models` in hems.toml and henbd.toml.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -26,6 +34,17 @@ pub(crate) enum Command {
         /// The folder for the tables; made where it is missing.
         #[arg(long, value_name = "FOLDER", default_value = "models")]
         into: PathBuf,
+    },
+    /// Print the table of a part of the models, for `models` in henbd.toml: what a cell has beside what every cell has.
+    ///
+    /// A selection has a line for each thing that it takes: `vendor X_ACME_` all that has a name which begins so,
+    /// `profile NAME`, `object PATH` with its parameters, `tree PATH` with all below, `parameter PATH`.
+    Select {
+        /// The file with the selection.
+        selection: PathBuf,
+        /// Tables beside the standard models.
+        #[arg(long = "table", value_name = "FILE")]
+        tables: Vec<PathBuf>,
     },
     /// Print what the model says of a path and of all below it, as the rows of a table.
     Show {
@@ -49,13 +68,15 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Answer {
     match command {
         Command::Import { files, into } => import(files, into),
+        Command::Select { selection, tables } => select(selection, tables),
         Command::Show { path, tables } => show(path, tables),
         Command::Profiles { name, tables } => profiles(name.as_deref(), tables),
     }
 }
 
 fn import(files: &[PathBuf], into: &FilePath) -> Answer {
-    let tables = Library::open(files)?.tables()?;
+    let Models { tables, warnings } = Library::open(files)?.tables()?;
+    warnings.iter().for_each(|warning| eprintln!("{warning}"));
     if tables.is_empty() {
         return Err("these files define no model of their own: name the file that does".into());
     }
@@ -81,6 +102,15 @@ fn import(files: &[PathBuf], into: &FilePath) -> Answer {
 fn file_name(model: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
     model.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '-' }).collect()
+}
+
+fn select(selection: &FilePath, tables: &[PathBuf]) -> Answer {
+    let told = selection.display();
+    let text = fs::read_to_string(selection).map_err(|error| format!("cannot read {told}: {error}"))?;
+    let name = selection.file_stem().unwrap_or_default().to_string_lossy();
+    let table = read(tables)?.select(&name, &text).map_err(|error| format!("{told}: {error}"))?;
+    print!("{}", table.write(SELECTED));
+    Ok(true)
 }
 
 fn show(path: &Path, tables: &[PathBuf]) -> Answer {

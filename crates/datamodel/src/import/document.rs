@@ -1,20 +1,17 @@
 //! Reads one file into items. (TR-106 A.2, cwmp-datamodel-1-x.xsd)
 
-use std::path::Path as FilePath;
+use std::{collections::BTreeSet, path::Path as FilePath};
 
 use roxmltree::{Node, ParsingOptions};
 
 use super::{
     ImportError,
     item::{
-        Component, Document, FacetItems, Import, Imported, Item, Life, ListItem, ModelItem, NamedType,
-        ObjectItem, Of, ParameterItem, ProfileItem, ReferenceItem, Scope, Sort, SyntaxItem, TypeItem,
+        AskedObject, Component, Document, Import, Imported, Item, Life, ModelItem, ObjectItem, ParameterItem,
+        ProfileItem, Sort,
     },
 };
-use crate::{
-    Access, Kind, Notification, Status,
-    definition::{Range, Target, Word},
-};
+use crate::{Access, Notification, Status};
 
 /// Deepest element that is looked at: the schema has ten levels.
 const MOST_DEPTH: u32 = 32;
@@ -22,13 +19,15 @@ const MOST_DEPTH: u32 = 32;
 /// Most nodes of a file: the largest of the Forum has a tenth of it.
 const MOST_NODES: u32 = 5_000_000;
 
+/// How the Forum's own specifications begin.
+const FORUM: &str = "urn:broadband-forum-org:";
+
 /// Reads a file's text.
 pub(super) fn read(file: &FilePath, text: &str) -> Result<Document, ImportError> {
     // Some of the Forum's files define entities; the parser bounds what these may grow to.
     let options = ParsingOptions { allow_dtd: true, nodes_limit: MOST_NODES, ..ParsingOptions::default() };
-    let tree = roxmltree::Document::parse_with_options(text, options).map_err(|error| {
-        ImportError::at(file, error.pos().row, format!("this is no well-formed XML: {error}"))
-    })?;
+    let tree = roxmltree::Document::parse_with_options(text, options)
+        .map_err(|error| malformed(file, text, &error))?;
     let lines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
     let reader = Reader { file, lines };
     let root = tree.root_element();
@@ -40,19 +39,30 @@ pub(super) fn read(file: &FilePath, text: &str) -> Result<Document, ImportError>
     reader.document(root)
 }
 
-struct Reader<'a> {
+/// Where the text ends too early, the parser knows no place: it is the last line.
+fn malformed(file: &FilePath, text: &str, error: &roxmltree::Error) -> ImportError {
+    use roxmltree::Error::{NoRootNode, UnclosedRootNode, UnexpectedEndOfStream};
+    let is_cut = matches!(error, NoRootNode | UnclosedRootNode | UnexpectedEndOfStream);
+    if !is_cut {
+        return ImportError::at(file, error.pos().row, format!("this is no well-formed XML: {error}"));
+    }
+    let last = u32::try_from(text.lines().count().max(1)).unwrap_or(u32::MAX);
+    ImportError::at(file, last, "the file ends too early: what was opened is closed where it is right")
+}
+
+pub(super) struct Reader<'a> {
     file: &'a FilePath,
     /// Where each line ends.
     lines: Vec<usize>,
 }
 
 impl<'a> Reader<'a> {
-    fn line(&self, node: Node<'_, '_>) -> u32 {
+    pub(super) fn line(&self, node: Node<'_, '_>) -> u32 {
         let before = self.lines.partition_point(|end| *end < node.range().start);
         u32::try_from(before).map_or(u32::MAX, |before| before.saturating_add(1))
     }
 
-    fn wrong(&self, node: Node<'_, '_>, what: impl Into<String>) -> ImportError {
+    pub(super) fn wrong(&self, node: Node<'_, '_>, what: impl Into<String>) -> ImportError {
         ImportError::at(self.file, self.line(node), what)
     }
 
@@ -62,9 +72,17 @@ impl<'a> Reader<'a> {
     }
 
     fn document(&self, root: Node<'a, '_>) -> Result<Document, ImportError> {
-        let mut document = Document::default();
+        let is_forums = text(root, "spec").is_some_and(|spec| spec.starts_with(FORUM));
+        let mut document = Document { is_forums, ..Document::default() };
+        let mut seen = BTreeSet::new();
         for node in elements(root) {
-            match node.tag_name().name() {
+            let sort = node.tag_name().name();
+            if matches!(sort, "dataType" | "component" | "model") && !seen.insert((sort, text(node, "name")))
+            {
+                let name = self.need(node, "name")?;
+                return Err(self.wrong(node, format!("a second {sort} of the name {name}: one is right")));
+            }
+            match sort {
                 "import" => document.imports.push(self.import(node)?),
                 "dataType" => {
                     document.types.insert(self.need(node, "name")?, self.named_type(node)?);
@@ -92,7 +110,7 @@ impl<'a> Reader<'a> {
             };
             let name = self.need(child, "name")?;
             let target = text(child, "ref").unwrap_or_else(|| name.clone());
-            names.push(Imported { sort, name, target });
+            names.push(Imported { sort, name, target, line: self.line(child) });
         }
         let file = self.need(node, "file")?;
         Ok(Import { file, spec: text(node, "spec"), line: self.line(node), names })
@@ -147,12 +165,14 @@ impl<'a> Reader<'a> {
                 .filter_map(|child| text(child, "ref"))
                 .collect()
         });
+        let least = self.number(node, "minEntries")?;
         let most = text(node, "maxEntries").map(|text| self.most(node, &text)).transpose()?;
+        self.ordered(node, (least.unwrap_or_default(), most.flatten()))?;
         Ok(ObjectItem {
             name,
             is_base,
             access: text(node, "access").map(|text| self.access(node, &text)).transpose()?,
-            least: self.number(node, "minEntries")?,
+            least,
             most,
             count: text(node, "numEntriesParameter"),
             enable: text(node, "enableParameter"),
@@ -190,119 +210,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn named_type(&self, node: Node<'a, '_>) -> Result<NamedType, ImportError> {
-        let base = text(node, "base");
-        let mut syntax = self.syntax(node)?;
-        if base.is_some() {
-            let facets = self.facets(node)?;
-            syntax.item = Some(TypeItem { of: Of::Base, facets, line: self.line(node) });
-        }
-        Ok(NamedType { base, syntax, line: self.line(node) })
-    }
-
-    fn syntax(&self, node: Node<'a, '_>) -> Result<SyntaxItem, ImportError> {
-        let flag = |name: &str| text(node, name).map(|text| is_true(&text));
-        let mut syntax =
-            SyntaxItem { is_hidden: flag("hidden"), is_command: flag("command"), ..SyntaxItem::default() };
-        for child in elements(node) {
-            match child.tag_name().name() {
-                "list" => syntax.list = Some(self.list(child)?),
-                "default" => {
-                    let is_gone = self.life(child)? == Some(Life::Deleted);
-                    let is_start =
-                        text(child, "type").is_some_and(|sort| sort == "object" || sort == "factory");
-                    if is_gone || is_start {
-                        let value = child.attribute("value").map(str::to_owned);
-                        syntax.default = Some(value.filter(|_| !is_gone));
-                    }
-                }
-                "dataType" => {
-                    let of = text(child, "ref").or_else(|| text(child, "base"));
-                    let of = of.ok_or_else(|| self.wrong(child, "<dataType> without ref"))?;
-                    syntax.item = Some(TypeItem {
-                        of: Of::Named(of),
-                        facets: self.facets(child)?,
-                        line: self.line(child),
-                    });
-                }
-                name => {
-                    if let Some(kind) = Kind::named(name) {
-                        syntax.item = Some(TypeItem {
-                            of: Of::Kind(kind),
-                            facets: self.facets(child)?,
-                            line: self.line(child),
-                        });
-                    }
-                }
-            }
-        }
-        Ok(syntax)
-    }
-
-    fn list(&self, node: Node<'a, '_>) -> Result<ListItem, ImportError> {
-        let most = text(node, "maxItems").map(|text| self.most(node, &text)).transpose()?.flatten();
-        let least = self.number(node, "minItems")?.unwrap_or_default();
-        let size = elements(node).find(|child| child.tag_name().name() == "size");
-        Ok(ListItem { items: (least, most), size: size.map(|size| self.size(size)).transpose()? })
-    }
-
-    fn facets(&self, node: Node<'a, '_>) -> Result<FacetItems, ImportError> {
-        let mut facets = FacetItems::default();
-        for child in elements(node) {
-            match child.tag_name().name() {
-                "size" => facets.sizes.push(self.size(child)?),
-                "range" => facets.ranges.push(Range {
-                    from: self.decimal(child, "minInclusive")?,
-                    to: self.decimal(child, "maxInclusive")?,
-                    step: self
-                        .decimal(child, "step")?
-                        .filter(|step| *step > 0.0 && (*step - 1.0).abs() > f64::EPSILON),
-                }),
-                "pattern" => facets.patterns.push(child.attribute("value").unwrap_or_default().to_owned()),
-                "enumeration" => {
-                    let value = child.attribute("value").unwrap_or_default().to_owned();
-                    let is_read_only = text(child, "access").is_some_and(|access| access == "readOnly");
-                    let is_gone = self.life(child)? == Some(Life::Deleted);
-                    facets.words.push((Word { text: value, is_read_only }, is_gone));
-                }
-                "units" => facets.units = text(child, "value"),
-                "pathRef" | "enumerationRef" | "instanceRef" => {
-                    facets.reference = Some(self.reference(child)?);
-                }
-                _ => {}
-            }
-        }
-        Ok(facets)
-    }
-
-    fn reference(&self, node: Node<'a, '_>) -> Result<ReferenceItem, ImportError> {
-        let sort = node.tag_name().name();
-        let parents = text(node, "targetParent").or_else(|| text(node, "targetParam")).unwrap_or_default();
-        let scope = text(node, "targetParentScope").or_else(|| text(node, "targetParamScope"));
-        let scope = match scope.as_deref() {
-            None | Some("normal") => Scope::Normal,
-            Some("model") => Scope::Model,
-            Some("object") => Scope::Object,
-            Some(other) => {
-                return Err(self.wrong(node, format!("the scope {other}: normal, model or object is right")));
-            }
-        };
-        let target = match (sort, text(node, "targetType").as_deref()) {
-            ("enumerationRef", _) => Target::Word,
-            ("instanceRef", _) => Target::Number,
-            (_, None | Some("any")) => Target::Any,
-            (_, Some("single")) => Target::Single,
-            (_, Some(name)) => Target::named(name)
-                .ok_or_else(|| self.wrong(node, format!("the target type {name} is unknown")))?,
-        };
-        Ok(ReferenceItem {
-            is_strong: text(node, "refType").is_some_and(|sort| sort == "strong"),
-            parents: parents.split_whitespace().map(str::to_owned).collect(),
-            scope,
-            target,
-        })
-    }
-
     fn profile(&self, node: Node<'a, '_>) -> Result<ProfileItem, ImportError> {
         let (name, base) = match (text(node, "name"), text(node, "base")) {
             (Some(name), base) => (name, base),
@@ -310,20 +217,24 @@ impl<'a> Reader<'a> {
             (None, None) => return Err(self.wrong(node, "<profile> without name")),
         };
         let extends = text(node, "extends").unwrap_or_default();
-        let mut objects: Vec<(String, Vec<String>)> = Vec::new();
+        let mut objects = Vec::new();
         for child in elements(node) {
-            let named = |node: Node<'a, '_>| {
-                let parameters = elements(node).filter(|child| child.tag_name().name() == "parameter");
-                parameters.filter_map(|child| text(child, "ref")).collect::<Vec<_>>()
-            };
+            let line = self.line(child);
+            let name = self.need(child, "ref");
             match child.tag_name().name() {
-                "object" => objects.push((self.need(child, "ref")?, named(child))),
-                "parameter" => objects.push((String::new(), vec![self.need(child, "ref")?])),
+                "object" => {
+                    let parameters = elements(child).filter(|child| child.tag_name().name() == "parameter");
+                    let asked = parameters.filter_map(|child| Some((text(child, "ref")?, self.line(child))));
+                    objects.push(AskedObject { name: name?, line, parameters: asked.collect() });
+                }
+                "parameter" => {
+                    objects.push(AskedObject { name: String::new(), line, parameters: vec![(name?, line)] });
+                }
                 _ => {}
             }
         }
         let extends = extends.split_whitespace().map(str::to_owned).collect();
-        Ok(ProfileItem { name, base, extends, status: self.life(node)?, objects })
+        Ok(ProfileItem { name, base, extends, status: self.life(node)?, objects, line: self.line(node) })
     }
 
     fn access(&self, node: Node<'_, '_>, text: &str) -> Result<Access, ImportError> {
@@ -336,7 +247,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn life(&self, node: Node<'_, '_>) -> Result<Option<Life>, ImportError> {
+    pub(super) fn life(&self, node: Node<'_, '_>) -> Result<Option<Life>, ImportError> {
         match text(node, "status").as_deref() {
             None => Ok(None),
             Some("current") => Ok(Some(Life::Status(Status::Current))),
@@ -348,11 +259,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn size(&self, node: Node<'_, '_>) -> Result<(u32, Option<u32>), ImportError> {
-        Ok((self.number(node, "minLength")?.unwrap_or_default(), self.number(node, "maxLength")?))
-    }
-
-    fn most(&self, node: Node<'_, '_>, text: &str) -> Result<Option<u32>, ImportError> {
+    pub(super) fn most(&self, node: Node<'_, '_>, text: &str) -> Result<Option<u32>, ImportError> {
         if text == "unbounded" {
             return Ok(None);
         }
@@ -361,22 +268,17 @@ impl<'a> Reader<'a> {
             .map_err(|_| self.wrong(node, format!("{text:?} is no number and not \"unbounded\"")))
     }
 
-    fn number(&self, node: Node<'_, '_>, name: &str) -> Result<Option<u32>, ImportError> {
-        let wrong = |text: &str| self.wrong(node, format!("{name} {text:?} is no number"));
-        text(node, name).map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
-    }
-
-    fn decimal(&self, node: Node<'_, '_>, name: &str) -> Result<Option<f64>, ImportError> {
+    pub(super) fn number(&self, node: Node<'_, '_>, name: &str) -> Result<Option<u32>, ImportError> {
         let wrong = |text: &str| self.wrong(node, format!("{name} {text:?} is no number"));
         text(node, name).map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
     }
 }
 
-fn elements<'a, 'i>(node: Node<'a, 'i>) -> impl Iterator<Item = Node<'a, 'i>> {
+pub(super) fn elements<'a, 'i>(node: Node<'a, 'i>) -> impl Iterator<Item = Node<'a, 'i>> {
     node.children().filter(Node::is_element)
 }
 
-fn text(node: Node<'_, '_>, name: &str) -> Option<String> {
+pub(super) fn text(node: Node<'_, '_>, name: &str) -> Option<String> {
     node.attribute(name).map(squeeze)
 }
 
@@ -385,6 +287,6 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn is_true(text: &str) -> bool {
+pub(super) fn is_true(text: &str) -> bool {
     text == "true" || text == "1"
 }

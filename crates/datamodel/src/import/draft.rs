@@ -1,7 +1,7 @@
 //! What a model comes to: its base, what it takes in, and what it changes of both.
 //!
 //! ```text
-//!   draft of the base ─▶ items in order: new, changed, taken in by component ─▶ what is deleted goes ─▶ Table
+//!   draft of the base ─▶ items in order: new, changed, taken in by component ─▶ checked ─▶ what is deleted goes ─▶ Table
 //! ```
 
 use std::{
@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     ImportError, Library,
+    check::{Finding, Rule, Said},
     item::{
         Component, FacetItems, Item, Life, ListItem, ModelItem, ObjectItem, Of, ParameterItem, ProfileItem,
         ReferenceItem, Scope, Sort, SyntaxItem, TypeItem,
@@ -31,10 +32,46 @@ const SERVICES: &str = "Device.Services.";
 pub(super) struct Draft<'a> {
     library: &'a Library,
     /// What stands before every path of a service.
-    mount: &'static str,
-    objects: BTreeMap<Path, (Object, bool)>,
-    parameters: BTreeMap<Path, (Parameter, bool)>,
-    profiles: BTreeMap<String, Profile>,
+    pub(super) mount: &'static str,
+    pub(super) objects: BTreeMap<Path, Entry<Object>>,
+    pub(super) parameters: BTreeMap<Path, Entry<Parameter>>,
+    pub(super) profiles: BTreeMap<String, Profile>,
+    /// What profiles say, to be held against the finished model.
+    pub(super) said: Vec<(Spot, Said)>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A file and a line of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spot {
+    pub(super) file: usize,
+    pub(super) line: u32,
+}
+
+/// An object or a parameter, and where what counts of it was said.
+pub(super) struct Entry<T> {
+    pub(super) thing: T,
+    pub(super) is_gone: bool,
+    pub(super) at: Spot,
+    pub(super) default_at: Spot,
+    pub(super) reference_at: Spot,
+    /// Of a parameter: somebody said what it is.
+    pub(super) is_typed: bool,
+}
+
+impl Entry<Parameter> {
+    fn say(&mut self, place: &Place, syntax: &SyntaxItem) {
+        let reference = |item: &TypeItem| item.facets.reference.as_ref().map_or(item.line, |one| one.line);
+        self.is_typed |= syntax.item.is_some();
+        self.reference_at = syntax.item.as_ref().map_or(self.reference_at, |item| place.at(reference(item)));
+        self.default_at = syntax.default.as_ref().map_or(self.default_at, |one| place.at(one.line));
+    }
+}
+
+impl<T> Entry<T> {
+    fn new(thing: T, at: Spot) -> Self {
+        Self { thing, is_gone: false, at, default_at: at, reference_at: at, is_typed: false }
+    }
 }
 
 /// Where an item stands: the file whose names count, and the object that it is relative to.
@@ -48,6 +85,10 @@ struct Place {
 }
 
 impl Place {
+    fn at(&self, line: u32) -> Spot {
+        Spot { file: self.file, line }
+    }
+
     fn inside(&self, path: &str) -> Self {
         Self { path: format!("{}{path}", self.path), depth: self.depth + 1, ..self.clone() }
     }
@@ -62,27 +103,32 @@ impl<'a> Draft<'a> {
             objects: BTreeMap::new(),
             parameters: BTreeMap::new(),
             profiles: BTreeMap::new(),
+            said: Vec::new(),
+            findings: Vec::new(),
         };
+        draft.types(file)?;
         draft.model(file, model, &[])?;
+        draft.check();
         Ok(draft)
     }
 
     /// What is left, each object before its parameters.
     pub(super) fn table(self, model: &str) -> Table {
-        let gone: Vec<Path> =
-            self.objects.iter().filter(|(_, (_, is_gone))| *is_gone).map(|(path, _)| path.clone()).collect();
+        let gone = self.objects.iter().filter(|(_, object)| object.is_gone);
+        let gone: Vec<Path> = gone.map(|(path, _)| path.clone()).collect();
         let is_there = |path: &Path, is_gone: bool| !is_gone && gone.iter().all(|gone| !gone.contains(path));
         let mut definitions: Vec<Definition> = Vec::new();
-        for (path, (object, is_gone)) in self.objects {
-            if is_there(&path, is_gone) {
-                definitions.push(Definition::Object(object));
+        for (path, object) in self.objects {
+            if is_there(&path, object.is_gone) {
+                definitions.push(Definition::Object(object.thing));
             }
         }
         let mut types = BTreeMap::new();
-        for (path, (mut parameter, is_gone)) in self.parameters {
-            if is_there(&path, is_gone) {
-                share(&mut types, &mut parameter.syntax.item);
-                definitions.push(Definition::Parameter(parameter));
+        for (path, parameter) in self.parameters {
+            if is_there(&path, parameter.is_gone) {
+                let mut found = parameter.thing;
+                share(&mut types, &mut found.syntax.item);
+                definitions.push(Definition::Parameter(found));
             }
         }
         Table { profiles: self.profiles.into_values().collect(), ..Table::of(model, definitions) }
@@ -93,13 +139,29 @@ impl<'a> Draft<'a> {
         ImportError::at(&file, line, what)
     }
 
-    fn model(&mut self, file: usize, model: &ModelItem, users: &[usize]) -> Result<(), ImportError> {
-        let place = Place { file, path: self.mount.to_owned(), depth: 0, users: users.to_vec() };
+    /// Every type of the file comes to something, used or not.
+    fn types(&self, file: usize) -> Result<(), ImportError> {
+        let place = Place { file, path: self.mount.to_owned(), depth: 0, users: Vec::new() };
+        let types = self.library.file(file).into_iter().flat_map(|file| &file.document.types);
+        types.into_iter().try_for_each(|(name, named)| self.named(&place, name, named.line).map(drop))
+    }
+
+    /// `users` are the files and models that extend it, outermost first.
+    fn model(&mut self, file: usize, model: &ModelItem, users: &[(usize, &str)]) -> Result<(), ImportError> {
+        let files = users.iter().map(|(file, _)| *file).collect();
+        let place = Place { file, path: self.mount.to_owned(), depth: 0, users: files };
+        let chain = [users, &[(file, model.name.as_str())]].concat();
         if let Some(base) = &model.base {
-            let found = self.library.base(file, model, base).filter(|_| users.len() < MOST_DEPTH);
-            let unknown = || self.wrong(&place, model.line, format!("there is no model {base} to extend"));
-            let (base_file, base) = found.ok_or_else(unknown)?;
-            self.model(base_file, base, &[users, &[file]].concat())?;
+            let wrong = |what: String| self.wrong(&place, model.line, what);
+            let found = self.library.base(file, base);
+            let (base_file, found) =
+                found.ok_or_else(|| wrong(format!("there is no model {base} to extend")))?;
+            if chain.contains(&(base_file, found.name.as_str())) {
+                let names = chain.iter().map(|(_, name)| *name).chain([found.name.as_str()]);
+                let way = names.collect::<Vec<_>>().join(", ");
+                return Err(wrong(format!("the model {base} leads back to itself: {way}")));
+            }
+            self.model(base_file, found, &chain)?;
         }
         self.items(&place, &model.items)
     }
@@ -161,8 +223,12 @@ impl<'a> Draft<'a> {
         if item.is_base && !self.objects.contains_key(&path) {
             return Err(self.wrong(place, item.line, format!("there is no object {path} to change")));
         }
-        let (object, is_gone) =
-            self.objects.entry(path.clone()).or_insert_with(|| (Object::new(path), false));
+        let at = place.at(item.line);
+        if !item.is_base && self.objects.get(&path).is_some_and(|known| !known.is_gone) {
+            self.find(at, Rule::Twice, format!("{path} is there already: base in place of name changes it"));
+        }
+        let entry = self.objects.entry(path.clone()).or_insert_with(|| Entry::new(Object::new(path), at));
+        let object = &mut entry.thing;
         object.access = item.access.unwrap_or(object.access);
         object.entries.0 = item.least.unwrap_or(object.entries.0);
         object.entries.1 = item.most.unwrap_or(object.entries.1);
@@ -173,33 +239,31 @@ impl<'a> Draft<'a> {
                 object.unique_keys.push(key.clone());
             }
         }
-        live(&mut object.status, is_gone, item.status);
+        live(&mut object.status, &mut entry.is_gone, item.status);
         self.items(&place.inside(&item.name), &item.items)
     }
 
     fn parameter(&mut self, place: &Place, item: &ParameterItem) -> Result<(), ImportError> {
         let path = self.path(place, &item.name, item.line)?;
+        let at = place.at(item.line);
         let old = self.parameters.remove(&path);
         if item.is_base && old.is_none() {
             return Err(self.wrong(place, item.line, format!("there is no parameter {path} to change")));
         }
-        let fresh = || Parameter {
-            path: path.clone(),
-            access: crate::Access::ReadOnly,
-            syntax: Syntax::default(),
-            is_forced_inform: false,
-            notification: Notification::Normal,
-            status: Status::Current,
-        };
-        let (mut parameter, mut is_gone) = old.unwrap_or_else(|| (fresh(), false));
+        if !item.is_base && old.as_ref().is_some_and(|known| !known.is_gone) {
+            self.find(at, Rule::Twice, format!("{path} is there already: base in place of name changes it"));
+        }
+        let mut entry = old.unwrap_or_else(|| Entry::new(fresh(path.clone()), at));
+        let parameter = &mut entry.thing;
         parameter.access = item.access.unwrap_or(parameter.access);
         parameter.notification = item.notification.unwrap_or(parameter.notification);
         parameter.is_forced_inform = item.is_forced_inform.unwrap_or(parameter.is_forced_inform);
-        live(&mut parameter.status, &mut is_gone, item.status);
+        live(&mut parameter.status, &mut entry.is_gone, item.status);
         if let Some(syntax) = &item.syntax {
             self.refine(place, &mut parameter.syntax, syntax)?;
+            entry.say(place, syntax);
         }
-        self.parameters.insert(path, (parameter, is_gone));
+        self.parameters.insert(path, entry);
         Ok(())
     }
 
@@ -213,7 +277,7 @@ impl<'a> Draft<'a> {
             syntax.list = Some(merged(syntax.list.take(), list));
         }
         if let Some(default) = &change.default {
-            syntax.default.clone_from(default);
+            syntax.default.clone_from(&default.value);
         }
         syntax.is_hidden = change.is_hidden.unwrap_or(syntax.is_hidden);
         syntax.is_command = change.is_command.unwrap_or(syntax.is_command);
@@ -244,9 +308,11 @@ impl<'a> Draft<'a> {
         let found = self.resolve(place, name, Sort::Type);
         let found =
             found.and_then(|(file, name)| Some((file, library.file(file)?.document.types.get(name)?)));
-        let (file, named) = found
-            .filter(|_| place.depth < MOST_DEPTH)
-            .ok_or_else(|| self.wrong(place, line, format!("there is no data type {name}")))?;
+        let wrong = |what: String| self.wrong(place, line, what);
+        let (file, named) = found.ok_or_else(|| wrong(format!("there is no data type {name}")))?;
+        if place.depth > MOST_DEPTH {
+            return Err(wrong(format!("the data type {name} leads back to itself")));
+        }
         let there = Place { file, depth: place.depth + 1, ..place.clone() };
         let (base, list) = match &named.base {
             Some(base) => self.named(&there, base, named.line)?,
@@ -297,13 +363,25 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let mut objects = Vec::new();
-        for (object, parameters) in &item.objects {
-            objects.push((self.path(place, object, 0)?, parameters.clone()));
+        for asked in &item.objects {
+            let path = self.path(place, &asked.name, asked.line)?;
+            self.said.push((place.at(asked.line), Said::Object(path.clone())));
+            for (name, line) in &asked.parameters {
+                let parameter = self.path(place, &format!("{}{name}", asked.name), *line)?;
+                self.said.push((place.at(*line), Said::Parameter(parameter)));
+            }
+            let names = asked.parameters.iter().map(|(name, _)| name.clone());
+            objects.push((path, names.collect::<Vec<_>>()));
+        }
+        let at = place.at(item.line);
+        if item.extends.contains(&item.name) {
+            self.find(at, Rule::Circle, format!("the profile {} extends itself", item.name));
         }
         let fresh = || Profile { name: item.name.clone(), extends: Vec::new(), objects: Vec::new() };
         let profile = self.profiles.entry(item.name.clone()).or_insert_with(fresh);
         let extends = item.base.iter().chain(&item.extends).filter(|base| **base != item.name);
         for base in extends {
+            self.said.push((at, Said::Profile(item.name.clone(), base.clone())));
             if !profile.extends.contains(base) {
                 profile.extends.push(base.clone());
             }
@@ -321,6 +399,18 @@ impl<'a> Draft<'a> {
         }
         profile.objects.sort();
         Ok(())
+    }
+}
+
+/// A parameter of which nothing was said yet.
+fn fresh(path: Path) -> Parameter {
+    Parameter {
+        path,
+        access: crate::Access::ReadOnly,
+        syntax: Syntax::default(),
+        is_forced_inform: false,
+        notification: Notification::Normal,
+        status: Status::Current,
     }
 }
 

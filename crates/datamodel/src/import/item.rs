@@ -1,6 +1,6 @@
 //! What a file says, before anything is looked up: names stay names, and what is not said stays open.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     Access, Kind, Notification, Status,
@@ -10,6 +10,8 @@ use crate::{
 /// A file's content.
 #[derive(Debug, Default)]
 pub(super) struct Document {
+    /// Published by the Broadband Forum: nobody here can mend it.
+    pub(super) is_forums: bool,
     pub(super) imports: Vec<Import>,
     pub(super) types: BTreeMap<String, NamedType>,
     pub(super) components: BTreeMap<String, Component>,
@@ -31,6 +33,7 @@ pub(super) struct Imported {
     pub(super) sort: Sort,
     pub(super) name: String,
     pub(super) target: String,
+    pub(super) line: u32,
 }
 
 /// What can be imported.
@@ -39,6 +42,16 @@ pub(super) enum Sort {
     Type,
     Component,
     Model,
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Type => "data type",
+            Self::Component => "component",
+            Self::Model => "model",
+        })
+    }
 }
 
 /// Items that are taken in by name.
@@ -101,10 +114,16 @@ pub(super) struct ParameterItem {
 pub(super) struct SyntaxItem {
     pub(super) list: Option<ListItem>,
     pub(super) item: Option<TypeItem>,
-    /// `Some(None)` takes a default away.
-    pub(super) default: Option<Option<String>>,
+    pub(super) default: Option<DefaultItem>,
     pub(super) is_hidden: Option<bool>,
     pub(super) is_command: Option<bool>,
+}
+
+/// A default, or without value the end of one.
+#[derive(Debug)]
+pub(super) struct DefaultItem {
+    pub(super) value: Option<String>,
+    pub(super) line: u32,
 }
 
 #[derive(Debug, Default)]
@@ -155,6 +174,7 @@ pub(super) struct ReferenceItem {
     pub(super) parents: Vec<String>,
     pub(super) scope: Scope,
     pub(super) target: Target,
+    pub(super) line: u32,
 }
 
 /// What a relative place is relative to. (TR-106 A.2.3.4)
@@ -178,5 +198,14 @@ pub(super) struct ProfileItem {
     pub(super) base: Option<String>,
     pub(super) extends: Vec<String>,
     pub(super) status: Option<Life>,
-    pub(super) objects: Vec<(String, Vec<String>)>,
+    pub(super) objects: Vec<AskedObject>,
+    pub(super) line: u32,
+}
+
+/// What a profile asks for of an object; each parameter with its line.
+#[derive(Debug)]
+pub(super) struct AskedObject {
+    pub(super) name: String,
+    pub(super) line: u32,
+    pub(super) parameters: Vec<(String, u32)>,
 }

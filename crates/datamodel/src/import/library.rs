@@ -12,7 +12,9 @@ use std::{
 };
 
 use super::{
-    ImportError, document,
+    ImportError,
+    check::Finding,
+    document,
     draft::Draft,
     item::{Document, Import, ModelItem, Sort},
 };
@@ -20,6 +22,15 @@ use crate::Table;
 
 /// Deepest chain of imports: each amendment of a model imports the one before.
 const MOST_IMPORTS: usize = 64;
+
+/// What the named files define.
+#[derive(Debug, Default)]
+pub struct Models {
+    /// A table for each model.
+    pub tables: Vec<Table>,
+    /// What published files break and are read nevertheless, each with file, line and the reason.
+    pub warnings: Vec<String>,
+}
 
 /// Files that were read, with all that they import.
 #[derive(Debug, Default)]
@@ -57,16 +68,31 @@ impl Library {
     ///
     /// # Errors
     /// The first line that makes no sense.
-    pub fn tables(&self) -> Result<Vec<Table>, ImportError> {
-        let mut tables = Vec::new();
+    pub fn tables(&self) -> Result<Models, ImportError> {
+        let mut models = Models::default();
         for at in &self.wanted {
             let Some(file) = self.files.get(*at) else { continue };
             let public = file.document.models.iter().filter(|model| !model.name.starts_with('_'));
             for model in public {
-                tables.push(Draft::of(self, *at, model)?.table(&model.name));
+                let mut draft = Draft::of(self, *at, model)?;
+                for finding in std::mem::take(&mut draft.findings) {
+                    models.warnings.push(self.warning(&finding)?);
+                }
+                models.tables.push(draft.table(&model.name));
             }
         }
-        Ok(tables)
+        Ok(models)
+    }
+
+    /// What a published file breaks is only told; in any other file it is an error.
+    fn warning(&self, finding: &Finding) -> Result<String, ImportError> {
+        let file = self.files.get(finding.at.file);
+        let path = file.map(|file| file.path.as_path()).unwrap_or_else(|| FilePath::new(""));
+        let error = ImportError::at(path, finding.at.line, &finding.what);
+        match finding.rule.reason().filter(|_| file.is_some_and(|file| file.document.is_forums)) {
+            Some(reason) => Ok(format!("{error} ({reason})")),
+            None => Err(error),
+        }
     }
 
     fn load(
@@ -79,9 +105,7 @@ impl Library {
         if let Some(at) = self.known.get(&real) {
             return Ok(*at);
         }
-        let read = |source| ImportError::Read { file: path.to_owned(), source };
-        let text = fs::read_to_string(path).map_err(read)?;
-        let document = document::read(path, &text)?;
+        let document = document::read(path, &text(path)?)?;
         chain.push(real.clone());
         let mut imports = Vec::with_capacity(document.imports.len());
         for import in &document.imports {
@@ -92,7 +116,14 @@ impl Library {
             if is_above || chain.len() > MOST_IMPORTS {
                 return Err(wrong(format!("the import of {} leads back to where it began", import.file)));
             }
-            imports.push(self.load(&found, named, chain)?);
+            let at = self.load(&found, named, chain)?;
+            for name in &import.names {
+                if self.resolve(at, name.sort, &name.target).is_none() {
+                    let what = format!("{} has no {} {}", found.display(), name.sort, name.target);
+                    return Err(ImportError::at(path, name.line, what));
+                }
+            }
+            imports.push(at);
         }
         chain.pop();
         self.files.push(File { path: path.to_owned(), document, imports });
@@ -125,14 +156,14 @@ impl Library {
     }
 
     /// The model that another one extends: its own name may be the imported one's too.
-    pub(super) fn base(&self, at: usize, model: &ModelItem, base: &str) -> Option<(usize, &ModelItem)> {
+    pub(super) fn base(&self, at: usize, base: &str) -> Option<(usize, &ModelItem)> {
         let file = self.files.get(at)?;
         let (at, name) = match file.imported(Sort::Model, base) {
             Some((import, target)) => self.resolve(import, Sort::Model, target)?,
             None => self.resolve(at, Sort::Model, base)?,
         };
         let found = self.files.get(at)?.document.models.iter().find(|found| found.name == name)?;
-        if std::ptr::eq(found, model) { None } else { Some((at, found)) }
+        Some((at, found))
     }
 }
 
@@ -160,6 +191,17 @@ impl File {
             Some((*at, known.target.as_str()))
         })
     }
+}
+
+/// A file's text; what is no UTF-8 has a line too.
+fn text(path: &FilePath) -> Result<String, ImportError> {
+    let bytes = fs::read(path).map_err(|source| ImportError::Read { file: path.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let what = "an octet that is no UTF-8: a file in UTF-8 is right";
+        ImportError::at(path, u32::try_from(line).unwrap_or(u32::MAX), what)
+    })
 }
 
 /// The file that an import means.

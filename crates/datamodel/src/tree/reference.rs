@@ -24,9 +24,13 @@ impl Tree {
         for item in value.split(',').filter(|item| !item.is_empty()) {
             let there = |text: &str| Path::parse(text).is_ok_and(|path| self.exists(&path));
             let is_there = (object && there(&format!("{item}."))) || (is_parameter && there(item));
+            // A parent is a table, or its rows with {i}: both are the beginning of what may be named.
+            let named = Path::parse(&format!("{item}."));
             let is_below = |parent: &String| {
-                Path::parse(item).is_ok_and(|path| path.schema().as_str().starts_with(parent.as_str()))
+                named.as_ref().is_ok_and(|path| path.schema().as_str().starts_with(parent.as_str()))
             };
+            let is_row = named.as_ref().is_ok_and(|path| path.instance().is_some());
+            let is_there = is_there && (is_row || reference.target != Target::Row);
             let is_free = !object && !is_parameter;
             let fits = reference.parents.is_empty() || reference.parents.iter().any(is_below);
             if item.ends_with('.') || !(is_free || (is_there && fits)) {
@@ -43,7 +47,7 @@ impl Tree {
     /// Takes what lay in a row that is gone out of all strong references.
     pub(super) fn forget(&mut self, row: &Path) {
         let is_gone = |item: &str| Path::parse(&format!("{item}.")).is_ok_and(|path| row.contains(&path));
-        let model = self.model;
+        let model = &self.model;
         for (path, value) in &mut self.values {
             let might = value.split(',').any(is_gone);
             let is_strong = |parameter: &Parameter| {

@@ -5,6 +5,7 @@
 
 use std::{fmt, fs, os::unix::net::UnixStream, path::Path, sync::Arc, time::Instant};
 
+use datamodel::Model;
 use jiff::{SignedDuration, Timestamp};
 use profile::{CertificateFacts, Clock, Connector, RestoredClock, RootCertificate};
 use rustix::fs::{Access, access};
@@ -205,6 +206,10 @@ impl Report {
     }
 
     fn device(&mut self, config: &Config) {
+        let beside = config.model.parameters().count() - Model::cell().parameters().count();
+        if beside > 0 {
+            self.add("models", Ok(format!("{beside} parameters of the vendor's")));
+        }
         let found = match &config.device {
             DeviceKind::Memory => Ok("values without a radio".to_owned()),
             DeviceKind::Simulated(_) => Ok("a simulated radio".to_owned()),
@@ -254,8 +259,7 @@ fn answering(socket: &Path) -> Result<String, String> {
 /// With the values that the next start has.
 fn rendering(config: &Config, stack: &Stack) -> Result<String, String> {
     let kept = state::newest(&config.state_dir).ok().and_then(|(state, _)| state).map(|state| state.device);
-    let names = &config.names;
-    let Some(factory) = identity(config).map(|identity| names.factory(&identity)) else {
+    let Some(factory) = identity(config).map(|identity| config.factory(&identity)) else {
         return Err("not rendered, since the certificate names no cell".to_owned());
     };
     let memory = Memory::new(&factory, kept.as_ref());

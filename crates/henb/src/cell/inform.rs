@@ -10,7 +10,7 @@ use cwmp::{
     DateTime, DeviceId, EventCode, EventStruct, FaultCode, Inform, ParameterValueStruct,
     SetParameterValuesFault, Text,
 };
-use datamodel::{Model, Path, Pattern};
+use datamodel::{Path, Pattern};
 
 use super::Cell;
 use crate::device::path;
@@ -130,9 +130,9 @@ impl Cell {
         let Ok(pattern) = Pattern::parse(text) else {
             return Some("a path, with * in place of instance numbers, is right");
         };
-        let is_forced =
-            |path: &Path| Model::cell().parameter(path).is_some_and(|found| found.is_forced_inform);
-        let found = self.device.memory().tree().find(&pattern);
+        let tree = self.device.memory().tree();
+        let is_forced = |path: &Path| tree.parameter(path).is_some_and(|found| found.is_forced_inform);
+        let found = tree.find(&pattern);
         found.iter().any(is_forced).then_some("every Inform carries that anyway: another parameter is right")
     }
 }

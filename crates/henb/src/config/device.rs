@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use datamodel::Model;
 use jiff::SignedDuration;
 
 use super::{
@@ -37,7 +38,7 @@ enum Kind {
 }
 
 impl File {
-    pub(super) fn device(&self, reader: &mut Reader<'_>, base: &Path) -> Option<DeviceKind> {
+    pub(super) fn device(&self, reader: &mut Reader<'_>, base: &Path, model: &Model) -> Option<DeviceKind> {
         let read = |text: &str| match text {
             "simulated" => Ok(Kind::Simulated),
             "memory" => Ok(Kind::Memory),
@@ -51,7 +52,7 @@ impl File {
             Kind::Simulated => Some(DeviceKind::Simulated(radio)),
             Kind::Memory => Some(DeviceKind::Memory),
             Kind::Command => self.way(reader, base).map(DeviceKind::Command),
-            Kind::File => self.stack(reader, base).map(|stack| DeviceKind::File(Box::new(stack))),
+            Kind::File => self.stack(reader, base, model).map(|stack| DeviceKind::File(Box::new(stack))),
         }
     }
 
@@ -78,11 +79,11 @@ impl File {
         }
     }
 
-    fn stack(&self, reader: &mut Reader<'_>, base: &Path) -> Option<Stack> {
+    fn stack(&self, reader: &mut Reader<'_>, base: &Path, model: &Model) -> Option<Stack> {
         let limit = limit(reader, "device.file", self.file_timeout_ms.as_ref());
         let format =
             self.format.as_ref().map_or(Some(Format::Conf), |typed| typed.parse(reader, read_format));
-        let template = self.template(reader, base, format);
+        let template = self.template(reader, base, model, format);
         let output =
             reader.required("device.file.output", self.output.as_ref(), "the file that the stack reads");
         let output = output.and_then(|typed| typed.parse(reader, |text| read_output(&base.join(text))));
@@ -100,7 +101,13 @@ impl File {
     }
 
     /// Each complaint about a template names its line there.
-    fn template(&self, reader: &mut Reader<'_>, base: &Path, format: Option<Format>) -> Option<Template> {
+    fn template(
+        &self,
+        reader: &mut Reader<'_>,
+        base: &Path,
+        model: &Model,
+        format: Option<Format>,
+    ) -> Option<Template> {
         let name = "device.file.template";
         let typed = reader.required(name, self.template.as_ref(), "a file with placeholders")?;
         let path = base.join(&typed.value);
@@ -111,7 +118,7 @@ impl File {
                 return None;
             }
         };
-        match Template::parse(&text, format?) {
+        match Template::parse(&text, format?, model) {
             Ok(template) => Some(template),
             Err(errors) => {
                 for error in errors {

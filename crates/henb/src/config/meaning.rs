@@ -6,10 +6,12 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use cwmp::Quirk;
+use datamodel::Model;
 use profile::{HemsUrl, Identity, OwnCertificate, Profile, StaplePolicy, TransportMode};
 
 use crate::{
@@ -37,6 +39,8 @@ pub struct Config {
     pub identity: OwnCertificate,
     /// What it drives.
     pub device: DeviceKind,
+    /// Which parameters it has. (M-11)
+    pub model: Arc<Model>,
     /// Who it says it is.
     pub names: Names,
     /// What it does wrong, to try a H(e)MS with.
@@ -76,6 +80,12 @@ pub enum Entrance {
 }
 
 impl Config {
+    /// The factory's facts of the cell with this identity.
+    #[must_use]
+    pub fn factory(&self, identity: &Identity) -> Factory {
+        Factory { model: Arc::clone(&self.model), ..self.names.factory(identity) }
+    }
+
     /// Where images are.
     #[must_use]
     pub fn firmware_dir(&self) -> PathBuf {
@@ -225,7 +235,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// The factory's facts of the cell with this identity.
+    /// The factory's facts of the cell with this identity, without a vendor's parameters.
     #[must_use]
     pub fn factory(&self, identity: &Identity) -> Factory {
         Factory {
@@ -237,6 +247,7 @@ impl Names {
             hardware_version: self.hardware_version.clone(),
             software_version: self.software_version.clone(),
             position: self.position,
+            model: Arc::clone(Model::cell()),
         }
     }
 }

@@ -59,6 +59,9 @@ const AGENTS: [&str; 5] = [
     "Device.DeviceInfo.",
 ];
 
+/// How this product's own parameters begin.
+const OURS: &str = "X_00005E_";
+
 /// What of it the radio may tell nevertheless.
 const TOLD: [&str; 2] = [path::SOFTWARE, "Device.DeviceInfo.AdditionalSoftwareVersion"];
 
@@ -227,8 +230,8 @@ impl Command {
             }
         }
         for (table, rows) in news.rows {
-            match rows::read(&table, &rows) {
-                Some(rows) => self.memory.put_rows(&table, &rows),
+            match rows::read(self.memory.tree().model(), &table, &rows) {
+                Some(rows) => self.memory.fill(&table, &rows),
                 None => tracing::debug!(table, "the radio tells rows of a table that is not its own"),
             }
         }
@@ -263,7 +266,12 @@ fn air(is_silent: bool) -> &'static str {
 
 /// What is handed over to the radio.
 fn is_radios(path: &str) -> bool {
-    !AGENTS.iter().any(|object| path.starts_with(object))
+    is_vendors(path) || !AGENTS.iter().any(|object| path.starts_with(object))
+}
+
+/// A vendor's own parameters are its software's, wherever they stand. (M-11)
+fn is_vendors(path: &str) -> bool {
+    path.split('.').any(|name| name.starts_with("X_") && !name.starts_with(OURS))
 }
 
 /// What the radio may say of itself.
@@ -302,10 +310,12 @@ impl Device for Command {
     }
 
     fn fetch(&mut self, paths: &[datamodel::Path]) -> Result<(), Fault> {
+        let model = self.memory.tree().model();
         let may_be_radios = |path: &&datamodel::Path| {
             let is_above =
                 |object: &&str| datamodel::Path::parse(object).is_ok_and(|object| path.contains(&object));
-            is_radios(path.as_str()) || TOLD.iter().any(is_above)
+            let has_vendors = || model.below(&path.schema()).any(|below| is_vendors(below.path().as_str()));
+            is_radios(path.as_str()) || TOLD.iter().any(is_above) || has_vendors()
         };
         let wanted: Vec<&str> = paths.iter().filter(may_be_radios).map(datamodel::Path::as_str).collect();
         let wanted = if wanted.len() > MOST_PATHS { vec!["Device."] } else { wanted };

@@ -2,13 +2,15 @@
 //!
 //! The PLMN list has one row with the test network 001-01, so that a plan for a real network has something to remove.
 
+use std::sync::Arc;
+
 use datamodel::{Model, Path, Tree};
 
 use super::path;
 use crate::alarms::{self, current::MOST_CURRENT, event::RINGS};
 
 /// Facts that differ from cell to cell or from product to product.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Factory {
     /// Who made it.
     pub manufacturer: String,
@@ -26,12 +28,14 @@ pub struct Factory {
     pub software_version: String,
     /// Where it stands, in millionths of a degree; nothing when it has no receiver. (TR-262)
     pub position: Option<(i32, i32)>,
+    /// Which parameters it has.
+    pub model: Arc<Model>,
 }
 
 impl Factory {
     /// The tree of a cell that was never switched on.
     pub(super) fn tree(&self) -> Tree {
-        let mut tree = Tree::new(Model::cell());
+        let mut tree = Tree::new(&self.model);
         make_row(&mut tree, "Device.Services.FAPService.");
         make_row(&mut tree, path::PLMN_LIST);
         self.name(&mut tree);
@@ -175,6 +179,7 @@ pub(crate) fn sample() -> Factory {
         hardware_version: "1".to_owned(),
         software_version: "1.0.0".to_owned(),
         position: Some((52_520_008, 13_404_954)),
+        model: Arc::clone(Model::cell()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use datamodel::Model;
 use jiff::SignedDuration;
 
 use super::{super::Format, *};
@@ -35,7 +36,7 @@ impl Lab {
         };
         let template = format!("[enb]\nname = ${{{NAME}}}\ntac = ${{{TAC}}}\n");
         let stack = Stack {
-            template: Template::parse(&template, Format::Conf).unwrap(),
+            template: Template::parse(&template, Format::Conf, Model::cell()).unwrap(),
             output: folder.path().join("enb.conf"),
             restart: program("restart"),
             stop: program("stop"),

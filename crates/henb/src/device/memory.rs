@@ -8,7 +8,7 @@ use cwmp::{
     Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
     SetParameterAttributesStruct,
 };
-use datamodel::{Model, Path, Tree};
+use datamodel::{Path, Tree};
 use jiff::Timestamp;
 
 use super::{
@@ -29,7 +29,7 @@ impl Memory {
     /// A device as it left the factory, or as it was when `kept` was taken.
     #[must_use]
     pub fn new(factory: &Factory, kept: Option<&Snapshot>) -> Self {
-        let mut tree = kept.map_or_else(|| factory.tree(), |kept| Tree::restore(Model::cell(), &kept.tree));
+        let mut tree = kept.map_or_else(|| factory.tree(), |kept| Tree::restore(&factory.model, &kept.tree));
         factory.name(&mut tree);
         let journal = kept.map(|kept| kept.journal).unwrap_or_default();
         let attributes = kept.map(|kept| kept.attributes.clone()).unwrap_or_default();
@@ -59,6 +59,34 @@ impl Memory {
     pub(super) fn takes(&self, place: &str, value: &str) -> bool {
         let parameter = Path::parse(place).ok().and_then(|path| self.tree.parameter(&path));
         parameter.is_some_and(|parameter| parameter.canonical(value).is_ok())
+    }
+
+    /// As [`Device::put_rows`], with whatever names the columns.
+    pub(super) fn fill<N: AsRef<str>>(&mut self, table: &str, rows: &[Vec<(N, String)>]) {
+        let Ok(table) = Path::parse(table) else { return };
+        let column =
+            |row: &Path, name: &str| Path::parse(&format!("{row}{name}")).unwrap_or_else(|_| Path::root());
+        let mut left: Vec<Path> =
+            self.tree.rows(&table).into_iter().map(|number| table.row(number)).collect();
+        let mut placed = Vec::new();
+        for row in rows {
+            let Some((key, value)) = row.first() else { continue };
+            let known =
+                left.iter().position(|path| self.tree.value(&column(path, key.as_ref())) == Some(value));
+            placed.push((row, known.map(|at| left.remove(at))));
+        }
+        left.iter().for_each(|path| {
+            self.tree.drop_row(path);
+        });
+        for (row, known) in placed {
+            let Some(path) = known.or_else(|| self.tree.put_row(&table).map(|number| table.row(number)))
+            else {
+                return;
+            };
+            for (name, value) in row {
+                self.tree.put(&column(&path, name.as_ref()), value);
+            }
+        }
     }
 
     /// An installation that somebody else did.
@@ -130,29 +158,7 @@ impl Device for Memory {
     }
 
     fn put_rows(&mut self, table: &str, rows: &[Row]) {
-        let Ok(table) = Path::parse(table) else { return };
-        let column =
-            |row: &Path, name: &str| Path::parse(&format!("{row}{name}")).unwrap_or_else(|_| Path::root());
-        let mut left: Vec<Path> =
-            self.tree.rows(&table).into_iter().map(|number| table.row(number)).collect();
-        let mut placed = Vec::new();
-        for row in rows {
-            let Some((key, value)) = row.first() else { continue };
-            let known = left.iter().position(|path| self.tree.value(&column(path, key)) == Some(value));
-            placed.push((row, known.map(|at| left.remove(at))));
-        }
-        left.iter().for_each(|path| {
-            self.tree.drop_row(path);
-        });
-        for (row, known) in placed {
-            let Some(path) = known.or_else(|| self.tree.put_row(&table).map(|number| table.row(number)))
-            else {
-                return;
-            };
-            for (name, value) in row {
-                self.tree.put(&column(&path, name), value);
-            }
-        }
+        self.fill(table, rows);
     }
 
     fn overwrite(&mut self, row: &str, columns: &Row) -> BTreeMap<Path, Notify> {

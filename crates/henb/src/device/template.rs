@@ -129,14 +129,14 @@ pub struct TemplateError {
 }
 
 impl Template {
-    /// Reads a template.
+    /// Reads a template whose placeholders are parameters of this model.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(text: &str, format: Format) -> Result<Self, Vec<TemplateError>> {
+    pub fn parse(text: &str, format: Format, model: &Model) -> Result<Self, Vec<TemplateError>> {
         let (mut pieces, mut errors) = (Vec::new(), Vec::new());
         for (number, line) in text.split_inclusive('\n').enumerate() {
-            let outcome = read_line(line, format, &mut pieces);
+            let outcome = read_line(line, format, model, &mut pieces);
             errors.extend(outcome.err().map(|text| TemplateError { line: number + 1, text }));
         }
         if errors.is_empty() { Ok(Self { format, pieces }) } else { Err(errors) }
@@ -172,25 +172,25 @@ fn refusal(path: &Path, right: &str) -> SetParameterValuesFault {
     }
 }
 
-fn read_line(line: &str, format: Format, pieces: &mut Vec<Piece>) -> Result<(), String> {
+fn read_line(line: &str, format: Format, model: &Model, pieces: &mut Vec<Piece>) -> Result<(), String> {
     let mut rest = line;
     while let Some((text, tail)) = rest.split_once("${") {
         let before = line.get(..line.len() - tail.len() - 2).unwrap_or_default();
         let (inner, after) = tail.split_once('}').ok_or("a '}' is missing behind \"${\"")?;
         let is_quoted = format.place(before)?;
         pieces.push(Piece::Text(text.to_owned()));
-        pieces.push(read_placeholder(inner, is_quoted)?);
+        pieces.push(read_placeholder(inner, is_quoted, model)?);
         rest = after;
     }
     pieces.push(Piece::Text(rest.to_owned()));
     Ok(())
 }
 
-fn read_placeholder(inner: &str, is_quoted: bool) -> Result<Piece, String> {
+fn read_placeholder(inner: &str, is_quoted: bool, model: &Model) -> Result<Piece, String> {
     let mut parts = inner.split('|').map(str::trim);
     let name = parts.next().unwrap_or_default();
     let path = Path::parse(name).map_err(|error| format!("\"{name}\": {error}"))?;
-    if path.is_schema() || Model::cell().parameter(&path).is_none() {
+    if path.is_schema() || model.parameter(&path).is_none() {
         return Err(format!("\"{name}\" is no parameter of the data model"));
     }
     let filters = parts.map(Filter::parse).collect::<Result<_, _>>()?;

@@ -15,7 +15,7 @@ const MCC: &str = "Device.Services.FAPService.1.CellConfig.LTE.EPC.PLMNList.1.PL
 const NAME: &str = "Device.Services.FAPService.1.AccessMgmt.LTE.HNBName";
 
 fn read_good(template: &str, format: Format) -> Template {
-    Template::parse(template, format).unwrap()
+    Template::parse(template, format, Model::cell()).unwrap()
 }
 
 fn render(template: &str, format: Format, value: &str) -> Result<String, String> {
@@ -146,7 +146,7 @@ fn filters_do_what_srsran_needs() {
 #[test]
 fn everything_wrong_with_a_template_is_told_with_its_line() {
     let said = |text: &str, format| {
-        let errors = Template::parse(text, format).unwrap_err();
+        let errors = Template::parse(text, format, Model::cell()).unwrap_err();
         errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     let text = "[enb]\na = ${Device.Nothing}\n${Device.DeviceInfo.SerialNumber} = 1\nb = ${Device.A\n\
@@ -166,7 +166,9 @@ fn everything_wrong_with_a_template_is_told_with_its_line() {
 
 #[test]
 fn srsran_s_file_is_rendered_as_its_own_reader_wants_it() {
-    let template = Template::parse(include_str!("../../examples/enb.conf.template"), Format::Conf).unwrap();
+    let template =
+        Template::parse(include_str!("../../examples/enb.conf.template"), Format::Conf, Model::cell())
+            .unwrap();
     let value = |path: &Path| match path.last() {
         "CellIdentity" => "105217",
         "PLMNID" => "26201",

@@ -18,6 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use cwmp::session::acs::Session;
+use datamodel::Model;
 use henb::{
     Agent, Config, DaemonError, Dialler, LinkError, Opening, State, Status, TunnelEnd,
     config::{Care, DeviceKind, DiagnosticsCare, FirmwareCare, Names},
@@ -343,6 +344,7 @@ impl Cell {
             anchors: pki.anchors("operator"),
             identity: (&own).into(),
             quirk: None,
+            model: Arc::clone(Model::cell()),
             device: DeviceKind::Simulated(Radio {
                 delay: Duration::from_secs(20),
                 seed: 1,

@@ -23,6 +23,7 @@ use cwmp::{
     InformResponse, Limits, ParameterValueStruct, SetParameterValues, Text, TransferCompleteResponse, Value,
     Version, Witness,
 };
+use datamodel::Model;
 use henb::{
     Agent, Config, DaemonError, State, Status,
     config::{Care, DeviceKind, Names},
@@ -365,6 +366,7 @@ impl World {
             anchors: pki.join("operator.pem"),
             identity: (&identity).into(),
             quirk: None,
+            model: Arc::clone(Model::cell()),
             device: DeviceKind::Simulated(Radio {
                 delay: Duration::from_millis(20),
                 seed: 1,
