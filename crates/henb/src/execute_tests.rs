@@ -27,8 +27,8 @@ fn url(text: &str) -> HemsUrl {
 
 fn power_on(state: Option<State>) -> Cell {
     let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
-    let memory = Memory::new(&factory(), state.as_ref().map(|state| &state.device));
-    Cell::power_on(Box::new(memory), state, &url("https://hems.example/"), TransportMode::Public, clock)
+    let played = Simulated::new(&factory(), Radio::default(), state.as_ref().map(|state| &state.device));
+    Cell::power_on(Box::new(played), state, &url("https://hems.example/"), TransportMode::Public, clock)
 }
 
 fn cell() -> Cell {

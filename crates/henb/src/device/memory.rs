@@ -12,7 +12,7 @@ use datamodel::{Model, Path, Tree};
 use jiff::Timestamp;
 
 use super::{
-    Attributes, BootImage, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path,
+    Attributes, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path,
 };
 
 /// Values under the model, and nothing behind them.
@@ -59,6 +59,12 @@ impl Memory {
     pub(super) fn takes(&self, place: &str, value: &str) -> bool {
         let parameter = Path::parse(place).ok().and_then(|path| self.tree.parameter(&path));
         parameter.is_some_and(|parameter| parameter.canonical(value).is_ok())
+    }
+
+    /// The device has restarted into an image: for [`Device::start_image`] of whoever stands on this memory.
+    pub fn image_started(&mut self, now: Timestamp) {
+        self.journal.installs += 1;
+        self.reboot(now);
     }
 
     /// An installation that somebody else did.
@@ -224,12 +230,6 @@ impl Device for Memory {
         self.attributes.clear();
         self.journal.factory_resets += 1;
         self.power_on(now);
-    }
-
-    fn start_image(&mut self, _image: &BootImage, now: Timestamp) -> Result<(), Fault> {
-        self.journal.installs += 1;
-        self.reboot(now);
-        Ok(())
     }
 
     fn install(&mut self, _file_type: &str, _content: &[u8]) -> Result<(), Fault> {

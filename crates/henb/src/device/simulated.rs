@@ -247,7 +247,12 @@ impl Device for Simulated {
             }
         }
         self.switch_off();
-        self.memory.start_image(image, now)
+        self.memory.image_started(now);
+        Ok(())
+    }
+
+    fn starts_images(&self) -> bool {
+        true
     }
 
     fn factory_reset(&mut self, now: Timestamp) {
