@@ -302,9 +302,8 @@ impl File {
             url.parse(reader, |text| read(text).map_err(|error| format!("trust.recovery_url: {error}")))
         });
         let typed = self.recovery_anchors.as_ref().or(self.recovery_url.as_ref());
-        let anchors = typed.and_then(|_| {
-            existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref())
-        });
+        let anchors = typed
+            .and_then(|_| existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref()));
         let recovery = url.zip(anchors).map(|(url, anchors)| RecoveryEndpoint { url, anchors, after });
         let crls = self.crls.iter().filter_map(|file| existing(reader, base, "trust.crls", Some(file)));
         let crls = crls.collect();

@@ -212,7 +212,9 @@ impl Report {
             },
             Err(error) => self.add("firmware", Err(chain(&error))),
         }
-        for text in state::newest(&config.state_dir).iter().flat_map(|(state, _)| state).flat_map(lost(config)) {
+        for text in
+            state::newest(&config.state_dir).iter().flat_map(|(state, _)| state).flat_map(lost(config))
+        {
             self.note("firmware", text);
         }
     }
@@ -222,7 +224,10 @@ impl Report {
         let played = if is_real { config.names.played() } else { Vec::new() };
         if !played.is_empty() {
             let keys = played.join(", ");
-            self.add("device", Err(format!("{keys}: what this cell is has to be said, it is no simulated one")));
+            self.add(
+                "names",
+                Err(format!("{keys}: what this cell is has to be said, it is no simulated one")),
+            );
         }
         let found = match &config.device {
             DeviceKind::Memory => Ok("values without a radio".to_owned()),
@@ -255,7 +260,10 @@ fn lost(config: &Config) -> impl Fn(&State) -> Vec<String> {
     let folder = config.firmware_dir();
     move |state| {
         let stored = |slot| Stored::of(&folder, slot, state.firmware.image(slot)).check().err();
-        Slot::ALL.into_iter().filter_map(|slot| Some(format!("image {}: {}", slot.number(), stored(slot)?))).collect()
+        Slot::ALL
+            .into_iter()
+            .filter_map(|slot| Some(format!("image {}: {}", slot.number(), stored(slot)?)))
+            .collect()
     }
 }
 
@@ -268,7 +276,10 @@ fn keeping(path: &Path) -> Result<String, String> {
     let there = folder(name, path)?;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     durable::try_out(&there, ROOM_BYTES).map_err(|error| {
-        format!("{name}: {} does not keep {ROOM_BYTES} bytes that are written there: {error}", there.display())
+        format!(
+            "{name}: {} does not keep {ROOM_BYTES} bytes that are written there: {error}",
+            there.display()
+        )
     })?;
     let will = if there == path { "is kept in" } else { "will be made:" };
     Ok(format!("{will} {}", path.display()))

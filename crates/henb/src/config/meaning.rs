@@ -176,7 +176,9 @@ impl DeviceKind {
     pub(crate) fn unstarted(&self) -> Option<&'static str> {
         match self {
             Self::Memory => Some("device.kind \"memory\" has nothing that starts an image"),
-            Self::File(stack) if stack.boot.is_none() => Some("device.file.boot is missing, which starts an image"),
+            Self::File(stack) if stack.boot.is_none() => {
+                Some("device.file.boot is missing, which starts an image")
+            }
             Self::Simulated(_) | Self::Command(_) | Self::File(_) => None,
         }
     }

@@ -39,8 +39,8 @@ pub(super) struct Reader<'t> {
     root: DeTable<'t>,
     taken: BTreeSet<String>,
     problems: Vec<Problem>,
-    /// The first line that is no TOML: from there on nobody knows which section a key is in.
-    broken: Option<usize>,
+    /// The lines that are no TOML: after the first of them nobody knows which section a key is in.
+    broken: BTreeSet<usize>,
 }
 
 impl<'t> Reader<'t> {
@@ -48,17 +48,20 @@ impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
         let (root, taken, problems) = (root.into_inner(), BTreeSet::new(), Vec::new());
-        let mut reader = Self { text, root, taken, problems, broken: None };
+        let mut reader = Self { text, root, taken, problems, broken: BTreeSet::new() };
         for error in errors {
             let line = error.span().map_or(1, |span| reader.line(&span));
-            reader.broken = Some(reader.broken.map_or(line, |first| first.min(line)));
             reader.complain(line, format!("this is no TOML: {}", error.message()));
+            reader.broken.insert(line);
         }
         reader
     }
 
+    /// A line that is no TOML is complained of once.
     pub(super) fn complain(&mut self, line: usize, text: String) {
-        self.problems.push(Problem { line, text });
+        if !self.broken.contains(&line) {
+            self.problems.push(Problem { line, text });
+        }
     }
 
     pub(super) fn into_problems(mut self) -> Vec<Problem> {
@@ -69,7 +72,7 @@ impl<'t> Reader<'t> {
     /// A value that must be there.
     pub(super) fn required<'v, T>(&mut self, name: &str, typed: Option<&'v T>, right: &str) -> Option<&'v T> {
         let is_said = || self.problems.iter().any(|problem| problem.text.starts_with(name));
-        if typed.is_none() && self.broken.is_none() && !is_said() {
+        if typed.is_none() && self.broken.is_empty() && !is_said() {
             self.complain(1, format!("{name} is missing: {right} is right"));
         }
         typed
@@ -127,7 +130,7 @@ impl<'t> Reader<'t> {
         walk(&self.root, "", &self.taken, &mut unknown);
         for (name, span) in unknown {
             let line = self.line(&span);
-            if self.broken.is_none_or(|broken| line < broken) {
+            if self.broken.first().is_none_or(|broken| line < *broken) {
                 self.complain(line, format!("{name} is no key of henbd"));
             }
         }

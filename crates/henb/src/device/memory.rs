@@ -11,9 +11,7 @@ use cwmp::{
 use datamodel::{Model, Path, Tree};
 use jiff::Timestamp;
 
-use super::{
-    Attributes, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path,
-};
+use super::{Attributes, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path};
 
 /// Values under the model, and nothing behind them.
 #[derive(Debug, Clone)]

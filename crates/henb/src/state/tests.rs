@@ -90,7 +90,8 @@ async fn k01_a_state_torn_at_any_byte_gives_way_to_the_one_before_it() {
             let (begun, lost) = whole.split_at(cut);
             let zeros = vec![0; lost.len()];
             let before = former.get(cut..).unwrap_or_default();
-            let flipped: Vec<u8> = lost.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 0)).collect();
+            let flipped: Vec<u8> =
+                lost.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 0)).collect();
             for rest in [&[], zeros.as_slice(), before, &flipped] {
                 let content = [begun, rest].concat();
                 let (found, note) = read_with(folder.path(), name, &content);
