@@ -30,7 +30,8 @@ mod traffic;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use cwmp::{
-    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, SetParameterAttributesStruct,
+    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
+    SetParameterAttributesStruct,
 };
 use datamodel::Path;
 use jiff::Timestamp;
@@ -48,8 +49,8 @@ pub(crate) use factory::sample;
 pub use file::{FileDevice, Stack};
 pub use measurement::{Measurement, Period};
 pub use memory::Memory;
-pub(crate) use program::check as check_program;
 pub(crate) use program::INSTALL_LIMIT;
+pub(crate) use program::check as check_program;
 pub use program::{Program, ProgramError};
 pub use simulated::{Radio, RadioFault, Simulated};
 pub use template::{Format, Template, TemplateError};
@@ -292,6 +293,12 @@ pub trait Device: Send {
     /// The file types that can be read. (TR-069 A.4.1.5, C-23)
     fn upload_types(&self) -> &'static [&'static str] {
         self.memory().upload_types()
+    }
+
+    /// Goes back to values and rows as they were before changes of which one was refused; a device that hands changes
+    /// over tells its radio all of them again. (W-10)
+    fn revert(&mut self, former: Memory, _now: Timestamp) {
+        *self.memory_mut() = former;
     }
 
     /// What must outlive a power cut.

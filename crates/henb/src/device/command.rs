@@ -227,14 +227,16 @@ impl Command {
             if may_tell(&path, &value) && self.memory.takes(&path, &value) {
                 self.memory.change(&path, &value);
             } else {
-                self.nonsense.hear(&path, "the radio tells what it must not, or what the model does not know");
+                self.nonsense
+                    .hear(&path, "the radio tells what it must not, or what the model does not know");
             }
         }
         for (table, rows) in news.rows {
             match rows::read(&table, &rows) {
                 Some(rows) => self.memory.put_rows(&table, &rows),
                 None => {
-                    self.nonsense.hear(&table, "the radio tells rows of a table that is not its own, or bad ones");
+                    self.nonsense
+                        .hear(&table, "the radio tells rows of a table that is not its own, or bad ones");
                 }
             }
         }
@@ -409,6 +411,10 @@ impl Device for Command {
     /// The protocol has an operation for it; a vendor's side that cannot says so there.
     fn starts_images(&self) -> bool {
         true
+    }
+
+    fn revert(&mut self, former: Memory, _now: Timestamp) {
+        (self.memory, self.is_started) = (former, false);
     }
 
     fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {

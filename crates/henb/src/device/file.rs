@@ -22,8 +22,8 @@ use cwmp::{Fault, FaultCode, ParameterValueStruct, SetParameterValuesFault};
 use jiff::Timestamp;
 
 use super::{
-    AlarmNews, BootImage, Device, DeviceAlarm, Factory, Memory, PerceivedSeverity, Program, ProgramError, Snapshot,
-    Template, backoff::Backoff, path,
+    AlarmNews, BootImage, Device, DeviceAlarm, Factory, Memory, PerceivedSeverity, Program, ProgramError,
+    Snapshot, Template, backoff::Backoff, path,
 };
 use crate::{agent::chain, durable::replace};
 
@@ -292,10 +292,12 @@ impl Device for FileDevice {
 
     fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
         let refused = |text: String| Fault::new(FaultCode::DOWNLOAD_FAILURE, text);
-        let boot = self.stack.boot.as_ref().ok_or_else(|| refused("device.file.boot is missing".to_owned()))?;
+        let boot =
+            self.stack.boot.as_ref().ok_or_else(|| refused("device.file.boot is missing".to_owned()))?;
         let file = image.file.as_deref().map(Path::to_string_lossy);
         let arguments: Vec<&str> = ["--", &image.version].into_iter().chain(file.as_deref()).collect();
-        boot.run(&arguments).map_err(|error| refused(format!("the image does not boot: {}", chain(&error))))?;
+        boot.run(&arguments)
+            .map_err(|error| refused(format!("the image does not boot: {}", chain(&error))))?;
         self.memory.image_started(now);
         self.begin_anew(now);
         Ok(())
@@ -303,6 +305,10 @@ impl Device for FileDevice {
 
     fn starts_images(&self) -> bool {
         self.stack.boot.is_some()
+    }
+
+    fn revert(&mut self, former: Memory, _now: Timestamp) {
+        (self.memory, self.is_settled) = (former, false);
     }
 
     fn factory_reset(&mut self, now: Timestamp) {

@@ -249,3 +249,14 @@ fn w01_c23_an_image_is_started_by_the_program_that_is_named_for_it_or_not_at_all
     assert_eq!((journal.installs, journal.reboots), (1, 1));
     assert_eq!(lab.log(), ["-- 2.0 /images/2", "-- 2.0"]);
 }
+
+#[test]
+fn w10_what_is_taken_back_reaches_the_stack_at_the_next_tick() {
+    let mut lab = Lab::on_air();
+    let former = lab.cell.memory().clone();
+    set(&mut lab.cell, &[(TAC, cwmp::Value::unsigned_int(8))]).unwrap();
+    lab.cell.revert(former, START_TIME);
+    lab.cell.tick(START_TIME);
+    assert_eq!(lab.log(), ["restart tac = 8", "restart tac = 7"]);
+    assert!(is_up(&lab.cell) && lab.cell.value(TAC) == "7");
+}

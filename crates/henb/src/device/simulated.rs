@@ -255,6 +255,11 @@ impl Device for Simulated {
         true
     }
 
+    fn revert(&mut self, former: Memory, now: Timestamp) {
+        self.memory = former;
+        self.follow(now);
+    }
+
     fn factory_reset(&mut self, now: Timestamp) {
         self.next = Next::Nothing;
         self.memory.factory_reset(now);
