@@ -488,8 +488,9 @@ fn p07_an_uploaded_configuration_holds_what_the_acs_may_write_and_no_secret() {
 
 #[path = "execute_tests/diagnostics.rs"]
 mod diagnostics;
+#[path = "execute_tests/model.rs"]
+mod model;
 #[path = "execute_tests/places.rs"]
 mod places;
-
 #[path = "execute_tests/told.rs"]
 mod told;
