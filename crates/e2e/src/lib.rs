@@ -26,4 +26,4 @@ pub use http::Reply;
 pub use peer::{Peer, SClient, connect, read};
 pub use process::{Process, wait_for};
 pub use victim::{Point, Victim, points, run_hems, run_henb};
-pub use world::{Cell, OPERATOR_REALM, World, demo_command, hearth};
+pub use world::{Cell, OPERATOR_REALM, World, demo_command, hearth, henbd};

@@ -274,6 +274,12 @@ pub fn hearth() -> Command {
     Command::new(program("hearth"))
 }
 
+/// The `henbd` command.
+#[must_use]
+pub fn henbd() -> Command {
+    Command::new(program("henbd"))
+}
+
 /// `hearth demo`, whose processes stand beside it.
 #[must_use]
 pub fn demo_command() -> Command {

@@ -95,7 +95,7 @@ fn transfer(method: &str, key: &str, url: &str, more: &Value) -> Value {
 }
 
 #[test]
-fn one_command_brings_cells_into_service_over_the_profile() {
+fn d02_one_command_brings_cells_into_service_over_the_profile() {
     let mut demo = Demo::start(3);
     assert_eq!(demo.document.get("in_service"), Some(&json!(3)));
     let column = |name: &str| {

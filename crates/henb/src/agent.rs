@@ -295,7 +295,6 @@ impl Agent {
             }
         }
         if self.cell.restart_as_promised() {
-            tracing::info!("restarted as the H(e)MS asked");
             self.start_wanted_image().await;
         }
         self.save().await?;
@@ -469,6 +468,7 @@ fn look_around(cell: &mut Cell, config: &Config, file: &StateFile) {
     if let Some(wanted) = cell.wanted_image() {
         cell.start_image(wanted.check());
     }
+    cell.look_for_images();
     for note in file.clock_notes() {
         cell.raise(Alarm::ClockFile, note);
     }

@@ -116,11 +116,19 @@ pub(crate) fn restore(cell: &mut Cell, content: &[u8]) -> Result<(), FaultStruct
     if !wrong.is_empty() {
         return Err(refused(format!("the configuration does not fit: {}", wrong.join("; "))));
     }
-    let now = cell.now();
-    let list = align(&mut *cell.device, &backup).map_err(|error| refused(error.to_string()))?;
-    cell.device.set(&list, now).map_err(|error| refused(error.to_string()))?;
+    carry_over(cell, &backup).map_err(|error| refused(error.to_string()))?;
     cell.apply_settings();
     Ok(())
+}
+
+/// What the copy took, the radio may still refuse: then the rows, too, are as before.
+fn carry_over(cell: &mut Cell, backup: &Backup) -> Result<(), Fault> {
+    let (former, now) = (cell.device.memory().clone(), cell.now());
+    let outcome = align(&mut *cell.device, backup).and_then(|list| cell.device.set(&list, now));
+    if outcome.is_err() {
+        cell.device.revert(former, now);
+    }
+    outcome
 }
 
 fn read(content: &[u8]) -> Result<Backup, String> {
@@ -139,13 +147,12 @@ fn read(content: &[u8]) -> Result<Backup, String> {
 fn align(target: &mut dyn Device, backup: &Backup) -> Result<Vec<ParameterValueStruct>, Fault> {
     let mut left = rows(&target.names(&Path::root(), false)?);
     let mut places: BTreeMap<Path, Path> = BTreeMap::new();
-    let mut added: Vec<Path> = Vec::new();
     for row in &backup.rows {
         let table = moved(&row.parent(), &places);
         let known = left.iter().position(|path| path.parent() == table);
         let place = match known {
             Some(at) => left.remove(at),
-            None => add(target, &table, &mut added)?,
+            None => table.row(target.add(&table)?),
         };
         places.insert(row.clone(), place);
     }
@@ -162,24 +169,6 @@ fn align(target: &mut dyn Device, backup: &Backup) -> Result<Vec<ParameterValueS
         ParameterValueStruct::new(path.to_string(), value)
     };
     Ok(backup.values.iter().map(entry).collect())
-}
-
-/// Makes a row; where the radio has no room for it, none of those before stays either.
-fn add(target: &mut dyn Device, table: &Path, added: &mut Vec<Path>) -> Result<Path, Fault> {
-    match target.add(table) {
-        Ok(number) => {
-            added.push(table.row(number));
-            Ok(table.row(number))
-        }
-        Err(fault) => {
-            for row in added.iter().rev() {
-                if let Err(error) = target.delete(row) {
-                    tracing::warn!(%row, "a row stays that a restoration made: {error}");
-                }
-            }
-            Err(fault)
-        }
-    }
 }
 
 /// A value with the rows that it names where they are now. (M-04)
@@ -204,10 +193,16 @@ mod tests {
     use super::*;
     use crate::device::{Memory, sample};
 
-    /// A radio with room for one row more.
-    struct Narrow(Memory, bool);
+    /// A radio that refuses one kind of change, after it took some others.
+    struct Stubborn(Memory, &'static str);
 
-    impl Device for Narrow {
+    impl Stubborn {
+        fn refuses(&self, what: &str) -> Result<(), Fault> {
+            if self.1 == what { Err(FaultCode::RESOURCES_EXCEEDED.into()) } else { Ok(()) }
+        }
+    }
+
+    impl Device for Stubborn {
         fn memory(&self) -> &Memory {
             &self.0
         }
@@ -217,30 +212,51 @@ mod tests {
         }
 
         fn add(&mut self, table: &Path) -> Result<u32, Fault> {
-            if std::mem::take(&mut self.1) {
-                self.0.add(table)
-            } else {
-                Err(FaultCode::RESOURCES_EXCEEDED.into())
-            }
+            let is_second = self.0.rows(path::PLMN_LIST).len() > 1;
+            self.refuses(if is_second { "second row" } else { "row" })?;
+            self.0.add(table)
+        }
+
+        fn delete(&mut self, row: &Path) -> Result<(), Fault> {
+            self.refuses("deletion")?;
+            self.0.delete(row)
+        }
+
+        fn set(&mut self, list: &[ParameterValueStruct], now: jiff::Timestamp) -> Result<(), Fault> {
+            self.refuses("values")?;
+            self.0.set(list, now)
         }
     }
 
+    /// A cell before this radio.
+    fn cell(memory: Memory, refuses: &'static str) -> Cell {
+        let started = std::time::Instant::now();
+        let clock = profile::RestoredClock::restore(None, profile::build_time(), started);
+        let mode = profile::TransportMode::Public;
+        let url = profile::HemsUrl::parse("https://hems.example/", mode).unwrap();
+        Cell::power_on(Box::new(Stubborn(memory, refuses)), None, &url, mode, clock.into())
+    }
+
     #[test]
-    fn w10_where_the_radio_has_no_room_the_rows_are_as_before() {
-        let mut narrow = Narrow(Memory::new(&sample(), None), true);
-        let table = Path::parse(path::PLMN_LIST).unwrap();
-        let before = narrow.rows(path::PLMN_LIST);
-        let rows = (1..=u32::try_from(before.len()).unwrap() + 2).map(|number| table.row(number)).collect();
-        let backup = Backup {
-            oui: String::new(),
-            product_class: String::new(),
-            serial_number: String::new(),
-            software_version: String::new(),
-            rows,
-            values: BTreeMap::new(),
-        };
-        assert_eq!(align(&mut narrow, &backup).unwrap_err().code, FaultCode::RESOURCES_EXCEEDED);
-        assert_eq!(narrow.rows(path::PLMN_LIST), before);
+    fn w10_where_the_radio_refuses_a_part_rows_and_values_are_as_before() {
+        const UPLOADS: &str = "Device.FAP.PerfMgmt.Config.";
+        let table = |text| Path::parse(text).unwrap();
+        let mut other = Memory::new(&sample(), None);
+        (0..2).for_each(|_| assert!(other.add(&table(path::PLMN_LIST)).is_ok()));
+        let mut own = Memory::new(&sample(), None);
+        // One row here that the backup does not have, and two there.
+        own.add(&table(UPLOADS)).unwrap();
+        let file = write(&cell(other, "nothing")).unwrap();
+        for refused in ["row", "second row", "deletion", "values"] {
+            let mut cell = cell(own.clone(), refused);
+            let before = cell.device.snapshot();
+            let fault = restore(&mut cell, &file).unwrap_err();
+            assert_eq!(fault.fault_code, FaultCode::FILE_CORRUPTED, "{refused}");
+            assert_eq!(cell.device.snapshot(), before, "{refused}");
+        }
+        let mut cell = cell(own.clone(), "nothing");
+        restore(&mut cell, &file).unwrap();
+        assert_eq!((cell.device.rows(path::PLMN_LIST).len(), cell.device.rows(UPLOADS).len()), (3, 0));
     }
 
     #[test]

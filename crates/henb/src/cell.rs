@@ -155,8 +155,10 @@ impl Cell {
         self.agenda.rebooted();
         self.counting.interrupted();
         if std::mem::take(&mut self.reset) {
+            tracing::info!("back at the factory's values, as the H(e)MS asked");
             self.forget();
         } else if let Some(command_key) = self.reboot.take() {
+            tracing::info!(?command_key, "restarted as the H(e)MS asked");
             self.device.reboot(self.now());
             self.agenda.raise(EventCode::M_REBOOT, command_key);
         } else {

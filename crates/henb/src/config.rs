@@ -15,6 +15,7 @@ mod firmware;
 mod meaning;
 mod models;
 mod reader;
+mod stack;
 
 pub use meaning::{
     Care, Config, ConnectionRequest, DeviceKind, DiagnosticsCare, Entrance, FirmwareCare, Names,
@@ -125,22 +126,7 @@ pub struct File {
     command_timeout_ms: Option<Typed<i64>>,
     /// `device.command.poll_s`: how often the program is asked for news, 0 to 3600; 0 for never. Default 10.
     poll_s: Option<Typed<i64>>,
-    /// `device.file.template`: a file with placeholders for parameters. Required with kind "file".
-    template: Option<Typed<String>>,
-    /// `device.file.output`: the file that the stack reads; it is replaced whole. Required with kind "file".
-    output: Option<Typed<String>>,
-    /// `device.file.format`: how values are written: "conf", "json" or "env". Default "conf".
-    format: Option<Typed<String>>,
-    /// `device.file.restart`: a list of a program's path and its arguments, which starts the stack, or starts it again.
-    /// Required with kind "file".
-    restart: Vec<Typed<String>>,
-    /// `device.file.stop`: the same, which stops the stack. Required with kind "file".
-    stop: Vec<Typed<String>>,
-    /// `device.file.probe`: the same, which ends with 0 while the stack serves; run every ten seconds. Default none: a stack
-    /// that was started serves.
-    probe: Vec<Typed<String>>,
-    /// `device.file.timeout_ms`: how long each of these may take, 100 to 25000. Default 10000.
-    file_timeout_ms: Option<Typed<i64>>,
+    stack: stack::Section,
     requests: connection_request::Section,
     diagnostics: diagnostics::Section,
     discovery: discovery::Section,
@@ -209,7 +195,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, by line.
     pub fn parse(text: &str, base: &Path) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader::new(text)?;
+        let mut reader = Reader::new(text);
         let file = File::read(&mut reader);
         let config = file.meaning(&mut reader, base);
         let problems = reader.into_problems();
@@ -256,14 +242,8 @@ impl File {
             socket: reader.text("device.command", "socket"),
             command_timeout_ms: reader.integer("device.command", "timeout_ms"),
             poll_s: reader.integer("device.command", "poll_s"),
-            template: reader.text("device.file", "template"),
-            output: reader.text("device.file", "output"),
-            format: reader.text("device.file", "format"),
-            restart: reader.texts("device.file", "restart"),
-            stop: reader.texts("device.file", "stop"),
-            probe: reader.texts("device.file", "probe"),
-            file_timeout_ms: reader.integer("device.file", "timeout_ms"),
             texts: TEXTS.iter().filter_map(|name| Some((*name, reader.text("device", name)?))).collect(),
+            stack: stack::Section::read(reader),
             requests: connection_request::Section::read(reader),
             diagnostics: diagnostics::Section::read(reader),
             discovery: discovery::Section::read(reader),
@@ -323,10 +303,10 @@ impl File {
             let read = |text: &str| HemsUrl::parse(text, TransportMode::Public);
             url.parse(reader, |text| read(text).map_err(|error| format!("trust.recovery_url: {error}")))
         });
-        let recovery = url.and_then(|url| {
-            let anchors = existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref())?;
-            Some(RecoveryEndpoint { url, anchors, after })
-        });
+        let typed = self.recovery_anchors.as_ref().or(self.recovery_url.as_ref());
+        let anchors = typed
+            .and_then(|_| existing(reader, base, "trust.recovery_anchors", self.recovery_anchors.as_ref()));
+        let recovery = url.zip(anchors).map(|(url, anchors)| RecoveryEndpoint { url, anchors, after });
         let crls = self.crls.iter().filter_map(|file| existing(reader, base, "trust.crls", Some(file)));
         let crls = crls.collect();
         let staple = self.staple.as_ref().and_then(|staple| staple.parse(reader, read_staple));

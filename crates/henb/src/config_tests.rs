@@ -106,6 +106,53 @@ delay_ms = 1
 }
 
 #[test]
+fn one_bad_line_or_kind_hides_nothing_that_can_be_found_beside_it() {
+    let folder = folder();
+    let said = |text: &str| {
+        let problems = Config::parse(text, folder.path()).unwrap_err();
+        let each = problems.iter().map(|problem| format!("{}: {}", problem.line, problem.text));
+        each.collect::<Vec<_>>().join("\n").replace(&folder.path().display().to_string(), "BASE")
+    };
+    let broken = "lab = 7\ncolour = 1\n[hems]\nurl = \"http://x/\"\nanchors = \n[device\noui = \"x\"\n[trust]\nwarn_days = 0\n";
+    let found = said(broken);
+    for expected in
+        ["1: lab: ", "2: colour is no key", "4: hems.url: ", "5: this is no TOML", "9: trust.warn_days: "]
+    {
+        assert!(found.lines().any(|line| line.starts_with(expected)), "{expected}\n{found}");
+    }
+    assert!(!found.contains("missing") && !found.contains("oui is no key"), "nobody knows that: {found}");
+    let kind = WHOLE.replace("\"simulated\"", "\"fiel\"");
+    let stack =
+        "[device.file]\ntemplate = \"nowhere\"\nformat = \"yaml\"\n[trust]\nrecovery_url = \"http://x/\"\n";
+    let found = said(&(kind + stack));
+    for expected in [
+        "device.kind: ",
+        "device.file.template: cannot read",
+        "device.file.format: ",
+        "trust.recovery_url: ",
+        "trust.recovery_anchors is missing",
+    ] {
+        assert!(found.contains(expected), "{expected}\n{found}");
+    }
+}
+
+#[test]
+fn d01_a_cell_without_its_first_url_roots_or_certificate_is_none() {
+    let folder = folder();
+    for (line, key) in [
+        ("url = ", "hems.url"),
+        ("anchors = ", "hems.anchors"),
+        ("certificate = ", "identity.certificate"),
+        ("key = ", "identity.key"),
+    ] {
+        let left = WHOLE.lines().filter(|other| !other.starts_with(line)).collect::<Vec<_>>().join("\n");
+        let problems = Config::parse(&left, folder.path()).unwrap_err();
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert!(problem.text.starts_with(&format!("{key} is missing: ")), "{problem:?}");
+    }
+}
+
+#[test]
 fn t01_the_profile_is_chosen_by_name() {
     let folder = folder();
     let of = |line: &str| {

@@ -30,7 +30,8 @@ mod traffic;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use cwmp::{
-    Fault, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct, SetParameterAttributesStruct,
+    Fault, FaultCode, ParameterAttributeStruct, ParameterInfoStruct, ParameterValueStruct,
+    SetParameterAttributesStruct,
 };
 use datamodel::Path;
 use jiff::Timestamp;
@@ -48,6 +49,7 @@ pub(crate) use factory::sample;
 pub use file::{FileDevice, Stack};
 pub use measurement::{Measurement, Period};
 pub use memory::Memory;
+pub(crate) use program::INSTALL_LIMIT;
 pub(crate) use program::check as check_program;
 pub use program::{Program, ProgramError};
 pub use simulated::{Radio, RadioFault, Simulated};
@@ -252,11 +254,14 @@ pub trait Device: Send {
     /// asked again after the start, until it runs. (W-07)
     ///
     /// # Errors
-    /// Why the image does not boot.
-    fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
-        tracing::debug!(version = image.version, "nothing but a reboot starts an image here");
-        self.reboot(now);
-        Ok(())
+    /// Why the image does not boot; a device without such a program starts none.
+    fn start_image(&mut self, _image: &BootImage, _now: Timestamp) -> Result<(), Fault> {
+        Err(Fault::new(FaultCode::DOWNLOAD_FAILURE, "nothing here can start another image"))
+    }
+
+    /// Whether [`Device::start_image`] has something that starts an image: a cell without it takes none. (W-01, C-23)
+    fn starts_images(&self) -> bool {
+        false
     }
 
     /// Goes back to what the factory set, and ends as [`Device::power_on`]; the firmware stays. (C-21, D-10)
@@ -288,6 +293,12 @@ pub trait Device: Send {
     /// The file types that can be read. (TR-069 A.4.1.5, C-23)
     fn upload_types(&self) -> &'static [&'static str] {
         self.memory().upload_types()
+    }
+
+    /// Goes back to values and rows as they were before changes of which one was refused; a device that hands changes
+    /// over tells its radio all of them again. (W-10)
+    fn revert(&mut self, former: Memory, _now: Timestamp) {
+        *self.memory_mut() = former;
     }
 
     /// What must outlive a power cut.

@@ -49,3 +49,21 @@ pub(crate) fn take_place(beside: &Path, path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
+
+/// Writes so many bytes into a folder, durably, and takes them away again.
+///
+/// # Errors
+/// The folder takes no file, or the disk has no room for it.
+pub(crate) fn try_out(folder: &Path, length: usize) -> io::Result<()> {
+    let path = folder.join(format!(".henbd-check-{}", std::process::id()));
+    let written = write_new(&path, &vec![0; length]);
+    // Nothing is there where it could not be made.
+    let _ = fs::remove_file(&path);
+    written
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

@@ -27,8 +27,8 @@ fn url(text: &str) -> HemsUrl {
 
 fn power_on(state: Option<State>) -> Cell {
     let clock = Arc::new(RestoredClock::restore(None, profile::build_time(), Instant::now()));
-    let memory = Memory::new(&factory(), state.as_ref().map(|state| &state.device));
-    Cell::power_on(Box::new(memory), state, &url("https://hems.example/"), TransportMode::Public, clock)
+    let played = Simulated::new(&factory(), Radio::default(), state.as_ref().map(|state| &state.device));
+    Cell::power_on(Box::new(played), state, &url("https://hems.example/"), TransportMode::Public, clock)
 }
 
 fn cell() -> Cell {
@@ -488,9 +488,10 @@ fn p07_an_uploaded_configuration_holds_what_the_acs_may_write_and_no_secret() {
 
 #[path = "execute_tests/diagnostics.rs"]
 mod diagnostics;
+#[path = "execute_tests/model.rs"]
+mod model;
 #[path = "execute_tests/places.rs"]
 mod places;
-
 #[path = "execute_tests/told.rs"]
 mod told;
 #[path = "execute_tests/walk.rs"]

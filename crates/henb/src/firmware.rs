@@ -5,7 +5,7 @@
 //!                                      │              │            ▲                 │
 //!                                      ▼              ▼            │ the other one   ▼
 //!                               DownloadFailed  ValidationFailed   └─── again ◀─ ActivationFailed
-//!                                               InstallationFailed
+//!                                               InstallationFailed      Available ─its file is lost─▶ NoImage
 //! ```
 //!
 //! One rule: the image that runs is never written to. A new one is on trial from its first boot until the H(e)MS has
@@ -92,6 +92,8 @@ pub(crate) enum Event {
     Selected,
     /// The cell is switched on: what was under way is not any more.
     PowerOn,
+    /// Its file is not there any more.
+    Lost,
 }
 
 impl ImageStatus {
@@ -109,6 +111,7 @@ impl ImageStatus {
             | (Self::Active, Event::Rests)
             | (Self::ActivationFailed, Event::Selected) => Some(Self::Available),
             (Self::Available, Event::Starts) => Some(Self::Active),
+            (Self::Available, Event::Lost) => Some(Self::NoImage),
             (Self::Available | Self::Active, Event::ActivationFails) => Some(Self::ActivationFailed),
             _ => None,
         }
@@ -350,6 +353,14 @@ impl Firmware {
         }
         self.trial = self.trial.map(|boots| boots.saturating_add(1));
         self.trial.is_some_and(|boots| boots > MOST_TRIAL_BOOTS)
+    }
+
+    /// The file of an image is not there any more: one that rests is none from here on.
+    pub(crate) fn lost(&mut self, slot: Slot, why: &str) {
+        if self.happens(slot, Event::Lost) {
+            let failure = why.chars().take(MOST_CHARACTERS).collect();
+            *self.image_mut(slot) = Image { failure, ..Image::default() };
+        }
     }
 
     /// Whether an image can be wanted at the next boot.

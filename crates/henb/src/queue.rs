@@ -129,7 +129,9 @@ fn check(cell: &Cell, transfer: &Transfer) -> Result<(), Fault> {
     check_key("CommandKey", &summary.command_key)?;
     let types = if summary.is_download {
         // What is signed, and the configuration, are the agent's business, whatever the device takes.
-        [cell.device.file_types(), &[FIRMWARE, RESTORATION, TRUST_BUNDLE, CLOCK_CORRECTION]].concat()
+        let image = cell.device.starts_images().then_some(FIRMWARE);
+        let own = image.into_iter().chain([RESTORATION, TRUST_BUNDLE, CLOCK_CORRECTION]);
+        cell.device.file_types().iter().copied().chain(own).collect()
     } else {
         [cell.device.upload_types(), &[CONFIGURATION, CONFIGURATION_1, LOG, LOG_1]].concat()
     };

@@ -1,8 +1,6 @@
 //! The one file of a cell: what must outlive a power cut. (K-01, C-07)
 //!
-//! It is replaced whole: written beside, flushed, renamed, and the folder flushed, so that a reader finds the old state
-//! or the new one and nothing between. The state before stays beside it: where a disk lied and the new one came out of a
-//! power cut torn or empty, the cell goes on from there, and says so. What is durable before what:
+//! How it lies on the disk, and what becomes of a damaged one, is said in `disk`. What is durable before what:
 //!
 //! ```text
 //!   executed change ──saved──▶ its response is posted
@@ -10,6 +8,8 @@
 //!   TransferComplete's response ──▶ the call is removed ──saved
 //!   reboot, installation: the effect and "done" are in one save
 //! ```
+
+mod disk;
 
 use std::{
     collections::BTreeSet,
@@ -25,6 +25,10 @@ use jiff::Timestamp;
 use profile::KeptTime;
 use serde::{Deserialize, Serialize};
 
+use self::disk::FORMER;
+pub use self::disk::STATE_FILE;
+pub(crate) use self::disk::newest;
+
 use crate::{
     alarms::{Alarms, event::Rings},
     cell::Schedule,
@@ -39,15 +43,6 @@ use crate::{
 
 /// The file's layout; another number is another program's.
 const FORMAT: u32 = 1;
-
-/// The file's name in the state folder.
-pub const STATE_FILE: &str = "state.json";
-
-/// The state before, in the same folder.
-const FORMER: &str = "state.json.old";
-
-/// What was found torn, for whoever looks into it.
-const TORN: &str = "state.json.torn";
 
 /// What of a cell outlives a power cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,10 +197,7 @@ impl StateFile {
         lock.try_lock().map_err(|_| StateError::InUse { path: folder.to_owned() })?;
         let (state, note) = newest(folder)?;
         if note.is_some() {
-            // The next save must not put the torn one where the whole one is.
-            let (path, former) = (folder.join(STATE_FILE), folder.join(FORMER));
-            fs::rename(&path, folder.join(TORN)).map_err(io(&path))?;
-            fs::rename(&former, &path).map_err(io(&former))?;
+            disk::set_aside(folder).map_err(io(&folder.join(STATE_FILE)))?;
         }
         let number = state.as_ref().map_or(0, |state| state.number);
         let clock = ClockFile::open(folder).map_err(io(&folder.join(CLOCK_FILE)))?;
@@ -273,7 +265,7 @@ impl StateFile {
                 clock
                     .save(state.kept_time())
                     .map_err(|source| StateError::Io { path: clock.path().to_owned(), source })?;
-                write(&folder, &state)
+                disk::write(&folder, &state)
                     .map_err(|source| StateError::Io { path: folder.join(STATE_FILE), source })?;
                 *newest = state.number;
             }
@@ -285,195 +277,5 @@ impl StateFile {
     }
 }
 
-/// Reads the state of a folder; where it is torn, the one before it, with a note that says so.
-///
-/// # Errors
-/// There is a state that cannot be used, and none before it.
-pub(crate) fn newest(folder: &Path) -> Result<(Option<State>, Option<String>), StateError> {
-    match read(&folder.join(STATE_FILE)) {
-        Err(error @ StateError::Unreadable { .. }) => match read(&folder.join(FORMER)) {
-            Ok(Some(former)) => {
-                let note = format!("the state {} was torn, and the one before it is used", former.number + 1);
-                Ok((Some(former), Some(note)))
-            }
-            Ok(None) | Err(_) => Err(error),
-        },
-        // Between the two renames of a save on a disk without links.
-        Ok(None) => Ok((read(&folder.join(FORMER))?, None)),
-        found => Ok((found?, None)),
-    }
-}
-
-fn read(path: &Path) -> Result<Option<State>, StateError> {
-    let path = path.to_owned();
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StateError::Io { path, source }),
-    };
-    match serde_json::from_slice::<State>(&bytes) {
-        Ok(state) if state.format == FORMAT => Ok(Some(state)),
-        Ok(state) => Err(StateError::Format { path, found: state.format }),
-        Err(source) => Err(StateError::Unreadable { path, source }),
-    }
-}
-
-fn write(folder: &Path, state: &State) -> io::Result<()> {
-    let (path, former) = (folder.join(STATE_FILE), folder.join(FORMER));
-    let beside = durable::write_beside(&path, &serde_json::to_vec(state)?)?;
-    if path.exists() {
-        // A whole state stays under one of both names, whenever the power goes.
-        fs::remove_file(&former).or_else(unless_missing)?;
-        fs::hard_link(&path, &former).or_else(|_| fs::rename(&path, &former))?;
-    }
-    durable::take_place(&beside, &path)
-}
-
-fn unless_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(clock: i64) -> State {
-        State {
-            format: FORMAT,
-            number: 0,
-            clock: Timestamp::from_second(clock).unwrap(),
-            corrections: 0,
-            leapt: Duration::ZERO,
-            trust: Trust::default(),
-            recovery: Recovery::default(),
-            alarms: Alarms::default(),
-            rings: Rings::default(),
-            firmware: Firmware::default(),
-            configured: "https://hems.example/".to_owned(),
-            contacted: None,
-            agenda: Agenda::default(),
-            changed: BTreeSet::new(),
-            reboot: None,
-            reset: false,
-            listens: false,
-            schedules: Vec::new(),
-            transfers: Vec::new(),
-            reach: Reach::default(),
-            device: device::Snapshot::default(),
-        }
-    }
-
-    #[derive(Default)]
-    struct Numbers(Mutex<Vec<u64>>);
-
-    impl Witness for Numbers {
-        fn committed(&self, number: u64) {
-            self.0.lock().unwrap().push(number);
-        }
-    }
-
-    #[tokio::test]
-    async fn k01_what_was_saved_is_read_again_and_the_numbers_go_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let numbers = Arc::new(Numbers::default());
-        for round in 0..2 {
-            let (mut file, found) = StateFile::open(folder.path(), numbers.clone()).unwrap();
-            assert_eq!(found.map(|state| state.number), (round > 0).then_some(round * 2));
-            file.save(state(1)).await.unwrap();
-            file.save(state(2)).await.unwrap();
-        }
-        let (_, found) = StateFile::open(folder.path(), numbers.clone()).unwrap();
-        assert_eq!(found, Some(State { number: 4, ..state(2) }));
-        assert_eq!(*numbers.0.lock().unwrap(), [1, 2, 3, 4]);
-    }
-
-    #[tokio::test]
-    async fn a_torn_write_beside_the_state_harms_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        file.save(state(7)).await.unwrap();
-        drop(file);
-        fs::write(folder.path().join("state.json.new"), b"{\"form").unwrap();
-        let (_, found) = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        assert_eq!(found.map(|state| state.clock.as_second()), Some(7));
-    }
-
-    #[tokio::test]
-    async fn k01_a_state_torn_at_any_byte_gives_way_to_the_one_before_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        for clock in [6, 7] {
-            file.save(state(clock)).await.unwrap();
-        }
-        let path = folder.path().join(STATE_FILE);
-        let whole = fs::read(&path).unwrap();
-        for (name, is_newest) in [("state.json.new", true), (STATE_FILE, false)] {
-            for cut in 0..whole.len() {
-                let zeros = vec![0; whole.len() - cut];
-                for rest in [&[], zeros.as_slice()] {
-                    // Unlinked first: a disk that tears one file leaves the other name's content alone.
-                    let torn = folder.path().join(name);
-                    let _ = fs::remove_file(&torn);
-                    fs::write(&torn, [&whole[..cut], rest].concat()).unwrap();
-                    let (found, note) = newest(folder.path()).unwrap();
-                    let found = found.map(|state| (state.number, state.clock.as_second()));
-                    assert_eq!(found, Some(if is_newest { (2, 7) } else { (1, 6) }), "{name}, byte {cut}");
-                    assert_eq!(note.is_none(), is_newest);
-                }
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn k01_after_a_torn_state_the_whole_one_outlives_the_next_cut() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        for clock in [6, 7] {
-            file.save(state(clock)).await.unwrap();
-        }
-        drop(file);
-        let path = folder.path().join(STATE_FILE);
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, b"").unwrap();
-        let (mut file, found) = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        assert_eq!((found.map(|state| state.number), file.note().is_some()), (Some(1), true));
-        assert_eq!(newest(folder.path()).unwrap().0.map(|state| state.number), Some(1));
-        file.save(state(8)).await.unwrap();
-        fs::write(&path, b"{").unwrap();
-        assert_eq!(newest(folder.path()).unwrap().0.map(|state| state.number), Some(1));
-    }
-
-    #[tokio::test]
-    async fn k01_a_save_cut_between_its_steps_leaves_a_whole_state() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut file, _) = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        for clock in [6, 7] {
-            file.save(state(clock)).await.unwrap();
-        }
-        let found = || newest(folder.path()).unwrap().0.map(|state| state.clock.as_second());
-        // Without the former one, and then with nothing but it.
-        fs::remove_file(folder.path().join(FORMER)).unwrap();
-        assert_eq!(found(), Some(7));
-        fs::rename(folder.path().join(STATE_FILE), folder.path().join(FORMER)).unwrap();
-        assert_eq!(found(), Some(7));
-    }
-
-    #[test]
-    fn what_is_no_state_stops_the_start() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(STATE_FILE), b"{}").unwrap();
-        let open = || StateFile::open(folder.path(), Arc::new(())).map(|(_, state)| state);
-        assert!(matches!(open(), Err(StateError::Unreadable { .. })));
-        let newer = State { format: 2, ..state(1) };
-        fs::write(folder.path().join(STATE_FILE), serde_json::to_vec(&newer).unwrap()).unwrap();
-        assert!(matches!(open(), Err(StateError::Format { found: 2, .. })));
-    }
-
-    #[test]
-    fn two_daemons_on_one_folder_are_one_too_many() {
-        let folder = tempfile::tempdir().unwrap();
-        let _first = StateFile::open(folder.path(), Arc::new(())).unwrap();
-        let second = StateFile::open(folder.path(), Arc::new(())).map(drop);
-        assert!(matches!(second, Err(StateError::InUse { .. })));
-    }
-}
+mod tests;

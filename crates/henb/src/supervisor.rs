@@ -1,10 +1,16 @@
 //! What systemd hears of the daemon: ready, alive, ending. (sd_notify(3))
 //!
 //! One rule: it is said in the one task that drives the cell, so that a cell that is stuck falls silent and is started
-//! again. A device may block that task for 25 s: the unit's `WatchdogSec` is more than three times as much. Without
+//! again. A supervisor that reads nothing is not waited for. A device may block that task for 25 s: the unit's `WatchdogSec` is more than three times as much. Without
 //! systemd nothing is said.
 
-use std::{convert::Infallible, os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    os::unix::{fs::MetadataExt, net::UnixDatagram},
+    path::Path,
+    time::Duration,
+};
 
 use sd_notify::NotifyState;
 
@@ -27,9 +33,17 @@ pub(crate) fn ends() {
 }
 
 fn say(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = send(Path::new(&socket), &format!("{state}\n")) {
         tracing::warn!(%error, "systemd does not hear the daemon");
     }
+}
+
+/// The library would wait for a supervisor that reads no more, and the cell with it.
+fn send(socket: &Path, text: &str) -> io::Result<()> {
+    let ours = UnixDatagram::unbound()?;
+    ours.set_nonblocking(true)?;
+    ours.send_to(text.as_bytes(), socket).map(drop)
 }
 
 /// Whether stderr ends in the journal. (systemd.exec(5), `JOURNAL_STREAM`)

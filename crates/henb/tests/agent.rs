@@ -16,8 +16,8 @@ use cwmp::{
 use henb::device::{CONFIGURATION, FIRMWARE, path};
 use hyper::{Method, header};
 use jiff::{Timestamp, ToSpan};
-use profile::{FixedClock, pki};
-use scripted::{IDENTITY, Oddity, World, read_state, set, unlock};
+use profile::{FixedClock, SystemClock, pki};
+use scripted::{Acs, IDENTITY, Oddity, World, read_state, set, unlock};
 
 fn events(inform: &cwmp::Inform) -> Vec<&str> {
     inform.event.iter().map(|event| event.event_code.as_str()).collect()
@@ -28,7 +28,7 @@ fn informed<'i>(inform: &'i cwmp::Inform, name: &str) -> &'i str {
 }
 
 #[tokio::test]
-async fn c01_h02_h03_p01_a_first_session_on_the_wire() {
+async fn c01_d03_h02_h03_p01_a_first_session_on_the_wire() {
     let world = World::new().await;
     let mut cell = world.start();
     cell.until(|status| status.sessions == 1).await;
@@ -45,6 +45,28 @@ async fn c01_h02_h03_p01_a_first_session_on_the_wire() {
     assert_eq!((empty.header("soapaction"), empty.header("content-type")), (None, None));
     assert_eq!(empty.header("content-length"), Some("0"));
     assert_eq!((inform.connection, empty.connection), (1, 1));
+}
+
+#[tokio::test]
+async fn d05_the_first_management_system_names_the_serving_one_and_the_gateways() {
+    let world = World::new().await;
+    let (pki, clock) = (world.pki(), Arc::new(SystemClock));
+    let pair = pki::issue_hems(&pki, "localhost").unwrap();
+    let serving = Acs::start(&pair, &pki.join("manufacturer.pem"), clock).await;
+    let gateway = [(path::PLACES[1], "seg.serving.example"), (path::S1_SERVERS, "192.0.2.1")];
+    let places = [(path::URL, &*serving.url()), gateway[0], gateway[1]]
+        .map(|(place, text)| (place, Value::string(text)));
+    world.acs.script_once(vec![set(&places)]);
+    let mut cell = world.start();
+    cell.until(|status| status.sessions >= 2).await;
+    cell.stop().await;
+    assert_eq!(world.acs.informs().len(), 1, "it was told where to go");
+    assert!(events(&serving.informs()[0]).contains(&"0 BOOTSTRAP"));
+    let state = world.state();
+    let value = |place: &str| state.device.tree.values[&place.parse().unwrap()].clone();
+    assert_eq!(value(path::URL), serving.url());
+    assert!(gateway.iter().all(|(place, text)| value(place) == *text));
+    assert_eq!(state.contacted, Some(serving.url()));
 }
 
 #[tokio::test]

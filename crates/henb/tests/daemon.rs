@@ -3,9 +3,11 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     os::unix::net::UnixDatagram,
     path::Path,
     process::{Command, Output, Stdio},
+    sync::mpsc,
     time::Duration,
 };
 
@@ -63,6 +65,16 @@ fn a_good_configuration_is_said_to_be_good_and_nothing_is_touched() {
     assert!(!folder.path().join("state").exists());
 }
 
+/// A radio stack that reads a file.
+const STACK: &str = "[device.file]\ntemplate = \"enb.conf.template\"\noutput = \"enb.conf\"\nformat = \"json\"\n\
+    restart = [\"/bin/true\"]\nstop = [\"/bin/true\"]\n";
+
+/// A cell with a radio, which says who made it.
+fn real(kind: &str, section: &str) -> String {
+    let names = "manufacturer = \"Acme\"\nproduct_class = \"A1\"\nmodel_name = \"Acme One\"\n";
+    format!("[device]\nkind = {kind:?}\n{names}{section}")
+}
+
 /// The verdict and the text of a topic in the answer for programs.
 fn found(answer: &str, topic: &str) -> Vec<(String, String)> {
     let findings: serde_json::Value = serde_json::from_str(answer).unwrap();
@@ -94,7 +106,7 @@ fn check_finds_a_key_of_another_cell_and_goes_on_looking() {
 fn check_says_whether_the_radio_s_process_listens() {
     let folder = tempfile::tempdir().unwrap();
     let config = lab(folder.path(), "lab = true");
-    append(&config, "[device]\nkind = \"command\"\n[device.command]\nsocket = \"radio.sock\"\n");
+    append(&config, &real("command", "[device.command]\nsocket = \"radio.sock\"\n"));
     let (code, answer, _) = asked(&["check", "--output", "json"], &config);
     let [(verdict, text)] = &found(&answer, "device")[..] else { panic!("{answer}") };
     assert_eq!((code, verdict.as_str()), (Some(1), "wrong"));
@@ -105,15 +117,88 @@ fn check_says_whether_the_radio_s_process_listens() {
 }
 
 #[test]
+fn i05_check_wants_to_know_who_made_a_cell_with_a_radio() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    append(
+        &config,
+        "[device]\nkind = \"command\"\nmanufacturer = \"Acme\"\n[device.command]\nprogram = [\"/bin/true\"]\n",
+    );
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    let [(verdict, text)] = &found(&answer, "names")[..] else { panic!("{answer}") };
+    assert_eq!((code, verdict.as_str()), (Some(1), "wrong"));
+    assert!(text.starts_with("device.product_class, device.model_name: "), "{text}");
+}
+
+#[test]
+fn c13_check_finds_a_folder_that_keeps_nothing_and_a_disk_that_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    // A limit on the size of files stands for a full disk, for root too.
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+    let mut check = Command::new("/bin/sh");
+    check
+        .args(["-c", script, env!("CARGO_BIN_EXE_henbd"), "check", "--output", "json", "--config"])
+        .arg(&config);
+    let output = check.output().unwrap();
+    let full = (output.status.code(), String::from_utf8(output.stdout).unwrap());
+    let text = fs::read_to_string(&config).unwrap().replace("\"state\"", "\"/proc/henbd\"");
+    fs::write(&config, text).unwrap();
+    let (code, answer, _) = asked(&["check", "--output", "json"], &config);
+    for ((code, answer), place) in [(full, folder.path()), ((code, answer), Path::new("/proc"))] {
+        let (verdict, text) = found(&answer, "state").remove(0);
+        assert_eq!((code, verdict.as_str()), (Some(1), "wrong"), "{answer}");
+        assert!(text.starts_with(&format!("state_dir: {} does not keep", place.display())), "{text}");
+    }
+    let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().contains("check")), "nothing is left behind");
+}
+
+#[test]
+fn w01_check_says_what_is_missing_to_take_firmware() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    let keys = pki::issue_firmware_signer(&folder.path().join("pki"), "working").unwrap();
+    fs::write(folder.path().join("enb.conf.template"), "{}\n").unwrap();
+    append(&config, &format!("[firmware]\nkeys = [{:?}]\n{}", keys.chain, real("file", STACK)));
+    let firmware = |config: &Path| {
+        let (code, answer, _) = asked(&["check", "--output", "json"], config);
+        assert_eq!(code, Some(0), "{answer}");
+        found(&answer, "firmware").remove(0)
+    };
+    let (verdict, text) = firmware(&config);
+    assert_eq!(verdict, "note");
+    assert!(text.starts_with("device.file.boot is missing"), "{text}");
+    append(&config, "boot = [\"/bin/true\"]\n");
+    assert_eq!(firmware(&config), ("ok".to_owned(), "keys that may sign: 1".to_owned()));
+}
+
+#[test]
+fn k01_a_lost_state_is_said_by_state_and_check_before_and_by_an_alarm_after_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    for _ in 0..2 {
+        under_systemd(folder.path(), &config, Duration::from_secs(90), &["READY=1"]);
+        fs::remove_file(folder.path().join("notify")).unwrap();
+    }
+    fs::remove_file(folder.path().join("state/state.json")).unwrap();
+    let (_, answer, _) = asked(&["check", "--output", "json"], &config);
+    let missing =
+        |(verdict, text): &(String, String)| verdict == "note" && text.ends_with("state.json is missing");
+    assert!(found(&answer, "state").iter().any(missing), "{answer}");
+    let shown = || asked(&["state"], &config).1;
+    assert!(shown().contains("\ndamage      the state "), "{}", shown());
+    let log = under_systemd(folder.path(), &config, Duration::from_secs(90), &["READY=1"]);
+    assert!(log.contains("WARN") && log.contains("state.json is missing"), "{log}");
+    assert!(shown().contains("\nalarm       state-file: the state "), "{}", shown());
+}
+
+#[test]
 fn check_renders_the_template_and_says_which_value_does_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let config = lab(folder.path(), "lab = true");
     let template = folder.path().join("enb.conf.template");
-    append(
-        &config,
-        "[device]\nkind = \"file\"\n[device.file]\ntemplate = \"enb.conf.template\"\noutput = \"enb.conf\"\n\
-         format = \"json\"\nrestart = [\"/bin/true\"]\nstop = [\"/bin/true\"]\n",
-    );
+    append(&config, &real("file", STACK));
     fs::write(&template, "{\"name\": \"${Device.DeviceInfo.ModelName}\"}\n").unwrap();
     let (code, answer, _) = asked(&["check", "--output", "json"], &config);
     assert_eq!((code, found(&answer, "template")[0].0.as_str()), (Some(0), "ok"), "{answer}");
@@ -258,6 +343,43 @@ fn systemd_hears_that_the_cell_is_on_alive_and_ending() {
     let config = lab(folder.path(), "lab = true");
     let expected = ["READY=1", "WATCHDOG=1", "WATCHDOG=1"];
     under_systemd(folder.path(), &config, Duration::from_millis(300), &expected);
+}
+
+#[test]
+fn a_supervisor_that_reads_nothing_blocks_no_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lab(folder.path(), "lab = true");
+    let path = folder.path().join("notify");
+    let _supervisor = UnixDatagram::bind(&path).unwrap();
+    let full = UnixDatagram::unbound().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.send_to(b"WATCHDOG=1", &path).is_ok() {}
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_henbd"));
+    daemon
+        .arg("--config")
+        .arg(&config)
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "30000")
+        .stderr(Stdio::piped());
+    let mut daemon = daemon.env_remove("WATCHDOG_PID").spawn().unwrap();
+    let id = daemon.id().to_string();
+    let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let (said, heard) = mpsc::channel();
+    let reader = std::thread::spawn(move || lines.by_ref().for_each(|line| drop(said.send(line))));
+    // Its first session fails, which is told after the first words to the supervisor were lost.
+    let lives = |heard: &mpsc::Receiver<String>| loop {
+        match heard.recv_timeout(Duration::from_secs(30)) {
+            Ok(line) if line.contains("a session with the H(e)MS failed") => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    };
+    let lives = lives(&heard);
+    let signal = if lives { "-TERM" } else { "-KILL" };
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    let status = daemon.wait().unwrap();
+    reader.join().unwrap();
+    assert!(lives && status.success(), "{status}");
 }
 
 #[test]

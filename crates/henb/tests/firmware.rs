@@ -21,7 +21,7 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn w01_w04_w05_w06_topic_5_1_4_an_image_is_installed_booted_confirmed_and_told() {
+async fn w01_w04_w05_w06_g12_topic_5_1_4_an_image_is_installed_booted_confirmed_and_told() {
     let factory = Factory::new().await;
     assert_eq!(factory.fetch(&factory.file(IMAGE)).await, 0);
     let informs = factory.world.acs.informs();

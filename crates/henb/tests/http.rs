@@ -12,10 +12,15 @@ use std::{
     time::Duration,
 };
 
-use cwmp::{FromCpe, GetRPCMethods, Witness};
-use henb::Alarm;
+use cwmp::{FromCpe, GetParameterValues, GetRPCMethods, Witness};
+use henb::{Agent, Alarm, Dialler, Opening, TunnelEnd};
 use hyper::header;
+use profile::{Carrier, HemsUrl, TransportMode};
 use scripted::{Oddity, World};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::mpsc,
+};
 
 #[tokio::test]
 async fn p07_a17_a_401_ends_the_session_and_is_never_answered() {
@@ -41,6 +46,24 @@ async fn p07_a17_a_401_ends_the_session_and_is_never_answered() {
             cell.stop().await;
             assert!(!world.state().alarms.has(Alarm::SharedSecret), "a good session clears it");
         }
+    }
+}
+
+#[tokio::test]
+async fn h12_nothing_is_compressed_and_no_compressed_answer_is_asked_for() {
+    let world = World::new().await;
+    let everything = GetParameterValues { parameter_names: vec!["Device.".into()] };
+    world.acs.script(vec![everything.into()]);
+    let mut cell = world.start();
+    cell.until(|status| status.sessions == 1).await;
+    let posts = world.acs.posts();
+    assert!(posts.iter().any(|post| post.body.len() > 10_000), "one that would be worth it");
+    for post in posts {
+        let said = ["content-encoding", "accept-encoding", "transfer-encoding", "te"]
+            .map(|name| post.header(name).is_some());
+        assert_eq!(said, [false; 4], "{post:?}");
+        // What is XML as it arrived was not compressed on the way.
+        assert!(post.body.is_empty() || post.body.starts_with(b"<"), "{post:?}");
     }
 }
 
@@ -204,4 +227,67 @@ async fn t13_an_offer_to_upgrade_the_connection_is_not_taken() {
     cell.stop().await;
     assert_eq!(failed.last_failure.unwrap(), "the server answered with HTTP 426");
     assert_eq!(world.acs.posts().len(), 1, "the session has failed, and nobody upgrades");
+}
+
+/// A network that hands the other end of each connection to the test.
+#[derive(Debug)]
+struct Wire(mpsc::UnboundedSender<DuplexStream>);
+
+impl Dialler for Wire {
+    fn open<'a>(&'a self, _: &'a str, _: u16, _: Option<&'a TunnelEnd>) -> Opening<'a> {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        self.0.send(theirs).unwrap();
+        Box::pin(async move { Ok(Box::new(ours) as Box<dyn Carrier>) })
+    }
+}
+
+/// One post, by its length.
+async fn read_post(stream: &mut DuplexStream) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\n") {
+        text.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(text).unwrap();
+    let length =
+        head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+#[tokio::test]
+async fn h06_the_next_post_waits_for_the_reply_however_long_it_takes() {
+    let mut world = World::new().await;
+    world.config.mode = TransportMode::Ipsec;
+    world.config.url = HemsUrl::parse("http://hems.example/", TransportMode::Ipsec).unwrap();
+    world.config.tunnel = Some(TunnelEnd { address: "127.0.0.1".parse().unwrap(), interface: None });
+    let (wire, mut connections) = mpsc::unbounded_channel();
+    let agent = Agent::start_over(&world.config, Arc::new(()), Arc::new(Wire(wire))).unwrap();
+    tokio::time::pause();
+    let task = tokio::spawn(agent.run(std::future::pending()));
+    let mut stream = connections.recv().await.unwrap();
+    let call = |body: &str| {
+        format!(
+            "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:cwmp=\"urn:dslforum-org:cwmp-1-1\"><soapenv:Header><cwmp:ID soapenv:mustUnderstand=\"1\">ID</cwmp:ID></soapenv:Header><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
+        )
+    };
+    let informed = call("<cwmp:InformResponse><MaxEnvelopes>1</MaxEnvelopes></cwmp:InformResponse>");
+    let methods = call("<cwmp:GetRPCMethods/>");
+    for (expected, reply) in [
+        ("<cwmp:Inform", informed),
+        ("content-length: 0", methods.clone()),
+        ("GetRPCMethodsResponse", methods),
+    ] {
+        let post = read_post(&mut stream).await;
+        assert!(post.to_lowercase().contains(&expected.to_lowercase()), "{expected}: {post}");
+        // Time goes on only while nobody has anything to do: half a minute of it is proof.
+        let more = tokio::time::timeout(Duration::from_secs(30), stream.read_u8()).await;
+        assert!(more.is_err() && connections.try_recv().is_err(), "after {expected}");
+        let id = post.split_once("mustUnderstand=\"1\">").and_then(|(_, rest)| rest.split_once('<'));
+        let reply = reply.replace(">ID<", &format!(">{}<", id.map_or("acs", |(id, _)| id)));
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n", reply.len());
+        stream.write_all((head + &reply).as_bytes()).await.unwrap();
+    }
+    task.abort();
 }

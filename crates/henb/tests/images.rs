@@ -97,12 +97,12 @@ async fn w06_w07_an_acs_chooses_the_image_and_the_one_it_has_is_exempt_from_the_
 }
 
 #[tokio::test]
-async fn w07_an_image_that_the_flash_lost_is_not_booted() {
+async fn w07_an_image_that_the_flash_spoilt_is_not_booted() {
     let factory = Factory::new().await;
     assert_eq!(factory.fetch(&factory.file(IMAGE)).await, 0);
     let next = FirmwareManifest { version: "3.0".to_owned(), ..manifest(IMAGE) };
     assert_eq!(factory.fetch(&factory.signed(next, IMAGE)).await, 0);
-    fs::write(factory.world.config.firmware_dir().join("image-2"), "rot").unwrap();
+    fs::write(factory.world.config.firmware_dir().join("image-2"), vec![b'#'; IMAGE.len()]).unwrap();
     let second = set(&[(path::BOOT_IMAGE, Value::string("Device.DeviceInfo.FirmwareImage.2"))]);
     factory.world.acs.script_once(vec![second, Reboot { command_key: "r".into() }.into()]);
     let mut cell = factory.world.start();
@@ -112,6 +112,32 @@ async fn w07_an_image_that_the_flash_lost_is_not_booted() {
     assert_eq!(statuses(&state), [ImageStatus::Active, ImageStatus::ActivationFailed]);
     assert!(state.alarms.has(Alarm::FirmwareFallback));
     assert_eq!(shown(&state, path::SOFTWARE), "3.0");
+}
+
+#[tokio::test]
+async fn w06_an_image_that_the_flash_lost_is_noticed_at_the_next_start_and_by_check() {
+    let factory = Factory::new().await;
+    for version in ["2.0.0", "3.0"] {
+        let next = FirmwareManifest { version: version.to_owned(), ..manifest(IMAGE) };
+        assert_eq!(factory.fetch(&factory.signed(next, IMAGE)).await, 0);
+    }
+    fs::remove_file(factory.world.config.firmware_dir().join("image-2")).unwrap();
+    let report = henb::Report::of(&factory.world.config);
+    let is_said = |finding: &&henb::Finding| finding.text.starts_with("image 2: ");
+    let found: Vec<_> = report.findings().iter().filter(is_said).collect();
+    let [found] = &found[..] else { panic!("{report}") };
+    assert_eq!((found.topic, found.verdict), ("firmware", henb::Verdict::Note));
+    let mut cell = factory.world.start();
+    cell.until(|status| status.sessions == 1).await;
+    cell.stop().await;
+    let state = factory.state();
+    assert_eq!(statuses(&state), [ImageStatus::Active, ImageStatus::NoImage]);
+    let row = |name: &str| shown(&state, &format!("Device.DeviceInfo.FirmwareImage.2.{name}")).to_owned();
+    assert_eq!(
+        (row("Status"), row("Version"), row("Available")),
+        ("NoImage".to_owned(), String::new(), "false".to_owned())
+    );
+    assert!(row("BootFailureLog").contains("image-2 is lost"), "{}", row("BootFailureLog"));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const FILES: [(&str, &str, &[&str]); 2] = [
         "read by `henbd --config FILE`",
         &[
             "crates/henb/src/config.rs",
+            "crates/henb/src/config/stack.rs",
             "crates/henb/src/config/connection_request.rs",
             "crates/henb/src/config/diagnostics.rs",
             "crates/henb/src/config/discovery.rs",

@@ -21,6 +21,12 @@ const SELECTED: &str =
 const HEAD: &str =
     "Made by `hearth model import`: facts of the model, for `models` in hems.toml and henbd.toml.";
 
+/// How the rows are read, for whoever sees them for the first time.
+const LEGEND: &str =
+    "object: access, entries=LEAST..MOST rows; parameter: access, flags, and behind the colon its type.
+range= bounds numbers, size= the characters of a text; 1.. has no upper bound, ..9 no lower one.
+list=ITEMS/CHARACTERS: a list with so many items, and so many characters in all: list=1../0..512.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a table of each model that the files define, for `models` in the configuration of the H(e)MS.
@@ -121,7 +127,7 @@ fn show(path: &Path, tables: &[PathBuf]) -> Answer {
         eprintln!("the model has nothing at {path}");
         return Ok(false);
     }
-    print!("{}", Table::of(&schema.to_string(), below).write(""));
+    print!("{}", Table::of(&schema.to_string(), below).write(LEGEND));
     Ok(true)
 }
 

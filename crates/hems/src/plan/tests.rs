@@ -344,12 +344,20 @@ fn a_fresh_cell_is_read_then_configured_then_judged_then_switched_on() {
 }
 
 #[test]
-fn a_cell_on_the_air_is_locked_before_its_radio_changes() {
+fn d13_a_cell_on_the_air_is_locked_before_its_radio_changes() {
     let mut cell = Cell::new(&["99970".to_owned()], true, 1);
     let mut known = Known::default();
     let steps = story(&mut cell, &desired(&["99970"]), &mut known, true);
     let admin: Vec<_> = steps.iter().filter(|step| step.contains("AdminState")).collect();
     assert_eq!(admin.len(), 2, "{steps:#?}");
+    let is_change = |step: &&String| !step.starts_with("Get") && step.contains("CellConfig");
+    let at = |step: &String| steps.iter().position(|other| other == step);
+    let [off, on] = [
+        steps.iter().position(|step| step.contains("AdminState")),
+        steps.iter().rposition(|step| step.contains("AdminState")),
+    ];
+    let changes: Vec<_> = steps.iter().filter(is_change).map(at).collect();
+    assert!(!changes.is_empty() && changes.iter().all(|change| off < *change && *change < on), "{steps:#?}");
     assert!(is_in_service(&desired(&["99970"]), &known, &Quirks::default()));
 }
 

@@ -1,9 +1,16 @@
 //! What a vendor asks who installs a cell: would it work here? `henbd check`.
 //!
-//! One rule: everything is looked at and nothing is touched. No state is written, no program is run, and of the network
-//! only addresses of this machine are tried; a socket of a vendor's process is opened and closed again.
+//! One rule: everything is looked at and left as it was. No state is written, no program is run, and of the network
+//! only addresses of this machine are tried; a file is written where the state will be, and a socket of a vendor's
+//! process opened, and both are gone again.
 
-use std::{fmt, fs, os::unix::net::UnixStream, path::Path, sync::Arc, time::Instant};
+use std::{
+    fmt, fs,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use datamodel::Model;
 use jiff::{SignedDuration, Timestamp};
@@ -13,11 +20,13 @@ use serde::Serialize;
 
 use super::{Agent, DaemonError, chain, firmware, trust};
 use crate::{
-    Overview,
+    Overview, Slot, State,
     config::{Config, DeviceKind, Entrance},
     device::{Device, Memory, Stack, Way},
     dialler::{Dialler, Sockets},
-    discovery, state,
+    discovery, durable,
+    firmware::store::Stored,
+    state,
     tunnel::TunnelEnd,
 };
 
@@ -136,7 +145,7 @@ impl Report {
 
     /// The clock that the next start goes on from: everything with a date is judged by it. (K-01)
     fn clock(&mut self, config: &Config) -> Arc<RestoredClock> {
-        self.add("state", folder("state_dir", &config.state_dir));
+        self.add("state", keeping(&config.state_dir));
         let overview = Overview::read(config);
         let kept = overview.as_ref().ok().and_then(Option::as_ref);
         for note in kept.into_iter().flat_map(|kept| kept.note.iter().chain(&kept.clock.notes)) {
@@ -195,13 +204,19 @@ impl Report {
     }
 
     fn firmware(&mut self, config: &Config) {
+        let nothing = "the cell takes no firmware";
         match firmware::keys(config) {
-            Ok(keys) if keys.is_empty() => {
-                self.note("firmware", "no keys: the cell takes no firmware".to_owned());
-            }
-            keys => {
-                self.add("firmware", said(keys.map(|keys| format!("keys that may sign: {}", keys.len()))));
-            }
+            Ok(keys) if keys.is_empty() => self.note("firmware", format!("no keys: {nothing}")),
+            Ok(keys) => match config.device.unstarted() {
+                Some(missing) => self.note("firmware", format!("{missing}: {nothing}")),
+                None => self.add("firmware", Ok(format!("keys that may sign: {}", keys.len()))),
+            },
+            Err(error) => self.add("firmware", Err(chain(&error))),
+        }
+        for text in
+            state::newest(&config.state_dir).iter().flat_map(|(state, _)| state).flat_map(lost(config))
+        {
+            self.note("firmware", text);
         }
     }
 
@@ -209,6 +224,15 @@ impl Report {
         let beside = config.model.parameters().count() - Model::cell().parameters().count();
         if beside > 0 {
             self.add("models", Ok(format!("{beside} parameters of the vendor's")));
+        }
+        let is_real = matches!(config.device, DeviceKind::Command(_) | DeviceKind::File(_));
+        let played = if is_real { config.names.played() } else { Vec::new() };
+        if !played.is_empty() {
+            let keys = played.join(", ");
+            self.add(
+                "names",
+                Err(format!("{keys}: what this cell is has to be said, it is no simulated one")),
+            );
         }
         let found = match &config.device {
             DeviceKind::Memory => Ok("values without a radio".to_owned()),
@@ -220,7 +244,8 @@ impl Report {
             DeviceKind::File(stack) => {
                 self.add("template", rendering(config, stack));
                 let place = stack.output.parent().unwrap_or_else(|| Path::new("."));
-                folder("device.file.output", place)
+                let said = |_| format!("a radio stack that reads {}", stack.output.display());
+                folder("device.file.output", place).map(said)
             }
         };
         self.add("device", found);
@@ -235,8 +260,38 @@ fn said(found: Result<String, DaemonError>) -> Result<String, String> {
     found.map_err(|error| chain(&error))
 }
 
-/// A folder that can be written to, or made.
-fn folder(name: &str, path: &Path) -> Result<String, String> {
+/// What the start would find of the images that the state knows, with all of their bytes read. (W-06)
+fn lost(config: &Config) -> impl Fn(&State) -> Vec<String> {
+    let folder = config.firmware_dir();
+    move |state| {
+        let stored = |slot| Stored::of(&folder, slot, state.firmware.image(slot)).check().err();
+        Slot::ALL
+            .into_iter()
+            .filter_map(|slot| Some(format!("image {}: {}", slot.number(), stored(slot)?)))
+            .collect()
+    }
+}
+
+/// Room for a large state, and the next one beside it.
+const ROOM_BYTES: usize = 1 << 20;
+
+/// Whether the state's folder keeps what is written, or where it is not made yet the folder that it will be in.
+fn keeping(path: &Path) -> Result<String, String> {
+    let name = "state_dir";
+    let there = folder(name, path)?;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    durable::try_out(&there, ROOM_BYTES).map_err(|error| {
+        format!(
+            "{name}: {} does not keep {ROOM_BYTES} bytes that are written there: {error}",
+            there.display()
+        )
+    })?;
+    let will = if there == path { "is kept in" } else { "will be made:" };
+    Ok(format!("{will} {}", path.display()))
+}
+
+/// The folder, or the one that it would be made in; it can be written to.
+fn folder(name: &str, path: &Path) -> Result<PathBuf, String> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(&path);
     let cannot = |error| format!("{name}: {} cannot be written by this user: {error}", there.display());
@@ -244,8 +299,7 @@ fn folder(name: &str, path: &Path) -> Result<String, String> {
         return Err(format!("{name}: {} is no folder", there.display()));
     }
     access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(cannot)?;
-    let will = if there == path { "" } else { " will be made" };
-    Ok(format!("{}{will}", path.display()))
+    Ok(there.to_owned())
 }
 
 fn answering(socket: &Path) -> Result<String, String> {

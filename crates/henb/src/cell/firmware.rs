@@ -126,10 +126,21 @@ impl Cell {
 
     /// What has to be on the disk before the image that is wanted may start; nothing where the right one runs.
     pub(crate) fn wanted_image(&self) -> Option<Stored> {
-        let slot = self.images.state.wanted()?;
-        let image = self.images.state.image(slot);
-        let path = store::path(&self.images.folder, slot);
-        Some(Stored { path, size: image.size, sha256: image.sha256.clone() })
+        self.images.state.wanted().map(|slot| self.stored_image(slot))
+    }
+
+    fn stored_image(&self, slot: Slot) -> Stored {
+        Stored::of(&self.images.folder, slot, self.images.state.image(slot))
+    }
+
+    /// Notices that the storage lost an image, long before somebody wants to boot it. (W-06)
+    pub(crate) fn look_for_images(&mut self) {
+        for slot in Slot::ALL {
+            let Err(text) = self.stored_image(slot).is_there() else { continue };
+            tracing::warn!(image = slot.number(), "{text}");
+            self.images.state.lost(slot, &text);
+        }
+        self.show_images();
     }
 
     fn boot_image(&self, slot: Slot) -> BootImage {

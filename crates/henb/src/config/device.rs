@@ -1,7 +1,6 @@
 //! What the device section means: which implementation of the device trait, and that everything it needs is there.
 
 use std::{
-    fs,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -14,7 +13,7 @@ use super::{
     DeviceKind, File, bounded,
     reader::{Reader, Typed},
 };
-use crate::device::{self, Format, Program, Radio, RadioFault, Stack, Template, Way};
+use crate::device::{self, Program, Radio, RadioFault, Way};
 
 /// Longest simulated delay: a radio that takes longer than ten minutes is `s1-never-up`.
 const MOST_DELAY_MS: u64 = 600_000;
@@ -24,9 +23,6 @@ const LIMIT_MS: (u32, u32) = (100, 25_000);
 
 /// Longest path of a Unix socket that the kernel takes.
 const SOCKET_BYTES: usize = 107;
-
-/// Largest template: a hundred times srsRAN's own file.
-const TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// The words of `device.kind`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,11 +44,19 @@ impl File {
         };
         let kind = self.kind.as_ref().map_or(Some(Kind::Simulated), |kind| kind.parse(reader, read));
         let radio = self.radio(reader);
-        match kind? {
+        let Some(kind) = kind else {
+            // Which of them was meant is not known: each that is there is judged.
+            let _ = (!self.program.is_empty() || self.socket.is_some()).then(|| self.way(reader, base));
+            let _ = self.stack.is_there().then(|| self.stack.meaning(reader, base, model));
+            return None;
+        };
+        match kind {
             Kind::Simulated => Some(DeviceKind::Simulated(radio)),
             Kind::Memory => Some(DeviceKind::Memory),
             Kind::Command => self.way(reader, base).map(DeviceKind::Command),
-            Kind::File => self.stack(reader, base, model).map(|stack| DeviceKind::File(Box::new(stack))),
+            Kind::File => {
+                self.stack.meaning(reader, base, model).map(|stack| DeviceKind::File(Box::new(stack)))
+            }
         }
     }
 
@@ -74,57 +78,6 @@ impl File {
                     program.map(|typed| typed.line).or_else(|| socket.as_ref().map(|typed| typed.line));
                 let text = "device.command: either program or socket is right";
                 reader.complain(line.unwrap_or(1), text.to_owned());
-                None
-            }
-        }
-    }
-
-    fn stack(&self, reader: &mut Reader<'_>, base: &Path, model: &Model) -> Option<Stack> {
-        let limit = limit(reader, "device.file", self.file_timeout_ms.as_ref());
-        let format =
-            self.format.as_ref().map_or(Some(Format::Conf), |typed| typed.parse(reader, read_format));
-        let template = self.template(reader, base, model, format);
-        let output =
-            reader.required("device.file.output", self.output.as_ref(), "the file that the stack reads");
-        let output = output.and_then(|typed| typed.parse(reader, |text| read_output(&base.join(text))));
-        let restart = program(reader, base, "device.file.restart", &self.restart, limit);
-        let stop = program(reader, base, "device.file.stop", &self.stop, limit);
-        let has_probe = !self.probe.is_empty();
-        let probe = has_probe.then(|| program(reader, base, "device.file.probe", &self.probe, limit));
-        Some(Stack {
-            template: template?,
-            output: output?,
-            restart: restart?,
-            stop: stop?,
-            probe: probe.flatten(),
-        })
-    }
-
-    /// Each complaint about a template names its line there.
-    fn template(
-        &self,
-        reader: &mut Reader<'_>,
-        base: &Path,
-        model: &Model,
-        format: Option<Format>,
-    ) -> Option<Template> {
-        let name = "device.file.template";
-        let typed = reader.required(name, self.template.as_ref(), "a file with placeholders")?;
-        let path = base.join(&typed.value);
-        let text = match read_template(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                reader.complain(typed.line, format!("{name}: {error}"));
-                return None;
-            }
-        };
-        match Template::parse(&text, format?, model) {
-            Ok(template) => Some(template),
-            Err(errors) => {
-                for error in errors {
-                    let text = format!("{name}: {}:{}: {}", path.display(), error.line, error.text);
-                    reader.complain(typed.line, text);
-                }
                 None
             }
         }
@@ -162,7 +115,7 @@ impl File {
 }
 
 /// A program that is there, with what follows its name; the file is one path, never looked for in folders.
-fn program(
+pub(super) fn program(
     reader: &mut Reader<'_>,
     base: &Path,
     name: &str,
@@ -178,7 +131,7 @@ fn program(
     Some(Program { file, arguments, limit })
 }
 
-fn limit(reader: &mut Reader<'_>, section: &str, typed: Option<&Typed<i64>>) -> Duration {
+pub(super) fn limit(reader: &mut Reader<'_>, section: &str, typed: Option<&Typed<i64>>) -> Duration {
     let limit = bounded(reader, typed, &format!("{section}.timeout_ms"), LIMIT_MS, 10_000);
     Duration::from_millis(limit.into())
 }
@@ -192,31 +145,6 @@ fn read_socket(path: &Path) -> Result<PathBuf, String> {
         return Err(format!("device.command.socket: {} is no socket", path.display()));
     }
     Ok(path.to_owned())
-}
-
-fn read_output(path: &Path) -> Result<PathBuf, String> {
-    let has_folder = path.parent().is_some_and(|folder| folder.as_os_str().is_empty() || folder.is_dir());
-    if has_folder && !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    Err(format!("device.file.output: there is no folder for the file {}", path.display()))
-}
-
-fn read_template(path: &Path) -> Result<String, String> {
-    let cannot = |error| format!("cannot read {}: {error}", path.display());
-    let length = path.metadata().map_err(cannot)?.len();
-    if length > TEMPLATE_BYTES {
-        return Err(format!("{} has more than {TEMPLATE_BYTES} bytes", path.display()));
-    }
-    fs::read_to_string(path).map_err(cannot)
-}
-
-fn read_format(text: &str) -> Result<Format, String> {
-    let known = Format::ALL.into_iter().find(|(word, _)| *word == text);
-    known.map(|(_, format)| format).ok_or_else(|| {
-        let words = Format::ALL.map(|(word, _)| format!("\"{word}\""));
-        format!("device.file.format: one of {} is right", words.join(", "))
-    })
 }
 
 fn read_fault(text: &str) -> Result<RadioFault, String> {

@@ -182,6 +182,17 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
+    /// What is missing to start a firmware image; nothing where there is something that starts it.
+    pub(crate) fn unstarted(&self) -> Option<&'static str> {
+        match self {
+            Self::Memory => Some("device.kind \"memory\" has nothing that starts an image"),
+            Self::File(stack) if stack.boot.is_none() => {
+                Some("device.file.boot is missing, which starts an image")
+            }
+            Self::Simulated(_) | Self::Command(_) | Self::File(_) => None,
+        }
+    }
+
     /// The device as it left the factory, or as it was when `kept` was taken.
     pub(crate) fn start(
         &self,
@@ -235,6 +246,17 @@ impl Default for Names {
 }
 
 impl Names {
+    /// Keys of what a simulated cell calls itself, and a real one must not. (I-05)
+    pub(crate) fn played(&self) -> Vec<&'static str> {
+        let played = Self::default();
+        let said = [
+            ("device.manufacturer", &self.manufacturer, &played.manufacturer),
+            ("device.product_class", &self.product_class, &played.product_class),
+            ("device.model_name", &self.model_name, &played.model_name),
+        ];
+        said.into_iter().filter(|(_, said, played)| said == played).map(|(key, ..)| key).collect()
+    }
+
     /// The factory's facts of the cell with this identity, without a vendor's parameters.
     #[must_use]
     pub fn factory(&self, identity: &Identity) -> Factory {

@@ -39,22 +39,29 @@ pub(super) struct Reader<'t> {
     root: DeTable<'t>,
     taken: BTreeSet<String>,
     problems: Vec<Problem>,
+    /// The lines that are no TOML: after the first of them nobody knows which section a key is in.
+    broken: BTreeSet<usize>,
 }
 
 impl<'t> Reader<'t> {
-    /// Reads TOML; what is none says nothing about which keys are missing, so nothing else is complained of then.
-    pub(super) fn new(text: &'t str) -> Result<Self, Vec<Problem>> {
+    /// Reads TOML. Where some of it is none, the rest is judged all the same; but which keys are missing is not known then.
+    pub(super) fn new(text: &'t str) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut reader = Self { text, root: root.into_inner(), taken: BTreeSet::new(), problems: Vec::new() };
+        let (root, taken, problems) = (root.into_inner(), BTreeSet::new(), Vec::new());
+        let mut reader = Self { text, root, taken, problems, broken: BTreeSet::new() };
         for error in errors {
             let line = error.span().map_or(1, |span| reader.line(&span));
             reader.complain(line, format!("this is no TOML: {}", error.message()));
+            reader.broken.insert(line);
         }
-        if reader.problems.is_empty() { Ok(reader) } else { Err(reader.into_problems()) }
+        reader
     }
 
+    /// A line that is no TOML is complained of once.
     pub(super) fn complain(&mut self, line: usize, text: String) {
-        self.problems.push(Problem { line, text });
+        if !self.broken.contains(&line) {
+            self.problems.push(Problem { line, text });
+        }
     }
 
     pub(super) fn into_problems(mut self) -> Vec<Problem> {
@@ -64,7 +71,8 @@ impl<'t> Reader<'t> {
 
     /// A value that must be there.
     pub(super) fn required<'v, T>(&mut self, name: &str, typed: Option<&'v T>, right: &str) -> Option<&'v T> {
-        if typed.is_none() && !self.problems.iter().any(|problem| problem.text.starts_with(name)) {
+        let is_said = || self.problems.iter().any(|problem| problem.text.starts_with(name));
+        if typed.is_none() && self.broken.is_empty() && !is_said() {
             self.complain(1, format!("{name} is missing: {right} is right"));
         }
         typed
@@ -122,7 +130,9 @@ impl<'t> Reader<'t> {
         walk(&self.root, "", &self.taken, &mut unknown);
         for (name, span) in unknown {
             let line = self.line(&span);
-            self.complain(line, format!("{name} is no key of henbd"));
+            if self.broken.first().is_none_or(|broken| line < *broken) {
+                self.complain(line, format!("{name} is no key of henbd"));
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! agent is one task that drives one cell: only this cell's session waits, and while the radio is lost nothing waits.
 
 mod channel;
+mod nonsense;
 mod protocol;
 mod rows;
 mod socket;
@@ -34,6 +35,7 @@ pub use channel::Way;
 
 use self::{
     channel::{Channel, ChannelError},
+    nonsense::Nonsense,
     protocol::{BOOT, INSTALL, Request, START, Said, Values},
 };
 use super::{
@@ -82,6 +84,7 @@ pub struct Command {
     /// What the vendor's side was told of that.
     told_silent: bool,
     news: Said,
+    nonsense: Nonsense,
     alarms: Vec<AlarmNews>,
     conditions: Conditions,
     gps_time: Option<Timestamp>,
@@ -107,6 +110,7 @@ impl Command {
             is_silent: false,
             told_silent: false,
             news: Said::default(),
+            nonsense: Nonsense::default(),
             alarms: Vec::new(),
             conditions: Conditions { has_link: true, awaits_hosting_party: false },
             gps_time: None,
@@ -226,13 +230,17 @@ impl Command {
             if may_tell(&path, &value) && self.memory.takes(&path, &value) {
                 self.memory.change(&path, &value);
             } else {
-                tracing::debug!(path, "the radio tells what it must not, or what the model does not know");
+                self.nonsense
+                    .hear(&path, "the radio tells what it must not, or what the model does not know");
             }
         }
         for (table, rows) in news.rows {
             match rows::read(self.memory.tree().model(), &table, &rows) {
                 Some(rows) => self.memory.fill(&table, &rows),
-                None => tracing::debug!(table, "the radio tells rows of a table that is not its own"),
+                None => {
+                    self.nonsense
+                        .hear(&table, "the radio tells rows of a table that is not its own, or bad ones");
+                }
             }
         }
         self.alarms.extend(news.alarms);
@@ -405,9 +413,18 @@ impl Device for Command {
     fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
         let file = image.file.as_deref().map(Path::to_string_lossy).unwrap_or_default();
         self.call(&Request::new(BOOT, &[&image.version, &file]))?;
-        self.memory.start_image(image, now)?;
+        self.memory.image_started(now);
         self.begin_anew(now);
         Ok(())
+    }
+
+    /// The protocol has an operation for it; a vendor's side that cannot says so there.
+    fn starts_images(&self) -> bool {
+        true
+    }
+
+    fn revert(&mut self, former: Memory, _now: Timestamp) {
+        (self.memory, self.is_started) = (former, false);
     }
 
     fn install(&mut self, file_type: &str, content: &[u8]) -> Result<(), Fault> {

@@ -22,8 +22,8 @@ use cwmp::{Fault, FaultCode, ParameterValueStruct, SetParameterValuesFault};
 use jiff::Timestamp;
 
 use super::{
-    AlarmNews, Device, DeviceAlarm, Factory, Memory, PerceivedSeverity, Program, ProgramError, Snapshot,
-    Template, backoff::Backoff, path,
+    AlarmNews, BootImage, Device, DeviceAlarm, Factory, Memory, PerceivedSeverity, Program, ProgramError,
+    Snapshot, Template, backoff::Backoff, path,
 };
 use crate::{agent::chain, durable::replace};
 
@@ -46,6 +46,8 @@ pub struct Stack {
     pub stop: Program,
     /// Ends with 0 while the stack serves.
     pub probe: Option<Program>,
+    /// Starts a firmware image; without it the cell takes none.
+    pub boot: Option<Program>,
 }
 
 /// What the stack does, as far as one knows.
@@ -286,6 +288,27 @@ impl Device for FileDevice {
     fn reboot(&mut self, now: Timestamp) {
         self.memory.reboot(now);
         self.begin_anew(now);
+    }
+
+    fn start_image(&mut self, image: &BootImage, now: Timestamp) -> Result<(), Fault> {
+        let refused = |text: String| Fault::new(FaultCode::DOWNLOAD_FAILURE, text);
+        let boot =
+            self.stack.boot.as_ref().ok_or_else(|| refused("device.file.boot is missing".to_owned()))?;
+        let file = image.file.as_deref().map(Path::to_string_lossy);
+        let arguments: Vec<&str> = ["--", &image.version].into_iter().chain(file.as_deref()).collect();
+        boot.run(&arguments)
+            .map_err(|error| refused(format!("the image does not boot: {}", chain(&error))))?;
+        self.memory.image_started(now);
+        self.begin_anew(now);
+        Ok(())
+    }
+
+    fn starts_images(&self) -> bool {
+        self.stack.boot.is_some()
+    }
+
+    fn revert(&mut self, former: Memory, _now: Timestamp) {
+        (self.memory, self.is_settled) = (former, false);
     }
 
     fn factory_reset(&mut self, now: Timestamp) {

@@ -41,6 +41,7 @@ impl Lab {
             restart: program("restart"),
             stop: program("stop"),
             probe: has_probe.then(|| program("probe")),
+            boot: None,
         };
         let mut cell = FileDevice::new(&sample(), stack, None);
         cell.power_on(START_TIME);
@@ -223,4 +224,40 @@ fn a_stack_takes_no_files() {
     let mut lab = Lab::on_air();
     assert!(lab.cell.file_types().is_empty());
     assert!(lab.cell.install("1 Firmware Upgrade Image", b"HEARTH-IMAGE 2.0").is_err());
+}
+
+#[test]
+fn w01_c23_an_image_is_started_by_the_program_that_is_named_for_it_or_not_at_all() {
+    let mut lab = Lab::new(false);
+    let image = |file: Option<&str>| BootImage { version: "2.0".to_owned(), file: file.map(Into::into) };
+    assert!(!lab.cell.starts_images());
+    let fault = lab.cell.start_image(&image(None), START_TIME).unwrap_err();
+    assert_eq!((fault.code, &*fault.text), (FaultCode::DOWNLOAD_FAILURE, "device.file.boot is missing"));
+    let script = format!("echo \"$0 $@\" >> {0}/log; [ ! -e {0}/boot.bad ]", lab.folder.path().display());
+    lab.cell.stack.boot = Some(Program {
+        file: "/bin/sh".into(),
+        arguments: vec!["-c".to_owned(), script],
+        limit: Duration::from_secs(10),
+    });
+    assert!(lab.cell.starts_images());
+    lab.is_bad("boot", true);
+    let fault = lab.cell.start_image(&image(Some("/images/2")), START_TIME).unwrap_err();
+    assert!(fault.text.contains("exit status: 1"), "{fault}");
+    assert_eq!(lab.cell.snapshot().journal.installs, 0, "what did not boot is not counted");
+    lab.is_bad("boot", false);
+    lab.cell.start_image(&image(None), START_TIME).unwrap();
+    let journal = lab.cell.snapshot().journal;
+    assert_eq!((journal.installs, journal.reboots), (1, 1));
+    assert_eq!(lab.log(), ["-- 2.0 /images/2", "-- 2.0"]);
+}
+
+#[test]
+fn w10_what_is_taken_back_reaches_the_stack_at_the_next_tick() {
+    let mut lab = Lab::on_air();
+    let former = lab.cell.memory().clone();
+    set(&mut lab.cell, &[(TAC, cwmp::Value::unsigned_int(8))]).unwrap();
+    lab.cell.revert(former, START_TIME);
+    lab.cell.tick(START_TIME);
+    assert_eq!(lab.log(), ["restart tac = 8", "restart tac = 7"]);
+    assert!(is_up(&lab.cell) && lab.cell.value(TAC) == "7");
 }

@@ -11,9 +11,7 @@ use cwmp::{
 use datamodel::{Path, Tree};
 use jiff::Timestamp;
 
-use super::{
-    Attributes, BootImage, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path,
-};
+use super::{Attributes, Conditions, Device, Factory, Journal, Notify, Row, Snapshot, attributes, path};
 
 /// Values under the model, and nothing behind them.
 #[derive(Debug, Clone)]
@@ -87,6 +85,12 @@ impl Memory {
                 self.tree.put(&column(&path, name.as_ref()), value);
             }
         }
+    }
+
+    /// The device has restarted into an image: for [`Device::start_image`] of whoever stands on this memory.
+    pub fn image_started(&mut self, now: Timestamp) {
+        self.journal.installs += 1;
+        self.reboot(now);
     }
 
     /// An installation that somebody else did.
@@ -230,12 +234,6 @@ impl Device for Memory {
         self.attributes.clear();
         self.journal.factory_resets += 1;
         self.power_on(now);
-    }
-
-    fn start_image(&mut self, _image: &BootImage, now: Timestamp) -> Result<(), Fault> {
-        self.journal.installs += 1;
-        self.reboot(now);
-        Ok(())
     }
 
     fn install(&mut self, _file_type: &str, _content: &[u8]) -> Result<(), Fault> {

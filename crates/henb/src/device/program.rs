@@ -23,6 +23,9 @@ use tokio::process::{Child, Command};
 /// Longest answer: all of a 3,000-parameter tree with a hundred bytes for each value fits three times.
 pub(super) const MOST_BYTES: u64 = 1 << 20;
 
+/// How long an installation may take: an image of 64 MiB onto flash that takes 256 KiB a second.
+pub(crate) const INSTALL_LIMIT: Duration = Duration::from_secs(256);
+
 /// How long the kernel may take to end what was killed.
 const GRACE: Duration = Duration::from_secs(1);
 

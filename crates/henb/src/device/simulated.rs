@@ -247,7 +247,17 @@ impl Device for Simulated {
             }
         }
         self.switch_off();
-        self.memory.start_image(image, now)
+        self.memory.image_started(now);
+        Ok(())
+    }
+
+    fn starts_images(&self) -> bool {
+        true
+    }
+
+    fn revert(&mut self, former: Memory, now: Timestamp) {
+        self.memory = former;
+        self.follow(now);
     }
 
     fn factory_reset(&mut self, now: Timestamp) {

@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::Slot;
+use super::{Image, Slot};
 
 /// Read at a time, so that no image is ever in memory.
 const PIECE: usize = 64 << 10;
@@ -59,6 +59,28 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// The file of an image in its place.
+    pub(crate) fn of(folder: &Path, slot: Slot, image: &Image) -> Self {
+        Self { path: path(folder, slot), size: image.size, sha256: image.sha256.clone() }
+    }
+
+    /// Looks for a file of that size, which every start can afford; what is in it is compared before it boots.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(crate) fn is_there(&self) -> Result<(), String> {
+        let found = if self.sha256.is_empty() { self.size } else { self.length()? };
+        if found == self.size {
+            return Ok(());
+        }
+        Err(format!("the stored image {} has {found} bytes of {}", self.path.display(), self.size))
+    }
+
+    fn length(&self) -> Result<u64, String> {
+        let missing = |error| format!("the stored image {} is lost: {error}", self.path.display());
+        fs::metadata(&self.path).map(|found| found.len()).map_err(missing)
+    }
+
     /// Reads the file from the disk and compares.
     ///
     /// # Errors
@@ -106,6 +128,20 @@ mod tests {
         }
         let factory = Stored { path: folder.path().join("nowhere"), size: 0, sha256: String::new() };
         assert_eq!(factory.check(), Ok(()));
+    }
+
+    #[test]
+    fn w06_a_file_that_is_away_or_cut_is_seen_without_reading_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = Image { size: 5, sha256: "ab".repeat(32), ..Image::default() };
+        let stored = Stored::of(folder.path(), Slot::Second, &image);
+        assert!(stored.is_there().unwrap_err().contains("image-2 is lost"));
+        fs::write(&stored.path, "imag").unwrap();
+        assert!(stored.is_there().unwrap_err().ends_with("has 4 bytes of 5"));
+        fs::write(&stored.path, "other").unwrap();
+        assert_eq!(stored.is_there(), Ok(()));
+        let factory = Stored::of(folder.path(), Slot::First, &Image::default());
+        assert_eq!(factory.is_there(), Ok(()), "the factory's image has no file");
     }
 
     #[test]

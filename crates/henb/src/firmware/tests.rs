@@ -3,7 +3,7 @@
 use super::*;
 use crate::transfer::Order;
 
-const EVENTS: [Event; 11] = [
+const EVENTS: [Event; 12] = [
     Event::DownloadBegins,
     Event::DownloadFails,
     Event::Received,
@@ -15,6 +15,7 @@ const EVENTS: [Event; 11] = [
     Event::ActivationFails,
     Event::Selected,
     Event::PowerOn,
+    Event::Lost,
 ];
 
 #[test]
@@ -29,6 +30,7 @@ fn w06_the_transitions_of_a_status_are_these_and_no_others() {
         (S::Validating, Event::Installed, S::Available),
         (S::Validating, Event::PowerOn, S::DownloadFailed),
         (S::Available, Event::Starts, S::Active),
+        (S::Available, Event::Lost, S::NoImage),
         (S::Available, Event::ActivationFails, S::ActivationFailed),
         (S::Active, Event::Rests, S::Available),
         (S::Active, Event::ActivationFails, S::ActivationFailed),

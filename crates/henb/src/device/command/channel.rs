@@ -3,13 +3,10 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use super::{
-    super::{Program, ProgramError, Wake},
+    super::{INSTALL_LIMIT, Program, ProgramError, Wake},
     protocol::{BOOT, INSTALL, Request, Said},
     socket::Socket,
 };
-
-/// How long an installation may take: an image of 64 MiB onto flash that takes 256 KiB a second.
-const INSTALL_LIMIT: Duration = Duration::from_secs(256);
 
 /// How the vendor's side is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
