@@ -230,25 +230,34 @@ fn a_store_is_a_database_with_its_password_in_a_private_file() {
     assert!(errors(&format!("{url}store_password_file = {private:?}\n{TUNNEL}")).is_empty());
 }
 
-/// What is wrong with an `[api]` section; the lab's PKI has certificates for `localhost` and `api.localhost`.
-fn api_errors(lab: bool, section: &str) -> Vec<String> {
+/// A folder with a lab's PKI: certificates for `localhost` and `api.localhost`, and a file that everybody can read.
+fn lab() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let pki = folder.path().join("pki");
     profile::pki::init(&pki).unwrap();
     for host in ["localhost", "api.localhost"] {
         profile::pki::issue_hems(&pki, host).unwrap();
     }
-    std::fs::write(folder.path().join("open"), "secret").unwrap();
+    let open = folder.path().join("open");
+    std::fs::write(&open, "secret").unwrap();
+    std::fs::set_permissions(open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    folder
+}
+
+/// What is wrong with an `[api]` section.
+fn api_errors(folder: &Path, lab: bool, section: &str) -> Vec<String> {
     let cwmp = "listen = [\"127.0.0.1:0\"]\ncertificate = \"pki/hems/localhost.pem\"\n\
                 key = \"pki/hems/localhost.key\"\nurl = \"https://localhost:7547/\"\n\
                 [[cwmp.anchors]]\nname = \"m\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"hnb.example\"]\n";
     let text = format!("lab = {lab}\nstate_dir = \"state\"\n[cwmp]\n{cwmp}[api]\n{section}");
-    let Err(errors) = Config::parse(&text, &folder.path().join("hems.toml")) else { return Vec::new() };
+    let Err(errors) = Config::parse(&text, &folder.join("hems.toml")) else { return Vec::new() };
     errors.errors.into_iter().map(|error| error.message).collect()
 }
 
 #[test]
 fn o12_the_api_faces_a_network_with_a_certificate_of_its_own_alone() {
+    let folder = lab();
+    let api_errors = |lab, section: &str| api_errors(folder.path(), lab, section);
     let own = "certificate = \"pki/hems/api.localhost.pem\"\nkey = \"pki/hems/api.localhost.key\"\n";
     let cells = "certificate = \"pki/hems/localhost.pem\"\nkey = \"pki/hems/localhost.key\"\n";
     let anywhere = "listen = \"0.0.0.0:8443\"\n";
@@ -276,6 +285,8 @@ fn o12_the_api_faces_a_network_with_a_certificate_of_its_own_alone() {
 
 #[test]
 fn o12_an_identity_provider_is_asked_over_https_and_its_secret_is_ours_alone() {
+    let folder = lab();
+    let api_errors = |lab, section: &str| api_errors(folder.path(), lab, section);
     let oidc = |issuer: &str, more: &str| {
         let section = format!(
             "[api.oidc]\nissuer = \"{issuer}\"\nclient_id = \"c\"\nexternal_url = \"https://hems.example\"\n{more}"
