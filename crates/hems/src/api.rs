@@ -114,12 +114,16 @@ impl Paging {
 type Answer<T> = Result<axum::Json<T>, Problem>;
 
 /// Every operation there is: its name, where it is, what it asks of a caller.
-#[rustfmt::skip]
 fn operations() -> Vec<Operation> {
-    use Right::{Administer, Audit, Engineer, Look, Oneself, Open, Operate, Secure};
+    [on_people(), on_devices(), on_trust(), on_desires(), on_changes()].into_iter().flatten().collect()
+}
+
+/// Who asks, and what became of it.
+#[rustfmt::skip]
+fn on_people() -> Vec<Operation> {
+    use Right::{Administer, Audit, Oneself, Open};
     vec![
         get("show-version", "/api/v1/version", Oneself, version::show),
-
         post("login", "/api/v1/login", Open, login::login),
         get("begin-oidc-login", "/api/v1/oidc/login", Open, oidc::begin),
         get("end-oidc-login", "/api/v1/oidc/callback", Open, oidc::end),
@@ -141,7 +145,14 @@ fn operations() -> Vec<Operation> {
         get("list-roles", "/api/v1/roles", Oneself, roles::list),
         get("list-audit-log", "/api/v1/audit-log", Audit, audit_log::list),
         get("verify-audit-log", "/api/v1/audit-log/verification", Audit, audit_log::verify),
+    ]
+}
 
+/// The cells, and what they showed.
+#[rustfmt::skip]
+fn on_devices() -> Vec<Operation> {
+    use Right::{Engineer, Look, Operate, Secure};
+    vec![
         get("list-devices", "/api/v1/devices", Look, devices::list).scoped(),
         post("admit-device", "/api/v1/devices", Operate, devices::admit),
         get("show-device", "/api/v1/devices/{identity}", Look, devices::show).scoped(),
@@ -162,7 +173,14 @@ fn operations() -> Vec<Operation> {
         get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
         get("list-refusals", "/api/v1/refusals", Look, refusals::list),
         get("list-alarms", "/api/v1/alarms", Look, alarms::list),
+    ]
+}
 
+/// Who is shut out, and which evidence counts.
+#[rustfmt::skip]
+fn on_trust() -> Vec<Operation> {
+    use Right::{Look, Secure};
+    vec![
         get("list-blocks", "/api/v1/blocks", Look, blocks::list),
         post("add-block", "/api/v1/blocks", Secure, blocks::add),
         delete("remove-block", "/api/v1/blocks", Secure, blocks::remove),
@@ -172,7 +190,14 @@ fn operations() -> Vec<Operation> {
         get("list-grace", "/api/v1/trust/grace", Look, lists::history),
         post("extend-grace", "/api/v1/trust/grace", Secure, lists::extend),
         delete("end-grace", "/api/v1/trust/grace", Secure, lists::end),
+    ]
+}
 
+/// What is desired.
+#[rustfmt::skip]
+fn on_desires() -> Vec<Operation> {
+    use Right::{Engineer, Look};
+    vec![
         get("list-templates", "/api/v1/templates", Look, templates::list),
         get("show-template", "/api/v1/templates/{name}", Look, templates::show),
         put("put-template", "/api/v1/templates/{name}", Engineer, templates::put),
@@ -180,6 +205,17 @@ fn operations() -> Vec<Operation> {
         get("list-template-versions", "/api/v1/templates/{name}/versions", Look, templates::versions),
         post("apply-template", "/api/v1/templates/{name}/apply", Engineer, templates::apply),
         post("preview-template", "/api/v1/templates/{name}/preview", Look, preview::template).harmless(),
+        get("list-pools", "/api/v1/pools", Look, pools::list),
+        get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
+        put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put),
+    ]
+}
+
+/// What is on its way to the cells, and what holds it back.
+#[rustfmt::skip]
+fn on_changes() -> Vec<Operation> {
+    use Right::{Engineer, Look, Operate};
+    vec![
         get("list-changes", "/api/v1/changes", Look, changes::list),
         get("show-change", "/api/v1/changes/{id}", Look, changes::show),
         post("approve-change", "/api/v1/changes/{id}/approve", Engineer, changes::approve),
@@ -195,9 +231,6 @@ fn operations() -> Vec<Operation> {
         get("show-emergency", "/api/v1/radio-off/{id}", Look, radio_off::show),
         get("list-emergency-devices", "/api/v1/radio-off/{id}/devices", Look, radio_off::devices),
         delete("lift-radio-off", "/api/v1/radio-off/{id}", Engineer, radio_off::lift),
-        get("list-pools", "/api/v1/pools", Look, pools::list),
-        get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
-        put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put),
     ]
 }
 

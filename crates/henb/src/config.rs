@@ -474,5 +474,8 @@ fn read_profile(text: &str) -> Result<&'static Profile, String> {
 }
 
 #[cfg(test)]
+#[path = "config_models_tests.rs"]
+mod models_tests;
+#[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;
