@@ -36,6 +36,7 @@ mod url;
 mod verify;
 mod wake;
 mod watched;
+mod web;
 
 pub use blocks::Blocklist;
 pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
@@ -65,6 +66,7 @@ pub use url::{HemsUrl, UrlError};
 pub use verify::WAKE_PURPOSE;
 pub use wake::WakeAcceptor;
 pub use watched::Watched;
+pub use web::{WebConnector, WebError};
 
 /// The TLS library that does the work, with its version, for `--version` and start-up logs.
 pub fn engine() -> &'static str {
