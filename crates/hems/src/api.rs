@@ -8,6 +8,7 @@ mod alarms;
 mod blocks;
 mod calls;
 mod devices;
+mod events;
 mod evidence;
 mod identities;
 mod lists;
@@ -22,6 +23,7 @@ mod templates;
 mod token;
 mod trust;
 mod version;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -95,6 +97,17 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/identities", post(identities::import).layer(DefaultBodyLimit::max(LIST_BYTES_MAX))),
         ("/api/v1/blocks", get(blocks::list).post(blocks::add).delete(blocks::remove)),
         ("/api/v1/alarms", get(alarms::list)),
+        ("/api/v1/alarms/evaluation", post(alarms::evaluate)),
+        ("/api/v1/alarms/{id}", get(alarms::show)),
+        ("/api/v1/alarms/{id}/acknowledge", post(alarms::acknowledge)),
+        ("/api/v1/alarms/{id}/unacknowledge", post(alarms::unacknowledge)),
+        ("/api/v1/events", get(events::listen)),
+        ("/api/v1/webhooks", get(webhooks::list).post(webhooks::make)),
+        ("/api/v1/webhooks/{id}", get(webhooks::show).delete(webhooks::delete)),
+        ("/api/v1/webhooks/{id}/secrets", post(webhooks::rotate)),
+        ("/api/v1/webhooks/{id}/test", post(webhooks::test)),
+        ("/api/v1/webhooks/{id}/deliveries", get(webhooks::deliveries)),
+        ("/api/v1/webhooks/{id}/deliveries/{delivery}/resend", post(webhooks::resend)),
         ("/api/v1/trust/preview", post(trust::preview)),
         ("/api/v1/trust/expiry", get(trust::expiry)),
         ("/api/v1/trust/lists", get(lists::list)),

@@ -3,6 +3,7 @@
 //! Everything that can be wrong is found before the first socket opens, and said at once: keys, addresses, URLs,
 //! files, permissions, certificates. Relative paths start at the configuration file's folder.
 
+mod events;
 mod file;
 mod reader;
 mod store;
@@ -21,7 +22,10 @@ use cwmp::Quirk;
 use datamodel::Table;
 use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode};
 
-pub use file::{Admission, Also, Anchor, Api, Cwmp, Exception, File, Gate, Limits, Tunnel};
+pub(crate) use events::{AdminPlace, NatsLine, Telling};
+pub use file::{
+    Admin, Admission, Alarms, Also, Anchor, Api, Cwmp, Events, Exception, File, Gate, Limits, Nats, Tunnel,
+};
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
 pub(crate) use transport::Transport;
@@ -108,6 +112,12 @@ pub struct Config {
     pub models: Vec<Table>,
     /// Bounds.
     pub limits: Limits,
+    /// From when on something is worth an alarm.
+    pub alarms: Alarms,
+    /// What is told of what happens, and to whom.
+    pub(crate) events: Telling,
+    /// Where metrics and health are.
+    pub(crate) admin: AdminPlace,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
     pub(crate) transport: Transport,
     /// The clock of the whole server.
@@ -165,6 +175,8 @@ impl Check {
         let gate = self.gate(file);
         let quirks = self.quirks(file.quirks.as_ref());
         let models = file.models.iter().map(|at| self.model(at)).collect::<Vec<_>>();
+        let events = self.events(&file.events);
+        let admin = self.admin(file);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
         let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
@@ -182,6 +194,9 @@ impl Check {
             quirks: quirks?,
             models: models.into_iter().collect::<Option<_>>()?,
             limits: file.limits,
+            alarms: file.alarms,
+            events: events?,
+            admin: admin?,
             transport: transport?,
             clock,
         })

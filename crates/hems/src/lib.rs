@@ -12,6 +12,7 @@
 //! (that is the binary's). A device's identity comes
 //! from its certificate, or in mode `ipsec` from its tunnel, and from nothing that it says.
 
+mod admin;
 mod admission;
 mod alarm;
 mod api;
@@ -22,10 +23,12 @@ pub mod config;
 mod desire;
 mod doors;
 mod endpoint;
+mod event;
 mod filter;
 mod gate;
 mod grace;
 mod inventory;
+mod metrics;
 mod plan;
 mod pool;
 mod quirk;
@@ -37,6 +40,7 @@ mod store;
 mod template;
 mod trust;
 mod tunnel;
+mod turn;
 
 pub use config::{Config, ConfigErrors};
 pub(crate) use server::Hems;

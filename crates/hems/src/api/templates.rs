@@ -56,7 +56,7 @@ pub(super) async fn delete(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<axum::http::StatusCode, Problem> {
-    if api.hems.store.delete_template(name).await? {
+    if api.hems.store.delete_template(name, api.hems.now()).await? {
         Ok(axum::http::StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("there is no such template"))

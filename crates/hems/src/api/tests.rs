@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 
@@ -23,8 +23,9 @@ async fn status(address: SocketAddr, method: &str, path: &str, authorization: &s
     let mut tcp = TcpStream::connect(address).await.unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n");
     tcp.write_all(request.as_bytes()).await.unwrap();
+    // A stream of events has no end.
     let mut answer = String::new();
-    tcp.read_to_string(&mut answer).await.unwrap();
+    BufReader::new(tcp).read_line(&mut answer).await.unwrap();
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 

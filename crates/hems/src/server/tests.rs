@@ -29,6 +29,12 @@ impl Hems {
             model: Model::standard_with(Vec::new()),
             mode: TransportMode::Public,
             patience,
+            alarms: Watch::new(1),
+            feed: Feed::default(),
+            metrics: Metrics::default(),
+            source: "/hems".to_owned(),
+            webhook_networks: Arc::new([]),
+            has_nats: false,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, json, ms, parse, query, query_as};
-use crate::template::Template;
+use super::{Store, StoreError, json, ms, outbox, parse, query, query_as};
+use crate::{event::Kind, template::Template};
 
 impl Store {
     /// All templates by name.
@@ -28,24 +28,28 @@ impl Store {
                         "INSERT INTO template (name, body, changed_at) VALUES ($1, $2, $3) ON CONFLICT (name) \
                          DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at",
                     )
-                    .bind(name)
+                    .bind(&name)
                     .bind(body)
                     .bind(ms(now))
-                    .execute(tx)
+                    .execute(&mut *tx)
                     .await?;
-                    Ok(())
+                    outbox::tell(tx, Kind::TemplateSaved, &name, ms(now), &serde_json::json!({})).await
                 })
             })
             .await
     }
 
     /// Removes a template; whether it was there.
-    pub(crate) async fn delete_template(&self, name: String) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_template(&self, name: String, now: Timestamp) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let query = query("DELETE FROM template WHERE name = $1").bind(name);
-                    Ok(query.execute(tx).await?.rows_affected() > 0)
+                    let query = query("DELETE FROM template WHERE name = $1").bind(&name);
+                    if query.execute(&mut *tx).await?.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    outbox::tell(tx, Kind::TemplateDeleted, &name, ms(now), &serde_json::json!({})).await?;
+                    Ok(true)
                 })
             })
             .await

@@ -1,5 +1,6 @@
 //! The store's promises, on both databases.
 
+mod events;
 mod network;
 mod nodes;
 mod schemas;

@@ -4,23 +4,29 @@
 //! connector; a whole simulated cell is `henb`'s business and tested from outside.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on shall panic")]
 
+mod admin;
+mod alarms;
 mod blocks;
 mod calls;
 mod cell;
 mod devices;
 mod endpoint;
+mod events;
 mod evidence;
 mod habits;
 mod hostile;
 mod identities;
 mod lists;
+mod nats;
 mod pools;
 mod raw;
 mod refusals;
 mod reports;
 mod sessions;
+mod stop;
 mod templates;
 mod tls;
 mod trust;
 mod tunnel;
+mod webhooks;
 mod world;
