@@ -1,5 +1,6 @@
 //! One file per command; each gives an [`Answer`](crate::Answer).
 
+pub(crate) mod alarm;
 pub(crate) mod block;
 pub(crate) mod cwmp;
 pub(crate) mod device;
