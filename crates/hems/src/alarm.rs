@@ -368,10 +368,10 @@ pub(crate) fn compare(
         match found.iter().find(|alarm| is_same(row, alarm)) {
             None => changes.push(Change::Clear(row.id)),
             Some(alarm) if alarm.severity.rank() != row.severity => {
-                changes.push(Change::Turn(row.id, alarm.clone()))
+                changes.push(Change::Turn(row.id, alarm.clone()));
             }
             Some(alarm) if alarm.detail != row.detail => {
-                changes.push(Change::Reword(row.id, alarm.detail.clone()))
+                changes.push(Change::Reword(row.id, alarm.detail.clone()));
             }
             Some(_) => {}
         }

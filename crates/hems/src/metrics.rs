@@ -3,6 +3,7 @@
 //! Labels are names of ours or of the standard, so that there are few. No label and no value tells who a cell is.
 
 use std::{
+    borrow::Cow,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -185,11 +186,11 @@ impl Metrics {
 }
 
 /// A fault's code as a label; a peer could make up a million.
-fn code(fault: Option<u32>) -> String {
+fn code(fault: Option<u32>) -> Cow<'static, str> {
     match fault {
-        None => "0".to_owned(),
-        Some(code) if FAULTS_TOLD.iter().any(|told| told.contains(&code)) => code.to_string(),
-        Some(_) => "other".to_owned(),
+        None => "0".into(),
+        Some(code) if FAULTS_TOLD.iter().any(|told| told.contains(&code)) => code.to_string().into(),
+        Some(_) => "other".into(),
     }
 }
 

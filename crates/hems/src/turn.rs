@@ -10,10 +10,10 @@ use jiff::SignedDuration;
 
 use crate::Hems;
 
-/// How often a node says that it still does a job.
-const RENEWAL: Duration = Duration::from_secs(5);
-/// How long after its last word a job is another's: three words may be lost.
-const SPAN: SignedDuration = SignedDuration::from_secs(15);
+/// How often a node says that it still does a job: each word is a flush to the disk.
+const RENEWAL: Duration = Duration::from_secs(10);
+/// How long after its last word a job is another's: two words may be lost.
+const SPAN: SignedDuration = SignedDuration::from_secs(30);
 /// Bytes of randomness in the name that a node has while it runs.
 const NAME_BYTES: usize = 16;
 

@@ -220,13 +220,12 @@ impl Store {
             .await
     }
 
-    /// Writes what became of an attempt.
+    /// Writes what became of an attempt, and what the receiver said.
     pub(crate) async fn settle_delivery(
         &self,
         webhook: i64,
         delivery: i64,
-        fate: Fate,
-        said: String,
+        (fate, said): (Fate, String),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
@@ -355,7 +354,7 @@ async fn hand_over(tx: &mut Tx, webhook: i64, source: &str, now: i64) -> Result<
     for row in rows.iter().filter(|row| hook.types.is_empty() || hook.types.contains(&row.kind)) {
         queue(tx, webhook, row, source, now).await?;
     }
-    let position = rows.last().map_or(hook.position.max(trimmed), |row| row.sequence);
+    let position = rows.last().map_or_else(|| hook.position.max(trimmed), |row| row.sequence);
     query("UPDATE webhook SET position = $2, missed_before = COALESCE($3, missed_before) WHERE id = $1")
         .bind(webhook)
         .bind(position)

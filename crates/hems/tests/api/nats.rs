@@ -1,58 +1,15 @@
 //! Events on NATS JetStream: a real server on loopback, and a reader of its own.
 
-use std::{
-    net::TcpListener,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_nats::jetstream::{self, consumer, stream::Stream};
 use futures_util::StreamExt;
+use oracles::Nats;
 use serde_json::{Value, json};
 
 use crate::world::World;
 
 const TEST: &str = "hems::api::nats";
-
-/// A server with JetStream, gone with it.
-struct Nats {
-    server: Child,
-    port: u16,
-}
-
-impl Nats {
-    /// Starts one on a port; nothing where it is not installed, or the port was taken in between.
-    fn start(folder: &Path, port: u16) -> Option<Self> {
-        let debian = Path::new("/usr/sbin/nats-server");
-        let program = if debian.is_file() { debian.to_owned() } else { oracles::tool(TEST, "nats-server")? };
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .args(["-a", "127.0.0.1", "-js", "-sd"])
-            .arg(folder);
-        let server =
-            command.args(["-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Some(Self { server: server.unwrap(), port })
-    }
-
-    fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
-/// A port that is free now; the server cannot be asked which it took.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// The stream that the H(e)MS makes, as soon as it is there.
 async fn stream(url: &str) -> Stream {
@@ -88,8 +45,7 @@ async fn save(world: &World, name: &str) {
 
 #[tokio::test]
 async fn events_reach_a_stream_once_in_order_and_after_the_server_was_away() {
-    let (folder, port) = (tempfile::tempdir().unwrap(), port());
-    let Some(nats) = Nats::start(folder.path(), port) else { return };
+    let Some(mut nats) = Nats::start(TEST) else { return };
     let url = nats.url();
     let world = World::with(&format!("[events.nats]\nurl = \"{url}\"\n")).await;
     save(&world, "a").await;
@@ -103,9 +59,9 @@ async fn events_reach_a_stream_once_in_order_and_after_the_server_was_away() {
         "{messages:?}"
     );
 
-    drop(nats);
+    nats.crash();
     save(&world, "c").await;
-    let _nats = Nats::start(folder.path(), port).unwrap();
+    nats.recover();
     let there = stream(&url).await;
     let messages = read(&there, 3).await;
     assert_eq!(messages[2].0, "hems.template.saved.c", "what happened meanwhile");

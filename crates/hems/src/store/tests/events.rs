@@ -1,8 +1,15 @@
 //! The outbox, its readers, and the jobs that one node does.
 
 use jiff::SignedDuration;
+use sqlx::AssertSqlSafe;
 
-use super::*;
+use super::{
+    super::{
+        fact::QUESTIONS,
+        sql::{Both, Lend, Query},
+    },
+    *,
+};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -136,7 +143,7 @@ async fn a_dead_letter_stays_to_be_seen_and_lives_again_when_it_is_resent() {
         let hook = hook.unwrap().unwrap();
         let id = store.send_test(hook, "/hems".to_owned(), now()).await.unwrap();
         store.claim_deliveries(hook, now(), HOUR, 5).await.unwrap();
-        store.settle_delivery(hook, id, Fate::Dead, "500".to_owned(), now()).await.unwrap();
+        store.settle_delivery(hook, id, (Fate::Dead, "500".to_owned()), now()).await.unwrap();
         assert!(!store.is_due(hook, now() + HOUR * 9).await.unwrap());
         let dead = store.deliveries(hook, Some("dead")).await.unwrap();
         assert_eq!((dead.len(), dead[0].said.as_deref()), (1, Some("500")));
@@ -163,6 +170,37 @@ async fn a_webhook_that_was_away_for_too_long_shows_what_it_missed() {
         assert_eq!(store.oldest_waiting(false).await.unwrap(), None);
         save(&store, 1).await;
         assert_eq!(store.oldest_waiting(false).await.unwrap(), Some(now().as_millisecond()));
+    })
+    .await;
+}
+
+/// How a database would answer a question.
+async fn plan(world: &World, sql: &str) -> String {
+    fn bound<O>(prefix: &str, sql: &str) -> Query<'static, O> {
+        let arguments = (1..=9).filter(|number| sql.contains(&format!("${number}")));
+        arguments.fold(query_as(AssertSqlSafe(format!("{prefix} {sql}"))), |query, _| query.bind(5_i64))
+    }
+    let mut connection = world.place.connect().await.unwrap();
+    if matches!(connection.link(), Both::Postgres(_)) {
+        // Of a table without rows it would read all of them.
+        connection.run("SET enable_seqscan = off").await.unwrap();
+        let lines: Vec<(String,)> = bound("EXPLAIN", sql).fetch_all(&mut connection).await.unwrap();
+        return lines.into_iter().map(|(line,)| line).collect();
+    }
+    let lines: Vec<(i64, i64, i64, String)> =
+        bound("EXPLAIN QUERY PLAN", sql).fetch_all(&mut connection).await.unwrap();
+    lines.into_iter().map(|(.., line)| line).collect()
+}
+
+#[tokio::test]
+async fn f13_every_question_of_the_alarms_has_its_index_and_sorts_nothing() {
+    on_both(async |world| {
+        world.open().await.close().await;
+        for (sql, index) in QUESTIONS {
+            let plan = plan(world, sql).await;
+            assert!(plan.contains(index), "{sql}: {plan}");
+            assert!(!plan.contains("Sort") && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
     })
     .await;
 }
