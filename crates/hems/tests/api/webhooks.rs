@@ -99,7 +99,8 @@ async fn take(
     let body = String::from_utf8(body.collect().await?.to_bytes().to_vec()).unwrap();
     told.send(Post { headers: parts.headers, body }).unwrap();
     let status = answers.lock().unwrap().pop_front().unwrap_or(204);
-    Ok(Response::builder().status(status).header("retry-after", "1").body(Full::default()).unwrap())
+    let after = if status == 503 { "3600" } else { "1" };
+    Ok(Response::builder().status(status).header("retry-after", after).body(Full::default()).unwrap())
 }
 
 /// Makes a webhook; its path and its secret.
@@ -161,7 +162,6 @@ async fn what_does_not_arrive_comes_again_with_the_same_id_and_an_ended_one_can_
         (&json!("waiting"), &json!("500 Internal Server Error"))
     );
     let resend = format!("{path}/deliveries/{}/resend", waiting["items"][0]["id"]);
-    assert_eq!(world.ask(Method::POST, &resend, None).await.0, StatusCode::CONFLICT, "it waits already");
     let second = receiver.next().await;
     assert_eq!((first.header("webhook-id"), &first.body), (second.header("webhook-id"), &second.body));
     assert!(second.is_signed_with(&secret));
@@ -170,6 +170,21 @@ async fn what_does_not_arrive_comes_again_with_the_same_id_and_an_ended_one_can_
     assert_eq!(receiver.next().await.header("webhook-id"), first.header("webhook-id"));
     let nothing = format!("{path}/deliveries/999/resend");
     assert_eq!(world.ask(Method::POST, &nothing, None).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_an_hour_gets_it_and_nothing_is_sent_beside_what_waits() {
+    let (world, mut receiver) = (World::with(ALLOWED).await, Receiver::start().await);
+    receiver.answer(&[503]);
+    let (path, _) = hook(&world, &receiver, &["template.saved"]).await;
+    save(&world, "one").await;
+    receiver.next().await;
+    let log = world.until(&format!("{path}/deliveries"), |log| log["items"][0]["said"].is_string()).await;
+    let delivery = &log["items"][0];
+    let next: jiff::Timestamp = delivery["next_at"].as_str().unwrap().parse().unwrap();
+    assert!(next.duration_since(jiff::Timestamp::now()).as_mins() > 30, "{delivery}");
+    let resend = format!("{path}/deliveries/{}/resend", delivery["id"]);
+    assert_eq!(world.ask(Method::POST, &resend, None).await.0, StatusCode::CONFLICT);
 }
 
 #[tokio::test]
