@@ -1,6 +1,7 @@
 //! One file per command; each gives an [`Answer`](crate::Answer).
 
 pub(crate) mod account;
+pub(crate) mod alarm;
 pub(crate) mod audit_log;
 pub(crate) mod block;
 pub(crate) mod change;

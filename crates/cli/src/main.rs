@@ -67,8 +67,8 @@ enum Command {
     Block(commands::block::Arguments),
     /// Certificates: which cells would refuse one of ours, and whose ends soon.
     Trust(commands::trust::Trust),
-    /// The H(e)MS's own alarms.
-    Alarm(commands::trust::Alarms),
+    /// The H(e)MS's own alarms: what stands, what cleared, who looks after it.
+    Alarm(commands::alarm::Arguments),
     /// Sessions with the evidence of their TLS.
     Session(commands::trust::Sessions),
     /// Firmware: sign images for cells, and look at them.
@@ -103,7 +103,7 @@ async fn main() -> ExitCode {
         Command::Refusal(arguments) => commands::refusal::run(arguments).await,
         Command::Block(arguments) => commands::block::run(arguments).await,
         Command::Trust(arguments) => commands::trust::run(arguments).await,
-        Command::Alarm(arguments) => commands::trust::run_alarms(arguments).await,
+        Command::Alarm(arguments) => commands::alarm::run(arguments).await,
         Command::Session(arguments) => commands::trust::run_sessions(arguments).await,
         Command::Firmware(command) => commands::firmware::run(&command),
         Command::Model(command) => commands::model::run(&command),

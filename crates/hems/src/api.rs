@@ -15,6 +15,7 @@ mod changes;
 mod cookie;
 mod desk;
 mod devices;
+mod events;
 mod evidence;
 mod freeze;
 mod guard;
@@ -41,6 +42,7 @@ mod token;
 mod tokens;
 mod trust;
 mod version;
+mod webhooks;
 
 use std::{
     path::PathBuf,
@@ -115,7 +117,10 @@ type Answer<T> = Result<axum::Json<T>, Problem>;
 
 /// Every operation there is: its name, where it is, what it asks of a caller.
 fn operations() -> Vec<Operation> {
-    [on_people(), on_devices(), on_trust(), on_desires(), on_changes()].into_iter().flatten().collect()
+    [on_people(), on_devices(), on_events(), on_trust(), on_desires(), on_changes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Who asks, and what became of it.
@@ -172,7 +177,6 @@ fn on_devices() -> Vec<Operation> {
         post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX),
         get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
         get("list-refusals", "/api/v1/refusals", Look, refusals::list),
-        get("list-alarms", "/api/v1/alarms", Look, alarms::list),
     ]
 }
 
@@ -208,6 +212,28 @@ fn on_desires() -> Vec<Operation> {
         get("list-pools", "/api/v1/pools", Look, pools::list),
         get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
         put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put),
+    ]
+}
+
+/// What is told of what happens, and what somebody should look at.
+#[rustfmt::skip]
+fn on_events() -> Vec<Operation> {
+    use Right::{Administer, Look, Operate};
+    vec![
+        get("list-alarms", "/api/v1/alarms", Look, alarms::list),
+        post("evaluate-alarms", "/api/v1/alarms/evaluation", Look, alarms::evaluate).harmless(),
+        get("show-alarm", "/api/v1/alarms/{id}", Look, alarms::show),
+        post("acknowledge-alarm", "/api/v1/alarms/{id}/acknowledge", Operate, alarms::acknowledge),
+        post("unacknowledge-alarm", "/api/v1/alarms/{id}/unacknowledge", Operate, alarms::unacknowledge),
+        get("listen-to-events", "/api/v1/events", Look, events::listen),
+        get("list-webhooks", "/api/v1/webhooks", Administer, webhooks::list),
+        post("make-webhook", "/api/v1/webhooks", Administer, webhooks::make),
+        get("show-webhook", "/api/v1/webhooks/{id}", Administer, webhooks::show),
+        delete("delete-webhook", "/api/v1/webhooks/{id}", Administer, webhooks::delete),
+        post("rotate-webhook-secret", "/api/v1/webhooks/{id}/secrets", Administer, webhooks::rotate),
+        post("test-webhook", "/api/v1/webhooks/{id}/test", Administer, webhooks::test),
+        get("list-deliveries", "/api/v1/webhooks/{id}/deliveries", Administer, webhooks::deliveries),
+        post("resend-delivery", "/api/v1/webhooks/{id}/deliveries/{delivery}/resend", Administer, webhooks::resend),
     ]
 }
 

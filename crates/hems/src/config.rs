@@ -4,6 +4,7 @@
 //! files, permissions, certificates. Relative paths start at the configuration file's folder.
 
 mod api;
+mod events;
 mod file;
 mod oidc;
 mod reader;
@@ -23,7 +24,11 @@ use cwmp::Quirk;
 use datamodel::Table;
 use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode, WebMaterials};
 
-pub use file::{Admission, Also, Anchor, Api, Changes, Cwmp, Exception, File, Gate, Limits, Oidc, Tunnel};
+pub(crate) use events::{AdminPlace, NatsLine, Telling};
+pub use file::{
+    Admin, Admission, Alarms, Also, Anchor, Api, Changes, Cwmp, Events, Exception, File, Gate, Limits, Nats,
+    Oidc, Tunnel,
+};
 pub(crate) use oidc::OidcConfig;
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
@@ -117,6 +122,12 @@ pub struct Config {
     pub changes: Changes,
     /// Bounds.
     pub limits: Limits,
+    /// From when on something is worth an alarm.
+    pub alarms: Alarms,
+    /// What is told of what happens, and to whom.
+    pub(crate) events: Telling,
+    /// Where metrics and health are.
+    pub(crate) admin: AdminPlace,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
     pub(crate) transport: Transport,
     /// The clock of the whole server.
@@ -175,6 +186,8 @@ impl Check {
         let gate = self.gate(file);
         let quirks = self.quirks(file.quirks.as_ref());
         let models = file.models.iter().map(|at| self.model(at)).collect::<Vec<_>>();
+        let events = self.events(&file.events);
+        let admin = self.admin(file);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
         let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
@@ -198,6 +211,9 @@ impl Check {
             models: models.into_iter().collect::<Option<_>>()?,
             changes: file.changes,
             limits: file.limits,
+            alarms: file.alarms,
+            events: events?,
+            admin: admin?,
             transport: transport?,
             clock,
         })

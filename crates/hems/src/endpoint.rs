@@ -134,6 +134,7 @@ impl Endpoint {
         match arrival {
             Ok(None) => {}
             Ok(Some(Arrival { stream, peer, vigil })) => {
+                self.hems.metrics.accepted(peer.tls.as_ref().map(|tls| &tls.evidence), self.hems.now());
                 // Only who has an identity counts among the connections.
                 let Ok(_permit) = self.connections.try_acquire() else {
                     tracing::warn!(address = %source, "too many connections");
@@ -143,7 +144,10 @@ impl Endpoint {
                 let caller = Caller { peer: Arc::new(peer), address: source, connection };
                 self.serve_while_good(stream, caller, vigil.as_ref()).await;
             }
-            Err(refusal) => self.hems.ledger.note(&refusal, source.ip()),
+            Err(refusal) => {
+                self.hems.metrics.refused(&refusal);
+                self.hems.ledger.note(&refusal, source.ip());
+            }
         }
     }
 

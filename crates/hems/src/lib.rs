@@ -12,6 +12,7 @@
 //! (that is the binary's). A device's identity comes
 //! from its certificate, or in mode `ipsec` from its tunnel, and from nothing that it says.
 
+mod admin;
 mod admission;
 mod alarm;
 mod api;
@@ -23,10 +24,12 @@ pub mod config;
 mod desire;
 mod doors;
 mod endpoint;
+mod event;
 mod filter;
 mod gate;
 mod grace;
 mod inventory;
+mod metrics;
 mod people;
 mod plan;
 mod pool;
@@ -39,6 +42,7 @@ mod store;
 mod template;
 mod trust;
 mod tunnel;
+mod turn;
 
 pub use config::{Config, ConfigErrors};
 pub use people::audit::{AuditBreak, AuditChain};

@@ -19,13 +19,17 @@ use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode, WebAcceptor, We
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    admin,
     admission::{Roster, RosterError},
+    alarm::watch::Watch,
     api,
     blocks::Blocks,
     change::Bounds,
-    config::{Config, GatePolicy, Policies},
+    config::{AdminPlace, Config, GatePolicy, Policies, Telling},
     doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
+    event::{courier, feed::Feed, guard::Network, nats},
+    metrics::Metrics,
     people::first,
     refusal::Ledger,
     session::{Outcome, Registry, Session},
@@ -64,6 +68,15 @@ pub(crate) struct Hems {
     pub(crate) changes: Bounds,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
+    pub(crate) alarms: Watch,
+    pub(crate) feed: Feed,
+    pub(crate) metrics: Metrics,
+    /// Who tells events.
+    pub(crate) source: String,
+    /// Where webhooks may lead beside the public network.
+    pub(crate) webhook_networks: Arc<[Network]>,
+    /// Whether events go to NATS, too.
+    pub(crate) has_nats: bool,
 }
 
 impl Hems {
@@ -179,8 +192,11 @@ pub struct Server {
     /// The API's certificate, and what it is loaded from.
     api_tls: Option<(WebAcceptor, WebMaterials)>,
     first_administrator: Option<String>,
+    admin_address: Option<SocketAddr>,
     token_file: PathBuf,
     tasks: JoinSet<()>,
+    /// Metrics and health, which outlive everything else.
+    admin: JoinSet<()>,
     shutdown: watch::Sender<bool>,
 }
 
@@ -194,6 +210,7 @@ impl Server {
         let token_file = config.state_dir.join("api.token");
         let token = api::Token::load(&token_file)?;
         let store = Store::open(&config.store, Arc::clone(&witness)).await?;
+        let store = store.telling_sessions(config.events.tells_sessions);
         agree_on_mode(&store, config.mode).await?;
         let blocks = Blocks::default();
         let doors = doors(&config, &store, &blocks).await?;
@@ -203,6 +220,7 @@ impl Server {
         }
         let api_tls = api_tls(&config)?;
         let operators = listen(config.api_listen).await?;
+        let watchers = listen_for_watchers(config.admin).await?;
         let hems = Arc::new(hems(&config, store, witness, blocks, doors.clone()));
         import(&hems).await?;
         hems.reload_blocks().await?;
@@ -211,7 +229,13 @@ impl Server {
         let api_address = addresses([&operators]).first().copied().unwrap_or(config.api_listen);
         let first_administrator =
             first::link(&hems.store, &config.state_dir, (api_tls.is_some(), api_address), hems.now()).await?;
+        let admin_address = addresses(&watchers).first().copied();
+        let mut admin = JoinSet::new();
+        if let Some(watchers) = watchers {
+            admin.spawn(admin::serve(Arc::clone(&hems), watchers, watched.clone()));
+        }
         let mut tasks = JoinSet::new();
+        tell(&mut tasks, &hems, config.events, &watched);
         let endpoint =
             Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
         for (listener, acceptor) in listeners {
@@ -229,10 +253,12 @@ impl Server {
             hems,
             cwmp_addresses,
             api_address,
+            admin_address,
             api_tls,
             first_administrator,
             token_file,
             tasks,
+            admin,
             shutdown,
         })
     }
@@ -257,6 +283,11 @@ impl Server {
     /// Where operators call.
     pub fn api_address(&self) -> SocketAddr {
         self.api_address
+    }
+
+    /// Where metrics and health are; nothing where the usual address was taken.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// The file with the token that the API asks for.
@@ -297,8 +328,31 @@ impl Server {
             tokio::time::sleep(GRACE_STEP).await;
         }
         self.hems.sweep(Outcome::Shutdown).await;
+        self.admin.shutdown().await;
         self.hems.store.close().await;
         tracing::info!("H(e)MS stopped");
+    }
+}
+
+/// Starts whatever tells what happens.
+fn tell(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, events: Telling, shutdown: &watch::Receiver<bool>) {
+    tasks.spawn(hems.feed.clone().watch(hems.store.clone(), shutdown.clone()));
+    tasks.spawn(Watch::run(Arc::clone(hems), shutdown.clone()));
+    if let Some(nats) = events.nats.clone() {
+        tasks.spawn(nats::run(Arc::clone(hems), nats, events.source.clone(), shutdown.clone()));
+    }
+    tasks.spawn(courier::run(Arc::clone(hems), events, shutdown.clone()));
+}
+
+/// The usual address may be another server's on the same machine; one that somebody typed is missed.
+async fn listen_for_watchers(admin: AdminPlace) -> Result<Option<TcpListener>, ServeError> {
+    match listen(admin.listen).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if admin.is_typed => Err(error),
+        Err(_) => {
+            tracing::warn!(address = %admin.listen, "taken: no metrics and no health; `admin.listen` names another");
+            Ok(None)
+        }
     }
 }
 
@@ -362,6 +416,12 @@ fn hems(
         mode: config.mode,
         changes: config.changes,
         patience: Duration::from_secs(config.limits.session_seconds.into()),
+        alarms: Watch::new(config.alarms.refusals_per_minute),
+        feed: Feed::default(),
+        metrics: Metrics::default(),
+        source: config.events.source.clone(),
+        webhook_networks: Arc::clone(&config.events.webhook_networks),
+        has_nats: config.events.nats.is_some(),
     }
 }
 

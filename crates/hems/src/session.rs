@@ -21,7 +21,7 @@ use std::{
 };
 
 use cwmp::{
-    CpeMethod, Envelope, FromAcs, FromCpe, Quirks,
+    CpeMethod, CpeResponse, Envelope, Fault, FromAcs, FromCpe, Quirks,
     session::{
         Violation,
         acs::{Demand, Session as Protocol},
@@ -113,7 +113,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     fn name(self) -> &'static str {
         match self {
-            Self::Completed => "completed",
+            Self::Completed => crate::store::COMPLETED,
             Self::Quarantined => "quarantined",
             Self::DeviceIdMismatch => "device_id_mismatch",
             Self::Disputed => "device_id_claimed_twice",
@@ -177,6 +177,7 @@ pub(crate) struct Session {
     misbehaviour: Vec<&'static str>,
     leniencies: BTreeSet<&'static str>,
     outcome: Outcome,
+    begun: Instant,
 }
 
 impl Session {
@@ -192,6 +193,7 @@ impl Session {
             misbehaviour: Vec::new(),
             leniencies: BTreeSet::new(),
             outcome: Outcome::Completed,
+            begun: Instant::now(),
         }
     }
 
@@ -202,17 +204,32 @@ impl Session {
         post: Envelope<FromCpe>,
     ) -> Result<Envelope<FromAcs>, SessionError> {
         self.messages = self.messages.saturating_add(1);
+        let called = self.protocol.outstanding();
         let reply = match self.protocol.receive(post, Instant::now())? {
             Demand::Respond(call) => {
+                let name = call.name();
                 let answer = self.hear(hems, call).await?;
+                hems.metrics.heard(name, answer.as_ref().err().map(|fault| fault.code.0));
                 self.protocol.respond(answer)
             }
-            Demand::Choose { last } => match self.choose(hems, last).await? {
+            Demand::Choose { last } => match self.chosen(hems, called, last).await? {
                 Some(method) => self.protocol.call(method),
                 None => self.protocol.close(),
             },
         };
         Ok(reply)
+    }
+
+    async fn chosen(
+        &mut self,
+        hems: &Hems,
+        called: Option<&'static str>,
+        last: Option<Result<CpeResponse, Fault>>,
+    ) -> Result<Option<CpeMethod>, SessionError> {
+        if let (Some(called), Some(answer)) = (called, &last) {
+            hems.metrics.called(called, answer.as_ref().err().map(|fault| fault.code.0));
+        }
+        self.choose(hems, last).await
     }
 
     /// Notes a misbehaviour; it is written with the session's end.
@@ -289,6 +306,7 @@ impl Session {
             messages = self.messages,
             "session ended"
         );
+        hems.metrics.session(outcome.name(), self.begun.elapsed());
         let written = match self.number {
             Some(session) => hems.store.close_session(self.closing(hems, session, outcome)).await,
             None => Self::write_misbehaviour(hems, &identity, &self.misbehaviour).await,

@@ -10,6 +10,7 @@ use cwmp::Witness;
 use jiff::Timestamp;
 
 mod admission;
+mod alarm;
 mod audit_log;
 mod block;
 mod call;
@@ -17,11 +18,14 @@ mod change;
 mod claim;
 mod deployment;
 mod device;
+mod fact;
 mod freeze;
 mod grace;
 mod inventory;
+mod job;
 mod known;
 mod misbehaviour;
+mod outbox;
 mod people;
 mod place;
 mod pool;
@@ -34,28 +38,33 @@ mod sql;
 mod suspicion;
 mod template;
 mod ticket;
+mod webhook;
 mod wish;
 mod writer;
 
 pub(crate) use admission::{Admission, Binding};
+pub(crate) use alarm::{AlarmRow, AlarmStep, Word};
 pub(crate) use block::{BlockRow, Blocking};
 pub(crate) use call::{CallRow, NewCall, Progress, QueueError};
 pub(crate) use change::{ChangeError, ChangeRow, Decision, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;
 pub(crate) use device::{DeviceRow, Summary};
+pub(crate) use fact::CellFact;
 pub(crate) use freeze::FreezeRow;
 pub(crate) use grace::GraceRow;
 pub(crate) use known::{FaultRow, Remembered};
+pub(crate) use outbox::{Ends, OutboxRow};
 pub(crate) use people::{AccountRow, Adding, MachineRow, TokenRow};
 pub(crate) use place::Place;
 pub(crate) use pool::DrawError;
 pub(crate) use radio_off::{EmergencyRow, ShutRow};
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
 pub(crate) use report::ReportRow;
-pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, TlsFacts, Traces};
+pub(crate) use session::{COMPLETED, Closing, Intent, Lesson, Opening, SessionRow, TlsFacts, Traces};
 use sql::{Flag, Reads, Snapshot, Tx, query, query_as};
 pub(crate) use suspicion::SuspicionRow;
 pub(crate) use template::{Act, Listed, Whose};
+pub(crate) use webhook::{ACTIVE, Delivery, Fate, Webhook};
 pub(crate) use wish::Wishes;
 use writer::Writer;
 
@@ -115,6 +124,8 @@ pub enum StoreError {
 pub(crate) struct Store {
     reads: Reads,
     writer: Writer,
+    /// Whether every session is an event, or only one that did not end as it should.
+    tells_sessions: bool,
 }
 
 impl Store {
@@ -128,7 +139,22 @@ impl Store {
         schema::migrate(&mut connection).await?;
         let writer = Writer::start(place.clone(), connection, witness);
         writer.commit(|tx| Box::pin(session::end_interrupted(tx))).await?;
-        Ok(Self { reads: place.reads(), writer })
+        Ok(Self { reads: place.reads(), writer, tells_sessions: false })
+    }
+
+    /// The same store, that makes an event of every session or not.
+    pub(crate) fn telling_sessions(self, tells_sessions: bool) -> Self {
+        Self { tells_sessions, ..self }
+    }
+
+    /// How many connections read, and how many of them wait for work.
+    pub(crate) fn connections(&self) -> (i64, i64) {
+        self.reads.connections()
+    }
+
+    /// Whether the database answers, and has the schema of this version or of a later one that changed nothing of it.
+    pub(crate) async fn is_migrated(&self) -> Result<bool, StoreError> {
+        schema::is_current(&self.reads).await
     }
 
     /// Writes what is queued and closes the database.

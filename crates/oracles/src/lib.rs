@@ -3,10 +3,12 @@
 //! One rule: a test that cannot ask its oracle says so in the list that ends a run, and passes; where the
 //! oracle is there, nothing is skipped. For tests alone: no shipped crate depends on this one.
 
+mod nats;
 mod postgres;
 
 use std::{env, fs, io::Write, path::PathBuf};
 
+pub use nats::Nats;
 pub use postgres::Postgres;
 
 /// The folder of oracles: `$HEARTH_ORACLES`, or `shared` beside the project. Nothing where there is none:

@@ -11,7 +11,11 @@ use crate::rust::{self, Kind, Token};
 
 /// A file that an operator writes: its title, and where its structs may stand.
 const FILES: [(&str, &str, &[&str]); 2] = [
-    ("hems.toml", "read by `hearth serve --config FILE`", &["crates/hems/src/config/file.rs"]),
+    (
+        "hems.toml",
+        "read by `hearth serve --config FILE`",
+        &["crates/hems/src/config/file.rs", "crates/hems/src/config/file/events.rs"],
+    ),
     (
         "henbd.toml",
         "read by `henbd --config FILE`",

@@ -1,4 +1,4 @@
-//! `hearth trust`, `hearth alarm`, `hearth session`: before a change, after a mistake, and the evidence for both.
+//! `hearth trust`, `hearth session`: before a change, after a mistake, and the evidence for both.
 
 use std::path::PathBuf;
 
@@ -66,20 +66,6 @@ enum TrustCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Alarms {
-    #[command(flatten)]
-    common: Common,
-    #[command(subcommand)]
-    command: AlarmCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum AlarmCommand {
-    /// Every alarm of the H(e)MS that is raised, the worst first.
-    List,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Sessions {
     #[command(flatten)]
     common: Common,
@@ -113,13 +99,6 @@ const LISTS: [Column; 8] = [
 ];
 const GRACES: [Column; 5] =
     [("ANCHOR", "anchor"), ("UNTIL", "until"), ("REASON", "reason"), ("BY", "by"), ("AT", "at")];
-const ALARMS: [Column; 5] = [
-    ("SEVERITY", "severity"),
-    ("KIND", "kind"),
-    ("IDENTITY", "identity"),
-    ("SINCE", "since"),
-    ("DETAIL", "detail"),
-];
 const SESSIONS: [Column; 11] = [
     ("ID", "id"),
     ("IDENTITY", "identity"),
@@ -182,12 +161,6 @@ async fn extend(access: &Access, anchor: &str, days: u32, reason: &str) -> Resul
     let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(days));
     let extension = json!({"anchor": anchor, "until": until, "reason": reason});
     access.send(Method::POST, GRACE, &extension).await
-}
-
-pub(crate) async fn run_alarms(arguments: Alarms) -> Answer {
-    let Alarms { common: Common { access, output }, command: AlarmCommand::List } = arguments;
-    list(output, access.get("/api/v1/alarms").await?, &ALARMS);
-    Ok(true)
 }
 
 pub(crate) async fn run_sessions(arguments: Sessions) -> Answer {

@@ -90,7 +90,7 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let Query(which) = which?;
     let rule = rule(which.kind, &which.value)?;
-    if !api.hems.store.unblock(rule.kind().name(), rule.value().to_owned()).await? {
+    if !api.hems.store.unblock(rule.kind().name(), rule.value().to_owned(), api.hems.now()).await? {
         return Err(Problem::not_found("there is no such block"));
     }
     api.hems.reload_blocks().await?;

@@ -41,8 +41,8 @@ pub(super) async fn put(
 }
 
 /// Ends it.
-pub(super) async fn delete(State(api): State<Api>) -> Result<StatusCode, Problem> {
-    match api.hems.store.end_freeze().await? {
+pub(super) async fn delete(State(api): State<Api>, caller: Caller) -> Result<StatusCode, Problem> {
+    match api.hems.store.end_freeze(caller.act("", api.hems.now())?).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("nothing is frozen")),
     }

@@ -141,6 +141,11 @@ impl Problem {
         Self::new(StatusCode::PRECONDITION_FAILED, "changed", detail)
     }
 
+    /// It would be right, and cannot be done now.
+    pub(super) fn unavailable(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
     /// There is too much of it already.
     pub(super) fn too_many(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail)

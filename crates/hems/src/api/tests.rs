@@ -6,7 +6,7 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use expect_test::expect_file;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 
@@ -78,8 +78,9 @@ impl World {
              Content-Length: 2\r\n{authorization}\r\n{{}}"
         );
         tcp.write_all(request.as_bytes()).await.unwrap();
+        // A stream of events has no end.
         let mut answer = String::new();
-        tcp.read_to_string(&mut answer).await.unwrap();
+        BufReader::new(tcp).read_line(&mut answer).await.unwrap();
         answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 }

@@ -84,12 +84,6 @@ pub(super) async fn preview(
     }))
 }
 
-/// What the cells make of the certificate that we have; nothing where its file cannot be read any more.
-pub(super) async fn forecast_of_present(hems: &Hems) -> Result<Option<Forecast>, Problem> {
-    let Some(present) = present(hems, None).await else { return Ok(None) };
-    Ok(Some(forecast(hems, &present, None).await?))
-}
-
 async fn forecast(
     hems: &Hems,
     candidate: &Candidate,

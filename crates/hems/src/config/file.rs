@@ -2,6 +2,10 @@
 //!
 //! Nothing is opened or judged here; [`Config`](super::Config) is what it means.
 
+mod events;
+
+pub use events::{Admin, Alarms, Events, Nats};
+
 use super::reader::{At, ConfigError, Reader, Section};
 
 /// The whole file.
@@ -38,6 +42,12 @@ pub struct File {
     pub gate: Gate,
     /// What holds changes back.
     pub changes: Changes,
+    /// What is told of what happens.
+    pub events: Events,
+    /// From when on something is worth an alarm.
+    pub alarms: Alarms,
+    /// The listener for metrics and health.
+    pub admin: Admin,
     /// Bounds.
     pub limits: Limits,
 }
@@ -239,6 +249,9 @@ impl File {
             admission: Admission::read(&mut reader, &mut root),
             gate: Gate::read(&mut reader, &mut root),
             changes,
+            events: Events::read(&mut reader, &mut root),
+            alarms: Alarms::read(&mut reader, &mut root),
+            admin: Admin::read(&mut reader, &mut root),
             limits: Limits::read(&mut reader, &mut root),
         };
         reader.finish(root);

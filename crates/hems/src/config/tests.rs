@@ -303,3 +303,28 @@ fn o12_an_identity_provider_is_asked_over_https_and_its_secret_is_ours_alone() {
     let found = api_errors(true, "[api.oidc]\n").join("\n");
     assert!(["issuer", "client_id", "external_url"].iter().all(|key| found.contains(key)), "{found}");
 }
+
+#[test]
+fn what_events_and_alarms_may_say_is_checked_with_the_line() {
+    let with = |text: &str| errors(&format!("{TUNNEL}{text}"));
+    let good = "[admin]\nlisten = \"127.0.0.1:0\"\n[alarms]\nrefusals_per_minute = 5\n[events]\nsource = \"/hems/a\"\n\
+                sessions = \"all\"\nwebhook_networks = [\"10.0.0.0/8\", \"::1\"]\n[events.nats]\nurl = \"tls://nats.example\"\n";
+    assert_eq!(with(good), Vec::<String>::new());
+    for (text, right) in [
+        ("[admin]\nlisten = \"9464\"\n", "10: `listen` is an address"),
+        ("[alarms]\nrefusals_per_minute = 0\n", "10: `alarms.refusals_per_minute` is a whole number from 1"),
+        ("[events]\nsource = \"a b\"\n", "10: `events.source` has 1 to 128"),
+        ("[events]\nsessions = \"some\"\n", "10: `events.sessions` is \"failed\" or \"all\", not \"some\""),
+        ("[events]\nkeep_days = 0\n", "10: `events.keep_days` is a whole number from 1 to 365"),
+        ("[events]\nwebhook_networks = [\"10.0.0.0/40\"]\n", "10: `events.webhook_networks`: a network is"),
+        ("[events]\nwebhook_anchors = \"none.pem\"\n", "10: cannot read"),
+        ("[events.nats]\nprefix = \"a\"\n", "9: `nats.url` is missing"),
+        ("[events.nats]\nurl = \"http://x\"\n", "10: `nats.url` begins with nats://"),
+        ("[events.nats]\nurl = \"nats://me:pw@x\"\n", "has no password"),
+        ("[events.nats]\nurl = \"nats://x\"\nprefix = \"a..b\"\n", "11: `nats.prefix` has 1 to 64"),
+        ("[events.nats]\nurl = \"nats://x\"\nstream = \"a.b\"\n", "11: `nats.stream` has 1 to 64"),
+    ] {
+        let found = with(text);
+        assert!(found.len() == 1 && found[0].contains(right), "{text}: {found:#?}");
+    }
+}

@@ -30,6 +30,12 @@ impl Hems {
             mode: TransportMode::Public,
             changes: crate::change::BOUNDS,
             patience,
+            alarms: Watch::new(1),
+            feed: Feed::default(),
+            metrics: Metrics::default(),
+            source: "/hems".to_owned(),
+            webhook_networks: Arc::new([]),
+            has_nats: false,
         }
     }
 }

@@ -68,6 +68,7 @@ impl Session {
     }
 
     async fn hear_inform(&mut self, hems: &Hems, inform: Inform) -> Result<Answer, SessionError> {
+        inform.event.iter().take(EVENTS_MAX).for_each(|event| hems.metrics.informed(&event.event_code));
         let identity = self.caller.peer.identity.clone();
         let (subject, served) = match identity::standing(hems, &identity).await? {
             Standing::Admitted(subject, served) => (subject, served),

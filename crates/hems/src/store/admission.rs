@@ -6,7 +6,11 @@
 use jiff::Timestamp;
 use profile::Identity;
 
-use super::{Store, StoreError, Tx, json, ms, query, query_as};
+use super::{Store, StoreError, Tx, json, ms, outbox, query, query_as};
+use crate::event::Kind;
+
+/// Identities of one list that are told one by one; of a longer one their number is told.
+const TOLD_MAX: usize = 16;
 
 /// What an identity must say of itself in Inform. (I-07, P-20)
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -82,14 +86,29 @@ async fn admit_all(
 ) -> Result<Vec<Admission>, StoreError> {
     query("SAVEPOINT trial").execute(&mut *tx).await?;
     let mut outcomes = Vec::with_capacity(rows.len());
-    for (identity, binding) in rows {
-        outcomes.push(admit(tx, identity.as_str(), &binding, now).await?);
+    for (identity, binding) in &rows {
+        outcomes.push(admit(tx, identity.as_str(), binding, now).await?);
     }
     if strict && outcomes.iter().any(Admission::is_conflict) {
         query("ROLLBACK TO SAVEPOINT trial").execute(&mut *tx).await?;
+    } else {
+        let new = rows.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Admission::New);
+        tell(tx, new.map(|(row, _)| row).collect(), now).await?;
     }
     query("RELEASE SAVEPOINT trial").execute(&mut *tx).await?;
     Ok(outcomes)
+}
+
+async fn tell(tx: &mut Tx, new: Vec<&(Identity, Binding)>, now: i64) -> Result<(), StoreError> {
+    if new.len() > TOLD_MAX {
+        let data = serde_json::json!({"count": new.len()});
+        return outbox::tell(tx, Kind::ListAdmitted, "", now, &data).await;
+    }
+    for (identity, binding) in new {
+        let data = serde_json::to_value(binding).unwrap_or_default();
+        outbox::tell(tx, Kind::DeviceAdmitted, identity.as_str(), now, &data).await?;
+    }
+    Ok(())
 }
 
 async fn admit(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Result<Admission, StoreError> {
@@ -195,6 +214,9 @@ async fn withdraw(tx: &mut Tx, identity: &str, now: i64) -> Result<bool, StoreEr
     .execute(&mut *tx)
     .await?;
     let is_there = disputed.is_some() || unbound.rows_affected() > 0;
+    if is_there {
+        outbox::tell(tx, Kind::DeviceWithdrawn, identity, now, &serde_json::json!({})).await?;
+    }
     if let Some((oui, product_class, serial)) = disputed {
         settle(tx, &Binding { oui, product_class, serial }, now).await?;
     }

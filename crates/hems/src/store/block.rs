@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms, query, query_as};
+use super::{Store, StoreError, Tx, ms, outbox, query, query_as};
+use crate::event::Kind;
 
 /// Blocks kept: each is compared with every peer, and whoever blocks more than this wants another CA.
 const BLOCKS_MAX: i64 = 10_000;
@@ -41,8 +42,13 @@ impl Store {
     }
 
     /// Takes a block away; whether there was one.
-    pub(crate) async fn unblock(&self, kind: &'static str, value: String) -> Result<bool, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { unblock(tx, kind, &value).await })).await
+    pub(crate) async fn unblock(
+        &self,
+        kind: &'static str,
+        value: String,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { unblock(tx, kind, &value, ms(now)).await })).await
     }
 }
 
@@ -75,12 +81,18 @@ async fn block(tx: &mut Tx, row: &BlockRow) -> Result<Blocking, StoreError> {
         .bind(&row.reason)
         .bind(&row.made_by)
         .bind(row.made_at)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    let data = serde_json::json!({"kind": row.kind, "reason": row.reason, "by": row.made_by});
+    outbox::tell(tx, Kind::BlockMade, &row.value, row.made_at, &data).await?;
     Ok(Blocking::New)
 }
 
-async fn unblock(tx: &mut Tx, kind: &str, value: &str) -> Result<bool, StoreError> {
+async fn unblock(tx: &mut Tx, kind: &str, value: &str, now: i64) -> Result<bool, StoreError> {
     let query = query("DELETE FROM block WHERE kind = $1 AND value = $2").bind(kind).bind(value);
-    Ok(query.execute(tx).await?.rows_affected() > 0)
+    if query.execute(&mut *tx).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    outbox::tell(tx, Kind::BlockLifted, value, now, &serde_json::json!({"kind": kind})).await?;
+    Ok(true)
 }

@@ -9,8 +9,8 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, change, ms, query, query_as};
-use crate::change::Bounds;
+use super::{Store, StoreError, Tx, change, ms, outbox, query, query_as};
+use crate::{change::Bounds, event::Kind};
 
 /// Calls that may wait for one device; the operator is told when there are more.
 const QUEUED_MAX: i64 = 64;
@@ -194,16 +194,19 @@ async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> 
 pub(super) async fn advance(tx: &mut Tx, id: i64, progress: &Progress, now: i64) -> Result<(), StoreError> {
     let is_sent = matches!(progress, Progress::Sent);
     let is_finished = matches!(progress, Progress::Done(_) | Progress::Failed(_) | Progress::Unknown);
-    query(
+    let row: Option<(String, String, String)> = query_as(
         "UPDATE call SET state = $2, outcome = COALESCE($3, outcome), sent_at = COALESCE($4, sent_at), \
-         finished_at = $5 WHERE id = $1",
+         finished_at = $5 WHERE id = $1 RETURNING identity, method, command_key",
     )
     .bind(id)
     .bind(progress.state())
     .bind(progress.outcome())
     .bind(is_sent.then_some(now))
     .bind(is_finished.then_some(now))
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    Ok(())
+    let Some((identity, method, command_key)) = row.filter(|_| is_finished) else { return Ok(()) };
+    let state = progress.state();
+    let data = serde_json::json!({"call": id, "method": method, "command_key": command_key, "state": state});
+    outbox::tell(tx, Kind::CallFinished, &identity, now, &data).await
 }

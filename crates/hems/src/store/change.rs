@@ -6,9 +6,10 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Act, Flag, Store, StoreError, Tx, Whose, ms, parse, query, query_as, template};
+use super::{Act, Flag, Store, StoreError, Tx, Whose, ms, outbox, parse, query, query_as, template};
 use crate::{
     change::{Bounds, Outcome, State, Tally},
+    event::Kind,
     template::Template,
 };
 
@@ -219,6 +220,7 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeE
         return Ok(Err(ChangeError::Budget));
     }
     let id = insert(tx, new, from).await?;
+    tell(tx, id, Kind::ChangeBegun, ms(new.act.at)).await?;
     if new.bounds.begin(new.matched) == State::Done {
         end(tx, id, State::Done, None, ms(new.act.at)).await?;
     }
@@ -281,8 +283,22 @@ async fn end(tx: &mut Tx, id: i64, state: State, note: Option<&str>, now: i64) -
     {
         template::apply(tx, &change.name, change.to_version, now).await?;
     }
-    query("DELETE FROM released WHERE change = $1 AND at < $2").bind(id).bind(now - HOUR).execute(tx).await?;
-    Ok(())
+    query("DELETE FROM released WHERE change = $1 AND at < $2")
+        .bind(id)
+        .bind(now - HOUR)
+        .execute(&mut *tx)
+        .await?;
+    tell(tx, id, Kind::ChangeEnded, now).await
+}
+
+async fn tell(tx: &mut Tx, id: i64, kind: Kind, now: i64) -> Result<(), StoreError> {
+    let Some(change) = find(tx, id).await? else { return Ok(()) };
+    let ChangeRow { name, from_version, to_version, state, author, note, .. } = change;
+    let data = serde_json::json!({
+        "change": id, "from_version": from_version, "to_version": to_version, "state": state, "author": author,
+        "note": note,
+    });
+    outbox::tell(tx, kind, &name, now, &data).await
 }
 
 async fn decide(
@@ -309,6 +325,8 @@ async fn decide(
     let note = format!("{} by {}: {}", next.name(), act.author, act.reason);
     if next.is_under_way() {
         set_state(tx, id, next, Some(&note)).await?;
+        let kind = if next == State::Stopped { Kind::ChangeStopped } else { Kind::ChangeResumed };
+        tell(tx, id, kind, ms(act.at)).await?;
     } else {
         end(tx, id, next, Some(&note), ms(act.at)).await?;
     }
@@ -448,7 +466,8 @@ async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64
         (State::Running, _) => Ok(()),
         (state, note) => {
             tracing::warn!(change = id, name = change.name, note, "a change stopped by itself");
-            set_state(tx, id, state, note.as_deref()).await
+            set_state(tx, id, state, note.as_deref()).await?;
+            tell(tx, id, Kind::ChangeStopped, now).await
         }
     }
 }

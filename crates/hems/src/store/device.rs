@@ -2,8 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Binding, Flag, Opening, Store, StoreError, Tx, ms, query, query_as};
-use crate::{inventory::Place, trust::CellClock};
+use super::{Binding, Flag, Opening, Store, StoreError, Tx, ms, outbox, query, query_as};
+use crate::{event::Kind, inventory::Place, trust::CellClock};
 
 /// Quarantined identities kept: each needed a certificate of a trusted CA, so more is an attack or a mistake.
 const QUARANTINED_MAX: i64 = 10_000;
@@ -142,14 +142,6 @@ impl Store {
         Ok(query.bind(before).bind(limit).fetch_all(&self.reads).await?)
     }
 
-    /// Devices whose DeviceId was admitted for another one too.
-    pub(crate) async fn devices_disputed(&self, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = query_as(devices!(
-            "WHERE device.identity IN (SELECT identity FROM dispute) ORDER BY device.identity LIMIT $1"
-        ));
-        Ok(query.bind(limit).fetch_all(&self.reads).await?)
-    }
-
     /// What is known of the clock of every admitted device.
     pub(crate) async fn cell_clocks(&self) -> Result<Vec<CellClock>, StoreError> {
         let rows: Vec<(String, Option<i64>, Option<i64>)> = query_as(
@@ -163,14 +155,6 @@ impl Store {
         };
         Ok(rows.into_iter().map(clock).collect())
     }
-
-    /// Devices that were seen with a lower TLS version than before, the latest first.
-    pub(crate) async fn devices_downgraded(&self, limit: u32) -> Result<Vec<DeviceRow>, StoreError> {
-        let query = query_as(devices!(
-            "WHERE downgraded_at IS NOT NULL ORDER BY downgraded_at DESC, device.identity LIMIT $1"
-        ));
-        Ok(query.bind(limit).fetch_all(&self.reads).await?)
-    }
 }
 
 /// Remembers that an identity nobody admitted called, and what it claims to be. (S-11)
@@ -180,19 +164,25 @@ pub(super) async fn quarantine(
     claimed: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    query(
+    let seen: Option<(i64,)> = query_as(
         "INSERT INTO device (identity, state, claimed, first_seen_at, last_inform_at) \
          SELECT $1, 'quarantined', $2, $3, $3 \
          WHERE (SELECT count(*) FROM device WHERE state = 'quarantined') < $4 \
-         ON CONFLICT (identity) DO UPDATE SET claimed = excluded.claimed, last_inform_at = excluded.last_inform_at",
+         ON CONFLICT (identity) DO UPDATE SET claimed = excluded.claimed, last_inform_at = excluded.last_inform_at \
+         RETURNING first_seen_at",
     )
     .bind(identity)
     .bind(claimed)
     .bind(now)
     .bind(QUARANTINED_MAX)
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    Ok(())
+    if seen != Some((now,)) {
+        return Ok(());
+    }
+    let claimed: serde_json::Value = serde_json::from_str(claimed).unwrap_or_default();
+    let data = serde_json::json!({"claimed": claimed});
+    outbox::tell(tx, Kind::DeviceQuarantined, identity, now, &data).await
 }
 
 /// Notes that a device called; `0 BOOTSTRAP` starts its provisioning anew.
@@ -256,11 +246,12 @@ pub(super) async fn summarise(
     now: i64,
     summary: &Summary,
 ) -> Result<(), StoreError> {
-    query(
+    let turned: Option<(i64,)> = query_as(
         "UPDATE device SET software = $2, plmn = $3, tac = $4, pci = $5, admin_state = $6, op_state = $7, \
          rf_tx_status = $8, is_in_service = $9, due_at = $10 + $11, \
-         in_service_at = CASE WHEN $9 <> 0 THEN COALESCE(in_service_at, $10) ELSE in_service_at END \
-         WHERE identity = $1",
+         in_service_at = CASE WHEN $9 <> 0 THEN COALESCE(in_service_at, $10) ELSE in_service_at END, \
+         service_turned = CASE WHEN is_in_service <> $9 THEN 1 ELSE 0 END \
+         WHERE identity = $1 RETURNING service_turned",
     )
     .bind(identity)
     .bind(&summary.software)
@@ -273,7 +264,12 @@ pub(super) async fn summarise(
     .bind(summary.is_in_service)
     .bind(now)
     .bind(summary.patience)
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    Ok(())
+    if turned != Some((1,)) {
+        return Ok(());
+    }
+    let kind = if summary.is_in_service { Kind::DeviceInService } else { Kind::DeviceOutOfService };
+    let data = serde_json::json!({"admin_state": summary.admin_state, "op_state": summary.op_state});
+    outbox::tell(tx, kind, identity, now, &data).await
 }

@@ -2,7 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Act, Store, StoreError, Tx, ms, query, query_as};
+use super::{Act, Store, StoreError, Tx, ms, outbox, query, query_as};
+use crate::event::Kind;
 
 /// Who froze everything, and why.
 #[derive(Clone, Debug, FromRow)]
@@ -27,27 +28,36 @@ impl Store {
                         "INSERT INTO frozen (one, author, reason, at) VALUES (1, $1, $2, $3) ON CONFLICT (one) \
                          DO UPDATE SET author = excluded.author, reason = excluded.reason, at = excluded.at",
                     )
-                    .bind(act.author)
-                    .bind(act.reason)
+                    .bind(&act.author)
+                    .bind(&act.reason)
                     .bind(ms(act.at))
-                    .execute(tx)
+                    .execute(&mut *tx)
                     .await?;
-                    Ok(())
+                    tell(tx, Kind::FreezeBegun, &act).await
                 })
             })
             .await
     }
 
     /// Ends it; whether there was one.
-    pub(crate) async fn end_freeze(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn end_freeze(&self, act: Act) -> Result<bool, StoreError> {
         self.writer
             .commit(|tx| {
-                Box::pin(
-                    async move { Ok(query("DELETE FROM frozen").execute(tx).await?.rows_affected() > 0) },
-                )
+                Box::pin(async move {
+                    let ended = query("DELETE FROM frozen").execute(&mut *tx).await?.rows_affected() > 0;
+                    if ended {
+                        tell(tx, Kind::FreezeEnded, &act).await?;
+                    }
+                    Ok(ended)
+                })
             })
             .await
     }
+}
+
+async fn tell(tx: &mut Tx, kind: Kind, act: &Act) -> Result<(), StoreError> {
+    let data = serde_json::json!({"author": act.author, "reason": act.reason});
+    outbox::tell(tx, kind, "freeze", ms(act.at), &data).await
 }
 
 /// Whether nothing may change now.

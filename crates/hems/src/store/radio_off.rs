@@ -2,7 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Act, Store, StoreError, Tx, ms, query, query_as};
+use super::{Act, Store, StoreError, Tx, ms, outbox, query, query_as};
+use crate::event::Kind;
 
 /// An emergency with how far it is.
 #[derive(Clone, Debug, FromRow)]
@@ -45,8 +46,11 @@ impl Store {
                     let query = query_as(
                         "INSERT INTO radio_off (filter, author, reason, at) VALUES ($1, $2, $3, $4) RETURNING id",
                     );
-                    let query = query.bind(filter).bind(act.author).bind(act.reason).bind(ms(act.at));
-                    let (id,): (i64,) = query.fetch_one(tx).await?;
+                    let query = query.bind(&filter).bind(&act.author).bind(&act.reason).bind(ms(act.at));
+                    let (id,): (i64,) = query.fetch_one(&mut *tx).await?;
+                    let data =
+                        serde_json::json!({"filter": filter, "author": act.author, "reason": act.reason});
+                    outbox::tell(tx, Kind::RadioOffOrdered, &id.to_string(), ms(act.at), &data).await?;
                     Ok(id)
                 })
             })
@@ -77,8 +81,13 @@ impl Store {
                     let query = query(
                         "UPDATE radio_off SET lifted_by = $2, lifted_at = $3 WHERE id = $1 AND lifted_at IS NULL",
                     );
-                    let query = query.bind(id).bind(act.author).bind(ms(act.at));
-                    Ok(query.execute(tx).await?.rows_affected() > 0)
+                    let query = query.bind(id).bind(&act.author).bind(ms(act.at));
+                    let lifted = query.execute(&mut *tx).await?.rows_affected() > 0;
+                    if lifted {
+                        let data = serde_json::json!({"author": act.author});
+                        outbox::tell(tx, Kind::RadioOffLifted, &id.to_string(), ms(act.at), &data).await?;
+                    }
+                    Ok(lifted)
                 })
             })
             .await

@@ -11,8 +11,8 @@ use sqlx::{
 };
 
 use super::{
-    StoreError,
-    sql::{Both, Lend, Tx},
+    StoreError, query_as,
+    sql::{Both, Lend, Reads, Tx},
 };
 
 static TEXTS: Migrator = sqlx::migrate!("./migrations");
@@ -42,6 +42,13 @@ pub(super) async fn migrate_to(connection: &mut Tx, number: i64) -> Result<(), S
         Err(MigrateError::VersionMissing(schema)) => Err(StoreError::Newer { schema, known: newest() }),
         migrated => Ok(migrated?),
     }
+}
+
+/// Whether the database has every text of this version. Later ones only add.
+pub(super) async fn is_current(reads: &Reads) -> Result<bool, StoreError> {
+    let query = query_as("SELECT max(version) FROM _sqlx_migrations");
+    let (version,): (Option<i64>,) = query.fetch_one(reads).await?;
+    Ok(version.is_some_and(|version| version >= newest()))
 }
 
 /// The number of the last text.

@@ -8,10 +8,11 @@ use super::{
     call::{self, Progress},
     change, device,
     known::{self, ChunkChange, FaultRow},
-    misbehaviour, ms, query, query_as, radio_off,
+    misbehaviour, ms, outbox, query, query_as, radio_off,
 };
 use crate::{
     change::{Bounds, Outcome},
+    event::Kind,
     plan::Verdict,
 };
 
@@ -19,6 +20,9 @@ use super::device::Summary;
 
 /// Sessions kept per device: two days of a cell that calls every hour.
 const SESSIONS_PER_DEVICE: i64 = 50;
+
+/// The outcome of a session that ended as it should.
+pub(crate) const COMPLETED: &str = "completed";
 
 /// What stands for version and suite of a session without TLS.
 pub(crate) const NO_TLS: &str = "none";
@@ -150,7 +154,18 @@ impl Opening {
 impl Store {
     /// Writes the events of an Inform, and all that follows from them; gives the session's number.
     pub(crate) async fn open_session(&self, opening: Opening) -> Result<i64, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { open(tx, &opening).await })).await
+        let tells = self.tells_sessions;
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let session = open(tx, &opening).await?;
+                    if tells {
+                        tell_opened(tx, &opening, session).await?;
+                    }
+                    Ok(session)
+                })
+            })
+            .await
     }
 
     /// Writes that something is about to be sent.
@@ -160,7 +175,15 @@ impl Store {
 
     /// Writes the outcome of a session.
     pub(crate) async fn close_session(&self, closing: Closing) -> Result<(), StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { close(tx, &closing).await })).await
+        let tells = self.tells_sessions || closing.outcome != COMPLETED;
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    close(tx, &closing).await?;
+                    if tells { tell_closed(tx, &closing).await } else { Ok(()) }
+                })
+            })
+            .await
     }
 
     /// Sessions before a number, newest first, of one device or of all.
@@ -196,6 +219,18 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
         write_lesson(tx, identity, lesson, now).await?;
     }
     Ok(session)
+}
+
+async fn tell_opened(tx: &mut Tx, opening: &Opening, session: i64) -> Result<(), StoreError> {
+    let events: serde_json::Value = serde_json::from_str(&opening.events).unwrap_or_default();
+    let data = serde_json::json!({"session": session, "events": events});
+    outbox::tell(tx, Kind::SessionOpened, &opening.identity, ms(opening.at), &data).await
+}
+
+async fn tell_closed(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
+    let Closing { session, outcome, messages, .. } = closing;
+    let data = serde_json::json!({"session": session, "outcome": outcome, "messages": messages});
+    outbox::tell(tx, Kind::SessionClosed, &closing.identity, ms(closing.at), &data).await
 }
 
 async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i64, StoreError> {

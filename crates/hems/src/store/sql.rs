@@ -63,6 +63,15 @@ impl Reads {
         })
     }
 
+    /// How many connections there are, and how many are idle.
+    pub(super) fn connections(&self) -> (i64, i64) {
+        let (all, idle) = match self {
+            Self::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Self::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        (i64::from(all), i64::try_from(idle).unwrap_or(i64::MAX).min(i64::from(all)))
+    }
+
     /// Waits for those that read and closes all.
     pub(super) async fn close(&self) {
         match self {

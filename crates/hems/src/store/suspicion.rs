@@ -40,12 +40,6 @@ impl Store {
         let query = query_as("SELECT * FROM suspicion WHERE identity = $1").bind(identity);
         Ok(query.fetch_optional(&self.reads).await?)
     }
-
-    /// The latest suspicions.
-    pub(crate) async fn suspicions(&self, limit: u32) -> Result<Vec<SuspicionRow>, StoreError> {
-        let query = query_as("SELECT * FROM suspicion ORDER BY last_at DESC, identity LIMIT $1");
-        Ok(query.bind(limit).fetch_all(&self.reads).await?)
-    }
 }
 
 async fn suspect(tx: &mut Tx, identity: &str, kind: &str, detail: &str, now: i64) -> Result<(), StoreError> {

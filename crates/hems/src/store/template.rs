@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, json, ms, parse, query, query_as};
-use crate::template::Template;
+use super::{Store, StoreError, Tx, json, ms, outbox, parse, query, query_as};
+use crate::{event::Kind, template::Template};
 
 /// Versions kept of one template, beside those that apply or are on their way: a year of weekly changes.
 const VERSIONS_MAX: i64 = 64;
@@ -132,6 +132,8 @@ impl Store {
                     }
                     insert(tx, &whose, newest + 1, &body, &act).await?;
                     trim(tx, whose.name()).await?;
+                    let data = serde_json::json!({"version": newest + 1, "author": act.author});
+                    outbox::tell(tx, Kind::TemplateSaved, whose.name(), ms(act.at), &data).await?;
                     Ok(Some(newest + 1))
                 })
             })
@@ -189,8 +191,8 @@ async fn trim(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
 /// Makes a version the one that applies; 0 is none, and the name is free again. Its versions stay.
 pub(super) async fn apply(tx: &mut Tx, name: &str, version: i64, now: i64) -> Result<(), StoreError> {
     if version == 0 {
-        query("DELETE FROM template WHERE name = $1").bind(name).execute(tx).await?;
-        return Ok(());
+        query("DELETE FROM template WHERE name = $1").bind(name).execute(&mut *tx).await?;
+        return outbox::tell(tx, Kind::TemplateDeleted, name, now, &serde_json::json!({})).await;
     }
     query(
         "UPDATE template SET version = $2, changed_at = $3, body = COALESCE(\

@@ -1,6 +1,7 @@
 //! The store's promises, on both databases.
 
 mod changes;
+mod events;
 mod network;
 mod nodes;
 mod people;

@@ -73,7 +73,7 @@ async fn p05_a_cell_that_was_seen_at_tls_1_2_and_comes_at_1_1_is_flagged_and_cou
     let sessions = world.until("/api/v1/sessions", |list| list["items"][0]["tls_version"] == "TLSv1.1").await;
     assert_eq!(sessions["items"][0]["downgraded"], true);
     assert_eq!(world.device(1).await["downgrades"], 1);
-    let alarms = world.get("/api/v1/alarms").await;
+    let alarms = world.alarms().await;
     let alarm = alarms["items"].as_array().unwrap().iter().find(|alarm| alarm["kind"] == "tls_downgraded");
     assert_eq!(alarm.unwrap()["identity"], identity(1));
 }
@@ -98,7 +98,7 @@ async fn p20_a_machine_that_was_started_before_the_one_seen_last_raises_a_suspic
     assert_eq!(list["items"][0]["clone_suspicion"], "earlier_start");
     let device = world.device(1).await;
     assert_eq!((&device["suspicion"]["count"], &device["state"]), (&json!(1), &json!("provisioning")));
-    let alarms = world.get("/api/v1/alarms").await;
+    let alarms = world.alarms().await;
     assert_eq!(alarms["items"][0]["kind"], "clone_suspected");
     let path = format!("/api/v1/devices/{}/suspicion", identity(1));
     assert_eq!(world.ask(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);

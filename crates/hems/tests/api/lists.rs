@@ -40,11 +40,11 @@ fn alarm<'v>(alarms: &'v Value, kind: &str) -> Option<&'v Value> {
 async fn a11_a_list_of_no_use_is_an_alarm_until_a_good_one_is_there() {
     let world = world().await;
     let kind = "revocation_list_unusable";
-    let alarms = world.until("/api/v1/alarms", |alarms| alarm(alarms, kind).is_some()).await;
+    let alarms = world.until_alarms(|alarms| alarm(alarms, kind).is_some()).await;
     let found = alarm(&alarms, kind).unwrap();
     assert!(found["detail"].as_str().unwrap().contains("lists.pem") && found["since"].is_string(), "{found}");
     publish(&world, -7);
-    world.until("/api/v1/alarms", |alarms| alarm(alarms, kind).is_none()).await;
+    world.until_alarms(|alarms| alarm(alarms, kind).is_none()).await;
     let lists = world.get("/api/v1/trust/lists").await;
     assert!(!lists["items"].as_array().unwrap().is_empty());
     assert_eq!(lists["items"][0]["standing"], "current", "{lists}");
@@ -54,7 +54,7 @@ async fn a11_a_list_of_no_use_is_an_alarm_until_a_good_one_is_there() {
 async fn a11_a_list_that_is_not_there_stops_no_start() {
     let world = with_files(&[]).await;
     let kind = "revocation_list_unusable";
-    let alarms = world.until("/api/v1/alarms", |alarms| alarm(alarms, kind).is_some()).await;
+    let alarms = world.until_alarms(|alarms| alarm(alarms, kind).is_some()).await;
     assert!(alarm(&alarms, kind).unwrap()["detail"].as_str().unwrap().contains("lists.pem"), "{alarms}");
     let pair = world.certificate(1);
     assert!(!is_served(&world, &pair).await, "without a list nobody comes in");
@@ -72,7 +72,7 @@ async fn a11_an_operator_lets_a_stale_list_count_and_that_is_on_record() {
     assert!(!is_served(&world, &pair).await, "grace is over");
     world.until("/api/v1/refusals", |list| list["items"][0]["reason"] == "crl_stale").await;
     let overdue = |alarms: &Value| alarm(alarms, "revocation_list_overdue").unwrap()["severity"].clone();
-    assert_eq!(overdue(&world.get("/api/v1/alarms").await), "critical");
+    assert_eq!(overdue(&world.alarms().await), "critical");
 
     let until = Timestamp::now() + DAY;
     let extend = async |anchor: &str, until: Timestamp, reason: &str| {
@@ -93,7 +93,7 @@ async fn a11_an_operator_lets_a_stale_list_count_and_that_is_on_record() {
     assert_eq!((status, &act["by"]), (StatusCode::CREATED, &json!("local")), "{act}");
     assert!(is_served(&world, &pair).await, "at once");
     assert_eq!(world.get("/api/v1/trust/lists").await["items"][0]["standing"], "stale");
-    assert_eq!(overdue(&world.get("/api/v1/alarms").await), "major");
+    assert_eq!(overdue(&world.alarms().await), "major");
 
     let end = format!("{GRACE}?anchor=manufacturer&reason=mended");
     assert_eq!(world.ask(Method::DELETE, &end, None).await.0, StatusCode::OK);

@@ -5,17 +5,21 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on shall panic")]
 
 mod actions;
+mod admin;
+mod alarms;
 mod blocks;
 mod calls;
 mod cell;
 mod changes;
 mod devices;
 mod endpoint;
+mod events;
 mod evidence;
 mod habits;
 mod hostile;
 mod identities;
 mod lists;
+mod nats;
 mod northbound;
 mod people;
 mod pools;
@@ -23,8 +27,10 @@ mod raw;
 mod refusals;
 mod reports;
 mod sessions;
+mod stop;
 mod templates;
 mod tls;
 mod trust;
 mod tunnel;
+mod webhooks;
 mod world;

@@ -162,7 +162,8 @@ impl<'w> RawCell<'w> {
     }
 }
 
-async fn read(stream: &mut profile::Stream) -> RawReply {
+/// Reads a reply off the wire.
+pub(crate) async fn read(stream: &mut profile::Stream) -> RawReply {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());

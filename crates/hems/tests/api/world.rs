@@ -31,6 +31,8 @@ pub(crate) struct World {
     /// Has the files of the listeners read again, as SIGHUP does.
     pub(crate) reload: Box<dyn Fn() + Send + Sync>,
     pub(crate) api: SocketAddr,
+    /// Metrics and health.
+    pub(crate) admin: SocketAddr,
     pub(crate) token: String,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
@@ -91,7 +93,7 @@ impl World {
         let text = format!(
             "lab = true\nstate_dir = \"state\"\nmode = \"{mode}\"\n\
              [cwmp]\nlisten = [\"127.0.0.1:0\"]\nurl = \"{scheme}://localhost:7547/\"\n{cwmp}\
-             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
+             [api]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
         Self::run(folder, database(), &text).await
@@ -135,7 +137,7 @@ impl World {
              [cwmp]\nlisten = [\"127.0.0.1:0\"]\ncertificate = \"pki/hems/localhost.pem\"\n\
              key = \"pki/hems/localhost.key\"\nurl = \"https://localhost:7547/\"\n\
              [[cwmp.anchors]]\nname = \"manufacturer\"\ncertificates = \"pki/manufacturer.pem\"\nrealms = [\"{REALM}\"]\n\
-             [api]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n{policies}\
+             [api]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[admission]\nidentities = \"pki/identities.csv\"\n{policies}\
              [gate]\npolicy = \"accept-declared\"\n{more}"
         );
         Self::run(folder, database, &text).await
@@ -148,19 +150,36 @@ impl World {
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
         let (cwmp, api) = (server.cwmp_addresses()[0], server.api_address());
+        let admin = server.admin_address().unwrap();
         let (more, reload) = (server.cwmp_addresses()[1..].to_vec(), Box::new(server.reloader()));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server.run_until(async {
             let _ = stopped.await;
         }));
-        Self { folder, cwmp, more, reload, api, token, stop: Some(stop), server, database }
+        Self { folder, cwmp, more, reload, api, admin, token, stop: Some(stop), server, database }
+    }
+
+    /// Begins the end of the H(e)MS; the future is ready when it is over.
+    pub(crate) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
+        self.stop.take().unwrap().send(()).unwrap();
+        let server = std::mem::replace(&mut self.server, tokio::spawn(async {}));
+        async { server.await.unwrap() }
     }
 
     /// Stops the H(e)MS in order and starts it again on the same folder.
-    pub(crate) async fn restart(mut self) -> Self {
-        self.stop.take().unwrap().send(()).unwrap();
-        self.server.await.unwrap();
-        Self::start(self.folder, self.database, "").await
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_with("").await
+    }
+
+    /// The same with more configuration.
+    pub(crate) async fn restart_with(mut self, more: &str) -> Self {
+        self.stop().await;
+        self.again(more).await
+    }
+
+    /// Starts a H(e)MS that was stopped again on the same folder.
+    pub(crate) async fn again(self, more: &str) -> Self {
+        Self::start(self.folder, self.database, more).await
     }
 
     /// The certificate of cell `number`, which is on the roster from then on.
@@ -271,6 +290,26 @@ impl World {
     pub(crate) async fn put(&self, path: &str, body: Value) {
         let (status, value) = self.ask(Method::PUT, path, Some(body)).await;
         assert_eq!(status, StatusCode::OK, "{path}: {value}");
+    }
+
+    /// The alarms that stand, worked out now.
+    pub(crate) async fn alarms(&self) -> Value {
+        let (status, summary) = self.ask(Method::POST, "/api/v1/alarms/evaluation", None).await;
+        assert_eq!(status, StatusCode::OK, "{summary}");
+        self.get("/api/v1/alarms").await
+    }
+
+    /// Works alarms out until a condition on them holds.
+    pub(crate) async fn until_alarms(&self, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let alarms = self.alarms().await;
+            if holds(&alarms) {
+                return alarms;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "alarms stay {alarms:#}");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Asks until a condition on the answer holds.

@@ -1,0 +1,79 @@
+//! `/api/v1/events`: what happens, as it happens, by server-sent events. (HTML Standard 9.2)
+//!
+//! `id` is the number in the outbox, `event` the type, `data` the envelope. Who comes back says with `Last-Event-ID`
+//! what it saw last; an event `gap` says that what followed is not kept any more.
+
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    http::HeaderMap,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+
+use super::{Api, Problem};
+use crate::event::{Envelope, Kind, feed::Item};
+
+/// How often a line goes over a connection on which nothing happens.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Which events.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Types between commas; all where it is left out.
+    #[serde(rename = "type")]
+    types: Option<String>,
+    /// Like `Last-Event-ID`, for who cannot send a header.
+    after: Option<i64>,
+}
+
+/// The types of a list between commas.
+pub(super) fn kinds<'a>(names: impl Iterator<Item = &'a str>) -> Result<BTreeSet<Kind>, Problem> {
+    let kind = |name: &str| {
+        let wrong =
+            || Problem::invalid(format!("`{name}` is no type of event; there are: {}", Kind::names()));
+        Kind::named(name).ok_or_else(wrong)
+    };
+    names.map(kind).collect()
+}
+
+/// Streams events until the client goes, or is too slow.
+pub(super) async fn listen(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let Query(wanted) = wanted?;
+    let kinds = kinds(wanted.types.iter().flat_map(|types| types.split(',')))?;
+    let last =
+        headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    let wrong = || Problem::invalid("`Last-Event-ID` is the `id` of an event of this server");
+    let after = match last {
+        Some(last) => Some(last.ok_or_else(wrong)?),
+        None => wanted.after,
+    };
+    let hems = api.hems;
+    let items = hems.feed.listen(hems.store.clone(), after, kinds).await?;
+    let items = items.ok_or_else(|| Problem::too_many("there are too many listeners; close some"))?;
+    let stream = stream::unfold((items, hems), |(mut items, hems)| async move {
+        let event = event(&items.recv().await?, &hems.source);
+        Some((Ok(event), (items, hems)))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+fn event(item: &Item, source: &str) -> Event {
+    match item {
+        Item::Event(row) => Event::default()
+            .id(row.sequence.to_string())
+            .event(&row.kind)
+            .data(Envelope::of(row, source).text()),
+        Item::Gap(after) => {
+            let data = serde_json::json!({"after": after}).to_string();
+            Event::default().id(after.to_string()).event("gap").data(data)
+        }
+    }
+}
