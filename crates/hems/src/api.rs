@@ -9,6 +9,7 @@ mod blocks;
 mod calls;
 mod devices;
 mod evidence;
+mod history;
 mod identities;
 mod lists;
 mod offer;
@@ -42,8 +43,8 @@ use crate::Hems;
 
 /// Bytes of a request's body: a template with every parameter that a cell has.
 const BODY_BYTES_MAX: usize = 4 << 20;
-/// Bytes of a list of identities: half a million cells.
-const LIST_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a list of identities: a million cells, as a roster has.
+const LIST_BYTES_MAX: usize = 128 << 20;
 /// Rows of one page, where nobody asks for less.
 const PAGE: u32 = 100;
 /// Rows of the longest page.
@@ -89,6 +90,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Api>)> {
         ("/api/v1/devices", get(devices::list).post(devices::admit)),
         ("/api/v1/devices/{identity}", get(devices::show)),
         ("/api/v1/devices/{identity}/place", get(place::show).put(place::put)),
+        ("/api/v1/devices/{identity}/history", get(history::list)),
         ("/api/v1/devices/{identity}/calls", get(calls::list).post(calls::queue)),
         ("/api/v1/devices/{identity}/admission", delete(identities::withdraw)),
         ("/api/v1/devices/{identity}/suspicion", delete(identities::clear)),

@@ -15,7 +15,7 @@ mod learn;
 mod step;
 
 pub(crate) use desired::{Desired, DesiredObject};
-pub(crate) use known::{Chunk, Known, Verdict};
+pub(crate) use known::{Change, Chunk, Held, Known, Verdict};
 pub(crate) use learn::learn;
 pub(crate) use step::{Setting, Step, table_of};
 

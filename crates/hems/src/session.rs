@@ -35,9 +35,9 @@ use crate::{
     Hems,
     blocks::Blocks,
     desire::Resolved,
-    plan::{self, Desired, Known, Step},
+    plan::{self, Desired, Known, Step, Verdict},
     radio,
-    store::{CallRow, Closing, FaultRow, Progress, StoreError, Summary},
+    store::{CallRow, Closing, FaultRow, Lesson, Progress, StoreError, Summary},
     template::Subject,
     tunnel::Vouched,
 };
@@ -143,6 +143,7 @@ enum Outstanding {
 #[derive(Debug)]
 struct Device {
     subject: Subject,
+    stored: Stored,
     known: Known,
     desired: Resolved,
     quirks: Quirks,
@@ -154,6 +155,16 @@ struct Device {
     faults: Vec<FaultRow>,
     progress: Vec<(i64, Progress)>,
     outstanding: Option<Outstanding>,
+}
+
+/// What the store has of a device beside its values: only what differs from that is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Stored {
+    summary: Summary,
+    patience: Option<i64>,
+    gate: Option<Verdict>,
+    methods: Option<Vec<String>>,
+    has_intents: bool,
 }
 
 /// One session.
@@ -321,7 +332,8 @@ impl Session {
                 closing.misbehaviour.push("too_many_values");
             }
             device.forget_unanswered();
-            closing.device = Some(device.lesson());
+            let faults = std::mem::take(&mut device.faults);
+            closing.device = Some(Lesson { faults, ..device.lesson() });
         }
         closing
     }
@@ -340,15 +352,27 @@ impl Device {
         }
     }
 
-    /// What the store shall remember.
-    fn lesson(mut self) -> crate::store::Lesson {
-        crate::store::Lesson {
-            changes: self.known.take_changed(),
+    /// What the store shall remember, and has it from then on.
+    fn lesson(&mut self) -> Lesson {
+        let now = Stored {
             summary: self.summary(),
-            gate: self.known.gate,
-            methods: self.known.methods,
-            faults: self.faults,
-            progress: self.progress,
+            patience: patience(&self.known),
+            gate: self.known.gate.clone(),
+            methods: self.known.methods.clone(),
+            has_intents: false,
+        };
+        let was = std::mem::replace(&mut self.stored, now);
+        let now = &self.stored;
+        Lesson {
+            changes: self.known.take_changed(),
+            history: self.known.take_changes(),
+            summary: (now.summary != was.summary).then(|| now.summary.clone()),
+            patience: (now.patience != was.patience).then_some(now.patience),
+            gate: (now.gate != was.gate).then(|| now.gate.clone()),
+            methods: (now.methods != was.methods).then(|| now.methods.clone()),
+            has_no_intents: !was.has_intents,
+            faults: Vec::new(),
+            progress: std::mem::take(&mut self.progress),
         }
     }
 
@@ -373,7 +397,6 @@ pub(crate) fn summarise(desired: &Desired, known: &Known, quirks: &Quirks) -> Su
         op_state: text(radio::OP_STATE),
         rf_tx_status: text(radio::RF_TX_STATUS),
         is_in_service: plan::is_in_service(desired, known, quirks),
-        patience: patience(known),
     }
 }
 

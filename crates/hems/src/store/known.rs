@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{Intent, Lesson, Snapshot, Store, StoreError, Tx, at, json, ms, parse, query, query_as};
+use super::{
+    Intent, Lesson, Snapshot, Store, StoreError, Tx, at, built, chunk, ms, parse, query, query_as, tuples,
+};
 use crate::plan::{Chunk, Known, Verdict};
 
 /// Faults remembered per device: more different steps than a plan has at one time.
@@ -63,7 +65,7 @@ impl Store {
 async fn chunks(tx: &mut Snapshot, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
     let rows: Vec<(String, String)> =
         query_as("SELECT object, body FROM known WHERE identity = $1").bind(identity).fetch_all(tx).await?;
-    rows.into_iter().map(|(object, body)| Ok((object, parse("known chunk", &body)?))).collect()
+    rows.into_iter().map(|(object, body)| Ok((object, chunk::read(&body)?))).collect()
 }
 
 async fn verdict(tx: &mut Snapshot, identity: &str) -> Result<Option<Verdict>, StoreError> {
@@ -87,34 +89,34 @@ async fn methods(tx: &mut Snapshot, identity: &str) -> Result<Option<Vec<String>
     row.and_then(|(methods,)| methods).map(|text| parse("list of methods", &text)).transpose()
 }
 
-/// Writes chunks, verdict and methods.
+/// Chunks that one statement writes: as many as most sessions change.
+const CHUNKS: usize = 16;
+
+/// Writes the chunks and the verdict that are others than they were.
 pub(super) async fn write(tx: &mut Tx, identity: &str, lesson: &Lesson) -> Result<(), StoreError> {
-    for (object, chunk) in &lesson.changes {
-        match chunk {
-            Some(chunk) => write_chunk(tx, identity, object, chunk).await?,
-            None => drop_chunk(tx, identity, object).await?,
-        }
+    let there = lesson.changes.iter().filter_map(|(object, chunk)| Some((object, chunk.as_ref()?)));
+    for some in there.collect::<Vec<_>>().chunks(CHUNKS) {
+        write_chunks(tx, identity, some).await?;
     }
-    write_gate(tx, identity, lesson.gate.as_ref()).await?;
-    query("UPDATE device SET methods = $2 WHERE identity = $1")
-        .bind(identity)
-        .bind(lesson.methods.as_deref().map(json))
-        .execute(tx)
-        .await?;
-    Ok(())
+    for (object, _) in lesson.changes.iter().filter(|(_, chunk)| chunk.is_none()) {
+        drop_chunk(tx, identity, object).await?;
+    }
+    match &lesson.gate {
+        Some(gate) => write_gate(tx, identity, gate.as_ref()).await,
+        None => Ok(()),
+    }
 }
 
-async fn write_chunk(tx: &mut Tx, identity: &str, object: &str, chunk: &Chunk) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO known (identity, object, body, read_at) VALUES ($1, $2, $3, $4) \
+async fn write_chunks(tx: &mut Tx, identity: &str, chunks: &[(&String, &Chunk)]) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO known (identity, object, body, read_at) VALUES {} \
          ON CONFLICT (identity, object) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
-    )
-    .bind(identity)
-    .bind(object)
-    .bind(json(chunk))
-    .bind(chunk.read_at().map(ms))
-    .execute(tx)
-    .await?;
+        tuples(chunks.len(), "$1", 2, 3)
+    );
+    let query = chunks.iter().fold(built::<()>(sql).bind(identity), |query, (object, chunk)| {
+        query.bind(*object).bind(chunk::write(chunk)).bind(chunk.read_at().map(ms))
+    });
+    query.execute(tx).await?;
     Ok(())
 }
 

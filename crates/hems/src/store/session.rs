@@ -4,18 +4,21 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{
-    Flag, Store, StoreError, Tx,
+    DeviceRow, Flag, Store, StoreError, Tx,
     call::{self, Progress},
-    device,
+    device::{self, Revision},
+    history,
     known::{self, ChunkChange, FaultRow},
     misbehaviour, ms, query, query_as,
 };
-use crate::plan::Verdict;
+use crate::plan::{Change, Verdict};
 
 use super::device::Summary;
 
 /// Sessions kept per device: two days of a cell that calls every hour.
 const SESSIONS_PER_DEVICE: i64 = 50;
+/// The oldest sessions of a device are removed at each so manieth one: to look at every one costs a statement.
+const TRIM_EACH: i64 = 10;
 
 /// What stands for version and suite of a session without TLS.
 pub(crate) const NO_TLS: &str = "none";
@@ -41,12 +44,23 @@ pub(crate) struct SessionRow {
     pub(crate) chain: Option<String>,
     pub(crate) outside_profile: Option<String>,
     pub(crate) cell_clock: Option<i64>,
-    pub(crate) up_time: Option<i64>,
     #[sqlx(try_from = "Flag")]
     pub(crate) downgraded: bool,
     pub(crate) transport: String,
     pub(crate) voucher: Option<String>,
     pub(crate) ike_sa: Option<String>,
+}
+
+/// What of a session tells one cell from two.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct SightingRow {
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) peer: String,
+    pub(crate) events: String,
+    pub(crate) outcome: Option<String>,
+    pub(crate) cell_clock: Option<i64>,
+    pub(crate) up_time: Option<i64>,
 }
 
 /// What a session leaves as evidence of who it was with, beside what the list shows.
@@ -66,13 +80,19 @@ pub(crate) struct Traces {
     pub(crate) up_time: Option<i64>,
 }
 
-/// What a session taught about its device.
+/// What a session taught about its device, as far as the store does not have it yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lesson {
     pub(crate) changes: Vec<ChunkChange>,
-    pub(crate) gate: Option<Verdict>,
-    pub(crate) methods: Option<Vec<String>>,
-    pub(crate) summary: Summary,
+    /// The values among them that are others than they were.
+    pub(crate) history: Vec<Change>,
+    pub(crate) gate: Option<Option<Verdict>>,
+    pub(crate) methods: Option<Option<Vec<String>>>,
+    pub(crate) summary: Option<Summary>,
+    /// Milliseconds from an Inform until the next one is overdue.
+    pub(crate) patience: Option<Option<i64>>,
+    /// Whether nothing was intended that this answers.
+    pub(crate) has_no_intents: bool,
     pub(crate) faults: Vec<FaultRow>,
     pub(crate) progress: Vec<(i64, Progress)>,
 }
@@ -104,6 +124,8 @@ pub(crate) struct Opening {
     pub(crate) is_boot: bool,
     /// What a device that nobody admitted claims to be; nothing of it is believed.
     pub(crate) claimed: Option<String>,
+    /// The row of an admitted device as it stands; where it is not given, all of it is written.
+    pub(crate) stored: Option<Box<DeviceRow>>,
     /// What an admitted device made known.
     pub(crate) lesson: Option<Lesson>,
     pub(crate) traces: Traces,
@@ -138,6 +160,17 @@ impl Opening {
     pub(super) fn tls_version(&self) -> &str {
         self.tls.as_ref().map_or(NO_TLS, |tls| tls.version.as_str())
     }
+
+    /// The suite that was negotiated, or [`NO_TLS`].
+    pub(super) fn suite(&self) -> &str {
+        self.tls.as_ref().map_or(NO_TLS, |tls| tls.suite.as_str())
+    }
+
+    /// Whether this device ever spoke a higher version.
+    pub(super) fn is_downgrade(&self) -> bool {
+        let best = self.stored.as_ref().and_then(|row| row.best_tls.as_deref());
+        best.is_some_and(|best| best > self.tls_version())
+    }
 }
 
 impl Store {
@@ -156,6 +189,15 @@ impl Store {
         self.writer.commit(move |tx| Box::pin(async move { close(tx, &closing).await })).await
     }
 
+    /// What the latest sessions of a device showed of it, newest first.
+    pub(crate) async fn sightings(&self, identity: &str, limit: u32) -> Result<Vec<SightingRow>, StoreError> {
+        let query = query_as(
+            "SELECT started_at, ended_at, peer, events, outcome, cell_clock, up_time FROM session \
+             WHERE identity = $1 ORDER BY id DESC LIMIT $2",
+        );
+        Ok(query.bind(identity).bind(limit).fetch_all(&self.reads).await?)
+    }
+
     /// Sessions before a number, newest first, of one device or of all.
     pub(crate) async fn sessions(
         &self,
@@ -172,26 +214,27 @@ impl Store {
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let (identity, now) = (opening.identity.as_str(), ms(opening.at));
-    let is_downgrade = device::is_downgrade(tx, identity, opening.tls_version()).await?;
-    let session = insert(tx, opening, is_downgrade).await?;
-    trim(tx, identity).await?;
+    let session = insert(tx, opening).await?;
     if let Some(claimed) = &opening.claimed {
+        trim(tx, identity).await?;
         device::quarantine(tx, identity, claimed, now).await?;
         return Ok(session);
     }
-    let tls = (opening.tls_version(), opening.tls.as_ref().map_or(NO_TLS, |tls| tls.suite.as_str()));
-    device::informed(tx, identity, now, opening.is_bootstrap, tls).await?;
-    device::showed(tx, opening, is_downgrade).await?;
     if opening.is_boot || opening.is_bootstrap {
         known::forget_faults(tx, identity).await?;
     }
-    if let Some(lesson) = &opening.lesson {
-        write_lesson(tx, identity, lesson, now).await?;
+    let nothing = Lesson::default();
+    let lesson = opening.lesson.as_ref().unwrap_or(&nothing);
+    let mut row = Revision::of_opening(opening);
+    row.expect(Some(now), lesson.patience.flatten());
+    let sessions = write_lesson(tx, identity, (session, now), lesson, row).await?;
+    if sessions.is_none_or(|sessions| sessions % TRIM_EACH == 0) {
+        trim(tx, identity).await?;
     }
     Ok(session)
 }
 
-async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i64, StoreError> {
+async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let (tls, traces) = (opening.tls.as_ref(), &opening.traces);
     let (session,): (i64,) = query_as(
         "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
@@ -201,7 +244,7 @@ async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i6
     .bind(&opening.identity)
     .bind(ms(opening.at))
     .bind(opening.tls_version())
-    .bind(tls.map_or(NO_TLS, |tls| tls.suite.as_str()))
+    .bind(opening.suite())
     .bind(tls.is_some_and(|tls| tls.resumed))
     .bind(tls.map_or("", |tls| tls.fingerprint.as_str()))
     .bind(tls.map_or(0, |tls| ms(tls.not_after)))
@@ -215,7 +258,7 @@ async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i6
     .bind(&traces.outside_profile)
     .bind(traces.cell_clock.map(ms))
     .bind(traces.up_time)
-    .bind(is_downgrade)
+    .bind(opening.is_downgrade())
     .fetch_one(tx)
     .await?;
     Ok(session)
@@ -255,22 +298,39 @@ async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     for kind in &closing.misbehaviour {
         misbehaviour::count(tx, identity, kind, now).await?;
     }
-    match &closing.device {
-        Some(lesson) => write_lesson(tx, identity, lesson, now).await,
-        None => Ok(()),
+    let Some(lesson) = &closing.device else { return Ok(()) };
+    let mut row = Revision::default();
+    if let Some(patience) = lesson.patience {
+        row.expect(None, patience);
     }
+    write_lesson(tx, identity, (closing.session, now), lesson, row).await?;
+    Ok(())
 }
 
-async fn write_lesson(tx: &mut Tx, identity: &str, lesson: &Lesson, now: i64) -> Result<(), StoreError> {
+/// Writes what was learned, and with it what else is new of the device; gives how many sessions it ever had.
+async fn write_lesson<'q>(
+    tx: &mut Tx,
+    identity: &'q str,
+    (session, now): (i64, i64),
+    lesson: &'q Lesson,
+    mut row: Revision<'q>,
+) -> Result<Option<i64>, StoreError> {
     known::write(tx, identity, lesson).await?;
-    known::close_intents(tx, identity).await?;
+    if !lesson.has_no_intents {
+        known::close_intents(tx, identity).await?;
+    }
     for fault in &lesson.faults {
         known::write_fault(tx, identity, fault).await?;
     }
     for (id, progress) in &lesson.progress {
         call::advance(tx, *id, progress, now).await?;
     }
-    device::summarise(tx, identity, now, &lesson.summary).await
+    row.learn(lesson, now);
+    let counted = row.write(tx, identity).await?;
+    if let (Some((_, number)), false) = (counted, lesson.history.is_empty()) {
+        history::write(tx, identity, number, (session, now), &lesson.history).await?;
+    }
+    Ok(counted.map(|(sessions, _)| sessions))
 }
 
 /// Sessions that died with the process.

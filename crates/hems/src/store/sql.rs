@@ -163,6 +163,28 @@ pub(super) fn query_as<'q, O>(sql: impl SqlSafeStr) -> Query<'q, O> {
     Query { sql: sql.into_sql_str(), values: Vec::new(), row: PhantomData }
 }
 
+/// A statement whose text was put together of parts that are written in this folder. What people and devices say is
+/// bound.
+pub(super) fn built<'q, O>(sql: String) -> Query<'q, O> {
+    query_as(sqlx::AssertSqlSafe(sql))
+}
+
+/// So many rows for `VALUES`, each of `first` and of so many more arguments, counted from `from`.
+pub(super) fn tuples(rows: usize, first: &str, from: usize, columns: usize) -> String {
+    let mut text = String::new();
+    for row in 0..rows {
+        text += if row == 0 { "(" } else { ", (" };
+        text += first;
+        for column in 0..columns {
+            let between = if column == 0 && first.is_empty() { "$" } else { ", $" };
+            text += between;
+            text += &(from + row * columns + column).to_string();
+        }
+        text += ")";
+    }
+    text
+}
+
 /// A statement with its arguments, for whichever database it is given to.
 pub(super) struct Query<'q, O> {
     sql: SqlStr,

@@ -45,6 +45,7 @@ fn opening(identity: &Identity) -> Opening {
         is_bootstrap: false,
         is_boot: false,
         claimed: None,
+        stored: None,
         lesson: Some(Lesson::default()),
     }
 }
