@@ -28,8 +28,8 @@ use crate::{
 
 /// Bytes of a roster: a million cells.
 const ROSTER_BYTES_MAX: u64 = 128 << 20;
-/// Cells admitted by one commit.
-const BATCH: usize = 1000;
+/// Cells admitted by one commit: other commits wait for it some tenths of a second.
+const BATCH: usize = 5000;
 
 /// The roster file and the version of it that was imported last.
 pub(crate) struct Roster {

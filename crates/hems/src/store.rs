@@ -48,7 +48,7 @@ pub(crate) use recall::Recalled;
 pub(crate) use refusal::{RefusalEntry, RefusalRow};
 pub(crate) use report::ReportRow;
 pub(crate) use session::{Closing, Intent, Lesson, Opening, SessionRow, SightingRow, TlsFacts, Traces};
-use sql::{Flag, Reads, Snapshot, Tx, built, query, query_as, tuples};
+use sql::{Batch, Flag, Reads, Snapshot, Tx, built, query, query_as, tuples};
 pub(crate) use suspicion::SuspicionRow;
 use writer::Writer;
 

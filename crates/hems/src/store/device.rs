@@ -59,6 +59,8 @@ pub(crate) struct DeviceRow {
     pub(crate) labels: String,
     /// When its next Inform is overdue.
     pub(crate) due_at: Option<i64>,
+    /// How many sessions it ever had.
+    pub(crate) sessions: i64,
 }
 
 /// Every device with what stands beside it, perhaps more columns, and the end of the query.
@@ -302,22 +304,11 @@ impl<'q> Revision<'q> {
         }
     }
 
-    /// Writes it; gives how many sessions and how many changes the device ever had. Nothing where there is nothing to
-    /// write, or no device.
-    pub(super) async fn write(
-        self,
-        tx: &mut Tx,
-        identity: &'q str,
-    ) -> Result<Option<(i64, i64)>, StoreError> {
-        if self.sets.is_empty() {
-            return Ok(None);
-        }
-        let sql = format!(
-            "UPDATE device SET {} WHERE identity = ${} RETURNING sessions, changes",
-            self.sets.join(", "),
-            self.values.len() + 1
-        );
+    /// The statement that writes it; nothing where nothing is new.
+    pub(super) fn query(self, identity: &'q str) -> Option<Query<'q, ()>> {
+        let place = self.values.len() + 1;
+        let sql = format!("UPDATE device SET {} WHERE identity = ${place}", self.sets.join(", "));
         let query = self.values.into_iter().fold(built(sql), Query::bind);
-        Ok(query.bind(identity).fetch_optional(tx).await?)
+        (!self.sets.is_empty()).then(|| query.bind(identity))
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, json, parse, query, query_as};
+use super::{Store, StoreError, json, parse, query, query_as, sql::Query};
 use crate::plan::Change;
 
 /// Entries kept per device: a change a week for two years, or a bad day.
@@ -78,26 +78,17 @@ impl Body {
     }
 }
 
-/// Writes an entry, which is the device's `number`th.
-pub(super) async fn write(
-    tx: &mut Tx,
-    identity: &str,
-    number: i64,
-    (session, now): (i64, i64),
-    changes: &[Change],
-) -> Result<(), StoreError> {
+/// An entry under the number that the device's row has by then.
+pub(super) fn insert<'q>(identity: &'q str, (session, now): (i64, i64), changes: &[Change]) -> Query<'q, ()> {
     query(
-        "INSERT INTO history (identity, slot, number, session, at, body) VALUES ($1, $2, $3, $4, $5, $6) \
+        "INSERT INTO history (identity, slot, number, session, at, body) \
+         SELECT identity, changes % $2, changes, $3, $4, $5 FROM device WHERE identity = $1 \
          ON CONFLICT (identity, slot) DO UPDATE SET number = excluded.number, session = excluded.session, \
          at = excluded.at, body = excluded.body",
     )
     .bind(identity)
-    .bind(number.rem_euclid(KEPT))
-    .bind(number)
+    .bind(KEPT)
     .bind(session)
     .bind(now)
     .bind(json(&Body::of(changes)))
-    .execute(tx)
-    .await?;
-    Ok(())
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::FromRow;
 
 use super::{
-    Intent, Lesson, Snapshot, Store, StoreError, Tx, at, built, chunk, ms, parse, query, query_as, tuples,
+    Batch, Intent, Lesson, Snapshot, Store, StoreError, Tx, at, built, chunk, ms, parse, query, query_as,
+    sql::Query, tuples,
 };
 use crate::plan::{Chunk, Known, Verdict};
 
@@ -93,44 +94,36 @@ async fn methods(tx: &mut Snapshot, identity: &str) -> Result<Option<Vec<String>
 const CHUNKS: usize = 16;
 
 /// Writes the chunks and the verdict that are others than they were.
-pub(super) async fn write(tx: &mut Tx, identity: &str, lesson: &Lesson) -> Result<(), StoreError> {
+pub(super) fn write<'q>(batch: &mut Batch<'q>, identity: &'q str, lesson: &'q Lesson) {
     let there = lesson.changes.iter().filter_map(|(object, chunk)| Some((object, chunk.as_ref()?)));
     for some in there.collect::<Vec<_>>().chunks(CHUNKS) {
-        write_chunks(tx, identity, some).await?;
+        batch.add(chunks_there(identity, some));
     }
     for (object, _) in lesson.changes.iter().filter(|(_, chunk)| chunk.is_none()) {
-        drop_chunk(tx, identity, object).await?;
+        let query = query("DELETE FROM known WHERE identity = $1 AND object = $2");
+        batch.add(query.bind(identity).bind(object));
     }
-    match &lesson.gate {
-        Some(gate) => write_gate(tx, identity, gate.as_ref()).await,
-        None => Ok(()),
+    if let Some(gate) = &lesson.gate {
+        batch.add(gate.as_ref().map_or_else(|| no_gate(identity), |verdict| gate_said(identity, verdict)));
     }
 }
 
-async fn write_chunks(tx: &mut Tx, identity: &str, chunks: &[(&String, &Chunk)]) -> Result<(), StoreError> {
+fn chunks_there<'q>(identity: &'q str, chunks: &[(&'q String, &'q Chunk)]) -> Query<'q, ()> {
     let sql = format!(
         "INSERT INTO known (identity, object, body, read_at) VALUES {} \
          ON CONFLICT (identity, object) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
         tuples(chunks.len(), "$1", 2, 3)
     );
-    let query = chunks.iter().fold(built::<()>(sql).bind(identity), |query, (object, chunk)| {
+    chunks.iter().fold(built(sql).bind(identity), |query, (object, chunk)| {
         query.bind(*object).bind(chunk::write(chunk)).bind(chunk.read_at().map(ms))
-    });
-    query.execute(tx).await?;
-    Ok(())
+    })
 }
 
-async fn drop_chunk(tx: &mut Tx, identity: &str, object: &str) -> Result<(), StoreError> {
-    let query = query("DELETE FROM known WHERE identity = $1 AND object = $2");
-    query.bind(identity).bind(object).execute(tx).await?;
-    Ok(())
+fn no_gate(identity: &str) -> Query<'_, ()> {
+    query("DELETE FROM gate WHERE identity = $1").bind(identity)
 }
 
-async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Result<(), StoreError> {
-    let Some(verdict) = gate else {
-        query("DELETE FROM gate WHERE identity = $1").bind(identity).execute(tx).await?;
-        return Ok(());
-    };
+fn gate_said<'q>(identity: &'q str, verdict: &'q Verdict) -> Query<'q, ()> {
     query(
         "INSERT INTO gate (identity, passed, policy, latitude, longitude, at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (identity) DO UPDATE SET passed = excluded.passed, policy = excluded.policy, \
@@ -142,9 +135,6 @@ async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Resu
     .bind(&verdict.latitude)
     .bind(&verdict.longitude)
     .bind(ms(verdict.at))
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Remembers what is about to be sent.

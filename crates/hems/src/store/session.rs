@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{
-    DeviceRow, Flag, Store, StoreError, Tx,
+    Batch, DeviceRow, Flag, Store, StoreError, Tx,
     call::{self, Progress},
     device::{self, Revision},
     history,
@@ -227,8 +227,8 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let lesson = opening.lesson.as_ref().unwrap_or(&nothing);
     let mut row = Revision::of_opening(opening);
     row.expect(Some(now), lesson.patience.flatten());
-    let sessions = write_lesson(tx, identity, (session, now), lesson, row).await?;
-    if sessions.is_none_or(|sessions| sessions % TRIM_EACH == 0) {
+    write_lesson(tx, Batch::default(), identity, (session, now), (lesson, row)).await?;
+    if opening.stored.as_ref().is_none_or(|row| row.sessions % TRIM_EACH == 0) {
         trim(tx, identity).await?;
     }
     Ok(session)
@@ -288,34 +288,33 @@ async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
 
 async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     let (identity, now) = (closing.identity.as_str(), ms(closing.at));
-    query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
-        .bind(closing.session)
-        .bind(now)
-        .bind(closing.outcome)
-        .bind(closing.messages)
-        .execute(&mut *tx)
-        .await?;
     for kind in &closing.misbehaviour {
         misbehaviour::count(tx, identity, kind, now).await?;
     }
-    let Some(lesson) = &closing.device else { return Ok(()) };
+    let mut batch = Batch::default();
+    batch.add(
+        query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
+            .bind(closing.session)
+            .bind(now)
+            .bind(closing.outcome)
+            .bind(closing.messages),
+    );
+    let Some(lesson) = &closing.device else { return Ok(batch.execute(tx).await?) };
     let mut row = Revision::default();
     if let Some(patience) = lesson.patience {
         row.expect(None, patience);
     }
-    write_lesson(tx, identity, (closing.session, now), lesson, row).await?;
-    Ok(())
+    write_lesson(tx, batch, identity, (closing.session, now), (lesson, row)).await
 }
 
-/// Writes what was learned, and with it what else is new of the device; gives how many sessions it ever had.
+/// Writes what was learned, and with it what else is new. What every session writes goes together, what few do alone.
 async fn write_lesson<'q>(
     tx: &mut Tx,
+    mut batch: Batch<'q>,
     identity: &'q str,
     (session, now): (i64, i64),
-    lesson: &'q Lesson,
-    mut row: Revision<'q>,
-) -> Result<Option<i64>, StoreError> {
-    known::write(tx, identity, lesson).await?;
+    (lesson, mut row): (&'q Lesson, Revision<'q>),
+) -> Result<(), StoreError> {
     if !lesson.has_no_intents {
         known::close_intents(tx, identity).await?;
     }
@@ -325,12 +324,13 @@ async fn write_lesson<'q>(
     for (id, progress) in &lesson.progress {
         call::advance(tx, *id, progress, now).await?;
     }
+    known::write(&mut batch, identity, lesson);
     row.learn(lesson, now);
-    let counted = row.write(tx, identity).await?;
-    if let (Some((_, number)), false) = (counted, lesson.history.is_empty()) {
-        history::write(tx, identity, number, (session, now), &lesson.history).await?;
+    row.query(identity).into_iter().for_each(|query| batch.add(query));
+    if !lesson.history.is_empty() {
+        batch.add(history::insert(identity, (session, now), &lesson.history));
     }
-    Ok(counted.map(|(sessions, _)| sessions))
+    Ok(batch.execute(tx).await?)
 }
 
 /// Sessions that died with the process.
