@@ -1,5 +1,6 @@
 //! What an operator waits for: an import of every identity, pages of a list over them, the page of one device.
 //!
+//! CPU is printed beside the time of the import: a machine with other work takes longer for it, and no more of the former.
 //! Each page is asked for many times over one kept connection, at places spread over all devices.
 
 use std::time::Instant;
@@ -20,10 +21,11 @@ pub(super) async fn import(devices: u32, of: impl Fn(&str) -> String) {
     let list = roster(&(0..devices).collect::<Vec<_>>());
     let start = Instant::now();
     let (status, answer) = world.ask(Method::POST, "/api/v1/identities", list).await;
-    let seconds = start.elapsed().as_secs_f64();
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), world.server.cpu());
     let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!((status, &answer["admitted"]), (StatusCode::OK, &devices.into()), "{answer}");
     print("hems_import", &of("import of a million identities through the API"), &[seconds], "s");
+    print("hems_import_cpu", &of("server CPU of it"), &[cpu], "s");
     let memory = world.server.resident();
     print("hems_import_memory", &of("memory of the server after it"), &[memory], "MB");
 }

@@ -105,8 +105,8 @@ impl World {
         );
         let config = folder.path().join("hems.toml");
         fs::write(&config, text).unwrap();
-        let binary =
-            std::env::var_os("HEARTH_BIN").expect("HEARTH_BIN names hearth; ./x bench hems builds it");
+        let binary = std::env::var_os("HEARTH_BIN");
+        let binary = binary.unwrap_or_else(|| panic!("HEARTH_BIN names hearth; ./x bench hems builds it"));
         let (server, addresses) =
             Process::start(Command::new(binary).arg("serve").arg("--config").arg(&config), 2);
         let token = fs::read_to_string(folder.path().join("state/api.token")).unwrap().trim().to_owned();
