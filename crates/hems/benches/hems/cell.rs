@@ -179,7 +179,7 @@ fn parameter(name: &str, text: &str, kind: ValueKind) -> ParameterValueStruct {
     ParameterValueStruct { name: name.to_owned().into(), value: Value::new(kind, text.to_owned()) }
 }
 
-/// A periodic Inform with what every cell must tell. (TR-181, InformParameters:1)
+/// A periodic Inform with what every cell must tell: the profile InformParameters:1 of TR-181, and its interval.
 fn inform(serial: &str) -> Inform {
     let parameters = [
         ("Device.DeviceInfo.HardwareVersion", "B2", ValueKind::String),
