@@ -17,7 +17,7 @@ const ASKED: u32 = 500;
 
 /// Prints (d): the import of as many identities, through the API, into a H(e)MS that knows nobody.
 pub(super) async fn import(devices: u32, of: impl Fn(&str) -> String) {
-    let world = World::new(None, devices).await;
+    let world = World::new(None, devices);
     let list = roster(&(0..devices).collect::<Vec<_>>());
     let start = Instant::now();
     let (status, answer) = world.ask(Method::POST, "/api/v1/identities", list).await;
@@ -40,8 +40,10 @@ pub(super) async fn pages(world: &World, devices: u32, of: impl Fn(&str) -> Stri
     for turn in 0..ASKED {
         // A large odd step meets places everywhere.
         let at = turn.wrapping_mul(387_281) % devices;
-        let path =
-            token.map_or("/api/v1/devices".to_owned(), |token| format!("/api/v1/devices?page_token={token}"));
+        let path = token.map_or_else(
+            || "/api/v1/devices".to_owned(),
+            |token| format!("/api/v1/devices?page_token={token}"),
+        );
         let page = timed(&mut asker, &path, &mut list).await;
         token = page["next_page_token"].as_str().map(str::to_owned);
         for asked in filters(at) {

@@ -63,7 +63,7 @@ pub(super) fn address(cell: u32) -> Ipv4Addr {
 impl World {
     /// One whose devices are copies of one that had a session, on SQLite.
     pub(super) async fn filled(devices: u32) -> Self {
-        let world = Self::new(None, devices).await;
+        let world = Self::new(None, devices);
         world.admit(&[0]).await;
         world.wish().await;
         Cell::connect(world.cwmp, 0, 0).await.first_session().await;
@@ -74,7 +74,7 @@ impl World {
 
     /// One with few devices that were admitted and told their methods, on PostgreSQL; nothing where there is none.
     pub(super) async fn on_server() -> Option<Self> {
-        let world = Self::new(Some(Postgres::start("the benchmark of hems on PostgreSQL")?), FEW).await;
+        let world = Self::new(Some(Postgres::start("the benchmark of hems on PostgreSQL")?), FEW);
         world.admit(&(0..FEW).collect::<Vec<_>>()).await;
         world.wish().await;
         Cell::connect(world.cwmp, 0, 0).await.first_session().await;
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// One without devices.
-    pub(super) async fn new(server: Option<Postgres>, devices: u32) -> Self {
+    pub(super) fn new(server: Option<Postgres>, devices: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rows = (0..CELLS).map(|cell| format!("{},{}\n", address(cell), identity(device(cell, devices))));
         let table = format!("inner_address,identity\n{}", rows.collect::<String>());
