@@ -35,6 +35,8 @@ impl Link {
                 let options = SqliteConnectOptions::new().filename(file);
                 let options =
                     options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+                // As the H(e)MS's writer has them, or one side would move the pages of both out of the shared log.
+                let options = options.pragma("cache_size", "-16384").pragma("wal_autocheckpoint", "4000");
                 Self::Sqlite(options.connect().await.unwrap())
             }
             None => Self::Postgres(PgConnection::connect(url).await.unwrap()),

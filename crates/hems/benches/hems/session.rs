@@ -47,6 +47,7 @@ pub(super) async fn measure(large: &World, of: impl Fn(&str) -> String) {
             side.round(&world.server).await;
         }
         for base in &mut bases {
+            few.empty_log().await;
             let process = base.process.take().unwrap();
             base.round(&process).await;
             base.process = Some(process);

@@ -134,6 +134,13 @@ impl World {
         link.close().await;
     }
 
+    /// Moves what is in SQLite's log to its place: each side pays for its own pages.
+    pub(super) async fn empty_log(&self) {
+        if matches!(self.store, Store::File(_)) {
+            self.run("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        }
+    }
+
     /// Makes the cells' values unknown, as if each had been reset.
     pub(super) async fn forget(&self) {
         let cells = (0..CELLS).map(|cell| format!("'{}'", identity(device(cell, self.devices))));
@@ -143,6 +150,7 @@ impl World {
              op_state = NULL, rf_tx_status = NULL WHERE identity IN ({cells})"
         ))
         .await;
+        self.empty_log().await;
     }
 
     async fn admit(&self, devices: &[u32]) {
