@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::{Engine, build_henbd, cargo};
+use crate::cargo::{Engine, build_hearth, build_henbd, cargo};
 use crate::{Answer, project};
 
 /// The benchmarks: a name for people, the package and the target.
-const BENCHES: [(&str, &str, &str); 3] =
-    [("codec", "cwmp", "codec"), ("tls", "profile", "tls"), ("henb", "henb", HENB)];
+const BENCHES: [(&str, &str, &str); 4] =
+    [("codec", "cwmp", "codec"), ("tls", "profile", "tls"), ("henb", "henb", HENB), ("hems", "hems", HEMS)];
 
-/// The benchmark that measures the agent as it is shipped, which its own build is not.
+/// The benchmarks that measure what is shipped, which their own build is not: the agent, and `hearth serve`.
 const HENB: &str = "henb";
+const HEMS: &str = "hems";
 
 /// What a figure is held to.
 #[derive(Debug, Deserialize)]
@@ -54,36 +55,69 @@ struct Row {
     spread: (f64, f64),
 }
 
-/// Runs a benchmark and compares. Options: `--static` links the newer engine, `--output json` is for programs.
-pub(crate) fn run(name: &str, options: &[&str]) -> Answer {
-    let (engine, is_json) = match options {
-        [] => (Engine::System, false),
-        ["--static"] => (Engine::Static, false),
-        ["--output", "json"] => (Engine::System, true),
-        ["--static", "--output", "json"] | ["--output", "json", "--static"] => (Engine::Static, true),
-        _ => {
-            return Err(
-                format!("unknown: `{}`; there is --static and --output json", options.join(" ")).into()
-            );
+/// How a benchmark is run.
+#[derive(Debug, PartialEq, Eq)]
+struct Options<'o> {
+    engine: Engine,
+    is_json: bool,
+    /// What the benchmark itself is told.
+    arguments: Vec<&'o str>,
+}
+
+impl<'o> Options<'o> {
+    /// `--static` links the newer engine, `--output json` is for programs, `--devices N` is a smaller trial of `hems`.
+    fn read(name: &str, words: &[&'o str]) -> Result<Self, String> {
+        let mut options = Self { engine: Engine::System, is_json: false, arguments: Vec::new() };
+        let mut words = words;
+        loop {
+            words = match words {
+                [] => return Ok(options),
+                ["--static", rest @ ..] => {
+                    options.engine = Engine::Static;
+                    rest
+                }
+                ["--output", "json", rest @ ..] => {
+                    options.is_json = true;
+                    rest
+                }
+                ["--devices", count, rest @ ..] if name == HEMS && count.parse::<u32>().is_ok() => {
+                    options.arguments.extend(["--devices", count]);
+                    rest
+                }
+                _ => {
+                    let unknown = words.join(" ");
+                    return Err(format!(
+                        "unknown: `{unknown}`; there is --static, --output json, and --devices N of hems"
+                    ));
+                }
+            }
         }
-    };
+    }
+}
+
+/// Runs a benchmark and compares.
+pub(crate) fn run(name: &str, words: &[&str]) -> Answer {
+    let options = Options::read(name, words)?;
     let known = || BENCHES.map(|(name, ..)| name).join(", ");
     let bench = BENCHES.iter().find(|(known, ..)| *known == name);
     let (_, package, target) =
         bench.ok_or_else(|| format!("no benchmark `{name}`; there is: {}", known()))?;
     let goals = std::fs::read_to_string(project::root().join("xtask/goals.toml"))?;
     let goals: BTreeMap<String, Goal> = toml::from_str(&goals)?;
-    let mut command = cargo(&["bench", "--locked", "-q", "-p", package, "--bench", target]);
-    engine.link(&mut command)?;
-    if *target == HENB {
-        command.env("HENBD_BIN", build_henbd(engine)?.ok_or("cannot build henbd")?);
+    let mut command = cargo(&["bench", "--locked", "-q", "-p", package, "--bench", target, "--"]);
+    command.args(&options.arguments);
+    options.engine.link(&mut command)?;
+    match *target {
+        HENB => drop(command.env("HENBD_BIN", build_henbd(options.engine)?.ok_or("cannot build henbd")?)),
+        HEMS => drop(command.env("HEARTH_BIN", build_hearth(options.engine)?.ok_or("cannot build hearth")?)),
+        _ => {}
     }
     let output = command.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("the benchmark `{name}` ended with {}", output.status).into());
     }
     let rows = rows(&String::from_utf8(output.stdout)?, &goals)?;
-    if is_json {
+    if options.is_json {
         println!("{}", serde_json::to_string(&rows)?);
     } else {
         print!("{}", table(&rows));
@@ -134,6 +168,18 @@ fn table(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_benchmark_is_told_reaches_it_and_nothing_else_does() {
+        let all = ["--output", "json", "--devices", "2000", "--static"];
+        let options = Options::read(HEMS, &all).unwrap();
+        let expected =
+            Options { engine: Engine::Static, is_json: true, arguments: vec!["--devices", "2000"] };
+        assert_eq!(options, expected);
+        for (name, words) in [("codec", &all[2..4]), (HEMS, &["--devices", "many"]), (HEMS, &["--output"])] {
+            assert!(Options::read(name, words).is_err(), "{words:?}");
+        }
+    }
 
     #[test]
     fn a_figure_holds_by_its_goal_alone() {

@@ -80,10 +80,8 @@ fn read_metadata(arguments: &[&str]) -> Result<Metadata, Box<dyn std::error::Err
 
 /// Builds what is shipped, side by side in the release folder.
 pub(crate) fn build(engine: Engine) -> Answer {
-    let mut command = cargo(&["build", "--release", "--locked", "-p=cli", "--bins"]);
-    engine.link(&mut command)?;
-    let is_built = command.stdout(io::stderr()).status()?.success();
-    let Some(henbd) = build_henbd(engine)?.filter(|_| is_built) else { return Ok(false) };
+    let hearth = build_hearth(engine)?;
+    let Some(henbd) = build_henbd(engine)?.filter(|_| hearth.is_some()) else { return Ok(false) };
     let place = binary(&engine.target()?, "release", "henbd");
     // What is there may be another name of a file that is cargo's own.
     match fs::remove_file(&place) {
@@ -92,6 +90,14 @@ pub(crate) fn build(engine: Engine) -> Answer {
     }
     fs::copy(henbd, &place)?;
     Ok(true)
+}
+
+/// Builds `hearth` as operators get it; nothing where that fails.
+pub(crate) fn build_hearth(engine: Engine) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
+    let mut command = cargo(&["build", "--release", "--locked", "-p=cli", "--bins"]);
+    engine.link(&mut command)?;
+    let is_built = command.stdout(io::stderr()).status()?.success();
+    Ok(is_built.then_some(binary(&engine.target()?, "release", "hearth")))
 }
 
 /// Builds the agent as cells get it, alone, so that no other package's wishes are in it; nothing where that fails.

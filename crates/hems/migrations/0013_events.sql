@@ -56,5 +56,3 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_of_webhook ON delivery (webhook, state, id);
 CREATE INDEX delivery_due ON delivery (webhook, next_at, id) WHERE state = 'waiting';
 
--- Whether the last summary changed `is_in_service`: what an update returns is the new row, and nothing of the old.
-ALTER TABLE device ADD COLUMN service_turned BIGINT NOT NULL DEFAULT 0;

@@ -28,8 +28,8 @@ use crate::{
 
 /// Bytes of a roster: a million cells.
 const ROSTER_BYTES_MAX: u64 = 128 << 20;
-/// Cells admitted by one commit.
-const BATCH: usize = 1000;
+/// Cells admitted by one commit: other commits wait for it some tenths of a second.
+const BATCH: usize = 5000;
 
 /// The roster file and the version of it that was imported last.
 pub(crate) struct Roster {
@@ -110,24 +110,14 @@ pub(crate) async fn import(
     strict: bool,
     now: Timestamp,
 ) -> Result<Summary, StoreError> {
-    let (rows, errors) = rows::read(text);
-    let mut summary = Summary { errors, ..Summary::default() };
-    let mut good = Vec::new();
-    for row in rows {
-        match policies.permits(&row.identity, &row.binding) {
-            Ok(()) => good.push(row),
-            Err(error) => summary.errors.push(RowError {
-                place: row.place,
-                identity: Some(row.identity.to_string()),
-                message: error.to_string(),
-            }),
+    let mut summary = Summary::default();
+    let size = if strict { usize::MAX } else { BATCH };
+    let mut rows = rows::read(text).peekable();
+    while rows.peek().is_some() {
+        let batch = summary.sort(rows.by_ref().take(size), policies);
+        if strict && !summary.errors.is_empty() {
+            return Ok(summary);
         }
-    }
-    if strict && !summary.errors.is_empty() {
-        return Ok(summary);
-    }
-    let size = if strict { good.len().max(1) } else { BATCH };
-    for batch in good.chunks(size) {
         let pairs = batch.iter().map(|row| (row.identity.clone(), row.binding.clone())).collect();
         for (row, outcome) in batch.iter().zip(store.admit(pairs, strict, now).await?) {
             summary.count(row, &outcome);
@@ -140,6 +130,26 @@ pub(crate) async fn import(
 }
 
 impl Summary {
+    /// The good ones of some rows; what is wrong with the others is kept.
+    fn sort(&mut self, rows: impl Iterator<Item = rows::Outcome>, policies: Policies) -> Vec<rows::Row> {
+        let permitted = |row: rows::Row| match policies.permits(&row.identity, &row.binding) {
+            Ok(()) => Ok(row),
+            Err(error) => Err(RowError {
+                place: row.place,
+                identity: Some(row.identity.to_string()),
+                message: error.to_string(),
+            }),
+        };
+        let mut good = Vec::new();
+        for row in rows {
+            match row.and_then(permitted) {
+                Ok(row) => good.push(row),
+                Err(error) => self.errors.push(error),
+            }
+        }
+        good
+    }
+
     fn count(&mut self, row: &rows::Row, outcome: &Admission) {
         match outcome {
             Admission::New => self.admitted += 1,

@@ -19,6 +19,7 @@ mod events;
 mod evidence;
 mod freeze;
 mod guard;
+mod history;
 mod identities;
 mod listener;
 mod lists;
@@ -67,8 +68,8 @@ use crate::{
 
 /// Bytes of a request's body: a template with every parameter that a cell has.
 const BODY_BYTES_MAX: usize = 4 << 20;
-/// Bytes of a list of identities: half a million cells.
-const LIST_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a list of identities: a million cells, as a roster has.
+const LIST_BYTES_MAX: usize = 128 << 20;
 /// Rows of one page, where nobody asks for less.
 const PAGE: u32 = 100;
 /// Rows of the longest page.
@@ -163,6 +164,7 @@ fn on_devices() -> Vec<Operation> {
         get("show-device", "/api/v1/devices/{identity}", Look, devices::show).scoped(),
         get("show-place", "/api/v1/devices/{identity}/place", Look, place::show).scoped(),
         put("put-place", "/api/v1/devices/{identity}/place", Engineer, place::put).scoped(),
+        get("list-history", "/api/v1/devices/{identity}/history", Look, history::list).scoped(),
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),
         post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped(),

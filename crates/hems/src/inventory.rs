@@ -23,8 +23,8 @@ use crate::{
     template::{Complaint, Selector, is_name},
 };
 
-/// Devices that one page looks at: a few milliseconds.
-const STEPS: usize = 1_000;
+/// Devices that one page looks at: a few milliseconds on a machine that has other work too.
+const STEPS: usize = 200;
 /// How long after its Inform was due a device counts as lost, in milliseconds: somebody should look the next day.
 pub(crate) const LOST_AFTER: i64 = 24 * 3_600_000;
 /// Tags or labels of one device.

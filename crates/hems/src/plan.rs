@@ -16,7 +16,7 @@ mod rehearsal;
 mod step;
 
 pub(crate) use desired::{Desired, DesiredObject};
-pub(crate) use known::{Chunk, Known, Verdict};
+pub(crate) use known::{Change, Chunk, Held, Known, Verdict};
 pub(crate) use learn::learn;
 pub(crate) use rehearsal::{Difference, Stage, differences, rehearse};
 pub(crate) use step::{Setting, Step, table_of};

@@ -45,5 +45,8 @@ pub(crate) const OUI: &str = "Device.DeviceInfo.ManufacturerOUI";
 /// The clock that the cell checks certificates with, as our own agent reports it. (decision 6)
 pub(crate) const LOCAL_CLOCK: &str = "Device.Time.X_00005E_LocalClock";
 
+/// What counts by itself: that it is another value each time is no change.
+pub(crate) const RUNNING: [&str; 3] = [UP_TIME, LOCAL_CLOCK, "Device.Time.CurrentLocalTime"];
+
 /// The three that say whether the cell is on the air; a boot makes them unknown again.
 pub(crate) const SERVICE_STATES: [&str; 3] = [ADMIN_STATE, OP_STATE, RF_TX_STATUS];

@@ -34,11 +34,11 @@ pub(crate) use registry::Registry;
 use crate::{
     Hems,
     blocks::Blocks,
-    change::{self, Bounds},
+    change,
     desire::Resolved,
-    plan::{self, Desired, Known, Step},
+    plan::{self, Desired, Known, Step, Verdict},
     radio,
-    store::{CallRow, Closing, FaultRow, Progress, StoreError, Summary},
+    store::{CallRow, Closing, FaultRow, Lesson, Progress, StoreError, Summary},
     template::Subject,
     tunnel::Vouched,
 };
@@ -144,6 +144,7 @@ enum Outstanding {
 #[derive(Debug)]
 struct Device {
     subject: Subject,
+    stored: Stored,
     known: Known,
     desired: Resolved,
     /// Nothing of it may be changed.
@@ -161,6 +162,16 @@ struct Device {
     faults: Vec<FaultRow>,
     progress: Vec<(i64, Progress)>,
     outstanding: Option<Outstanding>,
+}
+
+/// What the store has of a device beside its values: only what differs from that is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Stored {
+    summary: Summary,
+    patience: Option<i64>,
+    gate: Option<Verdict>,
+    methods: Option<Vec<String>>,
+    has_intents: bool,
 }
 
 /// One session.
@@ -346,7 +357,12 @@ impl Session {
                 closing.misbehaviour.push("too_many_values");
             }
             device.forget_unanswered();
-            closing.device = Some(device.lesson(hems.changes));
+            let faults = std::mem::take(&mut device.faults);
+            let is_fine = faults.is_empty();
+            let lesson = device.lesson();
+            let settled = device.settled(is_fine).map(|outcome| (outcome, hems.changes));
+            let is_off = device.is_shut && device.is_off_the_air();
+            closing.device = Some(Lesson { faults, settled, is_off, ..lesson });
         }
         closing
     }
@@ -365,19 +381,29 @@ impl Device {
         }
     }
 
-    /// What the store shall remember.
-    fn lesson(mut self, bounds: Bounds) -> crate::store::Lesson {
-        let summary = self.summary();
-        let settled = self.is_following.then(|| self.settled(&summary)).flatten();
-        crate::store::Lesson {
+    /// What the store shall remember, and has it from then on.
+    fn lesson(&mut self) -> Lesson {
+        let now = Stored {
+            summary: self.summary(),
+            patience: patience(&self.known),
+            gate: self.known.gate.clone(),
+            methods: self.known.methods.clone(),
+            has_intents: false,
+        };
+        let was = std::mem::replace(&mut self.stored, now);
+        let now = &self.stored;
+        Lesson {
             changes: self.known.take_changed(),
-            settled: settled.map(|outcome| (outcome, bounds)),
-            is_off: self.is_shut && self.is_off_the_air(),
-            summary,
-            gate: self.known.gate,
-            methods: self.known.methods,
-            faults: self.faults,
-            progress: self.progress,
+            history: self.known.take_changes(),
+            summary: (now.summary != was.summary).then(|| now.summary.clone()),
+            patience: (now.patience != was.patience).then_some(now.patience),
+            gate: (now.gate != was.gate).then(|| now.gate.clone()),
+            methods: (now.methods != was.methods).then(|| now.methods.clone()),
+            has_no_intents: !was.has_intents,
+            progress: std::mem::take(&mut self.progress),
+            turned: (now.summary.is_in_service != was.summary.is_in_service)
+                .then_some(now.summary.is_in_service),
+            ..Lesson::default()
         }
     }
 
@@ -389,11 +415,11 @@ impl Device {
     }
 
     /// What became of the change that it follows, as far as this session shows.
-    fn settled(&self, summary: &Summary) -> Option<change::Outcome> {
-        match self.faults.is_empty() {
+    fn settled(&self, is_fine: bool) -> Option<change::Outcome> {
+        match is_fine {
+            _ if !self.is_following => None,
             false => Some(change::Outcome::Faulted),
-            true if summary.is_in_service => Some(change::Outcome::Fine),
-            true => None,
+            true => self.stored.summary.is_in_service.then_some(change::Outcome::Fine),
         }
     }
 
@@ -418,7 +444,6 @@ pub(crate) fn summarise(desired: &Desired, known: &Known, quirks: &Quirks) -> Su
         op_state: text(radio::OP_STATE),
         rf_tx_status: text(radio::RF_TX_STATUS),
         is_in_service: plan::is_in_service(desired, known, quirks),
-        patience: patience(known),
     }
 }
 

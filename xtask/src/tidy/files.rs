@@ -4,8 +4,9 @@ use super::Finding;
 use crate::project::Project;
 use crate::rust::{self, Kind, Token};
 
-/// Where SQL may stand: the store and its migrations.
-const STORE: [&str; 3] = ["crates/hems/src/store.rs", "crates/hems/src/store/", "crates/hems/migrations/"];
+/// Where SQL may stand: the store and its migrations, and the benchmark that writes the same rows by hand.
+const STORE: [&str; 4] =
+    ["crates/hems/src/store.rs", "crates/hems/src/store/", "crates/hems/migrations/", "crates/hems/benches/"];
 
 /// How a statement begins, with a space after it; two words where one alone is also English.
 const STATEMENTS: [&str; 11] = [

@@ -89,22 +89,21 @@ pub(crate) fn check(
     Ok((identity, binding))
 }
 
-/// Reads a whole list: the good rows, and what is wrong with each of the others.
-pub(crate) fn read(text: &[u8]) -> (Vec<Row>, Vec<RowError>) {
+/// A row that is good, or what is wrong with it.
+pub(crate) type Outcome = Result<Row, RowError>;
+
+/// Reads a list row by row: a million of them never stand in memory at once.
+pub(crate) fn read(text: &[u8]) -> Box<dyn Iterator<Item = Outcome> + Send + '_> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-    let (mut rows, mut errors) = (Vec::new(), Vec::new());
     let lines = match first {
-        None => vec![empty()],
+        None => Box::new(std::iter::once(empty())),
         Some(b'[' | b'{') => read_json(text),
         Some(_) => read_csv(text),
     };
-    for (place, line) in lines {
-        match line.and_then(|line| take(&place, line)) {
-            Ok(row) => rows.push(row),
-            Err((identity, message)) => errors.push(RowError { place, identity, message }),
-        }
-    }
-    (rows, errors)
+    Box::new(lines.map(|(place, line)| match line.and_then(|line| take(&place, line)) {
+        Ok(row) => Ok(row),
+        Err((identity, message)) => Err(RowError { place, identity, message }),
+    }))
 }
 
 /// It may be meant as either.
@@ -119,28 +118,29 @@ fn empty() -> Placed {
 /// A line and where it stands; an error comes with the identity where it could be read.
 type Placed = (String, Result<Line, (Option<String>, String)>);
 
+/// Every line of a list.
+type Lines<'t> = Box<dyn Iterator<Item = Placed> + Send + 't>;
+
 fn take(place: &str, line: Line) -> Result<Row, (Option<String>, String)> {
     let (identity, binding) = check(&line.identity, &line.oui, &line.product_class, &line.serial)
         .map_err(|error| (Some(line.identity.chars().take(TEXT_MAX).collect()), error.to_string()))?;
     Ok(Row { place: place.to_owned(), identity, binding })
 }
 
-fn read_csv(text: &[u8]) -> Vec<Placed> {
+fn read_csv(text: &[u8]) -> Lines<'_> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
     let header = match reader.headers() {
         Ok(header) => header.clone(),
-        Err(_) => return vec![bad_header("is no text in UTF-8")],
+        Err(_) => return Box::new(std::iter::once(bad_header("is no text in UTF-8"))),
     };
     if COLUMNS.iter().any(|column| !header.iter().any(|name| name == *column)) {
-        return vec![bad_header("has not every column")];
+        return Box::new(std::iter::once(bad_header("has not every column")));
     }
-    let mut lines = Vec::new();
-    for (index, record) in reader.into_records().enumerate() {
+    Box::new(reader.into_records().enumerate().map(move |(index, record)| {
         let line = record.as_ref().ok().and_then(|record| line_of(text, record)).unwrap_or(index as u64 + 2);
         let read = record.map_err(|_| (None, "the row is no text in UTF-8".to_owned()));
-        lines.push((format!("line {line}"), read.and_then(|record| columns(&header, &record))));
-    }
-    lines
+        (format!("line {line}"), read.and_then(|record| columns(&header, &record)))
+    }))
 }
 
 /// The line of a row; the reader's own count stands before the empty lines that it skips.
@@ -170,12 +170,12 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Lin
     Ok(Line { identity, oui, product_class, serial })
 }
 
-fn read_json(text: &[u8]) -> Vec<Placed> {
+fn read_json(text: &[u8]) -> Lines<'_> {
     match serde_json::from_slice::<Vec<serde_json::Value>>(text) {
-        Ok(items) => items.into_iter().enumerate().map(|(index, item)| placed(index, item)).collect(),
+        Ok(items) => Box::new(items.into_iter().enumerate().map(|(index, item)| placed(index, item))),
         Err(error) => {
             let message = format!("is no JSON list of objects with {}: {error}", COLUMNS.join(", "));
-            vec![("the document".to_owned(), Err((None, message)))]
+            Box::new(std::iter::once(("the document".to_owned(), Err((None, message)))))
         }
     }
 }
@@ -193,8 +193,13 @@ fn placed(index: usize, item: serde_json::Value) -> Placed {
 mod tests {
     use super::*;
 
+    fn sorted(text: &[u8]) -> (Vec<Row>, Vec<RowError>) {
+        let (rows, errors): (Vec<_>, Vec<_>) = read(text).partition(Result::is_ok);
+        (rows.into_iter().flatten().collect(), errors.into_iter().filter_map(Result::err).collect())
+    }
+
     fn outcome(text: &str) -> (Vec<String>, Vec<String>) {
-        let (rows, errors) = read(text.as_bytes());
+        let (rows, errors) = sorted(text.as_bytes());
         let rows = rows.iter().map(|row| format!("{} {} {}", row.place, row.identity, row.binding)).collect();
         let errors = errors.iter().map(|error| format!("{}: {}", error.place, error.message)).collect();
         (rows, errors)
@@ -263,7 +268,7 @@ mod tests {
             assert_eq!((rows.len(), errors.len()), (0, 1), "{text} {errors:?}");
             assert!(errors[0].contains(says), "{errors:?}");
         }
-        let (rows, errors) = read(b"identity,oui,product_class,serial\n\xff\xfe,00005E,C,1\n");
+        let (rows, errors) = sorted(b"identity,oui,product_class,serial\n\xff\xfe,00005E,C,1\n");
         assert!(rows.is_empty() && errors[0].place == "line 2", "{errors:?}");
     }
 }

@@ -101,3 +101,20 @@ async fn i05_another_oui_than_the_euis_is_admitted_or_refused_as_the_operator_sa
     let taken = import(&store, text.as_bytes(), Policies::default(), false, NOW).await.unwrap();
     assert_eq!(taken.admitted, 1);
 }
+
+#[tokio::test]
+async fn i12_a_list_of_thousands_with_doubles_is_counted_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let line = |number: u32, serial: u32| format!("00005e{number:06x}.hnb.example,00005E,C,{serial}\n");
+    let mut lines: String = (0..2_300).map(|number| line(number, number)).collect();
+    lines += &line(7, 7);
+    lines += &line(8, 9_999);
+    lines += &line(9_000, 9);
+    let summary = take(&store, &lines, false).await;
+    assert_eq!((summary.admitted, summary.same, summary.conflicts.len()), (2_300, 1, 2), "{summary:?}");
+    let stopped: Vec<_> = summary.stopped.iter().map(ToString::to_string).collect();
+    assert_eq!(stopped, ["00005e000009.hnb.example", "00005e002328.hnb.example"]);
+    let again = take(&store, &lines, true).await;
+    assert_eq!((again.admitted, again.conflicts.len()), (0, 3), "{again:?}");
+}

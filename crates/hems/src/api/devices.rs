@@ -9,8 +9,8 @@ use profile::Identity;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, guard::About, json,
-    time,
+    Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, guard::About, history,
+    history::EntryView, json, time,
 };
 use crate::{
     admission, desire,
@@ -69,6 +69,8 @@ pub(super) struct DeviceDetail {
     #[serde(flatten)]
     evidence: Evidence,
     values: Vec<ValueView>,
+    /// The latest changes of values; all that are kept are a resource of their own.
+    history: Vec<EntryView>,
     methods: Option<serde_json::Value>,
     gate: Option<serde_json::Value>,
     faults: Vec<FaultView>,
@@ -225,6 +227,7 @@ pub(super) async fn show(
         left_out: outlook.left_out,
         next_step: outlook.next_step,
         values: values(&api, &remembered),
+        history: history::of(&api, &row.identity, history::SHOWN).await?,
         methods: row.methods.as_deref().map(json),
         gate: remembered.known.gate.as_ref().and_then(|verdict| serde_json::to_value(verdict).ok()),
         faults: remembered.faults.into_iter().map(FaultView::from).collect(),

@@ -20,6 +20,8 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 const PATH_BYTES_MAX: usize = 256;
 /// Bytes of names and values kept per device: twenty times what a TR-196 cell has.
 const BYTES_MAX: usize = 4 << 20;
+/// Changes noted between two commits: more than a history keeps of them.
+const CHANGES_MAX: usize = 1000;
 /// Instances kept per object: as many as a plan would ever look at.
 const INSTANCES_MAX: usize = 4096;
 
@@ -61,6 +63,14 @@ impl Chunk {
     }
 }
 
+/// A value that is another than it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) path: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
 /// What the gate said about the place where the cell stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verdict {
@@ -79,6 +89,9 @@ pub(crate) struct Known {
     bytes: usize,
     is_over_bounds: bool,
     changed: BTreeSet<String>,
+    /// What became unknown since the store was asked: what is read instead may be the same.
+    former: BTreeMap<String, String>,
+    changes: Vec<Change>,
     /// What the gate said, unless that is unknown again.
     pub(crate) gate: Option<Verdict>,
     /// The methods that the device offers, once asked.
@@ -131,6 +144,7 @@ impl Known {
         let before = self.value(path).map(|held| size(object, name, &held.value));
         let bytes = self.bytes - before.unwrap_or_default() + size(object, name, value);
         if path.len() > PATH_BYTES_MAX
+            || path.bytes().any(|byte| byte.is_ascii_control())
             || value.len() > VALUE_BYTES_MAX
             || bytes > BYTES_MAX
             || (before.is_none() && self.count >= VALUES_MAX)
@@ -140,6 +154,7 @@ impl Known {
         }
         self.count += usize::from(before.is_none());
         self.bytes = bytes;
+        self.note_change(path, value);
         let held = Held { value: value.to_owned(), kind, read_at: at };
         self.changed.insert(object.to_owned());
         self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held);
@@ -242,6 +257,23 @@ impl Known {
             .collect()
     }
 
+    /// The values that are others now than they were, since this was last asked.
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// A value that was never read has not changed, and what counts by itself does so all the time.
+    fn note_change(&mut self, path: &str, after: &str) {
+        let former = self.former.remove(path);
+        let Some(before) = self.text(path).or(former.as_deref()).filter(|before| *before != after) else {
+            return;
+        };
+        if !radio::RUNNING.contains(&path) && self.changes.len() < CHANGES_MAX {
+            let (path, after) = (path.to_owned(), after.to_owned());
+            self.changes.push(Change { path, before: before.to_owned(), after });
+        }
+    }
+
     fn forget_value(&mut self, path: &str) {
         let Some((object, name)) = split(path) else { return };
         let Some(chunk) = self.chunks.get_mut(object) else { return };
@@ -249,6 +281,7 @@ impl Known {
             self.count -= 1;
             self.bytes -= size(object, name, &held.value);
             self.changed.insert(object.to_owned());
+            self.former.insert(path.to_owned(), held.value);
         }
     }
 
@@ -257,6 +290,8 @@ impl Known {
             self.count -= chunk.values.len();
             self.bytes -= chunk.bytes(object);
             self.changed.insert(object.to_owned());
+            let values = chunk.values.into_iter();
+            self.former.extend(values.map(|(name, held)| (format!("{object}{name}"), held.value)));
         }
     }
 }
@@ -324,6 +359,30 @@ mod tests {
         assert_eq!(known.text("Device.T.1.K"), None);
         assert_eq!(known.text("Device.T.20.K"), None);
         assert_eq!(known.text("Device.T.2.K"), Some("x"));
+    }
+
+    #[test]
+    fn a_change_is_noted_with_what_was_and_forgetting_in_between_hides_none() {
+        let mut known = Known::default();
+        let mut changes = |values: &[(&str, &str)]| -> Vec<String> {
+            known.forget("Device.Forgotten");
+            for (path, value) in values {
+                known.learn(path, value, ValueKind::String, at(1));
+            }
+            let changes = known.take_changes().into_iter();
+            changes.map(|change| format!("{} {}>{}", change.path, change.before, change.after)).collect()
+        };
+        assert_eq!(changes(&[("Device.A", "1"), ("Device.Forgotten", "x")]), [""; 0], "first readings");
+        assert_eq!(changes(&[("Device.A", "1"), ("Device.Forgotten", "x")]), [""; 0], "the same again");
+        assert_eq!(
+            changes(&[
+                ("Device.A", "2"),
+                ("Device.Forgotten", "y"),
+                (radio::UP_TIME, "5"),
+                (radio::UP_TIME, "6")
+            ]),
+            ["Device.A 1>2", "Device.Forgotten x>y"]
+        );
     }
 
     #[test]

@@ -185,6 +185,7 @@ impl Device {
         if let Some(object) = step.intent() {
             let intent = self.intent(hems, session, step.label(), Some(object.to_owned()));
             hems.store.intend(intent).await?;
+            self.stored.has_intents = true;
         }
         let method = step.method(&self.quirks);
         self.outstanding = Some(Outstanding::Step(step));
@@ -206,6 +207,7 @@ impl Device {
         let intent =
             Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };
         hems.store.intend(intent).await?;
+        self.stored.has_intents |= object.is_some();
         let sent = Box::new(method.clone());
         self.outstanding = Some(Outstanding::Call { id: row.id, object, method: sent });
         Ok(Some(method))

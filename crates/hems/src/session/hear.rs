@@ -13,14 +13,16 @@ use cwmp::{
 use profile::Reason;
 
 use super::{
-    Device, Outcome, Session, SessionError,
+    Device, Outcome, Session, SessionError, Stored,
     identity::{self, Standing, claim},
 };
 use crate::{
     Hems, call, desire,
     plan::Known,
     quirk, radio,
-    store::{Binding, CallRow, FaultRow, Lesson, Opening, Remembered, StoreError, TlsFacts},
+    store::{
+        Binding, CallRow, DeviceRow, FaultRow, Lesson, Opening, Recalled, Remembered, StoreError, TlsFacts,
+    },
     template::Subject,
 };
 
@@ -70,21 +72,23 @@ impl Session {
     async fn hear_inform(&mut self, hems: &Hems, inform: Inform) -> Result<Answer, SessionError> {
         inform.event.iter().take(EVENTS_MAX).for_each(|event| hems.metrics.informed(&event.event_code));
         let identity = self.caller.peer.identity.clone();
-        let (subject, served) = match identity::standing(hems, &identity).await? {
-            Standing::Admitted(subject, served) => (subject, served),
+        let (subject, recalled) = match identity::standing(hems, &identity).await? {
+            Standing::Admitted(subject, recalled) => (subject, recalled),
             Standing::Disputed(rivals) => return Ok(Err(self.disputed(hems, &rivals))),
             Standing::Unknown => return self.quarantine(hems, &inform).await,
         };
         if let Some(fault) = self.objection(hems, &subject.binding, &inform).await? {
             return Ok(Err(fault));
         }
-        let device = Device::informed(hems, subject, served, &inform).await?;
-        if let Some(version) = device.device.quirks.speaks() {
+        let Informed { device, lesson, stored, is_bootstrap, is_boot } =
+            Device::informed(hems, subject, *recalled, &inform).await?;
+        if let Some(version) = device.quirks.speaks() {
             self.protocol.speak(version);
         }
-        let number = hems.store.open_session(self.opening(hems, &inform, Some(&device))).await?;
-        self.number = Some(number);
-        self.device = Some(device.opened());
+        let (lesson, stored) = (Some(lesson), Some(Box::new(stored)));
+        let opening = Opening { is_bootstrap, is_boot, lesson, stored, ..self.opening(hems, &inform) };
+        self.number = Some(hems.store.open_session(opening).await?);
+        self.device = Some(device);
         tracing::info!(device = %self.caller.peer.identity, events = inform.event.len(), "session opened");
         Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
     }
@@ -92,7 +96,9 @@ impl Session {
     /// A cell that nobody admitted is seen, and nothing else. (S-11)
     async fn quarantine(&mut self, hems: &Hems, inform: &Inform) -> Result<Answer, SessionError> {
         self.outcome = Outcome::Quarantined;
-        self.number = Some(hems.store.open_session(self.opening(hems, inform, None)).await?);
+        let claimed = Some(serde_json::to_string(&claim(inform)).unwrap_or_default());
+        let opening = Opening { claimed, ..self.opening(hems, inform) };
+        self.number = Some(hems.store.open_session(opening).await?);
         self.refuse(hems, Reason::UnknownIdentity, "");
         Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
     }
@@ -132,7 +138,8 @@ impl Session {
         Ok(Ok(response))
     }
 
-    fn opening(&self, hems: &Hems, inform: &Inform, device: Option<&Informed>) -> Opening {
+    /// What is durable of any Inform.
+    fn opening(&self, hems: &Hems, inform: &Inform) -> Opening {
         let peer = &self.caller.peer;
         Opening {
             identity: peer.identity.to_string(),
@@ -148,10 +155,11 @@ impl Session {
             ike_sa: peer.tunnel.as_ref().and_then(|tunnel| tunnel.ike_sa.clone()),
             peer: self.caller.address.to_string(),
             events: events(inform),
-            is_bootstrap: device.is_some_and(|informed| informed.is_bootstrap),
-            is_boot: device.is_some_and(|informed| informed.is_boot),
-            claimed: device.is_none().then(|| serde_json::to_string(&claim(inform)).unwrap_or_default()),
-            lesson: device.map(|informed| informed.lesson.clone()),
+            is_bootstrap: false,
+            is_boot: false,
+            claimed: None,
+            stored: None,
+            lesson: None,
             traces: self.traces(inform),
         }
     }
@@ -161,28 +169,26 @@ impl Session {
 struct Informed {
     device: Device,
     lesson: Lesson,
+    /// Its row as it stands.
+    stored: DeviceRow,
     is_bootstrap: bool,
     is_boot: bool,
-}
-
-impl Informed {
-    fn opened(self) -> Device {
-        self.device
-    }
 }
 
 impl Device {
     async fn informed(
         hems: &Hems,
         subject: Subject,
-        served: bool,
+        recalled: Recalled,
         inform: &Inform,
     ) -> Result<Informed, StoreError> {
+        let Recalled { row, remembered, calls } = recalled;
+        let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
         let is_bootstrap = has(&EventCode::BOOTSTRAP);
         let is_boot = is_bootstrap || has(&EventCode::BOOT);
-        let remembered = hems.store.remembered(identity).await?;
+        let stored = Stored::of(&row, &remembered);
         let blocked = if is_boot { BTreeSet::new() } else { blocked(&remembered) };
         let mut known = recall(remembered, is_bootstrap, is_boot);
         let rules = (&hems.changes, &hems.model);
@@ -195,11 +201,11 @@ impl Device {
         let desired = wish.desired.map(|desired| quirk::fit(desired, &quirks).0);
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
-        let calls = hems.store.open_calls(identity).await?;
         let progress = call::resolve(&calls, &inform.event);
         let queued = queued(calls, &progress);
         let mut device = Self {
             subject,
+            stored,
             known,
             desired,
             is_frozen: wish.is_frozen && !wish.is_shut,
@@ -210,20 +216,24 @@ impl Device {
             taken: std::collections::BTreeMap::new(),
             calls: queued.into(),
             faults,
-            progress: Vec::new(),
+            progress,
             outstanding: None,
         };
-        let lesson = Lesson {
-            changes: device.known.take_changed(),
-            summary: device.summary(),
-            gate: device.known.gate.clone(),
-            methods: device.known.methods.clone(),
-            faults: Vec::new(),
-            progress,
-            settled: None,
-            is_off: false,
-        };
-        Ok(Informed { device, lesson, is_bootstrap, is_boot })
+        let lesson = device.lesson();
+        Ok(Informed { device, lesson, stored: row, is_bootstrap, is_boot })
+    }
+}
+
+impl Stored {
+    fn of(row: &DeviceRow, remembered: &Remembered) -> Self {
+        Self {
+            summary: row.into(),
+            // Where it was never told, it is written.
+            patience: row.due_at.zip(row.last_inform_at).map(|(due, informed)| due - informed),
+            gate: remembered.known.gate.clone(),
+            methods: remembered.known.methods.clone(),
+            has_intents: !remembered.intents.is_empty(),
+        }
     }
 }
 

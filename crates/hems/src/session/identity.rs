@@ -18,7 +18,7 @@ use crate::{
     blocks::{Kind, Rule},
     clones::{self, Sighting},
     radio, refusal,
-    store::{Binding, BlockRow, SessionRow, StoreError, Traces},
+    store::{Binding, BlockRow, Recalled, SightingRow, StoreError, Traces},
     template::Subject,
 };
 
@@ -27,8 +27,8 @@ const TEXT_MAX: usize = 64;
 
 /// What admission says of an identity.
 pub(super) enum Standing {
-    /// It is bound to a DeviceId, and served before or not.
-    Admitted(Subject, bool),
+    /// It is bound to a DeviceId, and this is remembered of it.
+    Admitted(Subject, Box<Recalled>),
     /// These were admitted with the same DeviceId: nobody knows which it is.
     Disputed(Vec<String>),
     /// Nobody admitted it.
@@ -53,13 +53,14 @@ pub(super) async fn standing(hems: &Hems, identity: &Identity) -> Result<Standin
 }
 
 async fn known(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError> {
-    let Some(row) = hems.store.device(identity.as_str()).await? else { return Ok(Standing::Unknown) };
+    let Some(recalled) = hems.store.recall(identity.as_str()).await? else { return Ok(Standing::Unknown) };
+    let row = &recalled.row;
     if row.is_disputed {
         return Ok(Standing::Disputed(hems.store.rivals(identity.as_str()).await?));
     }
     let Some(binding) = row.binding() else { return Ok(Standing::Unknown) };
     let subject = Subject { identity: identity.clone(), binding, place: row.place()? };
-    Ok(Standing::Admitted(subject, row.in_service_at.is_some()))
+    Ok(Standing::Admitted(subject, Box::new(recalled)))
 }
 
 impl Session {
@@ -110,7 +111,7 @@ impl Session {
     /// One identity at two places is suspected, and blocked where the operator wants that. (decision 7)
     async fn look_for_clone(&mut self, hems: &Hems, inform: &Inform) -> Result<Option<Fault>, StoreError> {
         let identity = self.caller.peer.identity.clone();
-        let rows = hems.store.sessions(Some(identity.as_str()), i64::MAX, clones::LOOK_BACK).await?;
+        let rows = hems.store.sightings(identity.as_str(), clones::LOOK_BACK).await?;
         let before: Vec<Sighting> = rows.iter().map(sighting).collect();
         let Some(suspicion) = clones::suspect(&self.sighting(hems, inform), &before) else { return Ok(None) };
         let (kind, detail) = (suspicion.kind, suspicion.detail);
@@ -214,7 +215,7 @@ fn up_time(inform: &Inform) -> Option<i64> {
 }
 
 /// What an earlier session showed.
-fn sighting(row: &SessionRow) -> Sighting {
+fn sighting(row: &SightingRow) -> Sighting {
     let at = crate::store::at;
     let address: Option<std::net::SocketAddr> = row.peer.parse().ok();
     Sighting {

@@ -3,10 +3,12 @@
 //! A DeviceId that is admitted for a second identity stops both: each gets a row in `dispute`, and no session until
 //! an operator withdraws one of them. What a cell says of itself never does that; see [`claim`](super::claim).
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use profile::Identity;
 
-use super::{Store, StoreError, Tx, json, ms, outbox, query, query_as};
+use super::{Store, StoreError, Tx, built, json, ms, outbox, query, query_as, tuples};
 use crate::event::Kind;
 
 /// Identities of one list that are told one by one; of a longer one their number is told.
@@ -86,8 +88,18 @@ async fn admit_all(
 ) -> Result<Vec<Admission>, StoreError> {
     query("SAVEPOINT trial").execute(&mut *tx).await?;
     let mut outcomes = Vec::with_capacity(rows.len());
-    for (identity, binding) in &rows {
-        outcomes.push(admit(tx, identity.as_str(), binding, now).await?);
+    for some in rows.chunks(TOGETHER) {
+        let mut new = bind_new(tx, some, now).await?;
+        for (identity, binding) in some {
+            // Who stands there twice is new once.
+            let is_new =
+                new.get(identity.as_str()) == Some(binding) && new.remove(identity.as_str()).is_some();
+            outcomes.push(if is_new {
+                Admission::New
+            } else {
+                admit(tx, identity.as_str(), binding, now).await?
+            });
+        }
     }
     if strict && outcomes.iter().any(Admission::is_conflict) {
         query("ROLLBACK TO SAVEPOINT trial").execute(&mut *tx).await?;
@@ -109,6 +121,32 @@ async fn tell(tx: &mut Tx, new: Vec<&(Identity, Binding)>, now: i64) -> Result<(
         outbox::tell(tx, Kind::DeviceAdmitted, identity.as_str(), now, &data).await?;
     }
     Ok(())
+}
+
+/// Rows that one statement admits: it is bounded by what it may have of arguments.
+const TOGETHER: usize = 500;
+
+/// Admits at once those whom nobody knows, with DeviceIds that nobody has or claims; gives who they are. Whoever is
+/// left has a row already, or the DeviceId of somebody, and is looked at alone.
+async fn bind_new(
+    tx: &mut Tx,
+    rows: &[(Identity, Binding)],
+    now: i64,
+) -> Result<HashMap<String, Binding>, StoreError> {
+    let sql = format!(
+        "INSERT INTO device (identity, state, oui, product_class, serial, first_seen_at) \
+         SELECT column1, 'admitted', column2, column3, column4, $1 FROM (VALUES {}) AS list \
+         WHERE NOT EXISTS (SELECT 1 FROM dispute WHERE oui = column2 AND product_class = column3 AND serial = column4) \
+         ON CONFLICT DO NOTHING RETURNING identity, oui, product_class, serial",
+        tuples(rows.len(), "", 2, 4)
+    );
+    let query = rows.iter().fold(built(sql).bind(now), |query, (identity, binding)| {
+        let query = query.bind(identity.as_str()).bind(&binding.oui);
+        query.bind(&binding.product_class).bind(&binding.serial)
+    });
+    let new: Vec<(String, String, String, String)> = query.fetch_all(tx).await?;
+    let bound = |(identity, oui, product_class, serial)| (identity, Binding { oui, product_class, serial });
+    Ok(new.into_iter().map(bound).collect())
 }
 
 async fn admit(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Result<Admission, StoreError> {

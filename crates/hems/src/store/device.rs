@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use super::{Binding, Flag, Opening, Store, StoreError, Tx, ms, outbox, query, query_as};
+use super::{
+    Binding, Flag, Lesson, Opening, Store, StoreError, Tx, built, json, ms, outbox, query_as,
+    sql::{Query, Value},
+};
 use crate::{event::Kind, inventory::Place, trust::CellClock};
 
 /// Quarantined identities kept: each needed a certificate of a trusted CA, so more is an attack or a mistake.
@@ -39,6 +42,8 @@ pub(crate) struct DeviceRow {
     /// What its clock said, and when.
     pub(crate) cell_clock: Option<i64>,
     pub(crate) cell_clock_at: Option<i64>,
+    /// The highest version that it ever spoke.
+    pub(crate) best_tls: Option<String>,
     pub(crate) downgrades: i64,
     pub(crate) downgraded_at: Option<i64>,
     /// The kind of the suspicion that rests on it.
@@ -54,16 +59,22 @@ pub(crate) struct DeviceRow {
     pub(crate) labels: String,
     /// When its next Inform is overdue.
     pub(crate) due_at: Option<i64>,
+    /// How many sessions it ever had.
+    pub(crate) sessions: i64,
 }
 
-/// Every device with what stands beside it, and the end of the query.
+/// Every device with what stands beside it, perhaps more columns, and the end of the query.
 macro_rules! devices {
     ($end:literal) => {
+        devices!("", $end)
+    };
+    ($columns:literal, $end:literal) => {
         concat!(
             "SELECT device.*, suspicion.kind AS suspicion, EXISTS \
              (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed, EXISTS \
-             (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) AS is_blocked \
-             FROM device LEFT JOIN suspicion ON suspicion.identity = device.identity ",
+             (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) AS is_blocked",
+            $columns,
+            " FROM device LEFT JOIN suspicion ON suspicion.identity = device.identity ",
             $end
         )
     };
@@ -104,8 +115,21 @@ pub(crate) struct Summary {
     pub(crate) op_state: Option<String>,
     pub(crate) rf_tx_status: Option<String>,
     pub(crate) is_in_service: bool,
-    /// Milliseconds until its next Inform is overdue.
-    pub(crate) patience: Option<i64>,
+}
+
+impl From<&DeviceRow> for Summary {
+    fn from(row: &DeviceRow) -> Self {
+        Self {
+            software: row.software.clone(),
+            plmn: row.plmn.clone(),
+            tac: row.tac.clone(),
+            pci: row.pci.clone(),
+            admin_state: row.admin_state.clone(),
+            op_state: row.op_state.clone(),
+            rf_tx_status: row.rf_tx_status.clone(),
+            is_in_service: row.is_in_service,
+        }
+    }
 }
 
 impl Store {
@@ -185,91 +209,111 @@ pub(super) async fn quarantine(
     outbox::tell(tx, Kind::DeviceQuarantined, identity, now, &data).await
 }
 
-/// Notes that a device called; `0 BOOTSTRAP` starts its provisioning anew.
-pub(super) async fn informed(
-    tx: &mut Tx,
-    identity: &str,
-    now: i64,
-    is_bootstrap: bool,
-    tls: (&str, &str),
-) -> Result<(), StoreError> {
-    query(
-        "UPDATE device SET last_inform_at = $2, tls_version = $3, suite = $4, \
-         provisioning_since = CASE WHEN $5 <> 0 THEN $2 ELSE COALESCE(provisioning_since, $2) END, \
-         in_service_at = CASE WHEN $5 <> 0 THEN NULL ELSE in_service_at END \
-         WHERE identity = $1",
-    )
-    .bind(identity)
-    .bind(now)
-    .bind(tls.0)
-    .bind(tls.1)
-    .bind(is_bootstrap)
-    .execute(tx)
-    .await?;
-    Ok(())
+/// What a commit changes of a device's row: what stays is not written, and its indexes are left alone.
+#[derive(Default)]
+pub(super) struct Revision<'q> {
+    sets: Vec<String>,
+    values: Vec<Value<'q>>,
 }
 
-/// Whether this device ever spoke a higher version.
-pub(super) async fn is_downgrade(tx: &mut Tx, identity: &str, version: &str) -> Result<bool, StoreError> {
-    let query = query_as("SELECT count(*) FROM device WHERE identity = $1 AND best_tls > $2");
-    let (count,): (i64,) = query.bind(identity).bind(version).fetch_one(tx).await?;
-    Ok(count > 0)
-}
-
-/// Keeps what a session showed of its device: certificate, clock, and the best version it ever spoke.
-pub(super) async fn showed(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<(), StoreError> {
-    let traces = &opening.traces;
-    query(
-        "UPDATE device SET certificate = $2, certificate_not_after = $3, \
-         cell_clock = COALESCE($4, cell_clock), \
-         cell_clock_at = CASE WHEN $4 IS NULL THEN cell_clock_at ELSE $5 END, \
-         best_tls = CASE WHEN best_tls > $6 THEN best_tls ELSE $6 END, \
-         downgrades = downgrades + $7, downgraded_at = CASE WHEN $7 <> 0 THEN $5 ELSE downgraded_at END \
-         WHERE identity = $1",
-    )
-    .bind(&opening.identity)
-    .bind(&traces.certificate)
-    .bind(opening.tls.as_ref().map(|tls| ms(tls.not_after)))
-    .bind(traces.cell_clock.map(ms))
-    .bind(ms(opening.at))
-    .bind(opening.tls_version())
-    .bind(is_downgrade)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Repeats what is known in the columns of the list.
-pub(super) async fn summarise(
-    tx: &mut Tx,
-    identity: &str,
-    now: i64,
-    summary: &Summary,
-) -> Result<(), StoreError> {
-    let turned: Option<(i64,)> = query_as(
-        "UPDATE device SET software = $2, plmn = $3, tac = $4, pci = $5, admin_state = $6, op_state = $7, \
-         rf_tx_status = $8, is_in_service = $9, due_at = $10 + $11, \
-         in_service_at = CASE WHEN $9 <> 0 THEN COALESCE(in_service_at, $10) ELSE in_service_at END, \
-         service_turned = CASE WHEN is_in_service <> $9 THEN 1 ELSE 0 END \
-         WHERE identity = $1 RETURNING service_turned",
-    )
-    .bind(identity)
-    .bind(&summary.software)
-    .bind(&summary.plmn)
-    .bind(&summary.tac)
-    .bind(&summary.pci)
-    .bind(&summary.admin_state)
-    .bind(&summary.op_state)
-    .bind(&summary.rf_tx_status)
-    .bind(summary.is_in_service)
-    .bind(now)
-    .bind(summary.patience)
-    .fetch_optional(&mut *tx)
-    .await?;
-    if turned != Some((1,)) {
-        return Ok(());
+impl<'q> Revision<'q> {
+    /// Gives a column a value.
+    fn put(&mut self, column: &'static str, value: impl Into<Value<'q>>) {
+        self.put_in(column, "", value, "");
     }
-    let kind = if summary.is_in_service { Kind::DeviceInService } else { Kind::DeviceOutOfService };
-    let data = serde_json::json!({"admin_state": summary.admin_state, "op_state": summary.op_state});
-    outbox::tell(tx, kind, identity, now, &data).await
+
+    /// Gives a column an expression around a value.
+    fn put_in(&mut self, column: &'static str, before: &str, value: impl Into<Value<'q>>, after: &str) {
+        self.values.push(value.into());
+        self.sets.push(format!("{column} = {before}${}{after}", self.values.len()));
+    }
+
+    /// Counts one more.
+    pub(super) fn count(&mut self, column: &'static str) {
+        self.sets.push(format!("{column} = {column} + 1"));
+    }
+
+    /// What the Inform and its connection say, against what stands there.
+    pub(super) fn of_opening(opening: &'q Opening) -> Self {
+        let (mut row, now, was) = (Self::default(), ms(opening.at), opening.stored.as_deref());
+        row.put("last_inform_at", now);
+        row.count("sessions");
+        if opening.is_bootstrap || was.is_none_or(|was| was.provisioning_since.is_none()) {
+            row.put("provisioning_since", now);
+        }
+        if opening.is_bootstrap {
+            row.put("in_service_at", None::<i64>);
+        }
+        row.showed(opening, was);
+        row
+    }
+
+    /// What TLS and the cell's clock showed, and the best version it ever spoke.
+    fn showed(&mut self, opening: &'q Opening, was: Option<&DeviceRow>) {
+        let (traces, version) = (&opening.traces, opening.tls_version());
+        let is_other = |stored: fn(&DeviceRow) -> &Option<String>, text: &str| {
+            was.is_none_or(|was| stored(was).as_deref() != Some(text))
+        };
+        if is_other(|was| &was.tls_version, version) || is_other(|was| &was.suite, opening.suite()) {
+            self.put("tls_version", version);
+            self.put("suite", opening.suite());
+        }
+        if is_other(|was| &was.certificate, &traces.certificate) {
+            self.put("certificate", &traces.certificate);
+            self.put("certificate_not_after", opening.tls.as_ref().map(|tls| ms(tls.not_after)));
+        }
+        if let Some(clock) = traces.cell_clock {
+            self.put("cell_clock", ms(clock));
+            self.put("cell_clock_at", ms(opening.at));
+        }
+        if opening.is_downgrade() {
+            self.count("downgrades");
+            self.put("downgraded_at", ms(opening.at));
+        } else if is_other(|was| &was.best_tls, version) {
+            self.put("best_tls", version);
+        }
+    }
+
+    /// What was learned of the device, as far as the list repeats it.
+    pub(super) fn learn(&mut self, lesson: &'q Lesson, now: i64) {
+        if let Some(methods) = &lesson.methods {
+            self.put("methods", methods.as_deref().map(json));
+        }
+        if let Some(summary) = &lesson.summary {
+            self.summarise(summary, now);
+        }
+        if !lesson.history.is_empty() {
+            self.count("changes");
+        }
+    }
+
+    fn summarise(&mut self, summary: &'q Summary, now: i64) {
+        self.put("software", &summary.software);
+        self.put("plmn", &summary.plmn);
+        self.put("tac", &summary.tac);
+        self.put("pci", &summary.pci);
+        self.put("admin_state", &summary.admin_state);
+        self.put("op_state", &summary.op_state);
+        self.put("rf_tx_status", &summary.rf_tx_status);
+        self.put("is_in_service", summary.is_in_service);
+        if summary.is_in_service {
+            self.put_in("in_service_at", "COALESCE(in_service_at, ", now, ")");
+        }
+    }
+
+    /// When its next Inform is overdue, counted from this one.
+    pub(super) fn expect(&mut self, informed_at: Option<i64>, patience: Option<i64>) {
+        match informed_at {
+            Some(at) => self.put("due_at", patience.map(|patience| at + patience)),
+            None => self.put_in("due_at", "last_inform_at + ", patience, ""),
+        }
+    }
+
+    /// The statement that writes it; nothing where nothing is new.
+    pub(super) fn query(self, identity: &'q str) -> Option<Query<'q, ()>> {
+        let place = self.values.len() + 1;
+        let sql = format!("UPDATE device SET {} WHERE identity = ${place}", self.sets.join(", "));
+        let query = self.values.into_iter().fold(built(sql), Query::bind);
+        (!self.sets.is_empty()).then(|| query.bind(identity))
+    }
 }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
-    DeviceRow, Store, StoreError, Tx,
+    DeviceRow, Store, StoreError, Tx, built,
     device::devices,
     ms, query, query_as,
     sql::{Query, Value},
@@ -49,9 +49,7 @@ impl Store {
             order = order,
             steps = steps,
         );
-        // Every part of the text is written in this file; what people typed is bound.
-        let query = query_as(sqlx::AssertSqlSafe(sql));
-        let query = range.arguments.into_iter().fold(query, Query::bind);
+        let query = range.arguments.into_iter().fold(built(sql), Query::bind);
         Ok(query.fetch_all(&self.reads).await?)
     }
 

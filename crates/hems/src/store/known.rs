@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{Intent, Lesson, Snapshot, Store, StoreError, Tx, at, json, ms, parse, query, query_as};
+use super::{
+    Batch, Intent, Lesson, Snapshot, Store, StoreError, Tx, at, built, chunk, ms, parse, query, query_as,
+    sql::Query, tuples,
+};
 use crate::plan::{Chunk, Known, Verdict};
 
 /// Faults remembered per device: more different steps than a plan has at one time.
@@ -63,7 +66,7 @@ impl Store {
 async fn chunks(tx: &mut Snapshot, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
     let rows: Vec<(String, String)> =
         query_as("SELECT object, body FROM known WHERE identity = $1").bind(identity).fetch_all(tx).await?;
-    rows.into_iter().map(|(object, body)| Ok((object, parse("known chunk", &body)?))).collect()
+    rows.into_iter().map(|(object, body)| Ok((object, chunk::read(&body)?))).collect()
 }
 
 async fn verdict(tx: &mut Snapshot, identity: &str) -> Result<Option<Verdict>, StoreError> {
@@ -87,48 +90,40 @@ async fn methods(tx: &mut Snapshot, identity: &str) -> Result<Option<Vec<String>
     row.and_then(|(methods,)| methods).map(|text| parse("list of methods", &text)).transpose()
 }
 
-/// Writes chunks, verdict and methods.
-pub(super) async fn write(tx: &mut Tx, identity: &str, lesson: &Lesson) -> Result<(), StoreError> {
-    for (object, chunk) in &lesson.changes {
-        match chunk {
-            Some(chunk) => write_chunk(tx, identity, object, chunk).await?,
-            None => drop_chunk(tx, identity, object).await?,
-        }
+/// Chunks that one statement writes: as many as most sessions change.
+const CHUNKS: usize = 16;
+
+/// Writes the chunks and the verdict that are others than they were.
+pub(super) fn write<'q>(batch: &mut Batch<'q>, identity: &'q str, lesson: &'q Lesson) {
+    let there = lesson.changes.iter().filter_map(|(object, chunk)| Some((object, chunk.as_ref()?)));
+    for some in there.collect::<Vec<_>>().chunks(CHUNKS) {
+        batch.add(chunks_there(identity, some));
     }
-    write_gate(tx, identity, lesson.gate.as_ref()).await?;
-    query("UPDATE device SET methods = $2 WHERE identity = $1")
-        .bind(identity)
-        .bind(lesson.methods.as_deref().map(json))
-        .execute(tx)
-        .await?;
-    Ok(())
+    for (object, _) in lesson.changes.iter().filter(|(_, chunk)| chunk.is_none()) {
+        let query = query("DELETE FROM known WHERE identity = $1 AND object = $2");
+        batch.add(query.bind(identity).bind(object));
+    }
+    if let Some(gate) = &lesson.gate {
+        batch.add(gate.as_ref().map_or_else(|| no_gate(identity), |verdict| gate_said(identity, verdict)));
+    }
 }
 
-async fn write_chunk(tx: &mut Tx, identity: &str, object: &str, chunk: &Chunk) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO known (identity, object, body, read_at) VALUES ($1, $2, $3, $4) \
+fn chunks_there<'q>(identity: &'q str, chunks: &[(&'q String, &'q Chunk)]) -> Query<'q, ()> {
+    let sql = format!(
+        "INSERT INTO known (identity, object, body, read_at) VALUES {} \
          ON CONFLICT (identity, object) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
-    )
-    .bind(identity)
-    .bind(object)
-    .bind(json(chunk))
-    .bind(chunk.read_at().map(ms))
-    .execute(tx)
-    .await?;
-    Ok(())
+        tuples(chunks.len(), "$1", 2, 3)
+    );
+    chunks.iter().fold(built(sql).bind(identity), |query, (object, chunk)| {
+        query.bind(*object).bind(chunk::write(chunk)).bind(chunk.read_at().map(ms))
+    })
 }
 
-async fn drop_chunk(tx: &mut Tx, identity: &str, object: &str) -> Result<(), StoreError> {
-    let query = query("DELETE FROM known WHERE identity = $1 AND object = $2");
-    query.bind(identity).bind(object).execute(tx).await?;
-    Ok(())
+fn no_gate(identity: &str) -> Query<'_, ()> {
+    query("DELETE FROM gate WHERE identity = $1").bind(identity)
 }
 
-async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Result<(), StoreError> {
-    let Some(verdict) = gate else {
-        query("DELETE FROM gate WHERE identity = $1").bind(identity).execute(tx).await?;
-        return Ok(());
-    };
+fn gate_said<'q>(identity: &'q str, verdict: &'q Verdict) -> Query<'q, ()> {
     query(
         "INSERT INTO gate (identity, passed, policy, latitude, longitude, at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (identity) DO UPDATE SET passed = excluded.passed, policy = excluded.policy, \
@@ -140,9 +135,6 @@ async fn write_gate(tx: &mut Tx, identity: &str, gate: Option<&Verdict>) -> Resu
     .bind(&verdict.latitude)
     .bind(&verdict.longitude)
     .bind(ms(verdict.at))
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Remembers what is about to be sent.

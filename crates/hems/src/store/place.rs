@@ -24,6 +24,10 @@ use super::{
 
 /// Readers beside the one writer; more than cores would only wait for the same disk.
 const READERS: u32 = 4;
+/// Kilobytes of pages that SQLite's writer keeps, as SQLite writes it: the upper pages of every index of a million devices.
+const WRITER_CACHE: &str = "-16384";
+/// Pages that SQLite's log takes before they are moved to their places: a page that changes often is moved once.
+const LOG_PAGES: &str = "4000";
 /// How long a statement waits for another process that holds the file, such as a backup.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How long a server may take to answer a new connection.
@@ -100,7 +104,11 @@ impl Place {
     /// A connection of its own, for the writer. A file is made where it is missing.
     pub(super) async fn connect(&self) -> Result<Tx, sqlx::Error> {
         Ok(match self {
-            Self::File(path) => Both::Sqlite(Box::new(sqlite(path).connect().await?)),
+            Self::File(path) => {
+                let options =
+                    sqlite(path).pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", LOG_PAGES);
+                Both::Sqlite(Box::new(options.connect().await?))
+            }
             Self::Server(server) => {
                 let connection = tokio::time::timeout(ANSWER, server.connect()).await;
                 Both::Postgres(Box::new(connection.map_err(|_| silence())??))

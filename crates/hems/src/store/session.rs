@@ -4,22 +4,26 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{
-    Flag, Store, StoreError, Tx,
+    Batch, DeviceRow, Flag, Store, StoreError, Tx,
     call::{self, Progress},
-    change, device,
+    change,
+    device::{self, Revision},
+    history,
     known::{self, ChunkChange, FaultRow},
     misbehaviour, ms, outbox, query, query_as, radio_off,
 };
 use crate::{
     change::{Bounds, Outcome},
     event::Kind,
-    plan::Verdict,
+    plan::{Change, Verdict},
 };
 
 use super::device::Summary;
 
 /// Sessions kept per device: two days of a cell that calls every hour.
 const SESSIONS_PER_DEVICE: i64 = 50;
+/// The oldest sessions of a device are removed at each so manieth one: to look at every one costs a statement.
+const TRIM_EACH: i64 = 10;
 
 /// The outcome of a session that ended as it should.
 pub(crate) const COMPLETED: &str = "completed";
@@ -48,12 +52,23 @@ pub(crate) struct SessionRow {
     pub(crate) chain: Option<String>,
     pub(crate) outside_profile: Option<String>,
     pub(crate) cell_clock: Option<i64>,
-    pub(crate) up_time: Option<i64>,
     #[sqlx(try_from = "Flag")]
     pub(crate) downgraded: bool,
     pub(crate) transport: String,
     pub(crate) voucher: Option<String>,
     pub(crate) ike_sa: Option<String>,
+}
+
+/// What of a session tells one cell from two.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct SightingRow {
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) peer: String,
+    pub(crate) events: String,
+    pub(crate) outcome: Option<String>,
+    pub(crate) cell_clock: Option<i64>,
+    pub(crate) up_time: Option<i64>,
 }
 
 /// What a session leaves as evidence of who it was with, beside what the list shows.
@@ -73,13 +88,21 @@ pub(crate) struct Traces {
     pub(crate) up_time: Option<i64>,
 }
 
-/// What a session taught about its device.
+/// What a session taught about its device, as far as the store does not have it yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lesson {
     pub(crate) changes: Vec<ChunkChange>,
-    pub(crate) gate: Option<Verdict>,
-    pub(crate) methods: Option<Vec<String>>,
-    pub(crate) summary: Summary,
+    /// The values among them that are others than they were.
+    pub(crate) history: Vec<Change>,
+    pub(crate) gate: Option<Option<Verdict>>,
+    pub(crate) methods: Option<Option<Vec<String>>>,
+    pub(crate) summary: Option<Summary>,
+    /// Milliseconds from an Inform until the next one is overdue.
+    pub(crate) patience: Option<Option<i64>>,
+    /// Whether nothing was intended that this answers.
+    pub(crate) has_no_intents: bool,
+    /// Whether it serves, where that is new.
+    pub(crate) turned: Option<bool>,
     pub(crate) faults: Vec<FaultRow>,
     pub(crate) progress: Vec<(i64, Progress)>,
     /// What became of the changes that it follows, by these bounds.
@@ -115,6 +138,8 @@ pub(crate) struct Opening {
     pub(crate) is_boot: bool,
     /// What a device that nobody admitted claims to be; nothing of it is believed.
     pub(crate) claimed: Option<String>,
+    /// The row of an admitted device as it stands; where it is not given, all of it is written.
+    pub(crate) stored: Option<Box<DeviceRow>>,
     /// What an admitted device made known.
     pub(crate) lesson: Option<Lesson>,
     pub(crate) traces: Traces,
@@ -148,6 +173,17 @@ impl Opening {
     /// The version that was negotiated, or [`NO_TLS`].
     pub(super) fn tls_version(&self) -> &str {
         self.tls.as_ref().map_or(NO_TLS, |tls| tls.version.as_str())
+    }
+
+    /// The suite that was negotiated, or [`NO_TLS`].
+    pub(super) fn suite(&self) -> &str {
+        self.tls.as_ref().map_or(NO_TLS, |tls| tls.suite.as_str())
+    }
+
+    /// Whether this device ever spoke a higher version.
+    pub(super) fn is_downgrade(&self) -> bool {
+        let best = self.stored.as_ref().and_then(|row| row.best_tls.as_deref());
+        best.is_some_and(|best| best > self.tls_version())
     }
 }
 
@@ -186,6 +222,15 @@ impl Store {
             .await
     }
 
+    /// What the latest sessions of a device showed of it, newest first.
+    pub(crate) async fn sightings(&self, identity: &str, limit: u32) -> Result<Vec<SightingRow>, StoreError> {
+        let query = query_as(
+            "SELECT started_at, ended_at, peer, events, outcome, cell_clock, up_time FROM session \
+             WHERE identity = $1 ORDER BY id DESC LIMIT $2",
+        );
+        Ok(query.bind(identity).bind(limit).fetch_all(&self.reads).await?)
+    }
+
     /// Sessions before a number, newest first, of one device or of all.
     pub(crate) async fn sessions(
         &self,
@@ -202,21 +247,22 @@ impl Store {
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let (identity, now) = (opening.identity.as_str(), ms(opening.at));
-    let is_downgrade = device::is_downgrade(tx, identity, opening.tls_version()).await?;
-    let session = insert(tx, opening, is_downgrade).await?;
-    trim(tx, identity).await?;
+    let session = insert(tx, opening).await?;
     if let Some(claimed) = &opening.claimed {
+        trim(tx, identity).await?;
         device::quarantine(tx, identity, claimed, now).await?;
         return Ok(session);
     }
-    let tls = (opening.tls_version(), opening.tls.as_ref().map_or(NO_TLS, |tls| tls.suite.as_str()));
-    device::informed(tx, identity, now, opening.is_bootstrap, tls).await?;
-    device::showed(tx, opening, is_downgrade).await?;
     if opening.is_boot || opening.is_bootstrap {
         known::forget_faults(tx, identity).await?;
     }
-    if let Some(lesson) = &opening.lesson {
-        write_lesson(tx, identity, lesson, now).await?;
+    let nothing = Lesson::default();
+    let lesson = opening.lesson.as_ref().unwrap_or(&nothing);
+    let mut row = Revision::of_opening(opening);
+    row.expect(Some(now), lesson.patience.flatten());
+    write_lesson(tx, Batch::default(), identity, (session, now), (lesson, row)).await?;
+    if opening.stored.as_ref().is_none_or(|row| row.sessions % TRIM_EACH == 0) {
+        trim(tx, identity).await?;
     }
     Ok(session)
 }
@@ -233,7 +279,22 @@ async fn tell_closed(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     outbox::tell(tx, Kind::SessionClosed, &closing.identity, ms(closing.at), &data).await
 }
 
-async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i64, StoreError> {
+/// What is desired of a cell has become true of it, or is no longer.
+async fn tell_turned(
+    tx: &mut Tx,
+    identity: &str,
+    is_in_service: bool,
+    lesson: &Lesson,
+    now: i64,
+) -> Result<(), StoreError> {
+    let kind = if is_in_service { Kind::DeviceInService } else { Kind::DeviceOutOfService };
+    let states = lesson.summary.as_ref().map(|summary| (&summary.admin_state, &summary.op_state));
+    let (admin_state, op_state) = states.unzip();
+    let data = serde_json::json!({"admin_state": admin_state, "op_state": op_state});
+    outbox::tell(tx, kind, identity, now, &data).await
+}
+
+async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     let (tls, traces) = (opening.tls.as_ref(), &opening.traces);
     let (session,): (i64,) = query_as(
         "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
@@ -243,7 +304,7 @@ async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i6
     .bind(&opening.identity)
     .bind(ms(opening.at))
     .bind(opening.tls_version())
-    .bind(tls.map_or(NO_TLS, |tls| tls.suite.as_str()))
+    .bind(opening.suite())
     .bind(tls.is_some_and(|tls| tls.resumed))
     .bind(tls.map_or("", |tls| tls.fingerprint.as_str()))
     .bind(tls.map_or(0, |tls| ms(tls.not_after)))
@@ -257,7 +318,7 @@ async fn insert(tx: &mut Tx, opening: &Opening, is_downgrade: bool) -> Result<i6
     .bind(&traces.outside_profile)
     .bind(traces.cell_clock.map(ms))
     .bind(traces.up_time)
-    .bind(is_downgrade)
+    .bind(opening.is_downgrade())
     .fetch_one(tx)
     .await?;
     Ok(session)
@@ -287,25 +348,36 @@ async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
 
 async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     let (identity, now) = (closing.identity.as_str(), ms(closing.at));
-    query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
-        .bind(closing.session)
-        .bind(now)
-        .bind(closing.outcome)
-        .bind(closing.messages)
-        .execute(&mut *tx)
-        .await?;
     for kind in &closing.misbehaviour {
         misbehaviour::count(tx, identity, kind, now).await?;
     }
-    match &closing.device {
-        Some(lesson) => write_lesson(tx, identity, lesson, now).await,
-        None => Ok(()),
+    let mut batch = Batch::default();
+    batch.add(
+        query("UPDATE session SET ended_at = $2, outcome = $3, messages = $4 WHERE id = $1")
+            .bind(closing.session)
+            .bind(now)
+            .bind(closing.outcome)
+            .bind(closing.messages),
+    );
+    let Some(lesson) = &closing.device else { return Ok(batch.execute(tx).await?) };
+    let mut row = Revision::default();
+    if let Some(patience) = lesson.patience {
+        row.expect(None, patience);
     }
+    write_lesson(tx, batch, identity, (closing.session, now), (lesson, row)).await
 }
 
-async fn write_lesson(tx: &mut Tx, identity: &str, lesson: &Lesson, now: i64) -> Result<(), StoreError> {
-    known::write(tx, identity, lesson).await?;
-    known::close_intents(tx, identity).await?;
+/// Writes what was learned, and with it what else is new. What every session writes goes together, what few do alone.
+async fn write_lesson<'q>(
+    tx: &mut Tx,
+    mut batch: Batch<'q>,
+    identity: &'q str,
+    (session, now): (i64, i64),
+    (lesson, mut row): (&'q Lesson, Revision<'q>),
+) -> Result<(), StoreError> {
+    if !lesson.has_no_intents {
+        known::close_intents(tx, identity).await?;
+    }
     for fault in &lesson.faults {
         known::write_fault(tx, identity, fault).await?;
     }
@@ -318,7 +390,16 @@ async fn write_lesson(tx: &mut Tx, identity: &str, lesson: &Lesson, now: i64) ->
     if lesson.is_off {
         radio_off::seen_off(tx, identity, now).await?;
     }
-    device::summarise(tx, identity, now, &lesson.summary).await
+    if let Some(is_in_service) = lesson.turned {
+        tell_turned(tx, identity, is_in_service, lesson, now).await?;
+    }
+    known::write(&mut batch, identity, lesson);
+    row.learn(lesson, now);
+    row.query(identity).into_iter().for_each(|query| batch.add(query));
+    if !lesson.history.is_empty() {
+        batch.add(history::insert(identity, (session, now), &lesson.history));
+    }
+    Ok(batch.execute(tx).await?)
 }
 
 /// Sessions that died with the process.

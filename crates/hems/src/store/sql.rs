@@ -172,6 +172,28 @@ pub(super) fn query_as<'q, O>(sql: impl SqlSafeStr) -> Query<'q, O> {
     Query { sql: sql.into_sql_str(), values: Vec::new(), row: PhantomData }
 }
 
+/// A statement whose text was put together of parts that are written in this folder. What people and devices say is
+/// bound.
+pub(super) fn built<'q, O>(sql: String) -> Query<'q, O> {
+    query_as(sqlx::AssertSqlSafe(sql))
+}
+
+/// So many rows for `VALUES`, each of `first` and of so many more arguments, counted from `from`.
+pub(super) fn tuples(rows: usize, first: &str, from: usize, columns: usize) -> String {
+    let mut text = String::new();
+    for row in 0..rows {
+        text += if row == 0 { "(" } else { ", (" };
+        text += first;
+        for column in 0..columns {
+            let between = if column == 0 && first.is_empty() { "$" } else { ", $" };
+            text += between;
+            text += &(from + row * columns + column).to_string();
+        }
+        text += ")";
+    }
+    text
+}
+
 /// A statement with its arguments, for whichever database it is given to.
 pub(super) struct Query<'q, O> {
     sql: SqlStr,
@@ -244,6 +266,52 @@ impl<O: Row> Query<'_, O> {
     pub(super) async fn fetch_one(self, target: impl Target) -> Result<O> {
         self.fetch_optional(target).await?.ok_or(Error::RowNotFound)
     }
+}
+
+/// Statements without rows that go to the database together. On SQLite they are one text: the way to its thread and
+/// back costs more than most statements do there.
+#[derive(Default)]
+pub(super) struct Batch<'q> {
+    queries: Vec<Query<'q, ()>>,
+}
+
+impl<'q> Batch<'q> {
+    /// Adds the next statement.
+    pub(super) fn add(&mut self, query: Query<'q, ()>) {
+        self.queries.push(query);
+    }
+
+    /// Runs all of them in their order.
+    pub(super) async fn execute(self, tx: &mut Tx) -> Result<()> {
+        if matches!(tx, Both::Sqlite(_)) && self.queries.len() > 1 {
+            return self.joined().execute(tx).await.map(drop);
+        }
+        for query in self.queries {
+            query.execute(&mut *tx).await?;
+        }
+        Ok(())
+    }
+
+    fn joined(self) -> Query<'q, ()> {
+        let (mut texts, mut values) = (Vec::new(), Vec::new());
+        for query in self.queries {
+            texts.push(shifted(query.sql.as_str(), values.len()));
+            values.extend(query.values);
+        }
+        Query { values, ..built(texts.join("; ")) }
+    }
+}
+
+/// A statement whose arguments come behind so many others.
+fn shifted(sql: &str, by: usize) -> String {
+    let mut parts = sql.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        text += &format!("${}{rest}", number.parse().map_or(by, |number: usize| number + by));
+    }
+    text
 }
 
 /// Whether a newer node changed a table under a statement that was prepared before. (`feature_not_supported`)
@@ -347,5 +415,24 @@ impl<'q> From<&'q Option<String>> for Value<'q> {
 impl<'q> From<&'q Vec<u8>> for Value<'q> {
     fn from(bytes: &'q Vec<u8>) -> Self {
         Self::Bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_statements_keep_their_own_arguments() {
+        let mut batch = Batch::default();
+        batch.add(query("UPDATE a SET b = $2 WHERE c = $1 OR d = $10").bind(1_i64).bind("two"));
+        batch.add(built(format!("INSERT INTO e VALUES {}", tuples(2, "$1", 2, 2))).bind(3_i64));
+        let joined = batch.joined();
+        assert_eq!(
+            joined.sql.as_str(),
+            "UPDATE a SET b = $2 WHERE c = $1 OR d = $10; INSERT INTO e VALUES ($3, $4, $5), ($3, $6, $7)"
+        );
+        assert_eq!(joined.values.len(), 3);
+        assert_eq!(tuples(2, "", 4, 1), "($4), ($5)");
     }
 }

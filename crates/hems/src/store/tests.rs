@@ -14,7 +14,10 @@ use cwmp::ValueKind;
 use profile::Identity;
 
 use super::{session::Opening, *};
-use crate::{plan::Known, pool::Pool};
+use crate::{
+    plan::{Change, Known, Verdict},
+    pool::Pool,
+};
 use world::{World, on_both};
 
 fn now() -> Timestamp {
@@ -48,6 +51,7 @@ fn opening(identity: &Identity) -> Opening {
         is_bootstrap: false,
         is_boot: false,
         claimed: None,
+        stored: None,
         lesson: Some(Lesson::default()),
     }
 }
@@ -159,6 +163,70 @@ async fn what_is_known_survives_with_its_age() {
         assert_eq!(restored, known);
         let sessions = second.sessions(None, i64::MAX, 10).await.unwrap();
         assert_eq!(sessions[0].outcome.as_deref(), Some("interrupted"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s12_the_history_of_a_device_is_a_ring_and_an_entry_keeps_what_fits() {
+    on_both(async |world| {
+        let store = world.open().await;
+        store.admit(vec![(identity(1), binding("S1"))], false, now()).await.unwrap();
+        let change = |path: &str, bytes: usize| Change {
+            path: path.to_owned(),
+            before: "x".repeat(bytes),
+            after: String::new(),
+        };
+        for number in 0..103 {
+            let history = vec![change(&format!("Device.N{number}"), 1), change("Device.Long", 20_000)];
+            let lesson = Lesson { history, ..Lesson::default() };
+            let opening = Opening { lesson: Some(lesson), ..opening(&identity(1)) };
+            store.open_session(opening).await.unwrap();
+        }
+        let history = store.history(identity(1).as_str(), 1000).await.unwrap();
+        assert_eq!(history.len(), 100);
+        let paths = [&history[0], &history[99]].map(|entry| (entry.changes[0].path.as_str(), entry.left_out));
+        assert_eq!(paths, [("Device.N102", 1), ("Device.N3", 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_session_begins_with_is_what_is_remembered() {
+    on_both(async |world| {
+        let store = world.open().await;
+        assert!(store.recall("nobody").await.unwrap().is_none());
+        store.admit(vec![(identity(1), binding("S1"))], false, now()).await.unwrap();
+        let mut known = Known::default();
+        known.learn("Device.A.B", "a \"quoted\"\n\u{1f}", ValueKind::String, now());
+        known.learn("Device.A.C.D", "", ValueKind::UnsignedInt, at(1_600_000_000_000));
+        known.learn_instances("Device.T.", [1, 3]);
+        assert!(!known.learn("Device.\u{1e}.E", "", ValueKind::String, now()), "no path is a separator");
+        let (passed, policy) = (true, "accept-declared".to_owned());
+        let verdict = Verdict { passed, policy, latitude: "1".into(), longitude: "2".into(), at: now() };
+        let lesson = Lesson {
+            changes: known.take_changed(),
+            gate: Some(Some(verdict)),
+            methods: Some(Some(vec!["Reboot".to_owned()])),
+            ..Lesson::default()
+        };
+        let opening = Opening { lesson: Some(lesson), ..opening(&identity(1)) };
+        let session = store.open_session(opening).await.unwrap();
+        let intent = Intent {
+            identity: identity(1).to_string(),
+            session,
+            step: "AddObject Device.T.".to_owned(),
+            object: Some("Device.T.".to_owned()),
+            call: None,
+            at: now(),
+        };
+        store.intend(intent).await.unwrap();
+        let recalled = store.recall(identity(1).as_str()).await.unwrap().unwrap();
+        let remembered = store.remembered(identity(1).as_str()).await.unwrap();
+        assert_eq!(recalled.remembered.known, remembered.known);
+        assert_eq!(remembered.known.text("Device.A.B"), Some("a \"quoted\"\n\u{1f}"));
+        assert!(remembered.known.gate.is_some() && remembered.known.methods.is_some());
+        assert_eq!((recalled.remembered.intents.len(), recalled.row.sessions), (1, 1));
     })
     .await;
 }

@@ -85,6 +85,32 @@ async fn a_boot_is_asked_about_and_nothing_else_changes() {
 }
 
 #[tokio::test]
+async fn what_a_value_was_before_is_on_the_device_s_page_and_nothing_is_that_stayed() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let path = format!("/api/v1/devices/{}/history", identity(1));
+    let first = world.get(&path).await;
+    let found = |list: &serde_json::Value, change: serde_json::Value| {
+        let mut entries = list["items"].as_array().unwrap().iter();
+        entries.any(|entry| entry["changes"].as_array().unwrap().contains(&change))
+    };
+    assert!(found(&first, json!({"path": TAC, "before": "1", "after": "7"})), "{first:#}");
+    let mut inform = crate::cell::inform(&serial(1), &[EventCode::BOOT]);
+    inform.parameter_list[0].value.text = "1.3.0".into();
+    Cell::connect(&world, 1).await.session_of(inform, &mut tree).await;
+    let device = world.get(&format!("/api/v1/devices/{}", identity(1))).await;
+    let software = json!({"path": "Device.DeviceInfo.SoftwareVersion", "before": "1.2.3", "after": "1.3.0"});
+    assert_eq!(device["history"][0]["changes"], json!([software]), "a boot alone changes nothing");
+    assert_eq!(device["history"][0]["left_out"], 0);
+    assert_eq!(
+        world.get(&path).await["items"].as_array().unwrap().len(),
+        first["items"].as_array().unwrap().len() + 1
+    );
+}
+
+#[tokio::test]
 async fn s09_a_bootstrap_provisions_from_scratch() {
     let world = World::new().await;
     configure(&world).await;

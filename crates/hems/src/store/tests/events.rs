@@ -46,24 +46,27 @@ async fn a_session_that_ends_well_and_changes_nothing_costs_no_event() {
         let store = world.open().await;
         store.admit(vec![(identity(1), binding("S1"))], true, now()).await.unwrap();
         let before = store.outbox_ends().await.unwrap().newest;
-        let close = async |store: &Store, outcome, is_in_service| {
+        let close = async |store: &Store, outcome, turned: Option<bool>| {
             let session = store.open_session(opening(&identity(1))).await.unwrap();
             let summary = Summary { is_in_service, ..Summary::default() };
-            let device = Some(Lesson { summary, ..Lesson::default() });
+            let device = Some(Lesson {
+                turned: Some(summary.is_in_service),
+                summary: Some(summary),
+                ..Lesson::default()
+            });
             let identity = identity(1).to_string();
             let closing =
                 Closing { identity, session, at: now(), outcome, messages: 1, misbehaviour: vec![], device };
             store.close_session(closing).await.unwrap();
         };
-        close(&store, COMPLETED, false).await;
+        close(&store, COMPLETED, None).await;
         assert_eq!(store.outbox_ends().await.unwrap().newest, before);
-        close(&store, COMPLETED, true).await;
-        close(&store, "timed_out", false).await;
+        close(&store, COMPLETED, Some(true)).await;
+        close(&store, "timed_out", Some(false)).await;
         let store = store.telling_sessions(true);
-        close(&store, COMPLETED, false).await;
+        close(&store, COMPLETED, None).await;
         let rows = store.outbox_after(before, 10).await.unwrap();
         let kinds: Vec<_> = rows.iter().map(|row| row.kind.as_str()).collect();
-        // The opening of these sessions says that it is out of service, whatever was.
         let expected = [
             "device.in_service",
             "device.out_of_service",
