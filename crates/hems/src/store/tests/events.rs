@@ -48,12 +48,9 @@ async fn a_session_that_ends_well_and_changes_nothing_costs_no_event() {
         let before = store.outbox_ends().await.unwrap().newest;
         let close = async |store: &Store, outcome, turned: Option<bool>| {
             let session = store.open_session(opening(&identity(1))).await.unwrap();
-            let summary = Summary { is_in_service, ..Summary::default() };
-            let device = Some(Lesson {
-                turned: Some(summary.is_in_service),
-                summary: Some(summary),
-                ..Lesson::default()
-            });
+            let is_in_service = turned.unwrap_or_default();
+            let summary = turned.map(|_| Summary { is_in_service, ..Summary::default() });
+            let device = Some(Lesson { turned, summary, ..Lesson::default() });
             let identity = identity(1).to_string();
             let closing =
                 Closing { identity, session, at: now(), outcome, messages: 1, misbehaviour: vec![], device };

@@ -1,0 +1,155 @@
+//! Which devices follow a change, within one budget, and what became of them.
+
+use super::{HOUR, end, find, set_state, tell};
+use crate::{
+    change::{Bounds, Outcome, State},
+    event::Kind,
+    store::{Flag, StoreError, Tx, freeze, query, query_as},
+};
+
+/// Seconds after which the session that followed is over, or was none.
+const SESSION: u32 = 120;
+/// Releases settled by one round of the clock.
+const ROUND: i64 = 1_000;
+
+pub(super) async fn release(
+    tx: &mut Tx,
+    id: i64,
+    identity: &str,
+    bounds: &Bounds,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let Some(change) = find(tx, id).await? else { return Ok(false) };
+    if change.state() != State::Running || freeze::is_frozen(tx).await? {
+        return Ok(false);
+    }
+    if !is_within(tx, bounds, change.fleet, now).await? {
+        return Ok(false);
+    }
+    let done = query(
+        "INSERT INTO released (change, identity, at, served) \
+         SELECT $1, identity, $3, is_in_service FROM device WHERE identity = $2 ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(identity)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() > 0 {
+        query("UPDATE change SET released = released + 1 WHERE id = $1").bind(id).execute(tx).await?;
+    }
+    Ok(true)
+}
+
+/// Whether one more cell may be changed within this hour.
+async fn is_within(tx: &mut Tx, bounds: &Bounds, fleet: i64, now: i64) -> Result<bool, StoreError> {
+    let query = query_as("SELECT at FROM released WHERE at > $1 ORDER BY at DESC LIMIT 1 OFFSET $2");
+    let last = bounds.per_hour(fleet) - 1;
+    let spent: Option<(i64,)> = query.bind(now - HOUR).bind(last).fetch_optional(tx).await?;
+    Ok(spent.is_none())
+}
+
+/// Counts a cell that is changed by itself, once an hour; whether the budget has it.
+pub(in crate::store) async fn spend(
+    tx: &mut Tx,
+    identity: &str,
+    bounds: &Bounds,
+    fleet: i64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let query_spent = query_as("SELECT at FROM released WHERE identity = $1 AND change = 0 AND at > $2");
+    let spent: Option<(i64,)> = query_spent.bind(identity).bind(now - HOUR).fetch_optional(&mut *tx).await?;
+    if spent.is_some() {
+        return Ok(true);
+    }
+    if !is_within(tx, bounds, fleet, now).await? {
+        return Ok(false);
+    }
+    query("DELETE FROM released WHERE change = 0 AND at < $1").bind(now - HOUR).execute(&mut *tx).await?;
+    query(
+        "INSERT INTO released (change, identity, at, served, outcome) VALUES (0, $1, $2, 1, 'fine') \
+         ON CONFLICT (identity, change) DO UPDATE SET at = excluded.at",
+    )
+    .bind(identity)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(true)
+}
+
+/// Writes what a session showed of the releases of its device that are not settled.
+pub(in crate::store) async fn settle(
+    tx: &mut Tx,
+    identity: &str,
+    outcome: Outcome,
+    bounds: &Bounds,
+    now: i64,
+) -> Result<(), StoreError> {
+    let is_watched = outcome == Outcome::Fine;
+    let settled_before = now - if is_watched { i64::from(bounds.settle_seconds) * 1_000 } else { 0 };
+    let open: Vec<(i64,)> = query_as(
+        "UPDATE released SET outcome = $2 WHERE identity = $1 AND outcome IS NULL AND at <= $3 RETURNING change",
+    )
+    .bind(identity)
+    .bind(outcome.name())
+    .bind(settled_before)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (change,) in open {
+        count(tx, change, outcome, bounds, now).await?;
+    }
+    Ok(())
+}
+
+/// Counts an outcome, and stops or ends the change where that is due.
+async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
+    let sql = match outcome {
+        Outcome::Fine => "UPDATE change SET fine = fine + 1 WHERE id = $1",
+        Outcome::Faulted => "UPDATE change SET faulted = faulted + 1 WHERE id = $1",
+        Outcome::Fell => "UPDATE change SET fell = fell + 1 WHERE id = $1",
+        Outcome::Lost => "UPDATE change SET lost = lost + 1 WHERE id = $1",
+    };
+    query(sql).bind(id).execute(&mut *tx).await?;
+    let Some(change) = find(tx, id).await? else { return Ok(()) };
+    if change.state() != State::Running {
+        return Ok(());
+    }
+    match bounds.next(&change.tally()) {
+        (State::Done, note) => end(tx, id, State::Done, note.as_deref(), now).await,
+        (State::Running, _) => Ok(()),
+        (state, note) => {
+            tracing::warn!(change = id, name = change.name, note, "a change stopped by itself");
+            set_state(tx, id, state, note.as_deref()).await?;
+            tell(tx, id, Kind::ChangeStopped, now).await
+        }
+    }
+}
+
+pub(super) async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
+    let settled_before = now - i64::from(bounds.settle_seconds.max(SESSION)) * 1_000;
+    type Columns = (i64, String, Flag, Flag, Option<i64>);
+    let rows: Vec<Columns> = query_as(
+        "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at FROM released r \
+         JOIN change c ON c.id = r.change JOIN device d ON d.identity = r.identity \
+         WHERE c.state IN ('running', 'stopped') AND r.outcome IS NULL AND r.at < $1 ORDER BY r.at LIMIT $2",
+    )
+    .bind(settled_before)
+    .bind(ROUND)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (change, identity, served, serves, due_at) in rows {
+        let outcome = match (bool::from(served), bool::from(serves)) {
+            _ if due_at.is_some_and(|due| due < now) => Outcome::Lost,
+            (true, false) => Outcome::Fell,
+            (false, _) | (true, true) => Outcome::Fine,
+        };
+        query("UPDATE released SET outcome = $3 WHERE change = $1 AND identity = $2")
+            .bind(change)
+            .bind(&identity)
+            .bind(outcome.name())
+            .execute(&mut *tx)
+            .await?;
+        count(tx, change, outcome, bounds, now).await?;
+    }
+    Ok(())
+}
