@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn an_alarm_that_somebody_has_seen_shows_who() {
         let alarms = vec![
-            json!({"id": 1, "severity": "major", "acknowledged": {"by": "operator"}}),
+            json!({"id": 1, "severity": "major", "acknowledged": {"by": "local"}}),
             json!({"id": 2, "severity": "minor", "acknowledged": null}),
         ];
         let text = table(alarms);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].contains("operator") && !lines[2].contains("operator"), "{text}");
+        assert!(lines[1].contains("local") && !lines[2].contains("local"), "{text}");
     }
 }

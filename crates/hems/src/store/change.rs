@@ -147,12 +147,13 @@ impl Store {
     /// The changes under way that may concern a device.
     pub(crate) async fn under_way(&self, identity: &str) -> Result<Vec<UnderWay>, StoreError> {
         let query = query_as(
-            "SELECT c.id, c.name, c.state, f.body, t.body, \
-             CASE WHEN r.identity IS NULL THEN 0 ELSE 1 END AS is_released FROM change c \
+            "SELECT c.id, c.name, c.state, f.body, t.body, CAST(\
+             CASE WHEN r.identity IS NULL THEN 0 ELSE 1 END AS BIGINT) AS is_released FROM change c \
              LEFT JOIN template_version f ON f.name = c.name AND f.version = c.from_version \
              LEFT JOIN template_version t ON t.name = c.name AND t.version = c.to_version \
              LEFT JOIN released r ON r.change = c.id AND r.identity = $1 \
-             WHERE c.state IN ('waiting', 'running', 'stopped') AND (c.identity IS NULL OR c.identity = $1)",
+             WHERE c.state IN ('waiting', 'running', 'stopped') AND (c.identity IS NULL OR c.identity = $1) \
+             ORDER BY c.id",
         );
         type Columns = (i64, String, String, Option<String>, Option<String>, Flag);
         let rows: Vec<Columns> = query.bind(identity).fetch_all(&self.reads).await?;

@@ -42,7 +42,7 @@ async fn f13_an_alarm_is_raised_acknowledged_and_cleared_and_each_step_is_kept()
     let (status, seen) = say("acknowledge", json!({"note": "asked the installer"})).await;
     assert_eq!(status, StatusCode::OK, "{seen}");
     let by = |alarm: &Value| (alarm["acknowledged"]["by"].clone(), alarm["acknowledged"]["note"].clone());
-    assert_eq!(by(&seen), (json!("operator"), json!("asked the installer")));
+    assert_eq!(by(&seen), (json!("local"), json!("asked the installer")));
     assert_eq!(by(&items(&world.alarms().await)[0]), by(&seen), "another round takes nothing back");
     let (status, problem) = say("acknowledge", json!({"note": " "})).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");

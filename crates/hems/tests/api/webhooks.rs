@@ -192,7 +192,7 @@ async fn gone_means_gone_and_the_others_go_on() {
     let (world, mut receiver, mut other) =
         (World::with(ALLOWED).await, Receiver::start().await, Receiver::start().await);
     receiver.answer(&[410]);
-    let (gone, _) = hook(&world, &receiver, &[]).await;
+    let (gone, _) = hook(&world, &receiver, &["template.saved"]).await;
     let (good, _) = hook(&world, &other, &["template.deleted"]).await;
     save(&world, "one").await;
     receiver.next().await;
@@ -267,9 +267,5 @@ async fn alarms_reach_a_webhook_step_by_step() {
     let path = format!("/api/v1/alarms/{}/acknowledge", alarms["items"][0]["id"]);
     world.ask(Method::POST, &path, Some(json!({"note": "mine"}))).await;
     let event = receiver.next().await.event();
-    assert_eq!(
-        (&event["data"]["by"], &event["data"]["note"]),
-        (&json!("operator"), &json!("mine")),
-        "{event}"
-    );
+    assert_eq!((&event["data"]["by"], &event["data"]["note"]), (&json!("local"), &json!("mine")), "{event}");
 }

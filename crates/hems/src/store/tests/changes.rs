@@ -59,6 +59,11 @@ async fn o04_all_changes_spend_one_budget() {
         };
         assert!(release(&a, FIRST, now()).await);
         assert!(!release(&b, SECOND, now()).await, "the hour's one cell is spent");
+        let follows = async |identity| {
+            let changes = store.under_way(identity).await.unwrap();
+            changes.iter().map(|change| change.is_released).collect::<Vec<_>>()
+        };
+        assert_eq!((follows(FIRST).await, follows(SECOND).await), (vec![true, false], vec![false, false]));
         assert!(release(&b, SECOND, now() + HOUR + SignedDuration::from_secs(1)).await);
         assert_eq!(store.change(b.id).await.unwrap().unwrap().released, 1);
     })
