@@ -17,6 +17,7 @@ mod desk;
 mod devices;
 mod events;
 mod evidence;
+mod files;
 mod freeze;
 mod guard;
 mod history;
@@ -41,6 +42,7 @@ mod sessions;
 mod templates;
 mod token;
 mod tokens;
+mod transfer;
 mod trust;
 mod version;
 mod webhooks;
@@ -118,7 +120,7 @@ type Answer<T> = Result<axum::Json<T>, Problem>;
 
 /// Every operation there is: its name, where it is, what it asks of a caller.
 fn operations() -> Vec<Operation> {
-    [on_people(), on_devices(), on_events(), on_trust(), on_desires(), on_changes()]
+    [on_people(), on_devices(), on_files(), on_events(), on_trust(), on_desires(), on_changes()]
         .into_iter()
         .flatten()
         .collect()
@@ -179,6 +181,19 @@ fn on_devices() -> Vec<Operation> {
         post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX),
         get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
         get("list-refusals", "/api/v1/refusals", Look, refusals::list),
+    ]
+}
+
+/// Files for cells and from them.
+#[rustfmt::skip]
+fn on_files() -> Vec<Operation> {
+    use Right::{Engineer, Look, Operate};
+    vec![
+        get("list-files", "/api/v1/files", Look, files::list),
+        post("add-file", "/api/v1/files", Engineer, files::add),
+        get("show-file", "/api/v1/files/{id}", Look, files::show),
+        get("fetch-file", "/api/v1/files/{id}/content", Operate, files::fetch),
+        delete("delete-file", "/api/v1/files/{id}", Engineer, files::delete),
     ]
 }
 

@@ -312,6 +312,7 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
             body: "{}".to_owned(),
             author: String::new(),
             action: None,
+            url: None,
             key: None,
             spends: None,
             at: now(),

@@ -170,6 +170,8 @@ pub(crate) struct Tree {
     pub(crate) refuses: Option<&'static str>,
     /// The CommandKeys of its reboots.
     pub(crate) reboots: Vec<String>,
+    /// The transfers that it promised.
+    pub(crate) transfers: Vec<CpeMethod>,
     /// What the factory puts into the key of each new row.
     pub(crate) factory_key: &'static str,
 }
@@ -181,6 +183,7 @@ impl Tree {
             next_row: 2,
             refuses: None,
             reboots: Vec::new(),
+            transfers: Vec::new(),
             factory_key: "",
         };
         tree.put(TAC, "1", ValueKind::UnsignedInt);
@@ -230,6 +233,18 @@ impl Tree {
             CpeMethod::DeleteObject(call) => {
                 self.values.retain(|path, _| !path.starts_with(&*call.object_name));
                 DeleteObjectResponse { status: ApplyStatus::Applied }.into()
+            }
+            CpeMethod::Download(_) | CpeMethod::Upload(_) => {
+                self.transfers.push(method.clone());
+                let later = serde_json::json!({
+                    "Status": 1, "StartTime": DateTime::UNKNOWN, "CompleteTime": DateTime::UNKNOWN,
+                });
+                if matches!(method, CpeMethod::Upload(_)) {
+                    let response: cwmp::UploadResponse = serde_json::from_value(later).unwrap();
+                    return Ok(response.into());
+                }
+                let response: cwmp::DownloadResponse = serde_json::from_value(later).unwrap();
+                response.into()
             }
             CpeMethod::Reboot(call) => {
                 self.reboots.push(call.command_key.to_string());

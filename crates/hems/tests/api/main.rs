@@ -15,6 +15,7 @@ mod devices;
 mod endpoint;
 mod events;
 mod evidence;
+mod files;
 mod habits;
 mod hostile;
 mod identities;
