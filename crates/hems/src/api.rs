@@ -17,6 +17,7 @@ mod desk;
 mod devices;
 mod events;
 mod evidence;
+mod export;
 mod files;
 mod freeze;
 mod guard;
@@ -31,6 +32,7 @@ mod offer;
 mod oidc;
 mod operation;
 mod place;
+mod places;
 mod pools;
 mod preview;
 mod problem;
@@ -39,6 +41,7 @@ mod reason;
 mod refusals;
 mod roles;
 mod sessions;
+mod swap;
 mod templates;
 mod token;
 mod tokens;
@@ -162,10 +165,13 @@ fn on_devices() -> Vec<Operation> {
     use Right::{Engineer, Look, Operate, Secure};
     vec![
         get("list-devices", "/api/v1/devices", Look, devices::list).scoped(),
+        get("count-devices", "/api/v1/devices/count", Look, devices::count).scoped(),
         post("admit-device", "/api/v1/devices", Operate, devices::admit),
         get("show-device", "/api/v1/devices/{identity}", Look, devices::show).scoped(),
         get("show-place", "/api/v1/devices/{identity}/place", Look, place::show).scoped(),
         put("put-place", "/api/v1/devices/{identity}/place", Engineer, place::put).scoped(),
+        post("swap-device", "/api/v1/devices/{identity}/swap", Engineer, swap::swap).scoped(),
+        post("import-places", "/api/v1/places", Engineer, places::import).scoped().up_to(LIST_BYTES_MAX),
         get("list-history", "/api/v1/devices/{identity}/history", Look, history::list).scoped(),
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),

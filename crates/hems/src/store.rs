@@ -41,6 +41,7 @@ mod schema;
 mod session;
 mod sql;
 mod suspicion;
+mod swap;
 mod template;
 mod ticket;
 mod webhook;

@@ -2,10 +2,12 @@
 
 mod changes;
 mod events;
+mod files;
 mod network;
 mod nodes;
 mod people;
 mod schemas;
+mod swaps;
 mod world;
 
 use std::{collections::BTreeMap, fs::Permissions, os::unix::fs::PermissionsExt};

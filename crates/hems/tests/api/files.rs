@@ -239,7 +239,7 @@ fn signed(world: &World, signer: &KeyPair, product_class: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn f01_firmware_comes_in_with_its_signed_manifest_and_goes_to_its_product() {
+async fn w02_firmware_comes_in_with_its_signed_manifest_and_goes_to_its_product() {
     let (world, _) = serving("").await;
     let signer = pki::issue_firmware_signer(&world.pki(), "working").unwrap();
     let path = "/api/v1/files?kind=firmware&name=cell-2.img";
@@ -269,7 +269,7 @@ async fn f01_firmware_comes_in_with_its_signed_manifest_and_goes_to_its_product(
 }
 
 #[tokio::test]
-async fn f01_firmware_of_another_key_is_not_taken_where_the_keys_are_known() {
+async fn w02_firmware_of_another_key_is_not_taken_where_the_keys_are_known() {
     let world = World::new().await;
     let [own, other] =
         ["working", "other"].map(|name| pki::issue_firmware_signer(&world.pki(), name).unwrap());

@@ -19,6 +19,7 @@ mod files;
 mod habits;
 mod hostile;
 mod identities;
+mod inventory;
 mod lists;
 mod nats;
 mod northbound;
