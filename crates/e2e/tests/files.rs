@@ -36,7 +36,10 @@ fn g12_w10_a_cell_sends_its_configuration_and_takes_it_back_from_the_management_
     assert_eq!(call["state"], "done", "{call}");
     let listed = world.get("/api/v1/files?kind=configuration");
     let file = &listed["items"][0];
-    assert_eq!((&file["identity"], listed["items"].as_array().map(Vec::len)), (&json!(cell.identity), Some(1)));
+    assert_eq!(
+        (&file["identity"], listed["items"].as_array().map(Vec::len)),
+        (&json!(cell.identity), Some(1))
+    );
 
     let call = done(&world, &cell.identity, &json!({"action": "download", "file": file["id"]}));
     assert_eq!(call["state"], "done", "{call}");

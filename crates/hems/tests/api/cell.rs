@@ -137,6 +137,17 @@ impl Cell {
     }
 }
 
+/// The answer to a transfer that comes later.
+fn promise(is_upload: bool) -> CpeResponse {
+    let later =
+        serde_json::json!({"Status": 1, "StartTime": DateTime::UNKNOWN, "CompleteTime": DateTime::UNKNOWN});
+    if is_upload {
+        serde_json::from_value::<cwmp::UploadResponse>(later).unwrap().into()
+    } else {
+        serde_json::from_value::<cwmp::DownloadResponse>(later).unwrap().into()
+    }
+}
+
 /// An Inform of the lab's product class.
 pub(crate) fn inform(serial: &str, events: &[EventCode]) -> Inform {
     let event = |code: &EventCode| {
@@ -236,15 +247,7 @@ impl Tree {
             }
             CpeMethod::Download(_) | CpeMethod::Upload(_) => {
                 self.transfers.push(method.clone());
-                let later = serde_json::json!({
-                    "Status": 1, "StartTime": DateTime::UNKNOWN, "CompleteTime": DateTime::UNKNOWN,
-                });
-                if matches!(method, CpeMethod::Upload(_)) {
-                    let response: cwmp::UploadResponse = serde_json::from_value(later).unwrap();
-                    return Ok(response.into());
-                }
-                let response: cwmp::DownloadResponse = serde_json::from_value(later).unwrap();
-                response.into()
+                promise(matches!(method, CpeMethod::Upload(_)))
             }
             CpeMethod::Reboot(call) => {
                 self.reboots.push(call.command_key.to_string());
