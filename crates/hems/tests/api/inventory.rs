@@ -98,7 +98,7 @@ async fn o02_devices_are_counted_by_the_filter_of_the_list() {
     admit(&world, 405).await;
     let counted = world.get("/api/v1/devices/count").await;
     assert_eq!(counted, json!({"count": 405, "is_complete": true}));
-    let counted = world.get("/api/v1/devices/count?filter=state%3Din-service").await;
+    let counted = world.get("/api/v1/devices/count?filter=state%3Din_service").await;
     assert_eq!(counted["count"], 0, "{counted}");
     let (status, _) = world.ask(Method::GET, "/api/v1/devices/count?filter=%28", None).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
