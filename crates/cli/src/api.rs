@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, time::Duration};
 use bytes::Bytes;
 use clap::Args;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode, Uri, header::HeaderValue};
 use hyper_util::rt::TokioIo;
 use profile::{Carrier, KeySource, OwnCertificate, WebConnector};
 use serde_json::Value;
@@ -71,6 +71,8 @@ pub(crate) enum ApiError {
     Slow,
     #[error("the connection to the H(e)MS broke")]
     Http(#[from] hyper::Error),
+    #[error("cannot write")]
+    Write(#[source] io::Error),
     #[error("the answer is no JSON that can be read")]
     Answer,
     /// The API said no, with a problem document. (RFC 9457)
@@ -129,6 +131,34 @@ impl Access {
         }
     }
 
+    /// Copies a resource as it comes, in a form that is accepted; no length of it is in memory.
+    pub(crate) async fn copy(
+        &self,
+        path: &str,
+        accept: &'static str,
+        out: &mut impl io::Write,
+    ) -> Result<(), ApiError> {
+        let mut request = self.request(Method::GET, path, Bytes::new())?;
+        request.headers_mut().insert("accept", HeaderValue::from_static(accept));
+        let stream = self.connect(request.uri()).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let answer = timeout(PATIENCE, sender.send_request(request)).await.map_err(|_| ApiError::Slow)??;
+        let (status, mut body) = (answer.status(), answer.into_body());
+        if !status.is_success() {
+            let bytes = Limited::new(body, ANSWER_BYTES).collect().await;
+            let bytes = bytes.map_err(|_| ApiError::Answer)?.to_bytes();
+            return Err(refused(status, &parse(&bytes, status)?));
+        }
+        while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| ApiError::Slow)? {
+            if let Ok(bytes) = frame?.into_data() {
+                out.write_all(&bytes).map_err(ApiError::Write)?;
+            }
+        }
+        driver.abort();
+        Ok(())
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ApiError> {
         timeout(PATIENCE, self.exchange(method, path, body)).await.map_err(|_| ApiError::Slow)?
     }
@@ -144,7 +174,8 @@ impl Access {
         driver.abort();
         let bytes = bytes.map_err(|_| ApiError::Answer)?.to_bytes();
         let value = if bytes.is_empty() { Value::Null } else { parse(&bytes, status)? };
-        let is_answer = status.is_success() || value.get("admitted").is_some();
+        let is_list = ["admitted", "placed"].iter().any(|count| value.get(count).is_some());
+        let is_answer = status.is_success() || is_list;
         if is_answer { Ok(value) } else { Err(refused(status, &value)) }
     }
 

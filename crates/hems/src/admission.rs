@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use profile::Identity;
 use serde::Serialize;
 
-pub(crate) use rows::{AdmissionError, RowError, check};
+pub(crate) use rows::{AdmissionError, RowError, check, line_of};
 
 use crate::{
     config::Policies,

@@ -17,6 +17,8 @@ mod desk;
 mod devices;
 mod events;
 mod evidence;
+mod export;
+mod files;
 mod freeze;
 mod guard;
 mod history;
@@ -30,6 +32,7 @@ mod offer;
 mod oidc;
 mod operation;
 mod place;
+mod places;
 mod pools;
 mod preview;
 mod problem;
@@ -38,9 +41,11 @@ mod reason;
 mod refusals;
 mod roles;
 mod sessions;
+mod swap;
 mod templates;
 mod token;
 mod tokens;
+mod transfer;
 mod trust;
 mod version;
 mod webhooks;
@@ -118,7 +123,7 @@ type Answer<T> = Result<axum::Json<T>, Problem>;
 
 /// Every operation there is: its name, where it is, what it asks of a caller.
 fn operations() -> Vec<Operation> {
-    [on_people(), on_devices(), on_events(), on_trust(), on_desires(), on_changes()]
+    [on_people(), on_devices(), on_files(), on_events(), on_trust(), on_desires(), on_changes()]
         .into_iter()
         .flatten()
         .collect()
@@ -160,10 +165,13 @@ fn on_devices() -> Vec<Operation> {
     use Right::{Engineer, Look, Operate, Secure};
     vec![
         get("list-devices", "/api/v1/devices", Look, devices::list).scoped(),
+        get("count-devices", "/api/v1/devices/count", Look, devices::count).scoped(),
         post("admit-device", "/api/v1/devices", Operate, devices::admit),
         get("show-device", "/api/v1/devices/{identity}", Look, devices::show).scoped(),
         get("show-place", "/api/v1/devices/{identity}/place", Look, place::show).scoped(),
         put("put-place", "/api/v1/devices/{identity}/place", Engineer, place::put).scoped(),
+        post("swap-device", "/api/v1/devices/{identity}/swap", Engineer, swap::swap).scoped(),
+        post("import-places", "/api/v1/places", Engineer, places::import).scoped().up_to(LIST_BYTES_MAX),
         get("list-history", "/api/v1/devices/{identity}/history", Look, history::list).scoped(),
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),
@@ -179,6 +187,19 @@ fn on_devices() -> Vec<Operation> {
         post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX),
         get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
         get("list-refusals", "/api/v1/refusals", Look, refusals::list),
+    ]
+}
+
+/// Files for cells and from them.
+#[rustfmt::skip]
+fn on_files() -> Vec<Operation> {
+    use Right::{Engineer, Look, Operate};
+    vec![
+        get("list-files", "/api/v1/files", Look, files::list),
+        post("add-file", "/api/v1/files", Engineer, files::add),
+        get("show-file", "/api/v1/files/{id}", Look, files::show),
+        get("fetch-file", "/api/v1/files/{id}/content", Operate, files::fetch),
+        delete("delete-file", "/api/v1/files/{id}", Engineer, files::delete),
     ]
 }
 

@@ -6,6 +6,7 @@
 mod api;
 mod events;
 mod file;
+mod files;
 mod oidc;
 mod reader;
 mod store;
@@ -26,9 +27,10 @@ use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode, WebMaterial
 
 pub(crate) use events::{AdminPlace, NatsLine, Telling};
 pub use file::{
-    Admin, Admission, Alarms, Also, Anchor, Api, Changes, Cwmp, Events, Exception, File, Gate, Limits, Nats,
-    Oidc, Tunnel,
+    Admin, Admission, Alarms, Also, Anchor, Api, Changes, Cwmp, Events, Exception, File, Files, Gate, Limits,
+    Nats, Oidc, Tunnel,
 };
+pub(crate) use files::Filing;
 pub(crate) use oidc::OidcConfig;
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
@@ -126,6 +128,8 @@ pub struct Config {
     pub alarms: Alarms,
     /// What is told of what happens, and to whom.
     pub(crate) events: Telling,
+    /// Where files lie, and what they may take.
+    pub(crate) files: Filing,
     /// Where metrics and health are.
     pub(crate) admin: AdminPlace,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
@@ -187,6 +191,7 @@ impl Check {
         let quirks = self.quirks(file.quirks.as_ref());
         let models = file.models.iter().map(|at| self.model(at)).collect::<Vec<_>>();
         let events = self.events(&file.events);
+        let files = self.files(file);
         let admin = self.admin(file);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
@@ -213,6 +218,7 @@ impl Check {
             limits: file.limits,
             alarms: file.alarms,
             events: events?,
+            files: files?,
             admin: admin?,
             transport: transport?,
             clock,

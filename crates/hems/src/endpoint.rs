@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!  accept ─▶ queue: the oldest gives way ─▶ PROXY? ─▶ profile? ─▶ tunnel? ─┬─ refusal ─▶ ledger
-//!                                                                          └─ peer ────▶ bounded connections ─▶ hyper ─▶ post
+//!                                                                          └─ peer ────▶ bounded connections ─▶ hyper ─┬▶ post
+//!                                                                                                          └▶ files
 //! ```
 //!
 //! The identity is the TLS peer's, or in mode `ipsec` the tunnel's, and comes from nowhere else (TS 33.320 8.3.4, P-20). Nothing a cell sends makes
 //! another cell wait, or a buffer grow beyond its bound. Strangers take no connection of a cell's: see [`queue`].
 
 mod body;
+mod files;
 mod post;
 mod proxy;
 mod queue;
@@ -255,11 +257,16 @@ impl Endpoint {
     async fn serve(&self, stream: Box<dyn Wire>, caller: Caller, vigil: Option<&Vigil>) {
         let has_spoken = Arc::new(AtomicBool::new(false));
         let spoken = Arc::clone(&has_spoken);
+        let due = files::Due::default();
+        let sending = due.clone();
         let service = service_fn(move |request| {
             let is_first = !spoken.swap(true, Ordering::Relaxed);
-            let caller = caller.clone();
+            let (caller, due) = (caller.clone(), sending.clone());
             async move {
                 self.confirm(&caller, vigil).await?;
+                if files::is_file(request.uri().path()) {
+                    return Ok(files::answer(&self.hems, &caller, &due, request).await);
+                }
                 Ok::<_, Gone>(post::answer(&self.hems, caller, is_first, &self.limits, request).await)
             }
         });
@@ -272,6 +279,7 @@ impl Endpoint {
         loop {
             tokio::select! {
                 _ = connection.as_mut() => return,
+                () = due.passed() => return,
                 // A connection that never asks anything only costs: some clients open one and hang.
                 () = first.as_mut(), if is_new => {
                     is_new = false;

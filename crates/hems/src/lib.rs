@@ -25,6 +25,7 @@ mod desire;
 mod doors;
 mod endpoint;
 mod event;
+mod files;
 mod filter;
 mod gate;
 mod grace;

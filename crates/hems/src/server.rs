@@ -29,6 +29,7 @@ use crate::{
     doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
     event::{courier, feed::Feed, guard::Network, nats},
+    files::{self, Files},
     metrics::Metrics,
     people::first,
     refusal::Ledger,
@@ -50,6 +51,7 @@ pub(crate) struct Hems {
     pub(crate) roster: Roster,
     pub(crate) ledger: Ledger,
     pub(crate) blocks: Blocks,
+    pub(crate) files: Files,
     pub(crate) policies: Policies,
     /// The URL that cells are given.
     pub(crate) url: HemsUrl,
@@ -221,7 +223,8 @@ impl Server {
         let api_tls = api_tls(&config)?;
         let operators = listen(config.api_listen).await?;
         let watchers = listen_for_watchers(config.admin).await?;
-        let hems = Arc::new(hems(&config, store, witness, blocks, doors.clone()));
+        let contents = files(&config)?;
+        let hems = Arc::new(hems(&config, (store, contents), witness, blocks, doors.clone()));
         import(&hems).await?;
         hems.reload_blocks().await?;
         let (shutdown, watched) = watch::channel(false);
@@ -247,6 +250,7 @@ impl Server {
         let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
         let front = api::Front { token, tls, state_dir: config.state_dir.clone(), oidc: config.oidc.clone() };
         tasks.spawn(api::serve(Arc::clone(&hems), front, operators, watched.clone()));
+        tasks.spawn(files::clean(Arc::clone(&hems), watched.clone()));
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
         Ok(Self {
@@ -383,6 +387,12 @@ fn api_tls(config: &Config) -> Result<Option<(WebAcceptor, WebMaterials)>, Serve
     Ok(Some((acceptor, materials.clone())))
 }
 
+/// The folder of files.
+fn files(config: &Config) -> Result<Files, ServeError> {
+    let path = &config.files.folder;
+    Files::open(config.files.clone()).map_err(|source| ServeError::State { path: path.clone(), source })
+}
+
 /// Where cells call, and who accepts them there.
 fn places(config: &Config, doors: Option<&Doors>) -> Vec<(SocketAddr, Option<Acceptor>)> {
     match doors {
@@ -393,7 +403,7 @@ fn places(config: &Config, doors: Option<&Doors>) -> Vec<(SocketAddr, Option<Acc
 
 fn hems(
     config: &Config,
-    store: Store,
+    (store, files): (Store, Files),
     witness: Arc<dyn Witness>,
     blocks: Blocks,
     doors: Option<Arc<Doors>>,
@@ -404,6 +414,7 @@ fn hems(
         registry: Registry::default(),
         roster: Roster::new(config.identities.clone()),
         blocks,
+        files,
         policies: config.policies,
         url: config.url.clone(),
         doors,

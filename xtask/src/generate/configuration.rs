@@ -14,7 +14,11 @@ const FILES: [(&str, &str, &[&str]); 2] = [
     (
         "hems.toml",
         "read by `hearth serve --config FILE`",
-        &["crates/hems/src/config/file.rs", "crates/hems/src/config/file/events.rs"],
+        &[
+            "crates/hems/src/config/file.rs",
+            "crates/hems/src/config/file/events.rs",
+            "crates/hems/src/config/file/files.rs",
+        ],
     ),
     (
         "henbd.toml",

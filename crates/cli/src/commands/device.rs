@@ -66,6 +66,36 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Write the inventory to standard output: all devices, or those for which a filter holds.
+    ///
+    /// For instance: hearth device export 'site = "north"' > north.csv
+    Export {
+        /// The filter.
+        #[arg(default_value = "")]
+        filter: String,
+        /// In which form.
+        #[arg(long, value_enum, default_value = "csv")]
+        form: Export,
+    },
+    /// Say where many devices stand, by a list in CSV or JSON lines: identity, site, tags, labels.
+    ///
+    /// A column that is not there changes nothing, an empty one takes away. An export can be edited and imported.
+    ImportPlaces {
+        /// The list.
+        file: PathBuf,
+        /// Place all of it or nothing.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Let another admitted device take this one's place: site, tags, labels, its own values and what it drew of pools;
+    /// this one is blocked.
+    Swap {
+        /// The identity of the old device.
+        identity: String,
+        /// The identity of the new one.
+        #[arg(long)]
+        to: String,
+    },
     /// Take an admission back: the identity is unknown again, and its session ends.
     Withdraw {
         /// The identity in its certificate.
@@ -137,6 +167,15 @@ enum Command {
     },
 }
 
+/// The forms of an export.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Export {
+    /// For spreadsheets.
+    Csv,
+    /// For programs: one JSON object a line.
+    Jsonl,
+}
+
 /// What the list and the demo's table show.
 pub(crate) const COLUMNS: [Column; 13] = [
     ("IDENTITY", "identity"),
@@ -165,6 +204,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
             access.send(Method::POST, "/api/v1/devices", &body).await
         }
         Command::Import { file, strict } => return import(&access, output, &file, strict).await,
+        Command::Export { filter, form } => return export(&access, &filter, form).await,
+        Command::ImportPlaces { file, strict } => return import_places(&access, output, &file, strict).await,
+        Command::Swap { identity, to } => {
+            access.send(Method::POST, &format!("/api/v1/devices/{identity}/swap"), &json!({"to": to})).await
+        }
         Command::Withdraw { identity } => {
             access.delete(&format!("/api/v1/devices/{identity}/admission")).await
         }
@@ -232,6 +276,35 @@ async fn list(access: &Access, form: Form, filter: &str) -> Answer {
         Form::Json => println!("{}", Value::Array(devices)),
     }
     Ok(true)
+}
+
+async fn export(access: &Access, filter: &str, form: Export) -> Answer {
+    let filter = utf8_percent_encode(filter, NON_ALPHANUMERIC);
+    let accept = match form {
+        Export::Csv => "text/csv",
+        Export::Jsonl => "application/jsonl",
+    };
+    let path = format!("/api/v1/devices?filter={filter}");
+    access.copy(&path, accept, &mut std::io::stdout().lock()).await?;
+    Ok(true)
+}
+
+/// Wrong rows make the answer no.
+async fn import_places(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
+    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let summary = access.upload(&format!("/api/v1/places?strict={strict}"), list).await?;
+    let is_whole = summary.get("wrong").and_then(Value::as_u64) == Some(0);
+    if form == Form::Json {
+        println!("{summary}");
+        return Ok(is_whole);
+    }
+    for row in summary.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        let part = |key| output::cell(row.get(key));
+        eprintln!("{}: {}: {}", file.display(), part("place"), part("message"));
+    }
+    let count = |key| output::cell(summary.get(key));
+    println!("{} placed, {} wrong", count("placed"), count("wrong"));
+    Ok(is_whole)
 }
 
 /// Rows that contradict or cannot be read make the answer no.

@@ -144,7 +144,7 @@ fn read_csv(text: &[u8]) -> Lines<'_> {
 }
 
 /// The line of a row; the reader's own count stands before the empty lines that it skips.
-fn line_of(text: &[u8], record: &csv::StringRecord) -> Option<u64> {
+pub(crate) fn line_of(text: &[u8], record: &csv::StringRecord) -> Option<u64> {
     let position = record.position()?;
     let rest = text.get(usize::try_from(position.byte()).ok()?..)?;
     let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));

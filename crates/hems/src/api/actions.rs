@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  refresh  set  add  delete  reboot  factory_reset ─▶ one call of the CPE, checked first
+//!  download  upload ─▶ the same, with a URL of ours; see [`transfer`](super::transfer)
 //!  lock  unlock ─▶ a value of the device's own; the plan does it, and the action is judged by what the cell says
 //! ```
 
@@ -22,14 +23,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     Api, Problem,
     calls::{self, Asked, CallView, Key},
-    templates,
+    templates, transfer,
 };
 use crate::{
     call, desire,
+    files::Kind,
     people::Caller,
     plan::Desired,
     quirk, radio,
-    store::DeviceRow,
+    store::{DeviceRow, NewUrl},
     template::{Complaint, Subject, Template, Wanted},
 };
 
@@ -52,6 +54,10 @@ pub(super) enum Action {
     Reboot {},
     /// Forget everything and start again.
     FactoryReset {},
+    /// Fetch a file of ours and take it into use.
+    Download { file: i64 },
+    /// Send us its configuration or its log.
+    Upload { kind: Kind },
     /// Go off the air, and stay so.
     Lock {},
     /// Go on the air, behind the gate.
@@ -69,7 +75,7 @@ pub(super) async fn act(
     let Json(action) = body?;
     let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&action).unwrap_or_default();
-    let method = method(&api, &device, &action).await?;
+    let (method, url) = call(&api, &device, &action).await?;
     method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method))?;
     let name = match action {
         Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
@@ -79,9 +85,11 @@ pub(super) async fn act(
         | Action::Add { .. }
         | Action::Delete { .. }
         | Action::Reboot {}
+        | Action::Download { .. }
+        | Action::Upload { .. }
         | Action::FactoryReset {} => "",
     };
-    calls::send(&api, &caller, &device, Asked { method, action: Some(text), name, key }).await
+    calls::send(&api, &caller, &device, Asked { method, action: Some(text), name, url, key }).await
 }
 
 /// Makes the transmitter's switch a value of the device's own.
@@ -95,6 +103,28 @@ async fn switch(
     let value = (radio::ADMIN_STATE, Wanted::Boolean(is_on));
     templates::want(api, caller, &device.identity, value, name).await?;
     Ok(name)
+}
+
+/// The call that does it, with the URL of ours that it names.
+async fn call(
+    api: &Api,
+    device: &DeviceRow,
+    action: &Action,
+) -> Result<(Option<CpeMethod>, Option<NewUrl>), Problem> {
+    let (method, url) = match action {
+        Action::Download { file } => transfer::download(api, device, *file).await?,
+        Action::Upload { kind } => transfer::upload(api, *kind)?,
+        Action::Refresh { .. }
+        | Action::Set { .. }
+        | Action::Add { .. }
+        | Action::Delete { .. }
+        | Action::Reboot {}
+        | Action::FactoryReset {}
+        | Action::Lock {}
+        | Action::Unlock {} => return Ok((method(api, device, action).await?, None)),
+    };
+    call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
+    Ok((Some(method), Some(url)))
 }
 
 /// The call that does it, once it was checked; nothing where the plan does it.
@@ -121,7 +151,7 @@ async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option
             checked(CpeMethod::DeleteObject(DeleteObject { object_name, parameter_key }))
         }
         Action::FactoryReset {} => checked(CpeMethod::FactoryReset(FactoryReset {})),
-        Action::Lock {} | Action::Unlock {} => Ok(None),
+        Action::Lock {} | Action::Unlock {} | Action::Download { .. } | Action::Upload { .. } => Ok(None),
     }
 }
 

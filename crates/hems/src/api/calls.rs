@@ -12,7 +12,7 @@ use super::{Answer, Api, Page, Problem, devices, json, time};
 use crate::{
     call,
     people::{Caller, Right},
-    store::{CallRow, DeviceRow, NewCall, QueueError},
+    store::{CallRow, DeviceRow, NewCall, NewUrl, QueueError},
 };
 
 /// A call and how far it is.
@@ -74,7 +74,7 @@ pub(super) async fn queue(
     let device = admitted(&api, &caller, &identity).await?;
     permit(&caller, &method)?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
-    send(&api, &caller, &device, Asked { method: Some(method), action: None, name: "", key }).await
+    send(&api, &caller, &device, Asked { method: Some(method), action: None, name: "", url: None, key }).await
 }
 
 /// An admitted device.
@@ -94,6 +94,8 @@ pub(super) struct Asked {
     pub(super) action: Option<String>,
     /// The method's name where there is none.
     pub(super) name: &'static str,
+    /// The URL of ours that the method names.
+    pub(super) url: Option<NewUrl>,
     pub(super) key: Option<String>,
 }
 
@@ -104,7 +106,7 @@ pub(super) async fn send(
     device: &DeviceRow,
     asked: Asked,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Asked { mut method, action, name, key } = asked;
+    let Asked { mut method, action, name, url, key } = asked;
     let command_key = method.as_mut().map(keyed).transpose()?.unwrap_or_default();
     let name = method.as_ref().map_or(name, CpeMethod::name);
     let is_change = method.is_some() && call::is_change(name);
@@ -116,6 +118,7 @@ pub(super) async fn send(
         body: method.map(|method| serde_json::to_string(&method).unwrap_or_default()).unwrap_or_default(),
         author: caller.act("", api.hems.now())?.author,
         action,
+        url,
         key,
         spends: is_change.then_some((api.hems.changes, fleet)),
         at: api.hems.now(),

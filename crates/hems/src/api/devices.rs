@@ -3,14 +3,22 @@
 use axum::{
     Json,
     extract::{Path, Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
 };
 use profile::Identity;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem, calls::CallView, evidence, evidence::Evidence, guard::About, history,
-    history::EntryView, json, time,
+    Answer, Api, Page, Paging, Problem,
+    calls::CallView,
+    evidence,
+    evidence::Evidence,
+    export::{self, Form},
+    guard::About,
+    history,
+    history::EntryView,
+    json, time,
 };
 use crate::{
     admission, desire,
@@ -132,7 +140,8 @@ pub(super) struct NewDevice {
 }
 
 impl DeviceView {
-    fn of(api: &Api, device: Device) -> Self {
+    /// What a list shows of a device.
+    pub(super) fn of(api: &Api, device: Device) -> Self {
         let state = device.state(api.hems.now()).map_or("", State::name);
         let Device { row, place } = device;
         let boolean = |text: &Option<String>| text.as_deref().map(|text| text == "true" || text == "1");
@@ -176,11 +185,15 @@ fn in_service_after(row: &DeviceRow) -> Option<f64> {
 
 /// Finds a device by its identity in any letter case, if the caller sees it.
 pub(super) async fn find(api: &Api, caller: &Caller, identity: &str) -> Result<DeviceRow, Problem> {
-    let unknown = || Problem::not_found("there is no such device");
-    let identity = Identity::parse(identity).map_err(|_| unknown())?;
-    let row = api.hems.store.device(identity.as_str()).await?.ok_or_else(unknown)?;
+    seen(api, caller, identity).await?.ok_or_else(|| Problem::not_found("there is no such device"))
+}
+
+/// The same, where it is no error that there is none.
+pub(super) async fn seen(api: &Api, caller: &Caller, identity: &str) -> Result<Option<DeviceRow>, Problem> {
+    let Ok(identity) = Identity::parse(identity) else { return Ok(None) };
+    let Some(row) = api.hems.store.device(identity.as_str()).await? else { return Ok(None) };
     let device = Device::of(row)?;
-    if caller.sees(&device) { Ok(device.row) } else { Err(unknown()) }
+    Ok(caller.sees(&device).then_some(device.row))
 }
 
 /// Which devices to list.
@@ -193,20 +206,63 @@ pub(super) struct Which {
     page_token: Option<String>,
 }
 
-/// Lists the devices for which a filter holds.
+/// Lists the devices for which a filter holds: in pages, or all of them where a file is accepted.
 pub(super) async fn list(
     Extracted(api): Extracted<Api>,
     caller: Caller,
+    headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
-) -> Answer<Page<DeviceView>> {
+) -> Result<Response, Problem> {
     let Query(Which { filter, limit, page_token }) = query?;
-    let filter = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
-    let filter = caller.narrow(filter);
+    let filter = narrowed(&caller, &filter)?;
+    match Form::accepted(&headers) {
+        Some(_) if limit.is_some() || page_token.is_some() => {
+            return Err(Problem::invalid(
+                "CSV and JSON lines have no pages: leave `limit` and `page_token` out",
+            ));
+        }
+        Some(form) => return export::respond(api, filter, form).await,
+        None => {}
+    }
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
     let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
-    Ok(Json(Page { items, next_page_token: page.next }))
+    Ok(Json(Page { items, next_page_token: page.next }).into_response())
+}
+
+/// How many there are.
+#[derive(Serialize)]
+pub(super) struct Count {
+    count: usize,
+    /// Whether that is all; else there are more.
+    is_complete: bool,
+}
+
+/// Which devices to count.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filtered {
+    #[serde(default)]
+    filter: String,
+}
+
+/// Counts the devices for which a filter holds, up to a bound.
+pub(super) async fn count(
+    Extracted(api): Extracted<Api>,
+    caller: Caller,
+    query: Result<Query<Filtered>, QueryRejection>,
+) -> Answer<Count> {
+    let Query(Filtered { filter }) = query?;
+    let filter = narrowed(&caller, &filter)?;
+    let (count, is_complete) = inventory::count(&api.hems.store, &filter, api.hems.now()).await?;
+    Ok(Json(Count { count, is_complete }))
+}
+
+/// What a filter means for a caller.
+fn narrowed(caller: &Caller, filter: &str) -> Result<Filter, Problem> {
+    let filter = Filter::parse(filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    Ok(caller.narrow(filter))
 }
 
 /// Shows one device.

@@ -146,6 +146,16 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// It is larger than it may be.
+    pub(super) fn too_large(detail: String) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// There is no room for it.
+    pub(super) fn no_room(detail: String) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", detail)
+    }
+
     /// There is too much of it already.
     pub(super) fn too_many(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail)

@@ -3,8 +3,10 @@
 //! Nothing is opened or judged here; [`Config`](super::Config) is what it means.
 
 mod events;
+mod files;
 
 pub use events::{Admin, Alarms, Events, Nats};
+pub use files::Files;
 
 use super::reader::{At, ConfigError, Reader, Section};
 
@@ -46,6 +48,8 @@ pub struct File {
     pub events: Events,
     /// From when on something is worth an alarm.
     pub alarms: Alarms,
+    /// Files that go to cells and come from them.
+    pub files: Files,
     /// The listener for metrics and health.
     pub admin: Admin,
     /// Bounds.
@@ -251,6 +255,7 @@ impl File {
             changes,
             events: Events::read(&mut reader, &mut root),
             alarms: Alarms::read(&mut reader, &mut root),
+            files: Files::read(&mut reader, &mut root),
             admin: Admin::read(&mut reader, &mut root),
             limits: Limits::read(&mut reader, &mut root),
         };

@@ -140,7 +140,8 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
     pairs.find_map(ours).map(|value| value.trim_matches('"').to_owned())
 }
 
-async fn count(hems: &Hems, identity: &Identity, kind: &'static str) {
+/// Counts what a cell should not have done.
+pub(super) async fn count(hems: &Hems, identity: &Identity, kind: &'static str) {
     tracing::warn!(device = %identity, kind, "misbehaviour");
     if let Err(error) = hems.store.count_misbehaviour(identity.to_string(), kind, hems.now()).await {
         tracing::error!(%error, "a misbehaviour is not counted");

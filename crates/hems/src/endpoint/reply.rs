@@ -2,19 +2,26 @@
 //!
 //! Everything else is for peers that do not speak CWMP, closes the connection, and says in one line why.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use cwmp::{Envelope, FromAcs};
-use http_body_util::Full;
+use futures_util::stream::Stream;
+use http_body_util::{Either, Full, StreamBody};
 use hyper::{
     Response, StatusCode,
+    body::Frame,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE},
 };
 
 /// The name of the cookie that continues a session on another connection. (H-10)
 pub(super) const COOKIE: &str = "hearth";
 
-/// An answer.
-pub(super) type Reply = Response<Full<Bytes>>;
+/// A file's bytes as they are read.
+type Pieces = Pin<Box<dyn Stream<Item = object_store::Result<Frame<Bytes>>> + Send>>;
+
+/// An answer: text, or a file.
+pub(super) type Reply = Response<Either<Full<Bytes>, StreamBody<Pieces>>>;
 
 /// An envelope, or the empty message.
 pub(super) fn envelope(text: String) -> Reply {
@@ -64,7 +71,7 @@ pub(super) fn refused(status: StatusCode, why: &'static str) -> Reply {
 }
 
 fn with_status(status: StatusCode, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Either::Left(Full::new(body)));
     *reply.status_mut() = status;
     reply
 }

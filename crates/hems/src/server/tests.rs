@@ -18,6 +18,7 @@ impl Hems {
             registry: Registry::default(),
             roster: Roster::new(None),
             blocks: Blocks::default(),
+            files: Files::for_tests(folder),
             policies: Policies::default(),
             url: HemsUrl::parse("https://localhost/", TransportMode::Public).unwrap(),
             doors: None,

@@ -65,7 +65,8 @@ impl BlockRow {
     }
 }
 
-async fn block(tx: &mut Tx, row: &BlockRow) -> Result<Blocking, StoreError> {
+/// Writes a block, where there is room for one.
+pub(super) async fn block(tx: &mut Tx, row: &BlockRow) -> Result<Blocking, StoreError> {
     let (count, same): (i64, i64) =
         query_as("SELECT count(*), count(CASE WHEN kind = $1 AND value = $2 THEN 1 END) FROM block")
             .bind(&row.kind)

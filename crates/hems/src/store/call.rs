@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, change, ms, outbox, query, query_as};
+use super::{NewUrl, Store, StoreError, Tx, change, file_url, ms, outbox, query, query_as};
 use crate::{change::Bounds, event::Kind};
 
 /// Calls that may wait for one device; the operator is told when there are more.
@@ -45,6 +45,8 @@ pub(crate) struct NewCall {
     pub(crate) author: String,
     /// The action that it carries out, as JSON.
     pub(crate) action: Option<String>,
+    /// The URL of ours that it names, which is worth something as long as it is open.
+    pub(crate) url: Option<NewUrl>,
     /// By which the same request is known when it comes again.
     pub(crate) key: Option<String>,
     /// The fleet, where it counts as a changed cell of the budget.
@@ -150,6 +152,9 @@ async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, QueueError>, S
         return Ok(Err(QueueError::Budget));
     }
     let Some(id) = insert(tx, call).await? else { return Ok(Err(QueueError::Full)) };
+    if let Some(url) = &call.url {
+        file_url::give(tx, url, &call.identity, &call.command_key).await?;
+    }
     query(
         "DELETE FROM call WHERE identity = $1 AND state IN ('done', 'failed', 'unknown') AND id <= \
          (SELECT id FROM call WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",

@@ -53,6 +53,21 @@ impl Store {
         Ok(query.fetch_all(&self.reads).await?)
     }
 
+    /// Writes where many devices stand; gives how many were known.
+    pub(crate) async fn place_all(&self, places: Vec<(String, Place)>) -> Result<usize, StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let mut count = 0;
+                    for (identity, place) in &places {
+                        count += usize::from(put(tx, identity, place).await?);
+                    }
+                    Ok(count)
+                })
+            })
+            .await
+    }
+
     /// The first devices, for tests that have few.
     #[cfg(test)]
     pub(crate) async fn every_device(&self) -> Vec<DeviceRow> {
@@ -196,7 +211,8 @@ fn time_column(field: Moment) -> &'static str {
     }
 }
 
-async fn placed(tx: &mut Tx, identity: &str) -> Result<Option<Place>, StoreError> {
+/// Where a device stands, if it is known.
+pub(super) async fn placed(tx: &mut Tx, identity: &str) -> Result<Option<Place>, StoreError> {
     let query = query_as("SELECT site, tags, labels FROM device WHERE identity = $1");
     let row: Option<(Option<String>, String, String)> = query.bind(identity).fetch_optional(tx).await?;
     let read = |(site, tags, labels): (_, String, String)| {
@@ -205,7 +221,8 @@ async fn placed(tx: &mut Tx, identity: &str) -> Result<Option<Place>, StoreError
     row.map(read).transpose()
 }
 
-async fn put(tx: &mut Tx, identity: &str, place: &Place) -> Result<bool, StoreError> {
+/// Writes where a device stands; whether it is known.
+pub(super) async fn put(tx: &mut Tx, identity: &str, place: &Place) -> Result<bool, StoreError> {
     let done = query("UPDATE device SET site = $2, tags = $3, labels = $4 WHERE identity = $1")
         .bind(identity)
         .bind(&place.site)

@@ -2,10 +2,12 @@
 
 mod changes;
 mod events;
+mod files;
 mod network;
 mod nodes;
 mod people;
 mod schemas;
+mod swaps;
 mod world;
 
 use std::{collections::BTreeMap, fs::Permissions, os::unix::fs::PermissionsExt};
@@ -312,6 +314,7 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
             body: "{}".to_owned(),
             author: String::new(),
             action: None,
+            url: None,
             key: None,
             spends: None,
             at: now(),

@@ -137,6 +137,17 @@ impl Cell {
     }
 }
 
+/// The answer to a transfer that comes later.
+fn promise(is_upload: bool) -> CpeResponse {
+    let later =
+        serde_json::json!({"Status": 1, "StartTime": DateTime::UNKNOWN, "CompleteTime": DateTime::UNKNOWN});
+    if is_upload {
+        serde_json::from_value::<cwmp::UploadResponse>(later).unwrap().into()
+    } else {
+        serde_json::from_value::<cwmp::DownloadResponse>(later).unwrap().into()
+    }
+}
+
 /// An Inform of the lab's product class.
 pub(crate) fn inform(serial: &str, events: &[EventCode]) -> Inform {
     let event = |code: &EventCode| {
@@ -170,6 +181,8 @@ pub(crate) struct Tree {
     pub(crate) refuses: Option<&'static str>,
     /// The CommandKeys of its reboots.
     pub(crate) reboots: Vec<String>,
+    /// The transfers that it promised.
+    pub(crate) transfers: Vec<CpeMethod>,
     /// What the factory puts into the key of each new row.
     pub(crate) factory_key: &'static str,
 }
@@ -181,6 +194,7 @@ impl Tree {
             next_row: 2,
             refuses: None,
             reboots: Vec::new(),
+            transfers: Vec::new(),
             factory_key: "",
         };
         tree.put(TAC, "1", ValueKind::UnsignedInt);
@@ -230,6 +244,10 @@ impl Tree {
             CpeMethod::DeleteObject(call) => {
                 self.values.retain(|path, _| !path.starts_with(&*call.object_name));
                 DeleteObjectResponse { status: ApplyStatus::Applied }.into()
+            }
+            CpeMethod::Download(_) | CpeMethod::Upload(_) => {
+                self.transfers.push(method.clone());
+                promise(matches!(method, CpeMethod::Upload(_)))
             }
             CpeMethod::Reboot(call) => {
                 self.reboots.push(call.command_key.to_string());

@@ -145,7 +145,9 @@ impl World {
 
     async fn run(folder: tempfile::TempDir, database: Option<Postgres>, text: &str) -> Self {
         let store = database.as_ref().map(|database| format!("store = {:?}\n", database.url()));
-        let text = store.unwrap_or_default() + text;
+        // A port of its own: many of these run at once.
+        let admin = if text.contains("[admin]") { "" } else { "[admin]\nlisten = \"127.0.0.1:0\"\n" };
+        let text = store.unwrap_or_default() + text + admin;
         let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();

@@ -18,6 +18,7 @@ fn call(number: usize) -> NewCall {
         body: "{}".to_owned(),
         author: String::new(),
         action: None,
+        url: None,
         key: None,
         spends: None,
         at: now(),

@@ -1,0 +1,280 @@
+//! `/api/v1/places`: where many devices stand and what they are called, as CSV or JSON lines; every wrong row is named.
+//!
+//! A column that is not there changes nothing; an empty one takes away.
+//!
+//! ```text
+//!  identity,site,tags,labels                     {"identity": "…", "site": "north", "tags": ["roof"], "labels": {}}
+//!  00005e…,north,roof spare,rack=7;tenant=a      one object a line
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Query, State, rejection::QueryRejection},
+    http::StatusCode,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::{Api, Problem, devices};
+use crate::{
+    inventory::{Device, Place},
+    people::Caller,
+};
+
+/// Devices that one commit places: the writer has other work too.
+const TOGETHER: usize = 500;
+/// Wrong rows that are named; what is wrong with so many is wrong with all.
+const NAMED_MAX: usize = 1000;
+/// Characters of an identity that are repeated.
+const SHOWN: usize = 64;
+
+/// One row as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    identity: String,
+    #[serde(default, deserialize_with = "there")]
+    site: Option<Option<String>>,
+    #[serde(default)]
+    tags: Option<BTreeSet<String>>,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// `null` is something else than nothing.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A row that is wrong.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Wrong {
+    /// `line 3`.
+    place: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
+    /// What is wrong, and what would be right.
+    message: String,
+}
+
+/// What became of a list.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Summary {
+    placed: usize,
+    wrong: usize,
+    /// The first that are wrong.
+    errors: Vec<Wrong>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    #[serde(default)]
+    strict: bool,
+}
+
+/// Places the devices of a list; with `strict=true` all of them or, with 422, none.
+pub(super) async fn import(
+    State(api): State<Api>,
+    caller: Caller,
+    how: Result<Query<How>, QueryRejection>,
+    list: Bytes,
+) -> Result<(StatusCode, Json<Summary>), Problem> {
+    let Query(How { strict }) = how?;
+    let mut summary = Summary::default();
+    let mut placing = Vec::new();
+    for (place, row) in read(&list) {
+        let identity = row.as_ref().ok().map(|row| row.identity.chars().take(SHOWN).collect());
+        match settle(&api, &caller, row).await? {
+            Ok(placed) => placing.push(placed),
+            Err(message) => summary.wrong(Wrong { place, identity, message }),
+        }
+        if placing.len() == TOGETHER && !strict {
+            summary.placed += api.hems.store.place_all(std::mem::take(&mut placing)).await?;
+        }
+    }
+    if strict && summary.wrong > 0 {
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(summary)));
+    }
+    summary.placed += api.hems.store.place_all(placing).await?;
+    Ok((StatusCode::OK, Json(summary)))
+}
+
+impl Summary {
+    fn wrong(&mut self, wrong: Wrong) {
+        self.wrong += 1;
+        if self.errors.len() < NAMED_MAX {
+            self.errors.push(wrong);
+        }
+    }
+}
+
+/// Where a row puts which device, or what is wrong with it.
+async fn settle(
+    api: &Api,
+    caller: &Caller,
+    row: Result<Row, String>,
+) -> Result<Result<(String, Place), String>, Problem> {
+    let row = match row {
+        Ok(row) => row,
+        Err(message) => return Ok(Err(message)),
+    };
+    let Some(device) = devices::seen(api, caller, &row.identity).await? else {
+        return Ok(Err("there is no such device: admit it first".to_owned()));
+    };
+    let place = row.onto(device.place()?);
+    if let Some(complaint) = place.complaints().into_iter().next() {
+        return Ok(Err(format!("`{}`: {}", complaint.place, complaint.message)));
+    }
+    let identity = device.identity.clone();
+    if !caller.sees(&Device { row: device, place: place.clone() }) {
+        return Ok(Err("the device would leave your scope: keep its tag or tenant".to_owned()));
+    }
+    Ok(Ok((identity, place)))
+}
+
+impl Row {
+    /// What is there, with what the row says instead.
+    fn onto(self, place: Place) -> Place {
+        Place {
+            site: self.site.unwrap_or(place.site),
+            tags: self.tags.unwrap_or(place.tags),
+            labels: self.labels.unwrap_or(place.labels),
+        }
+    }
+}
+
+type Rows<'t> = Box<dyn Iterator<Item = (String, Result<Row, String>)> + Send + 't>;
+
+/// Which of the two it is shows in its first byte, as with identities.
+fn read(text: &[u8]) -> Rows<'_> {
+    match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Box::new(read_lines(text)),
+        Some(_) => read_csv(text),
+        None => whole("the list is empty"),
+    }
+}
+
+fn whole(what: &str) -> Rows<'static> {
+    let message =
+        format!("{what}: it is CSV that begins with identity,site,tags,labels, or JSON lines of these");
+    Box::new(std::iter::once(("line 1".to_owned(), Err(message))))
+}
+
+fn read_lines(text: &[u8]) -> impl Iterator<Item = (String, Result<Row, String>)> + Send + '_ {
+    let lines = text.split(|byte| *byte == b'\n').enumerate();
+    lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
+        let wrong = |error| format!("a line is an object with identity, site, tags, labels: {error}");
+        (format!("line {}", index + 1), serde_json::from_slice(line).map_err(wrong))
+    })
+}
+
+fn read_csv(text: &[u8]) -> Rows<'_> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
+    let Ok(header) = reader.headers().cloned() else { return whole("the first line is no text in UTF-8") };
+    if !header.iter().any(|name| name == "identity") {
+        return whole("the first line names no column `identity`");
+    }
+    Box::new(reader.into_records().enumerate().map(move |(index, record)| {
+        // The reader's count stands before the empty lines that it skips.
+        let line = record.as_ref().ok().and_then(|record| crate::admission::line_of(text, record));
+        let row = record.map_err(|_| "the row is no text in UTF-8".to_owned());
+        let row = row.and_then(|record| columns(&header, &record));
+        (format!("line {}", line.unwrap_or(index as u64 + 2)), row)
+    }))
+}
+
+/// Columns of other names are an export's: they are not read.
+fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row, String> {
+    if record.len() != header.len() {
+        return Err(format!("the row has {} columns, and the header has {}", record.len(), header.len()));
+    }
+    let column = |name: &str| record.get(header.iter().position(|heading| heading == name)?);
+    let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Ok(Row {
+        identity: column("identity").unwrap_or_default().to_owned(),
+        site: column("site").map(filled),
+        tags: column("tags").map(|tags| tags.split_whitespace().map(str::to_owned).collect()),
+        labels: column("labels").map(labels).transpose()?,
+    })
+}
+
+fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| format!("`labels`: {error}"));
+    }
+    let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+    let pair = |part: &str| {
+        let (name, value) =
+            part.split_once('=').ok_or("`labels` is NAME=VALUE;NAME=VALUE, such as rack=7")?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    parts.map(pair).collect()
+}
+
+/// Tags as [`read`] takes them: their names have no blanks.
+pub(super) fn tags_cell(tags: &Value) -> String {
+    let tags = tags.as_array().into_iter().flatten().filter_map(Value::as_str);
+    tags.collect::<Vec<_>>().join(" ")
+}
+
+/// Labels as [`read`] takes them; as JSON where a value would be taken for more than one.
+pub(super) fn labels_cell(labels: &Value) -> String {
+    let pairs = labels.as_object().into_iter().flatten();
+    let pairs: Vec<_> = pairs.filter_map(|(name, value)| Some((name, value.as_str()?))).collect();
+    if pairs.iter().any(|(_, value)| value.contains(';') || value.trim() != *value) {
+        return labels.to_string();
+    }
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(";")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<(String, Result<Row, String>)> {
+        read(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn what_is_exported_is_read_back() {
+        for labels in [serde_json::json!({"rack": "7", "tenant": "a"}), serde_json::json!({"odd": "a;b=c"})] {
+            let cell = labels_cell(&labels);
+            let read: BTreeMap<String, String> = super::labels(&cell).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), labels, "{cell}");
+        }
+        let read = rows("identity,tags\na,one two\n");
+        let tags = read[0].1.clone().unwrap().tags.unwrap();
+        assert_eq!(tags_cell(&serde_json::to_value(tags).unwrap()), "one two");
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_changes_nothing_and_an_empty_one_takes_away() {
+        let place = Place { site: Some("north".to_owned()), ..Place::default() };
+        for (text, site) in [
+            ("identity,tags\na,x\n", Some("north")),
+            ("identity,site\na,\n", None),
+            ("{\"identity\": \"a\", \"tags\": [\"x\"]}", Some("north")),
+            ("{\"identity\": \"a\", \"site\": null}", None),
+        ] {
+            let row = rows(text).remove(0).1.unwrap();
+            assert_eq!(row.onto(place.clone()).site.as_deref(), site, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_named_by_its_line() {
+        let named = |text: &str| -> Vec<_> {
+            rows(text).into_iter().filter(|(_, row)| row.is_err()).map(|(place, _)| place).collect()
+        };
+        assert_eq!(named("identity,labels\na,rack=7\n\nb,rack\nc\n"), ["line 4", "line 5"]);
+        assert_eq!(named("{\"identity\": \"a\"}\n\n{\"identity\": 1}\nx\n"), ["line 3", "line 4"]);
+        assert_eq!(
+            (named("site\nnorth\n"), named(" ")),
+            (vec!["line 1".to_owned()], vec!["line 1".to_owned()])
+        );
+    }
+}

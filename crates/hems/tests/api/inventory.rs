@@ -1,0 +1,133 @@
+//! The inventory in and out, counted, and a cell that takes another's place.
+
+use cwmp::EventCode;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::{
+    cell::{Cell, PCI, Tree},
+    devices::configure,
+    world::{World, identity},
+};
+
+/// What the API answers to a GET that accepts this, as text.
+async fn accepted(world: &World, path: &str, kind: &str) -> (StatusCode, String) {
+    let tcp = TcpStream::connect(world.api).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .uri(path)
+        .header("host", "localhost")
+        .header("accept", kind)
+        .header("authorization", format!("Bearer {}", world.token))
+        .body(Full::<bytes::Bytes>::default())
+        .unwrap();
+    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+    (parts.status, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+}
+
+async fn admit(world: &World, count: u32) {
+    let mut list = "identity,oui,product_class,serial\n".to_owned();
+    (0..count).for_each(|number| list += &format!("{number:012x}.hnb.example,00005E,C,{number}\n"));
+    let (status, summary) = world.upload(Method::POST, "/api/v1/identities", list).await;
+    assert_eq!((status, &summary["admitted"]), (StatusCode::OK, &json!(count)), "{summary}");
+}
+
+async fn places(world: &World, query: &str, list: &str) -> (StatusCode, Value) {
+    world.upload(Method::POST, &format!("/api/v1/places{query}"), list.to_owned()).await
+}
+
+#[tokio::test]
+async fn o02_the_inventory_goes_out_whole_and_its_places_come_back() {
+    let world = World::new().await;
+    admit(&world, 1203).await;
+    let (status, csv) = accepted(&world, "/api/v1/devices", "text/csv").await;
+    assert_eq!((status, csv.lines().count()), (StatusCode::OK, 1204), "more than one page");
+    let list = "identity,site,tags,labels\n\
+                000000000001.hnb.example,north,roof spare,rack=7;tenant=a\n\
+                000000000002.hnb.example,north,,\"{\"\"odd\"\": \"\"a;b\"\"}\"\n";
+    let (status, summary) = places(&world, "", list).await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(2)), "{summary}");
+    let filter = "/api/v1/devices?filter=site%3Dnorth";
+    let (_, csv) = accepted(&world, filter, "text/csv").await;
+    let (_, lines) = accepted(&world, filter, "application/jsonl").await;
+    let devices: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(devices.len(), 2);
+    assert_eq!(
+        (&devices[0]["labels"], &devices[1]["labels"]),
+        (&json!({"rack": "7", "tenant": "a"}), &json!({"odd": "a;b"}))
+    );
+    let before = world.get(filter).await;
+    assert_eq!(
+        places(&world, "", "identity,site,tags,labels\n000000000001.hnb.example,,,\n").await.1["placed"],
+        1
+    );
+    assert_eq!(world.get(filter).await["items"].as_array().unwrap().len(), 1);
+    let (status, summary) = places(&world, "?strict=true", &csv).await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(2)), "{summary}");
+    assert_eq!(world.get(filter).await, before);
+    let (status, _) = accepted(&world, "/api/v1/devices?limit=5", "text/csv").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn o02_every_wrong_row_of_places_is_named_and_strict_takes_none() {
+    let world = World::new().await;
+    admit(&world, 3).await;
+    let list = "identity,site,tags\n\
+                000000000001.hnb.example,north,\n\
+                000000000009.hnb.example,north,\n\
+                000000000002.hnb.example,north,Not A Tag!\n\
+                nobody,north,\n\
+                000000000002.hnb.example\n";
+    let (status, summary) = places(&world, "?strict=true", list).await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(0)));
+    assert_eq!(world.get("/api/v1/devices/count?filter=site%3Dnorth").await["count"], 0);
+    let (status, summary) = places(&world, "", list).await;
+    assert_eq!((status, &summary["placed"], &summary["wrong"]), (StatusCode::OK, &json!(1), &json!(4)));
+    let named: Vec<_> = summary["errors"].as_array().unwrap().iter().map(|row| &row["place"]).collect();
+    assert_eq!(named, ["line 3", "line 4", "line 5", "line 6"]);
+}
+
+#[tokio::test]
+async fn o02_devices_are_counted_by_the_filter_of_the_list() {
+    let world = World::new().await;
+    admit(&world, 405).await;
+    let counted = world.get("/api/v1/devices/count").await;
+    assert_eq!(counted, json!({"count": 405, "is_complete": true}));
+    let counted = world.get("/api/v1/devices/count?filter=state%3Din_service").await;
+    assert_eq!(counted["count"], 0, "{counted}");
+    let (status, _) = world.ask(Method::GET, "/api/v1/devices/count?filter=%28", None).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn o02_a_new_cell_takes_the_place_of_an_old_one_with_its_pci() {
+    let world = World::new().await;
+    configure(&world).await;
+    let mut old = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut old).await;
+    let place = json!({"site": "north", "tags": ["roof"], "labels": {"rack": "7"}});
+    let path = |number: u8| format!("/api/v1/devices/{}", identity(number));
+    world.put(&format!("{}/place", path(1)), place.clone()).await;
+    let new = world.certificate(2);
+    let restarted = world.restart().await;
+    let swap = async |from: u8, to: String| {
+        restarted.ask(Method::POST, &format!("{}/swap", path(from)), Some(json!({"to": to}))).await
+    };
+    assert_eq!(swap(1, identity(1)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(swap(1, identity(7)).await.0, StatusCode::NOT_FOUND);
+    let (status, problem) = swap(1, identity(2)).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{problem}");
+    assert_eq!(restarted.device(1).await["state"], "blocked");
+    assert_eq!(restarted.get(&format!("{}/place", path(2))).await, place);
+
+    let mut tree = Tree::new();
+    let stream = restarted.connect(&new).await;
+    Cell::over(stream, 2).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    assert_eq!((tree.values[PCI].0.as_str(), old.values[PCI].0.as_str()), ("10", "10"));
+    assert_eq!(restarted.device(2).await["in_service"], true);
+}
