@@ -30,10 +30,11 @@ use crate::{
     endpoint::{Budget, Endpoint},
     event::{courier, feed::Feed, guard::Network, nats},
     metrics::Metrics,
+    node,
     people::first,
     refusal::Ledger,
     session::{Outcome, Registry, Session},
-    store::{Store, StoreError},
+    store::{Place, Store, StoreError},
 };
 
 /// How often overdue sessions are looked for.
@@ -235,6 +236,7 @@ impl Server {
             admin.spawn(admin::serve(Arc::clone(&hems), watchers, watched.clone()));
         }
         let mut tasks = JoinSet::new();
+        live(&mut tasks, &hems, &config.store, &watched);
         tell(&mut tasks, &hems, config.events, &watched);
         let endpoint =
             Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
@@ -342,6 +344,13 @@ fn tell(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, events: Telling, shutdown: &w
         tasks.spawn(nats::run(Arc::clone(hems), nats, events.source.clone(), shutdown.clone()));
     }
     tasks.spawn(courier::run(Arc::clone(hems), events, shutdown.clone()));
+}
+
+/// Other nodes there are only where they can share a database.
+fn live(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, place: &Place, shutdown: &watch::Receiver<bool>) {
+    if matches!(place, Place::Server(_)) {
+        tasks.spawn(node::run(Arc::clone(hems), shutdown.clone()));
+    }
 }
 
 /// The usual address may be another server's on the same machine; one that somebody typed is missed.

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, change, ms, outbox, query, query_as};
+use super::{Store, StoreError, Tx, change, lease, ms, outbox, query, query_as};
 use crate::{change::Bounds, event::Kind};
 
 /// Calls that may wait for one device; the operator is told when there are more.
@@ -124,12 +124,14 @@ impl Store {
     /// Writes what a TransferComplete says, before it is answered.
     pub(crate) async fn advance_calls(
         &self,
+        session: i64,
         progress: Vec<(i64, Progress)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    lease::hold(tx, session).await?;
                     for (id, progress) in &progress {
                         advance(tx, *id, progress, ms(now)).await?;
                     }
