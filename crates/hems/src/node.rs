@@ -1,7 +1,8 @@
 //! Which nodes live: this one says that it does, and listens to the others.
 //!
 //! ```text
-//!   every BEAT: say "I live" ─▶ who has not counted on for SILENCE, by our clock ─▶ dead: its sessions end
+//!   every BEAT: say "I live" ─┬─▶ who has not counted on for SILENCE, by our clock ─▶ dead: its sessions end
+//!                             └─▶ take up what operators blocked elsewhere
 //! ```
 //!
 //! A cell need not wait for that: where it comes, its session is taken over at once.
@@ -61,7 +62,7 @@ async fn round(hems: &Hems, others: &mut Others) -> Result<(), StoreError> {
             tracing::warn!(node, "a node is dead; its sessions are over");
         }
     }
-    Ok(())
+    hems.reload_blocks().await
 }
 
 #[cfg(test)]

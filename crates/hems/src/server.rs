@@ -105,7 +105,9 @@ impl Hems {
 
     /// Takes the blocks from the store, and ends what they shut out; connections see it for themselves.
     pub(crate) async fn reload_blocks(&self) -> Result<(), StoreError> {
-        self.blocks.refresh(&self.store).await?;
+        if !self.blocks.refresh(&self.store).await? {
+            return Ok(());
+        }
         for (identity, slot) in self.registry.slots() {
             let session = slot.lock().await;
             let is_shut_out = session.as_ref().is_some_and(|session| session.is_blocked(&self.blocks));
