@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -34,17 +34,29 @@ use tokio::{
 /// How long a cell rests after a session that failed.
 const REST: Duration = Duration::from_millis(50);
 
-/// How often each CommandKey was carried out, by all cells together.
+/// How long a cell takes to answer when it has done something: the moment in which a node's death hurts most.
+const DEED: Duration = Duration::from_millis(50);
+
+/// What all cells did together.
 #[derive(Clone, Default)]
-pub(crate) struct Tally(Arc<Mutex<BTreeMap<String, usize>>>);
+pub(crate) struct Tally {
+    /// How often each CommandKey was carried out.
+    counts: Arc<Mutex<BTreeMap<String, usize>>>,
+    /// Answers to something that was done and that nobody heard.
+    cut: Arc<AtomicUsize>,
+}
 
 impl Tally {
     fn count(&self, key: &str) {
-        *self.0.lock().unwrap().entry(key.to_owned()).or_default() += 1;
+        *self.counts.lock().unwrap().entry(key.to_owned()).or_default() += 1;
     }
 
     pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
-        self.0.lock().unwrap().clone()
+        self.counts.lock().unwrap().clone()
+    }
+
+    pub(crate) fn cut(&self) -> usize {
+        self.cut.load(Ordering::Relaxed)
     }
 }
 
@@ -78,10 +90,15 @@ impl Cell {
         let connected = connector.connect(tcp, "localhost").await;
         let (mut stream, _) = connected.map_err(|refusal| io::Error::other(refusal.to_string()))?;
         let (mut session, mut post) = Session::open(self.inform(), Vec::new());
-        let mut is_first = true;
+        let (mut is_first, mut owes) = (true, false);
         loop {
-            send(&mut stream, &post).await?;
-            let reply = receive(&mut stream).await?;
+            let reply = match exchange(&mut stream, &post).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.tally.cut.fetch_add(usize::from(owes), Ordering::Relaxed);
+                    return Err(error);
+                }
+            };
             let demand = session.receive(reply).map_err(|error| io::Error::other(error.to_string()))?.demand;
             if std::mem::take(&mut is_first) {
                 // The answer to the Inform: what it told is stored.
@@ -89,7 +106,12 @@ impl Cell {
             }
             post = match demand {
                 Demand::Post(post) => post,
-                Demand::Execute(method) => session.respond(self.execute(&method)),
+                Demand::Execute(method) => {
+                    let answer = self.execute(&method);
+                    owes = matches!(method, CpeMethod::Reboot(_));
+                    tokio::time::sleep(DEED).await;
+                    session.respond(answer)
+                }
                 Demand::Closed => return Ok(()),
             };
         }
@@ -130,6 +152,11 @@ impl Cell {
             _ => Err(Fault::from(FaultCode::METHOD_NOT_SUPPORTED)),
         }
     }
+}
+
+async fn exchange(stream: &mut profile::Stream, post: &Envelope<FromCpe>) -> io::Result<Envelope<FromAcs>> {
+    send(stream, post).await?;
+    receive(stream).await
 }
 
 async fn send(stream: &mut profile::Stream, post: &Envelope<FromCpe>) -> io::Result<()> {
