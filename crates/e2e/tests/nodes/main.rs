@@ -113,13 +113,29 @@ fn cell(world: &World, number: usize, tally: &Tally) -> Cell {
     }
 }
 
+/// What a failed test leaves in its world beside the logs.
+struct Evidence<'t> {
+    database: &'t Postgres,
+    world: &'t World,
+}
+
+impl Drop for Evidence<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.database.keep(&self.world.dir().join("database.sql"));
+        }
+    }
+}
+
 /// Queues one Reboot by whichever node takes it; that it may be asked for again is what its key is for.
 fn queue(nodes: &[Node], choices: &mut Choices, call: usize) {
     let request = format!("POST /api/v1/devices/{}/calls", identity(choices.of(CELLS)));
     let (key, body) =
         (format!("idempotency-key: k{call}\r\n"), json!({"Reboot": {"CommandKey": format!("k{call}")}}));
+    let mut turn = call;
     wait_for(&format!("call {call}"), PATIENCE, || {
-        let reply = nodes[choices.of(NODES)].ask(&request, &key, &body.to_string())?;
+        turn += 1;
+        let reply = nodes[turn % NODES].ask(&request, &key, &body.to_string())?;
         assert!(reply.status < 400 || reply.status >= 500, "{reply:?}");
         (reply.status == 201).then_some(())
     });
@@ -176,6 +192,7 @@ fn s10_of_three_nodes_any_may_die_and_every_action_is_done_once_or_reported_unkn
     let Some(database) = Postgres::start("e2e::nodes") else { return };
     eprintln!("seed {SEED:#x}");
     let (world, mut choices, began) = (World::new("nodes"), Choices(SEED), Instant::now());
+    let _evidence = Evidence { database: &database, world: &world };
     let mut nodes: Vec<Node> =
         (0..NODES).map(|number| Node::new(&world, number, &database.url(), NO_BUDGET)).collect();
     let mut field = Field::start(&world, &nodes);
