@@ -34,13 +34,24 @@ impl Reply {
 
 /// One request to the API at `address`; nothing while nobody listens.
 pub(crate) fn ask(address: SocketAddr, token: Option<&str>, request: &str, body: &str) -> Option<Reply> {
+    ask_with(address, token, "", request, body)
+}
+
+/// The same with more header lines, each with its end.
+pub(crate) fn ask_with(
+    address: SocketAddr,
+    token: Option<&str>,
+    more: &str,
+    request: &str,
+    body: &str,
+) -> Option<Reply> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     let length = body.len();
     write!(
         stream,
-        "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{token}content-type: application/json\r\n\
+        "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{token}{more}content-type: application/json\r\n\
          content-length: {length}\r\n\r\n{body}"
     )
     .ok()?;

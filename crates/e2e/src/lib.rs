@@ -15,14 +15,18 @@
     reason = "a world that cannot be made must stop its test"
 )]
 
+mod balancer;
 mod http;
+mod node;
 mod peer;
 mod process;
 pub mod tunnel;
 mod victim;
 mod world;
 
+pub use balancer::balance;
 pub use http::Reply;
+pub use node::Node;
 pub use peer::{Peer, SClient, connect, read};
 pub use process::{Process, wait_for};
 pub use victim::{Point, Victim, points, run_hems, run_henb};

@@ -260,7 +260,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
 
 /// An address that stays free while its listener is down: below the range from which the system takes
 /// ports for outgoing connections, and given out once in this process.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
     let candidates = iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed));

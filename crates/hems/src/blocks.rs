@@ -209,13 +209,16 @@ impl Rule {
 pub(crate) struct Blocks(watch::Sender<Rules>);
 
 impl Blocks {
-    /// Takes the rules from the store.
-    pub(crate) async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+    /// Takes the rules from the store; whether they are others than before.
+    pub(crate) async fn refresh(&self, store: &Store) -> Result<bool, StoreError> {
         let rows = store.blocks().await?;
         let rule = |row: crate::store::BlockRow| Some(Rule::of(Kind::named(&row.kind)?, &row.value));
         let rules: Rules = rows.into_iter().filter_map(rule).collect();
-        self.0.send_replace(rules);
-        Ok(())
+        Ok(self.0.send_if_modified(|now| {
+            let is_new = *now != rules;
+            *now = rules;
+            is_new
+        }))
     }
 
     /// The rule that shuts out an identity with its chain now.

@@ -31,6 +31,7 @@ mod gate;
 mod grace;
 mod inventory;
 mod metrics;
+mod node;
 mod people;
 mod plan;
 mod pool;

@@ -31,10 +31,11 @@ use crate::{
     event::{courier, feed::Feed, guard::Network, nats},
     files::{self, Files},
     metrics::Metrics,
+    node,
     people::first,
     refusal::Ledger,
     session::{Outcome, Registry, Session},
-    store::{Store, StoreError},
+    store::{Place, Store, StoreError},
 };
 
 /// How often overdue sessions are looked for.
@@ -106,7 +107,9 @@ impl Hems {
 
     /// Takes the blocks from the store, and ends what they shut out; connections see it for themselves.
     pub(crate) async fn reload_blocks(&self) -> Result<(), StoreError> {
-        self.blocks.refresh(&self.store).await?;
+        if !self.blocks.refresh(&self.store).await? {
+            return Ok(());
+        }
         for (identity, slot) in self.registry.slots() {
             let session = slot.lock().await;
             let is_shut_out = session.as_ref().is_some_and(|session| session.is_blocked(&self.blocks));
@@ -238,6 +241,7 @@ impl Server {
             admin.spawn(admin::serve(Arc::clone(&hems), watchers, watched.clone()));
         }
         let mut tasks = JoinSet::new();
+        live(&mut tasks, &hems, &config.store, &watched);
         tell(&mut tasks, &hems, config.events, &watched);
         let endpoint =
             Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
@@ -346,6 +350,13 @@ fn tell(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, events: Telling, shutdown: &w
         tasks.spawn(nats::run(Arc::clone(hems), nats, events.source.clone(), shutdown.clone()));
     }
     tasks.spawn(courier::run(Arc::clone(hems), events, shutdown.clone()));
+}
+
+/// Other nodes there are only where they can share a database.
+fn live(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, place: &Place, shutdown: &watch::Receiver<bool>) {
+    if matches!(place, Place::Server(_)) {
+        tasks.spawn(node::run(Arc::clone(hems), shutdown.clone()));
+    }
 }
 
 /// The usual address may be another server's on the same machine; one that somebody typed is missed.

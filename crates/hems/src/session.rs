@@ -317,14 +317,20 @@ impl Session {
             messages = self.messages,
             "session ended"
         );
-        hems.metrics.session(outcome.name(), self.begun.elapsed());
         let written = match self.number {
             Some(session) => hems.store.close_session(self.closing(hems, session, outcome)).await,
             None => Self::write_misbehaviour(hems, &identity, &self.misbehaviour).await,
         };
-        if let Err(error) = written {
-            tracing::error!(device = identity, %error, "the outcome of a session is lost");
-        }
+        let outcome = match written {
+            // It has its outcome already, from whoever took the device over.
+            Err(StoreError::Overtaken) => Outcome::Replaced,
+            Err(error) => {
+                tracing::error!(device = identity, %error, "the outcome of a session is lost");
+                outcome
+            }
+            Ok(()) => outcome,
+        };
+        hems.metrics.session(outcome.name(), self.begun.elapsed());
     }
 
     async fn write_misbehaviour(

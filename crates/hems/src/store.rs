@@ -28,7 +28,9 @@ mod history;
 mod inventory;
 mod job;
 mod known;
+mod lease;
 mod misbehaviour;
+mod node;
 mod outbox;
 mod people;
 mod place;
@@ -126,6 +128,9 @@ pub enum StoreError {
     /// The connection broke while this commit was made: it is there, or it is not.
     #[error("it is unknown whether the transaction was committed: {0}")]
     Unknown(Arc<sqlx::Error>),
+    /// The device of a session is another session's now.
+    #[error("the session no longer holds its device: the cell came again, or this node was taken for dead")]
+    Overtaken,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -136,6 +141,8 @@ pub enum StoreError {
 pub(crate) struct Store {
     reads: Reads,
     writer: Writer,
+    /// The number of this node, which is its epoch.
+    node: i64,
     /// Whether every session is an event, or only one that did not end as it should.
     tells_sessions: bool,
 }
@@ -150,8 +157,9 @@ impl Store {
             .map_err(|source| StoreError::Unreachable { place: place.to_string(), source })?;
         schema::migrate(&mut connection).await?;
         let writer = Writer::start(place.clone(), connection, witness);
-        writer.commit(|tx| Box::pin(session::end_interrupted(tx))).await?;
-        Ok(Self { reads: place.reads(), writer, tells_sessions: false })
+        let here = place.clone();
+        let node = writer.commit(move |tx| Box::pin(async move { node::join(tx, &here).await })).await?;
+        Ok(Self { reads: place.reads(), writer, node, tells_sessions: false })
     }
 
     /// The same store, that makes an event of every session or not.
@@ -171,6 +179,9 @@ impl Store {
 
     /// Writes what is queued and closes the database.
     pub(crate) async fn close(&self) {
+        if let Err(error) = self.leave().await {
+            tracing::warn!(%error, "the other nodes take this one for dead after a while");
+        }
         self.writer.close().await;
         self.reads.close().await;
     }

@@ -90,6 +90,15 @@ impl Postgres {
         format!("postgres:///postgres?host={}&user=hearth", self.folder().display())
     }
 
+    /// Keeps what is in it as SQL for whoever looks at a test that failed; what cannot be kept is lost.
+    pub fn keep(&self, file: &Path) {
+        let mut dump = Command::new(self.programs.join("pg_dump"));
+        dump.args(["--username=hearth", "--dbname=postgres", "--host"]).arg(self.folder());
+        if let Ok(output) = dump.output() {
+            let _ = fs::write(file, output.stdout);
+        }
+    }
+
     /// Stops it as a crash would: connections break, and what was committed is there after the next start.
     ///
     /// # Panics

@@ -34,6 +34,7 @@ use crate::{
     Hems,
     config::Limits,
     session::{Caller, Outcome, Session, SessionError},
+    store::StoreError,
 };
 
 /// Where a message came from.
@@ -252,6 +253,11 @@ async fn give_up(hems: &Hems, slot: &mut Option<Session>, error: &SessionError) 
             }
             end(hems, slot, Outcome::Violation).await;
             reply::refused(StatusCode::BAD_REQUEST, "out of turn\n")
+        }
+        SessionError::Store(StoreError::Overtaken) => {
+            tracing::warn!("a session ends because its device was taken over");
+            end(hems, slot, Outcome::Replaced).await;
+            reply::refused(StatusCode::SERVICE_UNAVAILABLE, "try again later\n")
         }
         SessionError::Store(error) => {
             tracing::error!(%error, "a session ends because the store fails");

@@ -116,7 +116,7 @@ impl Session {
         if progress.is_empty() {
             tracing::info!(device = %self.caller.peer.identity, "a transfer that nobody here asked for is complete");
         } else {
-            hems.store.advance_calls(progress, hems.now()).await?;
+            hems.store.advance_calls(self.number.unwrap_or_default(), progress, hems.now()).await?;
         }
         Ok(Ok(AcsResponse::TransferComplete(TransferCompleteResponse {})))
     }
@@ -134,7 +134,8 @@ impl Session {
         if serde_json::to_string(call).unwrap_or_default().len() > REPORT_CHARS_MAX {
             return Ok(Err(Fault::from(FaultCode::ACS_RESOURCES_EXCEEDED)));
         }
-        hems.store.report(self.caller.peer.identity.to_string(), call, hems.now()).await?;
+        let whose = (self.caller.peer.identity.to_string(), self.number.unwrap_or_default());
+        hems.store.report(whose, call, hems.now()).await?;
         Ok(Ok(response))
     }
 
@@ -182,7 +183,7 @@ impl Device {
         recalled: Recalled,
         inform: &Inform,
     ) -> Result<Informed, StoreError> {
-        let Recalled { row, remembered, calls } = recalled;
+        let Recalled { row, remembered, calls, is_held: _ } = recalled;
         let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);

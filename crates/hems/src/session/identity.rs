@@ -52,8 +52,18 @@ pub(super) async fn standing(hems: &Hems, identity: &Identity) -> Result<Standin
     }
 }
 
+/// What is remembered, once no other session changes it: one that hangs, here or on another node, is over.
+async fn recall(hems: &Hems, identity: &Identity) -> Result<Option<Recalled>, StoreError> {
+    let recalled = hems.store.recall(identity.as_str()).await?;
+    if !recalled.as_ref().is_some_and(|recalled| recalled.is_held) {
+        return Ok(recalled);
+    }
+    hems.store.take_over(identity.to_string(), hems.now()).await?;
+    hems.store.recall(identity.as_str()).await
+}
+
 async fn known(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError> {
-    let Some(recalled) = hems.store.recall(identity.as_str()).await? else { return Ok(Standing::Unknown) };
+    let Some(recalled) = recall(hems, identity).await? else { return Ok(Standing::Unknown) };
     let row = &recalled.row;
     if row.is_disputed {
         return Ok(Standing::Disputed(hems.store.rivals(identity.as_str()).await?));

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{NewUrl, Store, StoreError, Tx, change, file_url, ms, outbox, query, query_as};
+use super::{NewUrl, Store, StoreError, Tx, change, file_url, lease, ms, outbox, query, query_as};
 use crate::{change::Bounds, event::Kind};
 
 /// Calls that may wait for one device; the operator is told when there are more.
@@ -126,12 +126,14 @@ impl Store {
     /// Writes what a TransferComplete says, before it is answered.
     pub(crate) async fn advance_calls(
         &self,
+        session: i64,
         progress: Vec<(i64, Progress)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    lease::hold(tx, session).await?;
                     for (id, progress) in &progress {
                         advance(tx, *id, progress, ms(now)).await?;
                     }

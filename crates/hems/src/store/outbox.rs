@@ -120,8 +120,15 @@ async fn trim(tx: &mut Tx, rows: i64, before: i64) -> Result<i64, StoreError> {
     Ok(i64::try_from(gone.rows_affected()).unwrap_or(i64::MAX))
 }
 
+/// Who lost its turn and speaks late takes nothing back: a mark only moves on.
 async fn set_mark(tx: &mut Tx, name: &str, value: i64) -> Result<(), StoreError> {
-    let upsert = "INSERT INTO mark (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    query(upsert).bind(name).bind(value).execute(tx).await?;
+    query(
+        "INSERT INTO mark (name, value) VALUES ($1, $2) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > mark.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(tx)
+    .await?;
     Ok(())
 }

@@ -22,6 +22,8 @@ pub(crate) struct Recalled {
     pub(crate) remembered: Remembered,
     /// Calls that are not finished for good, oldest first.
     pub(crate) calls: Vec<CallRow>,
+    /// Whether a session of it is open, on whichever node.
+    pub(crate) is_held: bool,
 }
 
 #[derive(FromRow)]
@@ -32,6 +34,7 @@ struct RecalledRow {
     has_intents: bool,
     has_faults: bool,
     has_calls: bool,
+    is_held: bool,
     gate_passed: Option<i64>,
     gate_policy: Option<String>,
     gate_latitude: Option<String>,
@@ -47,7 +50,8 @@ impl Store {
              EXISTS (SELECT 1 FROM intent WHERE identity = $1) AS has_intents, \
              EXISTS (SELECT 1 FROM fault WHERE identity = $1) AS has_faults, \
              EXISTS (SELECT 1 FROM call WHERE identity = $1 \
-             AND state IN ('queued', 'sent', 'accepted', 'unknown')) AS has_calls, gate.passed AS gate_passed, \
+             AND state IN ('queued', 'sent', 'accepted', 'unknown')) AS has_calls, EXISTS (SELECT 1 FROM session WHERE identity = $1 \
+             AND ended_at IS NULL) AS is_held, gate.passed AS gate_passed, \
              gate.policy AS gate_policy, gate.latitude AS gate_latitude, gate.longitude AS gate_longitude, \
              gate.at AS gate_at",
             "LEFT JOIN gate ON gate.identity = device.identity WHERE device.identity = $1"
@@ -59,7 +63,8 @@ impl Store {
         let faults = if row.has_faults { self.faults(identity).await? } else { Vec::new() };
         let calls = if row.has_calls { self.open_calls(identity).await? } else { Vec::new() };
         let known = row.known()?;
-        Ok(Some(Recalled { row: row.row, remembered: Remembered { known, intents, faults }, calls }))
+        let (is_held, remembered) = (row.is_held, Remembered { known, intents, faults });
+        Ok(Some(Recalled { row: row.row, remembered, calls, is_held }))
     }
 
     async fn intents(&self, identity: &str) -> Result<Vec<IntentRow>, StoreError> {

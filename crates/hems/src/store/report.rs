@@ -6,7 +6,7 @@ use cwmp::AcsMethod;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, json, ms, query, query_as};
+use super::{Store, StoreError, Tx, json, lease, ms, query, query_as};
 
 /// Reports kept per device: more are those of months, or of a device that only makes work.
 const KEPT: i64 = 100;
@@ -25,13 +25,18 @@ impl Store {
     /// Writes a report, before it is answered.
     pub(crate) async fn report(
         &self,
-        identity: String,
+        (identity, session): (String, i64),
         call: &AcsMethod,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let body = json(call);
         self.writer
-            .commit(move |tx| Box::pin(async move { report(tx, &identity, &body, ms(now)).await }))
+            .commit(move |tx| {
+                Box::pin(async move {
+                    lease::hold(tx, session).await?;
+                    report(tx, &identity, &body, ms(now)).await
+                })
+            })
             .await
     }
 

@@ -10,7 +10,7 @@ use super::{
     device::{self, Revision},
     history,
     known::{self, ChunkChange, FaultRow},
-    misbehaviour, ms, outbox, query, query_as, radio_off,
+    lease, misbehaviour, ms, outbox, query, query_as, radio_off,
 };
 use crate::{
     change::{Bounds, Outcome},
@@ -189,12 +189,15 @@ impl Opening {
 
 impl Store {
     /// Writes the events of an Inform, and all that follows from them; gives the session's number.
+    ///
+    /// # Errors
+    /// [`StoreError::Overtaken`] where a session of the device began since its row was read.
     pub(crate) async fn open_session(&self, opening: Opening) -> Result<i64, StoreError> {
-        let tells = self.tells_sessions;
+        let (tells, node) = (self.tells_sessions, self.node);
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let session = open(tx, &opening).await?;
+                    let session = open(tx, &opening, node).await?;
                     if tells {
                         tell_opened(tx, &opening, session).await?;
                     }
@@ -245,9 +248,16 @@ impl Store {
     }
 }
 
-async fn open(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
+async fn open(tx: &mut Tx, opening: &Opening, node: i64) -> Result<i64, StoreError> {
     let (identity, now) = (opening.identity.as_str(), ms(opening.at));
-    let session = insert(tx, opening).await?;
+    if opening.stored.is_none() {
+        lease::replace(tx, identity, now).await?;
+    }
+    let (session, sessions) = insert(tx, opening, node).await?;
+    // What the row led to was read without a lock.
+    if opening.stored.as_ref().is_some_and(|row| Some(row.sessions) != sessions) {
+        return Err(StoreError::Overtaken);
+    }
     if let Some(claimed) = &opening.claimed {
         trim(tx, identity).await?;
         device::quarantine(tx, identity, claimed, now).await?;
@@ -294,12 +304,14 @@ async fn tell_turned(
     outbox::tell(tx, kind, identity, now, &data).await
 }
 
-async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
+/// Gives the session's number, and how many its device had before.
+async fn insert(tx: &mut Tx, opening: &Opening, node: i64) -> Result<(i64, Option<i64>), StoreError> {
     let (tls, traces) = (opening.tls.as_ref(), &opening.traces);
-    let (session,): (i64,) = query_as(
+    let numbers = query_as(
         "INSERT INTO session (identity, started_at, tls_version, suite, resumed, fingerprint, not_after, peer, events, \
-         transport, voucher, ike_sa, anchor, chain, outside_profile, cell_clock, up_time, downgraded) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
+         transport, voucher, ike_sa, anchor, chain, outside_profile, cell_clock, up_time, downgraded, node) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         RETURNING id, (SELECT sessions FROM device WHERE identity = $1)",
     )
     .bind(&opening.identity)
     .bind(ms(opening.at))
@@ -319,9 +331,10 @@ async fn insert(tx: &mut Tx, opening: &Opening) -> Result<i64, StoreError> {
     .bind(traces.cell_clock.map(ms))
     .bind(traces.up_time)
     .bind(opening.is_downgrade())
+    .bind(node)
     .fetch_one(tx)
     .await?;
-    Ok(session)
+    Ok(numbers)
 }
 
 async fn trim(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
@@ -337,6 +350,7 @@ async fn trim(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
 }
 
 async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
+    lease::hold(tx, intent.session).await?;
     if let Some(object) = &intent.object {
         known::intend(tx, intent, object).await?;
     }
@@ -348,6 +362,7 @@ async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
 
 async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     let (identity, now) = (closing.identity.as_str(), ms(closing.at));
+    lease::hold(tx, closing.session).await?;
     for kind in &closing.misbehaviour {
         misbehaviour::count(tx, identity, kind, now).await?;
     }
@@ -400,12 +415,4 @@ async fn write_lesson<'q>(
         batch.add(history::insert(identity, (session, now), &lesson.history));
     }
     Ok(batch.execute(tx).await?)
-}
-
-/// Sessions that died with the process.
-pub(super) async fn end_interrupted(tx: &mut Tx) -> Result<(), StoreError> {
-    query("UPDATE session SET ended_at = started_at, outcome = 'interrupted' WHERE ended_at IS NULL")
-        .execute(tx)
-        .await?;
-    Ok(())
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod events;
 mod files;
+mod leases;
 mod network;
 mod nodes;
 mod people;
@@ -324,7 +325,9 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
             assert!(store.queue_call(call()).await.unwrap().is_ok());
         }
         assert_eq!(store.queue_call(call()).await.unwrap(), Err(QueueError::Full));
-        store.advance_calls(vec![(first, Progress::Done("{}".to_owned()))], now()).await.unwrap();
+        let session = store.open_session(opening(&identity(1))).await.unwrap();
+        let done = vec![(first, Progress::Done("{}".to_owned()))];
+        store.advance_calls(session, done, now()).await.unwrap();
         let open = store.open_calls("a").await.unwrap();
         assert_eq!((open.len(), open[0].id), (63, first + 1));
         let by_state: BTreeMap<String, usize> =

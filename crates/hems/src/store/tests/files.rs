@@ -53,6 +53,7 @@ async fn g12_a_url_is_worth_something_for_one_identity_until_its_call_or_its_tim
     on_both(async |world| {
         let store = world.open().await;
         let id = store.queue_call(call(url(Some(1)))).await.unwrap().unwrap();
+        let session = store.open_session(opening(&identity(1))).await.unwrap();
         let worth =
             async |identity: &Identity, now| store.file_url("t", identity.as_str(), now).await.unwrap();
         assert_eq!(worth(&identity(1), now()).await.unwrap().file, Some(1));
@@ -64,7 +65,7 @@ async fn g12_a_url_is_worth_something_for_one_identity_until_its_call_or_its_tim
             (Progress::Unknown, true),
             (Progress::Done("{}".to_owned()), false),
         ] {
-            store.advance_calls(vec![(id, progress.clone())], now()).await.unwrap();
+            store.advance_calls(session, vec![(id, progress.clone())], now()).await.unwrap();
             assert_eq!(worth(&identity(1), now()).await.is_some(), is_worth, "{progress:?}");
         }
     })

@@ -1,6 +1,7 @@
 //! Several nodes on one database, and a database that goes away.
 
 use super::*;
+use crate::blocks::{Blocks, Kind, Rule};
 
 /// What runs at the commit of whoever writes into `template`, and breaks the connection there.
 const BREAK_AT_COMMIT: [&str; 2] = [
@@ -124,6 +125,32 @@ async fn text_is_ordered_by_its_bytes_and_a_nul_undoes_no_commit() {
         }
         let names: Vec<_> = store.pools().await.unwrap().into_iter().map(|(name, ..)| name).collect();
         assert_eq!(names, ["B 2", "B-1", "a", "b", "nul\u{fffd}l"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn i12_a_block_that_another_node_took_in_is_taken_up_once() {
+    on_both(async |world| {
+        let (here, there, blocks) = (world.open().await, world.open().await, Blocks::default());
+        assert!(!blocks.refresh(&here).await.unwrap());
+        let rule = Rule::parse(Kind::Identity, identity(1).as_str()).unwrap();
+        there.block(BlockRow::new(&rule, "stolen", "operator", now())).await.unwrap();
+        assert!(blocks.refresh(&here).await.unwrap());
+        assert!(blocks.blocked(&identity(1), &[]).is_some());
+        assert!(!blocks.refresh(&here).await.unwrap(), "nothing is new");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mark_that_comes_late_from_who_lost_the_job_takes_nothing_back() {
+    on_both(async |world| {
+        let (here, there) = (world.open().await, world.open().await);
+        here.set_mark("nats", 5).await.unwrap();
+        there.set_mark("nats", 9).await.unwrap();
+        here.set_mark("nats", 7).await.unwrap();
+        assert_eq!(there.mark("nats").await.unwrap(), Some(9));
     })
     .await;
 }
