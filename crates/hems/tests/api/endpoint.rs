@@ -142,10 +142,24 @@ async fn a15_p07_an_unasked_authorization_header_is_counted_and_never_answered()
     assert!(matches!(cell.empty().await.message(), FromAcs::Call(_)));
     assert_eq!(world.misbehaviour(1, "authorization").await, 2);
     let world = world.restart().await;
-    for entry in std::fs::read_dir(world.path("state")).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+    let files = below(world.path("state"));
+    assert!(files.len() > 2, "{files:?}");
+    for file in files {
+        let bytes = std::fs::read(file).unwrap();
         assert!(!bytes.windows(12).any(|window| window == b"c2VjcmV0OnNl"), "it was stored");
     }
+}
+
+/// Every file below a folder.
+fn below(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {
+    let (mut folders, mut files) = (vec![folder], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files
 }
 
 #[tokio::test]
