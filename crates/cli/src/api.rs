@@ -9,6 +9,7 @@ use clap::Args;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, Uri, header::HeaderValue};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use profile::{Carrier, KeySource, OwnCertificate, WebConnector};
 use serde_json::Value;
 use thiserror::Error;
@@ -247,11 +248,8 @@ fn refused(status: StatusCode, problem: &Value) -> ApiError {
 
 /// A value of a query: whatever is not unreserved is escaped. (RFC 3986 2.1)
 pub(crate) fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(escape).collect()
+    const OTHERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, OTHERS).to_string()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 pub(crate) use clean::clean;
 pub(crate) use receive::{Arriving, FileError, drop_content, receive};
 
-use crate::{config::Filing, people::secret::SecretError};
+use crate::{config::Filing, hex, people::secret::SecretError};
 
 /// How long one transfer may take: an image over a line of 2 Mbit/s. What is slower holds a connection for nothing.
 pub(crate) const TRANSFER_MAX: Duration = Duration::from_secs(3600);
@@ -136,9 +136,7 @@ impl Files {
 
 /// A name that nobody guesses, and that is given once.
 pub(crate) fn token() -> Result<String, SecretError> {
-    let mut bytes = [0; NAME_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| SecretError::Randomness)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    hex::random::<NAME_BYTES>().ok_or(SecretError::Randomness)
 }
 
 /// The URL of something below [`PATH`], as cells reach it.

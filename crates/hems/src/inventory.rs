@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     filter::{Facts, Filter, Flag, Moment, Question, State, Term, Test, Text, Unindexed, Walk},
+    hex::{hex, unhex},
     store::{DeviceRow, Store, StoreError},
     template::{Complaint, Selector, is_name},
 };
@@ -358,16 +359,6 @@ fn digest(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(byte).collect())?
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 
-use crate::Hems;
+use crate::{Hems, hex};
 
 /// How often a node says that it still does a job: each word is a flush to the disk.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -57,9 +57,5 @@ impl Turn {
 
 /// A name that no other node has; without randomness the process is its own, on its own machine.
 fn name() -> String {
-    let mut bytes = [0; NAME_BYTES];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => format!("process {}", std::process::id()),
-    }
+    hex::random::<NAME_BYTES>().unwrap_or_else(|| format!("process {}", std::process::id()))
 }

@@ -7,12 +7,11 @@ use std::{
 
 use clap::{Args, Subcommand};
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::{Access, ApiError},
+    api::{Access, ApiError, escaped},
     output::{self, Column, Form},
 };
 
@@ -258,7 +257,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 async fn list(access: &Access, form: Form, filter: &str) -> Answer {
-    let filter = utf8_percent_encode(filter, NON_ALPHANUMERIC);
+    let filter = escaped(filter);
     let devices = access.list(&format!("/api/v1/devices?filter={filter}")).await?;
     match form {
         Form::Table => {
@@ -279,7 +278,7 @@ async fn list(access: &Access, form: Form, filter: &str) -> Answer {
 }
 
 async fn export(access: &Access, filter: &str, form: Export) -> Answer {
-    let filter = utf8_percent_encode(filter, NON_ALPHANUMERIC);
+    let filter = escaped(filter);
     let accept = match form {
         Export::Csv => "text/csv",
         Export::Jsonl => "application/jsonl",

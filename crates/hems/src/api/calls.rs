@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Answer, Api, Page, Problem, devices, json, time};
 use crate::{
-    call,
+    call, hex,
     people::{Caller, Right},
     store::{CallRow, DeviceRow, NewCall, NewUrl, QueueError},
 };
@@ -170,9 +170,8 @@ pub(super) fn permit(caller: &Caller, method: &CpeMethod) -> Result<(), Problem>
 fn keyed(method: &mut CpeMethod) -> Result<String, Problem> {
     let Some(key) = call::command_key(method) else { return Ok(String::new()) };
     if key.is_empty() {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).map_err(|_| Problem::too_many("no random numbers; try again"))?;
-        *key = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        let random = hex::random::<8>().ok_or_else(|| Problem::too_many("no random numbers; try again"))?;
+        *key = random.into();
     }
     Ok(key.to_string())
 }

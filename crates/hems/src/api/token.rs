@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::ServeError;
+use crate::{ServeError, hex};
 
 /// Bytes of randomness in a token.
 const TOKEN_BYTES: usize = 32;
@@ -29,9 +29,7 @@ impl Token {
     }
 
     fn make(path: &Path) -> Result<Self, ServeError> {
-        let mut bytes = [0; TOKEN_BYTES];
-        getrandom::fill(&mut bytes).map_err(|_| ServeError::Randomness)?;
-        let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex::random::<TOKEN_BYTES>().ok_or(ServeError::Randomness)?;
         let written =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
                 file.write_all(format!("{token}\n").as_bytes()).and_then(|()| file.sync_all())

@@ -9,6 +9,8 @@ use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::hex::{hex, random};
+
 /// Bytes of randomness in a key.
 const KEY_BYTES: usize = 32;
 /// Passwords that are hashed at a time: 19 MiB and a core each. Who comes then waits.
@@ -29,9 +31,7 @@ pub(crate) enum SecretError {
 
 /// A new key in hexadecimal, with the hash by which it is known again.
 pub(crate) fn key() -> Result<(String, String), SecretError> {
-    let mut bytes = [0; KEY_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| SecretError::Randomness)?;
-    let key = hex(&bytes);
+    let key = random::<KEY_BYTES>().ok_or(SecretError::Randomness)?;
     let hash = hash(&key);
     Ok((key, hash))
 }
@@ -39,11 +39,6 @@ pub(crate) fn key() -> Result<(String, String), SecretError> {
 /// The hash of a key.
 pub(crate) fn hash(key: &str) -> String {
     hex(&Sha256::digest(key.as_bytes()))
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Hashes passwords, a few at a time.

@@ -12,6 +12,7 @@ use std::{
 use profile::Identity;
 
 use super::Session;
+use crate::hex;
 
 /// Where the session of one identity is, if there is one.
 pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Session>>>;
@@ -39,9 +40,7 @@ impl Registry {
 
     /// A fresh token for a session of this identity; nothing when the system has no randomness.
     pub(crate) fn issue(&self, identity: &Identity) -> Option<String> {
-        let mut bytes = [0; TOKEN_BYTES];
-        getrandom::fill(&mut bytes).ok()?;
-        let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex::random::<TOKEN_BYTES>()?;
         self.tables().tokens.insert(token.clone(), identity.clone());
         Some(token)
     }
