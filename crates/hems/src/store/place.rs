@@ -99,6 +99,8 @@ impl Place {
             Self::File(path) => {
                 let options =
                     sqlite(path).pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", LOG_PAGES);
+                // A statement of several rows keeps what it may have to undo, and would make a file for that.
+                let options = options.pragma("temp_store", "memory");
                 Tx::sqlite(options.connect().await?)
             }
             Self::Server(server) => {
