@@ -65,12 +65,11 @@ impl Missing {
 pub(crate) async fn draw(
     store: &Store,
     subject: &Subject,
-    served: bool,
+    (mut wishes, served): (Wishes, bool),
     rules: (&Bounds, &Model),
     now: Timestamp,
 ) -> Result<Wish, StoreError> {
     let identity = subject.identity.as_str();
-    let mut wishes = store.wishes(identity).await?;
     let mut is_following = false;
     for change in std::mem::take(&mut wishes.changes) {
         let follows = concerns(&change, subject)
@@ -144,7 +143,7 @@ async fn resolve(
     (model, now): (&Model, Option<Timestamp>),
 ) -> Result<Resolved, StoreError> {
     let identity = subject.identity.as_str();
-    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), template));
+    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
     let layers = Layers::of(templates, wishes.own.as_ref(), subject);
     let mut draws = BTreeMap::new();
     for pool in layers.pools() {

@@ -35,7 +35,7 @@ use crate::{
     Hems,
     blocks::Blocks,
     change,
-    desire::Resolved,
+    desire::Missing,
     plan::{self, Desired, Known, Step, Verdict},
     radio,
     store::{CallRow, Closing, FaultRow, Lesson, Progress, StoreError, Summary},
@@ -146,7 +146,7 @@ struct Device {
     subject: Subject,
     stored: Stored,
     known: Known,
-    desired: Resolved,
+    desired: Result<Arc<Desired>, Missing>,
     /// Nothing of it may be changed.
     is_frozen: bool,
     /// An emergency wants it off the air.
@@ -431,7 +431,7 @@ impl Device {
 
     fn summary(&self) -> Summary {
         let nothing = Desired::default();
-        summarise(self.desired.as_ref().unwrap_or(&nothing), &self.known, &self.quirks)
+        summarise(self.desired.as_deref().unwrap_or(&nothing), &self.known, &self.quirks)
     }
 }
 

@@ -29,6 +29,7 @@ mod inventory;
 mod job;
 mod known;
 mod lease;
+mod link;
 mod misbehaviour;
 mod node;
 mod outbox;
@@ -64,6 +65,7 @@ pub(crate) use freeze::FreezeRow;
 pub(crate) use grace::GraceRow;
 pub(crate) use history::Entry;
 pub(crate) use known::{FaultRow, Remembered};
+use link::{Reads, Tx};
 pub(crate) use outbox::{Ends, OutboxRow};
 pub(crate) use people::{AccountRow, Adding, MachineRow, TokenRow};
 pub(crate) use place::Place;
@@ -75,7 +77,7 @@ pub(crate) use report::ReportRow;
 pub(crate) use session::{
     COMPLETED, Closing, Intent, Lesson, Opening, SessionRow, SightingRow, TlsFacts, Traces,
 };
-use sql::{Batch, Flag, Reads, Snapshot, Tx, built, query, query_as, tuples};
+use sql::{Batch, Flag, built, query, query_as, tuples};
 pub(crate) use suspicion::SuspicionRow;
 pub(crate) use template::{Act, Listed, Whose};
 pub(crate) use webhook::{ACTIVE, Delivery, Fate, Webhook};
@@ -145,6 +147,7 @@ pub(crate) struct Store {
     node: i64,
     /// Whether every session is an event, or only one that did not end as it should.
     tells_sessions: bool,
+    shelf: wish::Shelf,
 }
 
 impl Store {
@@ -159,7 +162,13 @@ impl Store {
         let writer = Writer::start(place.clone(), connection, witness);
         let here = place.clone();
         let node = writer.commit(move |tx| Box::pin(async move { node::join(tx, &here).await })).await?;
-        Ok(Self { reads: place.reads(), writer, node, tells_sessions: false })
+        Ok(Self {
+            reads: Reads::new(place.clone()),
+            writer,
+            node,
+            tells_sessions: false,
+            shelf: wish::Shelf::default(),
+        })
     }
 
     /// The same store, that makes an event of every session or not.

@@ -118,20 +118,19 @@ impl Desired {
     /// The values, rows included, that are known to be other than desired: path and desired text. A row's key comes
     /// first, so that a row which is written in several calls is ours after the first of them.
     pub(crate) fn differing(&self, known: &Known) -> Vec<(String, String)> {
-        let plain = self.values.iter().map(|(path, text)| (path.clone(), text.clone()));
+        let differs = |path: &str, text: &str| {
+            known.value(path).is_some_and(|held| !is_same(held.kind, &held.value, text))
+        };
+        let plain = self.values.iter().filter(|(path, text)| differs(path, text));
         let rows = self.objects.iter().flat_map(|object| {
             object.matching(known).pairs.into_iter().flat_map(move |(instance, row)| {
                 let is_key = |column: &(&String, &String)| *column.0 == object.key;
                 let columns = || object.rows.get(row).into_iter().flatten();
                 let ordered = columns().filter(is_key).chain(columns().filter(move |column| !is_key(column)));
-                ordered.map(move |(column, text)| (object.path(instance, column), text.clone()))
+                ordered.map(move |(column, text)| (object.path(instance, column), text))
             })
         });
-        plain
-            .chain(rows)
-            .filter(|(path, text)| {
-                known.value(path).is_some_and(|held| !is_same(held.kind, &held.value, text))
-            })
-            .collect()
+        let rows = rows.filter(|(path, text)| differs(path, text)).map(|(path, text)| (path, text.clone()));
+        plain.map(|(path, text)| (path.clone(), text.clone())).chain(rows).collect()
     }
 }

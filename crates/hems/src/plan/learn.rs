@@ -4,6 +4,8 @@
 //! like a fault, and what the step touched becomes unknown. What the device's quirks make of paths and types is undone
 //! here.
 
+use std::collections::HashSet;
+
 use cwmp::{AddObjectResponse, CpeResponse, GetParameterValuesResponse, Quirks};
 use jiff::Timestamp;
 
@@ -88,9 +90,10 @@ fn read(
     at: Timestamp,
 ) -> Result<(), Contradiction> {
     let mut is_kept = true;
+    let asked: HashSet<&str> = paths.iter().map(String::as_str).collect();
     for parameter in &response.parameter_list {
         let (name, kind) = quirk::heard(quirks, parameter);
-        if paths.iter().any(|path| **path == *name) {
+        if asked.contains(&*name) {
             is_kept &= known.learn(&name, &parameter.value.text, kind, at);
         }
     }

@@ -3,6 +3,8 @@
 //! Whatever must not be done twice is durable before it is sent. A step that faults, or that is answered without
 //! telling anything, is not tried again in this session.
 
+use std::sync::Arc;
+
 use cwmp::{CpeMethod, CpeResponse, Fault, FaultCode};
 
 use super::{Device, Outstanding, Session, SessionError};
@@ -155,7 +157,7 @@ impl Device {
 
     /// The plan's next step that is an RPC; gates are judged on the way.
     fn next_step(&mut self, hems: &Hems) -> Option<Step> {
-        let desired = self.desired.clone().ok()?;
+        let desired = self.desired.as_ref().ok().map(Arc::clone)?;
         loop {
             let step = plan::next(&desired, &self.known, &self.quirks)?;
             let label = step.label();

@@ -3,7 +3,7 @@
 //! An Inform says who calls (its DeviceId must be the one bound to the TLS identity), why (events), and some values.
 //! Events make known things unknown: what a boot may have changed, or everything.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use cwmp::{
     AcsMethod, AcsResponse, AutonomousTransferCompleteResponse, EventCode, Fault, FaultCode,
@@ -77,7 +77,7 @@ impl Session {
             Standing::Disputed(rivals) => return Ok(Err(self.disputed(hems, &rivals))),
             Standing::Unknown => return self.quarantine(hems, &inform).await,
         };
-        if let Some(fault) = self.objection(hems, &subject.binding, &inform).await? {
+        if let Some(fault) = self.objection(hems, &subject.binding, &recalled.sightings, &inform).await? {
             return Ok(Err(fault));
         }
         let Informed { device, lesson, stored, is_bootstrap, is_boot } =
@@ -183,7 +183,7 @@ impl Device {
         recalled: Recalled,
         inform: &Inform,
     ) -> Result<Informed, StoreError> {
-        let Recalled { row, remembered, calls, is_held: _ } = recalled;
+        let Recalled { row, remembered, calls, wishes, .. } = recalled;
         let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
@@ -193,13 +193,14 @@ impl Device {
         let blocked = if is_boot { BTreeSet::new() } else { blocked(&remembered) };
         let mut known = recall(remembered, is_bootstrap, is_boot);
         let rules = (&hems.changes, &hems.model);
-        let wish = desire::draw(&hems.store, &subject, served && !is_bootstrap, rules, hems.now()).await?;
+        let wish =
+            desire::draw(&hems.store, &subject, (wishes, served && !is_bootstrap), rules, hems.now()).await?;
         if wish.is_shut {
             // That it is off the air is believed when this session shows it.
             radio::SERVICE_STATES.into_iter().for_each(|path| known.forget(path));
         }
         let quirks = learn(&mut known, inform, &subject.binding, hems);
-        let desired = wish.desired.map(|desired| quirk::fit(desired, &quirks).0);
+        let desired = wish.desired.map(|desired| Arc::new(quirk::fit(desired, &quirks).0));
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
         let progress = call::resolve(&calls, &inform.event);

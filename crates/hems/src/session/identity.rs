@@ -79,6 +79,7 @@ impl Session {
         &mut self,
         hems: &Hems,
         binding: &Binding,
+        before: &[SightingRow],
         inform: &Inform,
     ) -> Result<Option<Fault>, StoreError> {
         if !is_bound(binding, inform) {
@@ -90,7 +91,7 @@ impl Session {
             let detail = format!("the Inform says {}", disarmed(&inform.device_id.oui));
             return Ok(Some(self.turn_away(hems, Outcome::OuiMismatch, Reason::OuiMismatch, &detail)));
         }
-        self.look_for_clone(hems, inform).await
+        self.look_for_clone(hems, before, inform).await
     }
 
     /// Two identities with one DeviceId: neither is believed. (decision 7)
@@ -119,10 +120,14 @@ impl Session {
     }
 
     /// One identity at two places is suspected, and blocked where the operator wants that. (decision 7)
-    async fn look_for_clone(&mut self, hems: &Hems, inform: &Inform) -> Result<Option<Fault>, StoreError> {
+    async fn look_for_clone(
+        &mut self,
+        hems: &Hems,
+        before: &[SightingRow],
+        inform: &Inform,
+    ) -> Result<Option<Fault>, StoreError> {
         let identity = self.caller.peer.identity.clone();
-        let rows = hems.store.sightings(identity.as_str(), clones::LOOK_BACK).await?;
-        let before: Vec<Sighting> = rows.iter().map(sighting).collect();
+        let before: Vec<Sighting> = before.iter().map(sighting).collect();
         let Some(suspicion) = clones::suspect(&self.sighting(hems, inform), &before) else { return Ok(None) };
         let (kind, detail) = (suspicion.kind, suspicion.detail);
         tracing::warn!(device = %identity, kind, detail, "one identity seems to be two cells");

@@ -68,7 +68,7 @@ macro_rules! devices {
     ($end:literal) => {
         devices!("", $end)
     };
-    ($columns:literal, $end:literal) => {
+    ($columns:expr, $end:literal) => {
         concat!(
             "SELECT device.*, suspicion.kind AS suspicion, EXISTS \
              (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed, EXISTS \

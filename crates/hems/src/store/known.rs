@@ -1,13 +1,8 @@
 //! What is remembered of one device between sessions: values, verdict, methods, intents, faults.
 
-use std::collections::BTreeMap;
-
 use sqlx::FromRow;
 
-use super::{
-    Batch, Intent, Lesson, Snapshot, Store, StoreError, Tx, at, built, chunk, ms, parse, query, query_as,
-    sql::Query, tuples,
-};
+use super::{Batch, Intent, Lesson, StoreError, Tx, built, chunk, ms, query, sql::Query, tuples};
 use crate::plan::{Chunk, Known, Verdict};
 
 /// Faults remembered per device: more different steps than a plan has at one time.
@@ -39,55 +34,6 @@ pub(crate) struct Remembered {
     pub(crate) known: Known,
     pub(crate) intents: Vec<IntentRow>,
     pub(crate) faults: Vec<FaultRow>,
-}
-
-impl Store {
-    /// What is remembered of a device.
-    pub(crate) async fn remembered(&self, identity: &str) -> Result<Remembered, StoreError> {
-        let mut tx = self.reads.snapshot().await?;
-        let intents = query_as("SELECT object FROM intent WHERE identity = $1 ORDER BY id")
-            .bind(identity)
-            .fetch_all(&mut tx)
-            .await?;
-        let faults =
-            query_as("SELECT step, code, text, details, count, last_at FROM fault WHERE identity = $1")
-                .bind(identity)
-                .fetch_all(&mut tx)
-                .await?;
-        let known = Known::restore(
-            chunks(&mut tx, identity).await?,
-            verdict(&mut tx, identity).await?,
-            methods(&mut tx, identity).await?,
-        );
-        Ok(Remembered { known, intents, faults })
-    }
-}
-
-async fn chunks(tx: &mut Snapshot, identity: &str) -> Result<BTreeMap<String, Chunk>, StoreError> {
-    let rows: Vec<(String, String)> =
-        query_as("SELECT object, body FROM known WHERE identity = $1").bind(identity).fetch_all(tx).await?;
-    rows.into_iter().map(|(object, body)| Ok((object, chunk::read(&body)?))).collect()
-}
-
-async fn verdict(tx: &mut Snapshot, identity: &str) -> Result<Option<Verdict>, StoreError> {
-    let row: Option<(i64, String, String, String, i64)> =
-        query_as("SELECT passed, policy, latitude, longitude, at FROM gate WHERE identity = $1")
-            .bind(identity)
-            .fetch_optional(tx)
-            .await?;
-    Ok(row.map(|(passed, policy, latitude, longitude, ms)| Verdict {
-        passed: passed != 0,
-        policy,
-        latitude,
-        longitude,
-        at: at(ms),
-    }))
-}
-
-async fn methods(tx: &mut Snapshot, identity: &str) -> Result<Option<Vec<String>>, StoreError> {
-    let row: Option<(Option<String>,)> =
-        query_as("SELECT methods FROM device WHERE identity = $1").bind(identity).fetch_optional(tx).await?;
-    row.and_then(|(methods,)| methods).map(|text| parse("list of methods", &text)).transpose()
 }
 
 /// Chunks that one statement writes: as many as most sessions change.

@@ -11,19 +11,13 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection,
-    pool::{PoolConnectionMetadata, PoolOptions},
-    postgres::{PgConnectOptions, PgConnection, PgSslMode},
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{
-    StoreError,
-    sql::{Both, Reads, Tx},
-};
+use super::{StoreError, link::Tx};
 
-/// Readers beside the one writer; more than cores would only wait for the same disk.
-const READERS: u32 = 4;
 /// Kilobytes of pages that SQLite's writer keeps, as SQLite writes it: the upper pages of every index of a million devices.
 const WRITER_CACHE: &str = "-16384";
 /// Pages that SQLite's log takes before they are moved to their places: a page that changes often is moved once.
@@ -32,8 +26,6 @@ const LOG_PAGES: &str = "4000";
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How long a server may take to answer a new connection.
 const ANSWER: Duration = Duration::from_secs(10);
-/// A connection to a server that was idle for longer is tried before it is used: the server may have restarted.
-const FRESH: Duration = Duration::from_secs(1);
 /// What each connection to a server asks for, in milliseconds. A node that stands still in the middle of a commit
 /// holds up all others no longer than the first, and nobody waits for a commit of another node longer than the second.
 const PATIENCE: [(&str, &str); 2] =
@@ -107,30 +99,22 @@ impl Place {
             Self::File(path) => {
                 let options =
                     sqlite(path).pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", LOG_PAGES);
-                Both::Sqlite(Box::new(options.connect().await?))
+                // A statement of several rows keeps what it may have to undo, and would make a file for that.
+                let options = options.pragma("temp_store", "memory");
+                Tx::sqlite(options.connect().await?)
             }
             Self::Server(server) => {
                 let connection = tokio::time::timeout(ANSWER, server.connect()).await;
-                Both::Postgres(Box::new(connection.map_err(|_| silence())??))
+                Tx::postgres(connection.map_err(|_| silence())??)
             }
         })
     }
 
-    /// Connections that read, each opened when it is needed.
-    pub(super) fn reads(&self) -> Reads {
+    /// A connection that reads.
+    pub(super) async fn reader(&self) -> Result<Tx, sqlx::Error> {
         match self {
-            Self::File(path) => {
-                let pool = PoolOptions::new().max_connections(READERS).test_before_acquire(false);
-                Both::Sqlite(pool.connect_lazy_with(sqlite(path)))
-            }
-            Self::Server(server) => {
-                let pool = PoolOptions::new().max_connections(READERS).test_before_acquire(false);
-                let pool =
-                    pool.before_acquire(|connection: &mut PgConnection, about: PoolConnectionMetadata| {
-                        Box::pin(async move { Ok(about.idle_for < FRESH || connection.ping().await.is_ok()) })
-                    });
-                Both::Postgres(pool.connect_lazy_with(server.as_ref().clone()))
-            }
+            Self::File(path) => Ok(Tx::sqlite(sqlite(path).connect().await?)),
+            Self::Server(_) => self.connect().await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, Tx, ms, query, query_as, sql::Target};
+use super::{Store, StoreError, Tx, link::Target, ms, query, query_as};
 use crate::pool::Pool;
 
 /// Why nothing could be drawn.

@@ -6,15 +6,29 @@
 use sqlx::FromRow;
 
 use super::{
-    CallRow, DeviceRow, Remembered, Store, StoreError, at, chunk,
+    CallRow, DeviceRow, Remembered, SightingRow, Store, StoreError, Wishes, at, chunk,
     device::devices,
     known::{FaultRow, IntentRow},
     parse, query_as,
+    wish::{Glimpse, glimpse},
 };
-use crate::plan::{Known, Verdict};
+use crate::{
+    clones::LOOK_BACK,
+    plan::{Known, Verdict},
+};
 
-/// Between an object and its values, and between two objects: no path has them, and JSON writes them otherwise.
-const SEPARATORS: [&str; 2] = ["\u{1f}", "\u{1e}"];
+/// Between the parts of one thing, and between two things: no name has them, and JSON writes them otherwise.
+pub(super) const SEPARATORS: [&str; 2] = ["\u{1f}", "\u{1e}"];
+
+/// The latest sessions of the device `$1`, `$4` of them, as one text.
+macro_rules! sightings {
+    () => {
+        "(SELECT string_agg(id || $2 || started_at || $2 || COALESCE(ended_at || '', '') || $2 || \
+         COALESCE(outcome, '') || $2 || COALESCE(cell_clock || '', '') || $2 || COALESCE(up_time || '', '') || $2 || \
+         peer || $2 || events, $3) FROM (SELECT * FROM session WHERE identity = $1 ORDER BY id DESC LIMIT $4) AS latest) \
+         AS sightings"
+    };
+}
 
 /// A device as its session begins.
 pub(crate) struct Recalled {
@@ -24,13 +38,19 @@ pub(crate) struct Recalled {
     pub(crate) calls: Vec<CallRow>,
     /// Whether a session of it is open, on whichever node.
     pub(crate) is_held: bool,
+    /// What its latest sessions showed, newest first.
+    pub(crate) sightings: Vec<SightingRow>,
+    pub(crate) wishes: Wishes,
 }
 
 #[derive(FromRow)]
 struct RecalledRow {
     #[sqlx(flatten)]
     row: DeviceRow,
+    #[sqlx(flatten)]
+    glimpse: Glimpse,
     chunks: Option<String>,
+    sightings: Option<String>,
     has_intents: bool,
     has_faults: bool,
     has_calls: bool,
@@ -46,25 +66,36 @@ impl Store {
     /// Everything that a session of this identity begins with; nothing where nobody knows it.
     pub(crate) async fn recall(&self, identity: &str) -> Result<Option<Recalled>, StoreError> {
         let query = query_as(devices!(
-            ", (SELECT string_agg(object || $2 || body, $3) FROM known WHERE identity = $1) AS chunks, \
-             EXISTS (SELECT 1 FROM intent WHERE identity = $1) AS has_intents, \
-             EXISTS (SELECT 1 FROM fault WHERE identity = $1) AS has_faults, \
-             EXISTS (SELECT 1 FROM call WHERE identity = $1 \
-             AND state IN ('queued', 'sent', 'accepted', 'unknown')) AS has_calls, EXISTS (SELECT 1 FROM session WHERE identity = $1 \
-             AND ended_at IS NULL) AS is_held, gate.passed AS gate_passed, \
-             gate.policy AS gate_policy, gate.latitude AS gate_latitude, gate.longitude AS gate_longitude, \
-             gate.at AS gate_at",
+            concat!(
+                ", (SELECT string_agg(object || $2 || body, $3) FROM known WHERE identity = $1) AS chunks, ",
+                sightings!(),
+                ", ",
+                glimpse!(),
+                ", EXISTS (SELECT 1 FROM intent WHERE identity = $1) AS has_intents, \
+                 EXISTS (SELECT 1 FROM fault WHERE identity = $1) AS has_faults, \
+                 EXISTS (SELECT 1 FROM call WHERE identity = $1 \
+                 AND state IN ('queued', 'sent', 'accepted', 'unknown')) AS has_calls, EXISTS \
+                 (SELECT 1 FROM session WHERE identity = $1 AND ended_at IS NULL) AS is_held, \
+                 gate.passed AS gate_passed, gate.policy AS gate_policy, gate.latitude AS gate_latitude, \
+                 gate.longitude AS gate_longitude, gate.at AS gate_at"
+            ),
             "LEFT JOIN gate ON gate.identity = device.identity WHERE device.identity = $1"
         ));
         let query = SEPARATORS.into_iter().fold(query.bind(identity), |query, one| query.bind(one));
-        let row: Option<RecalledRow> = query.fetch_optional(&self.reads).await?;
+        let row: Option<RecalledRow> = query.bind(LOOK_BACK).fetch_optional(&self.reads).await?;
         let Some(row) = row else { return Ok(None) };
         let intents = if row.has_intents { self.intents(identity).await? } else { Vec::new() };
         let faults = if row.has_faults { self.faults(identity).await? } else { Vec::new() };
         let calls = if row.has_calls { self.open_calls(identity).await? } else { Vec::new() };
-        let known = row.known()?;
-        let (is_held, remembered) = (row.is_held, Remembered { known, intents, faults });
-        Ok(Some(Recalled { row: row.row, remembered, calls, is_held }))
+        let remembered = Remembered { known: row.known()?, intents, faults };
+        let sightings = row.sightings.as_deref().map(sightings).unwrap_or_default();
+        let wishes = self.look(identity, row.glimpse).await?;
+        Ok(Some(Recalled { row: row.row, remembered, calls, is_held: row.is_held, sightings, wishes }))
+    }
+
+    /// What is remembered of a device; nothing of one that nobody knows.
+    pub(crate) async fn remembered(&self, identity: &str) -> Result<Remembered, StoreError> {
+        Ok(self.recall(identity).await?.map(|recalled| recalled.remembered).unwrap_or_default())
     }
 
     async fn intents(&self, identity: &str) -> Result<Vec<IntentRow>, StoreError> {
@@ -98,4 +129,23 @@ impl RecalledRow {
             at: at(self.gate_at?),
         })
     }
+}
+
+/// The latest sessions, newest first, from what [`sightings!`] gives.
+fn sightings(text: &str) -> Vec<SightingRow> {
+    let [inner, outer] = SEPARATORS;
+    let mut sessions: Vec<(i64, SightingRow)> =
+        text.split(outer).filter_map(|one| sighting(&mut one.split(inner))).collect();
+    sessions.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+    sessions.into_iter().map(|(_, row)| row).collect()
+}
+
+fn sighting<'t>(parts: &mut impl Iterator<Item = &'t str>) -> Option<(i64, SightingRow)> {
+    let id = parts.next()?.parse().ok()?;
+    let started_at = parts.next()?.parse().ok()?;
+    let ended_at = parts.next()?.parse().ok();
+    let outcome = parts.next().filter(|outcome| !outcome.is_empty()).map(str::to_owned);
+    let (cell_clock, up_time) = (parts.next()?.parse().ok(), parts.next()?.parse().ok());
+    let (peer, events) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    Some((id, SightingRow { started_at, ended_at, peer, events, outcome, cell_clock, up_time }))
 }

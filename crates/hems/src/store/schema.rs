@@ -12,8 +12,9 @@ use sqlx::{
 };
 
 use super::{
-    StoreError, query_as,
-    sql::{Both, Lend, Reads, Tx},
+    StoreError,
+    link::{Both, Reads, Tx},
+    query_as,
 };
 
 static TEXTS: Migrator = sqlx::migrate!("./migrations");

@@ -60,7 +60,7 @@ pub(crate) struct SessionRow {
 }
 
 /// What of a session tells one cell from two.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub(crate) struct SightingRow {
     pub(crate) started_at: i64,
     pub(crate) ended_at: Option<i64>,
@@ -223,15 +223,6 @@ impl Store {
                 })
             })
             .await
-    }
-
-    /// What the latest sessions of a device showed of it, newest first.
-    pub(crate) async fn sightings(&self, identity: &str, limit: u32) -> Result<Vec<SightingRow>, StoreError> {
-        let query = query_as(
-            "SELECT started_at, ended_at, peer, events, outcome, cell_clock, up_time FROM session \
-             WHERE identity = $1 ORDER BY id DESC LIMIT $2",
-        );
-        Ok(query.bind(identity).bind(limit).fetch_all(&self.reads).await?)
     }
 
     /// Sessions before a number, newest first, of one device or of all.

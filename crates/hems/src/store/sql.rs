@@ -8,123 +8,16 @@
 //!                                                     └─▶ PostgreSQL
 //! ```
 
-use std::{borrow::Cow, marker::PhantomData, ops::DerefMut};
+use std::{borrow::Cow, marker::PhantomData};
 
 use sqlx::{
-    Arguments, Connection, Database, Encode, Error, FromRow, Pool, Postgres, Result, SqlSafeStr, SqlStr,
-    Sqlite, Transaction, Type,
-    pool::PoolConnection,
+    Arguments, Connection, Database, Encode, Error, FromRow, Postgres, Result, SqlSafeStr, SqlStr, Sqlite,
+    Type,
     postgres::{PgConnection, PgRow},
     sqlite::{SqliteConnection, SqliteRow},
 };
 
-/// The same thing of one database or of the other.
-#[derive(Clone)]
-pub(super) enum Both<S, P> {
-    Sqlite(S),
-    Postgres(P),
-}
-
-/// The writer's connection, inside its transaction.
-pub(super) type Tx = Both<Box<SqliteConnection>, Box<PgConnection>>;
-/// The connections that only read.
-pub(super) type Reads = Both<Pool<Sqlite>, Pool<Postgres>>;
-/// One of them, for several reads of the same moment.
-pub(super) type Snapshot = Both<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>;
-/// A connection as it is lent to a statement.
-pub(super) type Link<'c> = Both<&'c mut SqliteConnection, &'c mut PgConnection>;
-
-impl Tx {
-    /// Runs statements that have no arguments, in one go.
-    pub(super) async fn run(&mut self, sql: &'static str) -> Result<()> {
-        match self.link() {
-            Both::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
-            Both::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
-        }
-    }
-
-    /// Says goodbye.
-    pub(super) async fn close(self) -> Result<()> {
-        match self {
-            Self::Sqlite(connection) => connection.close().await,
-            Self::Postgres(connection) => connection.close().await,
-        }
-    }
-}
-
-impl Reads {
-    /// A view of the database that does not change while one reads.
-    pub(super) async fn snapshot(&self) -> Result<Snapshot> {
-        Ok(match self {
-            Self::Sqlite(pool) => Both::Sqlite(pool.begin().await?),
-            Self::Postgres(pool) => Both::Postgres(
-                pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
-            ),
-        })
-    }
-
-    /// How many connections there are, and how many are idle.
-    pub(super) fn connections(&self) -> (i64, i64) {
-        let (all, idle) = match self {
-            Self::Sqlite(pool) => (pool.size(), pool.num_idle()),
-            Self::Postgres(pool) => (pool.size(), pool.num_idle()),
-        };
-        (i64::from(all), i64::try_from(idle).unwrap_or(i64::MAX).min(i64::from(all)))
-    }
-
-    /// Waits for those that read and closes all.
-    pub(super) async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
-        }
-    }
-}
-
-/// What has a connection.
-pub(super) trait Lend {
-    fn link(&mut self) -> Link<'_>;
-}
-
-impl<S, P> Lend for Both<S, P>
-where
-    S: DerefMut<Target = SqliteConnection>,
-    P: DerefMut<Target = PgConnection>,
-{
-    fn link(&mut self) -> Link<'_> {
-        match self {
-            Self::Sqlite(connection) => Both::Sqlite(connection),
-            Self::Postgres(connection) => Both::Postgres(connection),
-        }
-    }
-}
-
-/// Where a statement can run: in a transaction, or on any connection that is free.
-pub(super) trait Target {
-    type Held: Lend + Send;
-    fn hold(self) -> impl Future<Output = Result<Self::Held>> + Send;
-}
-
-impl<'c, S, P> Target for &'c mut Both<S, P>
-where
-    S: DerefMut<Target = SqliteConnection> + Send,
-    P: DerefMut<Target = PgConnection> + Send,
-{
-    type Held = Link<'c>;
-    async fn hold(self) -> Result<Link<'c>> {
-        Ok(self.link())
-    }
-}
-
-impl Target for &Reads {
-    type Held = Both<PoolConnection<Sqlite>, PoolConnection<Postgres>>;
-    async fn hold(self) -> Result<Self::Held> {
-        Ok(match self {
-            Both::Sqlite(pool) => Both::Sqlite(pool.acquire().await?),
-            Both::Postgres(pool) => Both::Postgres(pool.acquire().await?),
-        })
-    }
-}
+use super::link::{Both, Lend, Target, Tx};
 
 /// A row that can be read from both.
 pub(super) trait Row:
@@ -221,7 +114,9 @@ impl<'q, O> Query<'q, O> {
 
     /// Runs it.
     pub(super) async fn execute(self, target: impl Target) -> Result<Done> {
-        let rows = match target.hold().await?.link() {
+        let mut held = target.hold().await?;
+        held.tx().flush().await?;
+        let rows = match held.tx().link() {
             Both::Sqlite(connection) => {
                 let arguments = arguments::<Sqlite>(self.values)?;
                 sqlx::query_with(self.sql, arguments).execute(connection).await?.rows_affected()
@@ -231,6 +126,7 @@ impl<'q, O> Query<'q, O> {
                 sqlx::query_with(self.sql, arguments).execute(connection).await?.rows_affected()
             }
         };
+        held.ended();
         Ok(Done { rows })
     }
 }
@@ -238,21 +134,34 @@ impl<'q, O> Query<'q, O> {
 impl<O: Row> Query<'_, O> {
     /// Every row.
     pub(super) async fn fetch_all(self, target: impl Target) -> Result<Vec<O>> {
-        match target.hold().await?.link() {
-            Both::Sqlite(connection) => {
-                sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?).fetch_all(connection).await
-            }
-            Both::Postgres(connection) => match self.read(connection).await {
+        let mut held = target.hold().await?;
+        let rows = self.rows(held.tx()).await?;
+        held.ended();
+        Ok(rows)
+    }
+
+    async fn rows(mut self, tx: &mut Tx) -> Result<Vec<O>> {
+        if tx.is_sqlite() {
+            self.sql = joined(tx.take_before(), self.sql);
+        }
+        tx.flush().await?;
+        match tx.link() {
+            Both::Sqlite(connection) => self.read_file(connection).await,
+            Both::Postgres(connection) => match self.read_server(connection).await {
                 Err(error) if is_outdated(&error) => {
                     connection.clear_cached_statements().await?;
-                    self.read(connection).await
+                    self.read_server(connection).await
                 }
                 result => result,
             },
         }
     }
 
-    async fn read(&self, connection: &mut PgConnection) -> Result<Vec<O>> {
+    async fn read_file(self, connection: &mut SqliteConnection) -> Result<Vec<O>> {
+        sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?).fetch_all(connection).await
+    }
+
+    async fn read_server(&self, connection: &mut PgConnection) -> Result<Vec<O>> {
         let arguments = arguments::<Postgres>(self.values.iter().map(Value::borrowed))?;
         sqlx::query_as_with(self.sql.clone(), arguments).fetch_all(connection).await
     }
@@ -268,8 +177,16 @@ impl<O: Row> Query<'_, O> {
     }
 }
 
-/// Statements without rows that go to the database together. On SQLite they are one text: the way to its thread and
-/// back costs more than most statements do there.
+/// A statement with those that go out before it: on SQLite the way to its thread and back costs more than they do.
+fn joined(before: Option<&'static str>, sql: SqlStr) -> SqlStr {
+    match before {
+        Some(before) => sqlx::AssertSqlSafe(format!("{before}; {}", sql.as_str())).into_sql_str(),
+        None => sql,
+    }
+}
+
+/// Statements without rows that go to the database together, in one text. None may need what another one of them
+/// writes: SQLite runs them one after the other, PostgreSQL on what was there before.
 #[derive(Default)]
 pub(super) struct Batch<'q> {
     queries: Vec<Query<'q, ()>>,
@@ -281,24 +198,38 @@ impl<'q> Batch<'q> {
         self.queries.push(query);
     }
 
-    /// Runs all of them in their order.
+    /// Runs all of them.
     pub(super) async fn execute(self, tx: &mut Tx) -> Result<()> {
-        if matches!(tx, Both::Sqlite(_)) && self.queries.len() > 1 {
-            return self.joined().execute(tx).await.map(drop);
+        if self.queries.is_empty() {
+            return Ok(());
         }
-        for query in self.queries {
-            query.execute(&mut *tx).await?;
-        }
-        Ok(())
+        let joined = if tx.is_sqlite() { self.in_order() } else { self.at_once() };
+        joined.execute(tx).await.map(drop)
     }
 
-    fn joined(self) -> Query<'q, ()> {
+    fn in_order(self) -> Query<'q, ()> {
+        let (texts, values) = self.parts();
+        Query { values, ..built(texts.join("; ")) }
+    }
+
+    /// The last one with the others before it. (PostgreSQL, data-modifying statements in WITH)
+    fn at_once(self) -> Query<'q, ()> {
+        let (mut texts, values) = self.parts();
+        let last = texts.pop().unwrap_or_default();
+        let named = texts.iter().enumerate().map(|(number, text)| format!("s{number} AS ({text})"));
+        let named: Vec<String> = named.collect();
+        let with = if named.is_empty() { String::new() } else { format!("WITH {} ", named.join(", ")) };
+        Query { values, ..built(with + &last) }
+    }
+
+    /// The texts, their arguments numbered through.
+    fn parts(self) -> (Vec<String>, Vec<Value<'q>>) {
         let (mut texts, mut values) = (Vec::new(), Vec::new());
         for query in self.queries {
             texts.push(shifted(query.sql.as_str(), values.len()));
             values.extend(query.values);
         }
-        Query { values, ..built(texts.join("; ")) }
+        (texts, values)
     }
 }
 
@@ -427,12 +358,19 @@ mod tests {
         let mut batch = Batch::default();
         batch.add(query("UPDATE a SET b = $2 WHERE c = $1 OR d = $10").bind(1_i64).bind("two"));
         batch.add(built(format!("INSERT INTO e VALUES {}", tuples(2, "$1", 2, 2))).bind(3_i64));
-        let joined = batch.joined();
+        let joined = batch.in_order();
         assert_eq!(
             joined.sql.as_str(),
             "UPDATE a SET b = $2 WHERE c = $1 OR d = $10; INSERT INTO e VALUES ($3, $4, $5), ($3, $6, $7)"
         );
         assert_eq!(joined.values.len(), 3);
+        let mut batch = Batch::default();
+        batch.add(query("DELETE FROM a WHERE b = $1").bind(1_i64));
+        batch.add(query("UPDATE c SET d = $1").bind(2_i64));
+        assert_eq!(
+            batch.at_once().sql.as_str(),
+            "WITH s0 AS (DELETE FROM a WHERE b = $1) UPDATE c SET d = $2"
+        );
         assert_eq!(tuples(2, "", 4, 1), "($4), ($5)");
     }
 }

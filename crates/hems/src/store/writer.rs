@@ -19,7 +19,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use cwmp::Witness;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Place, StoreError, Tx, place::silence, sql::Both};
+use super::{Place, StoreError, Tx, place::silence};
 
 /// Commits that may wait; a sender beyond that waits itself, which slows its session down and nothing else.
 const QUEUE: usize = 1024;
@@ -217,11 +217,10 @@ async fn commit(line: &mut Line, mut batch: Vec<Box<dyn Job>>, durable: impl FnO
 
 /// Begins a transaction and runs every job in it, in as few trips to the database as that takes.
 async fn fill(tx: &mut Tx, batch: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
-    tx.run(match tx {
-        Both::Sqlite(_) => "BEGIN IMMEDIATE; SAVEPOINT one",
-        Both::Postgres(_) => "BEGIN; SELECT one FROM writer FOR UPDATE; SAVEPOINT one",
-    })
-    .await?;
+    tx.run_before(match tx.is_sqlite() {
+        true => "BEGIN IMMEDIATE; SAVEPOINT one",
+        false => "BEGIN; SELECT one FROM writer FOR UPDATE; SAVEPOINT one",
+    });
     let mut left = batch.len();
     for job in batch {
         if !job.run(tx).await {

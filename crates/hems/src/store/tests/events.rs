@@ -4,10 +4,7 @@ use jiff::SignedDuration;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    super::{
-        fact::QUESTIONS,
-        sql::{Both, Lend, Query},
-    },
+    super::{fact::QUESTIONS, sql::Query},
     *,
 };
 
@@ -183,7 +180,7 @@ async fn plan(world: &World, sql: &str) -> String {
         arguments.fold(query_as(AssertSqlSafe(format!("{prefix} {sql}"))), |query, _| query.bind(5_i64))
     }
     let mut connection = world.place.connect().await.unwrap();
-    if matches!(connection.link(), Both::Postgres(_)) {
+    if !connection.is_sqlite() {
         // For a table without rows nothing is too dear.
         let only_by_index = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off";
         connection.run(only_by_index).await.unwrap();

@@ -4,10 +4,7 @@ use expect_test::expect_file;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    super::{
-        schema,
-        sql::{Both, Lend, Row},
-    },
+    super::{link::Both, schema, sql::Row},
     *,
 };
 
@@ -40,7 +37,7 @@ const NOTED: &str = "SELECT 'INSERT INTO _sqlx_migrations VALUES (' || version |
      ', 0, 1, ' || quote(checksum) || ', 0);' FROM _sqlx_migrations ORDER BY version";
 
 async fn rows<O: Row>(connection: &mut Tx, of_sqlite: &'static str, of_postgres: &'static str) -> Vec<O> {
-    let sql = if matches!(connection, Both::Sqlite(_)) { of_sqlite } else { of_postgres };
+    let sql = if connection.is_sqlite() { of_sqlite } else { of_postgres };
     query_as(sql).fetch_all(connection).await.unwrap()
 }
 
@@ -83,9 +80,9 @@ async fn the_last_release_s_schema_is_what_it_was() {
 async fn this_version_opens_the_last_release_s_database() {
     on_both(async |world| {
         let mut connection = world.place.connect().await.unwrap();
-        match connection {
-            Both::Sqlite(_) => play(&mut connection, include_str!("schema-6.sql")).await,
-            Both::Postgres(_) => schema::migrate_to(&mut connection, LAST).await.unwrap(),
+        match connection.is_sqlite() {
+            true => play(&mut connection, include_str!("schema-6.sql")).await,
+            false => schema::migrate_to(&mut connection, LAST).await.unwrap(),
         }
         play(&mut connection, ROWS).await;
         connection.close().await.unwrap();

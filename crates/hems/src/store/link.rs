@@ -1,0 +1,233 @@
+//! Connections to one database or to the other: the writer's, and those that read.
+//!
+//! A pool that asks each connection whether it still lives when it comes back needs a task and two more ways to the
+//! database for every read. Here a connection is kept where its statement came to its end, asked only where it was
+//! idle, and closed where whoever read went away in the middle.
+//!
+//! ```text
+//!  read ──▶ Reads: kept, or opened ──▶ statement ─┬─ ended ──▶ kept
+//!                                                 └─ failed, or nobody waits any more ──▶ closed
+//! ```
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, Error, Result, postgres::PgConnection, sqlite::SqliteConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Place;
+
+/// Readers beside the one writer; more than cores would only wait for the same disk.
+const READERS: u32 = 4;
+/// How long a read waits for one of them.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A connection to a server that was idle for longer is tried before it is used: the server may have restarted.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The same thing of one database or of the other.
+pub(super) enum Both<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+/// A connection as it is lent to a statement.
+pub(super) type Link<'c> = Both<&'c mut SqliteConnection, &'c mut PgConnection>;
+
+/// A connection.
+pub(super) struct Tx {
+    connection: Both<Box<SqliteConnection>, Box<PgConnection>>,
+    /// What goes to the database before the next statement.
+    before: Option<&'static str>,
+}
+
+impl Tx {
+    pub(super) fn sqlite(connection: SqliteConnection) -> Self {
+        Self { connection: Both::Sqlite(Box::new(connection)), before: None }
+    }
+
+    pub(super) fn postgres(connection: PgConnection) -> Self {
+        Self { connection: Both::Postgres(Box::new(connection)), before: None }
+    }
+
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self.connection, Both::Sqlite(_))
+    }
+
+    pub(super) fn link(&mut self) -> Link<'_> {
+        match &mut self.connection {
+            Both::Sqlite(connection) => Both::Sqlite(connection),
+            Both::Postgres(connection) => Both::Postgres(connection),
+        }
+    }
+
+    /// Runs statements that have no arguments, in one go.
+    pub(super) async fn run(&mut self, sql: &'static str) -> Result<()> {
+        self.flush().await?;
+        match self.link() {
+            Both::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+            Both::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+        }
+    }
+
+    /// Leaves statements to the next one, which may take them along.
+    pub(super) fn run_before(&mut self, sql: &'static str) {
+        self.before = Some(sql);
+    }
+
+    /// What the next statement takes along.
+    pub(super) fn take_before(&mut self) -> Option<&'static str> {
+        self.before.take()
+    }
+
+    /// Runs what was left to the next statement.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        match self.before.take() {
+            Some(sql) => Box::pin(self.run(sql)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn is_alive(&mut self) -> bool {
+        match self.link() {
+            Both::Sqlite(_) => true,
+            Both::Postgres(connection) => connection.ping().await.is_ok(),
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(self) -> Result<()> {
+        match self.connection {
+            Both::Sqlite(connection) => connection.close().await,
+            Both::Postgres(connection) => connection.close().await,
+        }
+    }
+}
+
+/// What has a connection.
+pub(super) trait Lend {
+    fn tx(&mut self) -> &mut Tx;
+    /// The statement came to its end.
+    fn ended(&mut self) {}
+}
+
+impl Lend for &mut Tx {
+    fn tx(&mut self) -> &mut Tx {
+        self
+    }
+}
+
+/// Where a statement can run: in a transaction, or on any connection that is free.
+pub(super) trait Target {
+    type Held: Lend + Send;
+    fn hold(self) -> impl Future<Output = Result<Self::Held>> + Send;
+}
+
+impl<'c> Target for &'c mut Tx {
+    type Held = &'c mut Tx;
+    async fn hold(self) -> Result<&'c mut Tx> {
+        Ok(self)
+    }
+}
+
+impl Target for &Reads {
+    type Held = Lent;
+    async fn hold(self) -> Result<Lent> {
+        self.lend().await
+    }
+}
+
+/// The connections that only read, each opened when it is needed.
+#[derive(Clone)]
+pub(super) struct Reads(Arc<Shelf>);
+
+struct Shelf {
+    place: Place,
+    free: Arc<Semaphore>,
+    kept: Mutex<Vec<(Tx, Instant)>>,
+}
+
+/// One of them, for one statement.
+pub(super) struct Lent {
+    tx: Option<Tx>,
+    has_ended: bool,
+    shelf: Arc<Shelf>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reads {
+    pub(super) fn new(place: Place) -> Self {
+        let free = Arc::new(Semaphore::new(READERS as usize));
+        Self(Arc::new(Shelf { place, free, kept: Mutex::default() }))
+    }
+
+    /// How many connections there are, and how many are idle.
+    pub(super) fn connections(&self) -> (i64, i64) {
+        let busy = i64::from(READERS) - number(self.0.free.available_permits());
+        let idle = number(self.0.kept().len());
+        (busy + idle, idle)
+    }
+
+    /// Waits for those that read and closes all.
+    pub(super) async fn close(&self) {
+        let all = self.0.free.acquire_many(READERS).await;
+        let kept = std::mem::take(&mut *self.0.kept());
+        for (tx, _) in kept {
+            if let Err(error) = tx.close().await {
+                tracing::warn!(%error, "a connection that read did not close cleanly");
+            }
+        }
+        self.0.free.close();
+        drop(all);
+    }
+
+    async fn lend(&self) -> Result<Lent> {
+        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.free).acquire_owned()).await;
+        let permit = permit.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
+        let tx = match self.0.fresh().await {
+            Some(tx) => tx,
+            None => self.0.place.reader().await?,
+        };
+        Ok(Lent { tx: Some(tx), has_ended: false, shelf: Arc::clone(&self.0), _permit: permit })
+    }
+}
+
+impl Shelf {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Tx, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that was used last, and still lives.
+    async fn fresh(&self) -> Option<Tx> {
+        loop {
+            let (mut tx, since) = self.kept().pop()?;
+            if since.elapsed() < FRESH || tx.is_alive().await {
+                return Some(tx);
+            }
+        }
+    }
+}
+
+impl Lend for Lent {
+    #[expect(clippy::expect_used, reason = "only its end takes it away")]
+    fn tx(&mut self) -> &mut Tx {
+        self.tx.as_mut().expect("a connection that is lent")
+    }
+
+    fn ended(&mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(tx), true) = (self.tx.take(), self.has_ended) {
+            self.shelf.kept().push((tx, Instant::now()));
+        }
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
