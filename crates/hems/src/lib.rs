@@ -29,6 +29,7 @@ mod files;
 mod filter;
 mod gate;
 mod grace;
+mod guard;
 mod hex;
 mod inventory;
 mod metrics;

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use profile::WebConnector;
 
 use super::{Check, File, file};
-use crate::event::guard::Network;
+use crate::guard::Network;
 
 /// Where metrics and health are, where nobody says.
 const ADMIN: &str = "127.0.0.1:9464";
