@@ -129,6 +129,10 @@ impl File<'_> {
 pub(crate) const LOCK: &str = "Lock";
 pub(crate) const UNLOCK: &str = "Unlock";
 
+/// The method of the action that asks a device for a session, and that action.
+pub(crate) const WAKE: &str = "Wake";
+pub(crate) const WAKE_ACTION: &str = r#"{"action":"wake"}"#;
+
 /// Which AdminState an action waits for, where it waits for the plan.
 pub(crate) fn wanted_state(row: &CallRow) -> Option<bool> {
     match row.method.as_str() {
@@ -196,12 +200,23 @@ pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct]) -> Vec<(i64, Pr
         call.method == "Reboot" && events.iter().any(|event| is_it(&event))
     };
     let progress = |call: &CallRow| match call.state.as_str() {
+        "queued" | "sent" if call.method == WAKE => woken(call, events),
         "sent" | "unknown" if rebooted(call) => Some(Progress::Done("{\"Event\":\"M Reboot\"}".to_owned())),
         "sent" if call.method.starts_with("Get") => Some(Progress::Queued),
         "sent" => Some(Progress::Unknown),
         _ => None,
     };
     calls.iter().filter_map(|call| Some((call.id, progress(call)?))).collect()
+}
+
+/// A device that was asked has come when it says so; one that is not asked yet has come by itself.
+fn woken(call: &CallRow, events: &[EventStruct]) -> Option<Progress> {
+    let is_asked = |event: &EventStruct| event.event_code == EventCode::CONNECTION_REQUEST;
+    match (call.state.as_str(), events.iter().any(is_asked)) {
+        (_, true) => Some(Progress::Done("{\"Event\":\"6 CONNECTION REQUEST\"}".to_owned())),
+        ("queued", false) => Some(Progress::Done("{\"Event\":\"it called by itself\"}".to_owned())),
+        _ => None,
+    }
 }
 
 /// What a TransferComplete says about the transfer with its CommandKey. (TR-069 A.3.3.2)
@@ -294,6 +309,16 @@ mod tests {
         assert!(matches!(resolved[..], [(1, Progress::Done(_)), (2, Progress::Queued)]), "{resolved:?}");
         assert_eq!(resolve(&calls[..1], &[]), [(1, Progress::Unknown)]);
         assert!(matches!(resolve(&[row(4, "Reboot", "unknown")], &[event])[..], [(4, Progress::Done(_))]));
+    }
+
+    #[test]
+    fn r10_a_device_is_woken_when_it_says_so_or_came_by_itself_before() {
+        let calls = [row(1, WAKE, "queued"), row(2, WAKE, "sent"), row(3, WAKE, "done")];
+        let events = |code| [EventStruct { event_code: code, command_key: Text::new() }];
+        let asked = resolve(&calls, &events(EventCode::CONNECTION_REQUEST));
+        assert!(matches!(asked[..], [(1, Progress::Done(_)), (2, Progress::Done(_))]), "{asked:?}");
+        let by_itself = resolve(&calls, &events(EventCode::PERIODIC));
+        assert!(matches!(by_itself[..], [(1, Progress::Done(_))]), "{by_itself:?}");
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod template;
 mod trust;
 mod tunnel;
 mod turn;
+mod wake;
 
 pub use config::{Config, ConfigErrors};
 pub use people::audit::{AuditBreak, AuditChain};

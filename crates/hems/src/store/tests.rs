@@ -318,6 +318,7 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
             url: None,
             key: None,
             spends: None,
+            wakes: false,
             at: now(),
         };
         let first = store.queue_call(call()).await.unwrap().unwrap();
