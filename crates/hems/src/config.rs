@@ -155,7 +155,9 @@ impl Config {
     /// What every cell would refuse as things are: our certificate is over, or names another host than the URL.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        self.transport.tls.as_ref().map(|tls| tls.faults(&self.url)).unwrap_or_default()
+        let listeners = self.transport.tls.as_ref().map(|tls| tls.faults(&self.url));
+        let wake = self.wake.as_ref().map(|wake| wake.faults(&self.url));
+        listeners.into_iter().chain(wake).flatten().collect()
     }
 
     /// Checks a text as if it stood in the file `path`.

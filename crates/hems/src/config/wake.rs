@@ -1,8 +1,9 @@
 //! What `[wake]` means: a certificate with the wake role under the cells' own anchors, or the tunnel and none.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use profile::{Materials, OwnCertificate, Terms, TransportMode, WakeConnector};
+use jiff::Timestamp;
+use profile::{CertificateFacts, HemsUrl, Materials, OwnCertificate, Terms, TransportMode, WakeConnector};
 
 use super::{Check, File, Tls, Transport, chain_of, file};
 use crate::{guard::Network, tunnel::Tunnel};
@@ -27,6 +28,29 @@ pub(crate) struct Waking {
 pub(crate) struct WakeLine {
     pub(crate) terms: Terms,
     pub(crate) materials: Materials,
+    /// Our certificate, as it was when the file was read.
+    certificate: CertificateFacts,
+}
+
+impl Waking {
+    /// What every cell would refuse in our certificate at this moment.
+    pub(super) fn faults(&self, url: &HemsUrl) -> Vec<String> {
+        let Some(line) = &self.line else { return Vec::new() };
+        let (own, now) = (&line.certificate, line.terms.clock.now());
+        let path = line.materials.own.chain.display();
+        let said = |what: String| format!("{path}, which wakes cells: {what}");
+        let is_named = own.dns_names.iter().any(|name| name.eq_ignore_ascii_case(url.host()));
+        let name = (!is_named && url.host().parse::<IpAddr>().is_err())
+            .then(|| said(format!("it is not for {}, the host that cells call", url.host())));
+        name.into_iter().chain(dates(own, now).map(said)).collect()
+    }
+}
+
+fn dates(own: &CertificateFacts, now: Timestamp) -> Option<String> {
+    if now < own.not_before {
+        return Some(format!("it is not valid before {}", own.not_before));
+    }
+    (now > own.not_after).then(|| format!("it ended at {}", own.not_after))
 }
 
 impl Check {
@@ -72,21 +96,22 @@ impl Check {
             let right = "`hearth pki wake` or `hearth pki csr --role wake` make them";
             return self.complain(typed.line, format!("[wake] has `certificate` and `key`: {right}"));
         };
-        let (chain, key) = (self.file(certificate), self.key(key));
+        let (line, chain, key) = (certificate.line, self.file(certificate), self.key(key));
         let own = OwnCertificate { chain: chain?, key: key? };
         let listener = tls.listeners.first()?;
         let materials = Materials { own, staple: None, ..listener.materials.clone() };
         // Nothing is kept yet: this is only looked at.
         let trial = Materials { kept_lists: None, ..materials.clone() };
         let connector = WakeConnector::new(&listener.terms, &trial, Arc::new(())).map_or_else(
-            |error| self.complain(certificate.line, format!("`wake.certificate`: {}", chain_of(&error))),
+            |error| self.complain(line, format!("`wake.certificate`: {}", chain_of(&error))),
             Some,
         )?;
-        let key = connector.certificate().public_key_sha256;
-        if let Some(other) = tls.listeners.iter().find(|other| other.certificate.public_key_sha256 == key) {
+        let certificate = connector.certificate();
+        let key = &certificate.public_key_sha256;
+        if let Some(other) = tls.listeners.iter().find(|other| other.certificate.public_key_sha256 == *key) {
             let said = format!("`wake.key` serves the listener \"{}\" already; make another", other.name);
-            return self.complain(certificate.line, said);
+            return self.complain(typed.line, said);
         }
-        Some(WakeLine { terms: listener.terms.clone(), materials })
+        Some(WakeLine { terms: listener.terms.clone(), materials, certificate })
     }
 }
