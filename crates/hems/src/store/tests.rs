@@ -9,6 +9,7 @@ mod nodes;
 mod people;
 mod schemas;
 mod swaps;
+mod wakes;
 mod world;
 
 use std::{collections::BTreeMap, fs::Permissions, os::unix::fs::PermissionsExt};
