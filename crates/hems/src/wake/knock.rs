@@ -4,7 +4,10 @@
 //!  target ─▶ may we go there? ─▶ TCP ─▶ TLS by identity, or the tunnel ─▶ GET path ─▶ 2xx
 //! ```
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -25,20 +28,30 @@ use crate::{Hems, config::Waking, guard};
 const HEAD_BYTES: usize = 8192;
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 32;
-/// A port for a question to the kernel; nothing is sent there.
-const ANY_PORT: u16 = 9;
 
 /// Asks a cell for a session, within the configured time.
 pub(super) async fn knock(hems: &Hems, waking: &Waking, aim: &Aim, cell: &Identity) -> Result<(), WakeError> {
     let attempt = async {
-        let address = aim.target.address.ip();
-        if !is_vouched(hems, waking, address, cell).await? {
-            permit(address, aim.called, &waking.networks)?;
-            is_elsewhere(waking, address).await?;
+        if !is_vouched(hems, waking, aim.target.address.ip(), cell).await? {
+            is_permitted(waking, aim).await?;
         }
         ask(hems, aim, cell).await
     };
     timeout(waking.patience, attempt).await.unwrap_or(Err(WakeError::Slow))
+}
+
+/// Whether we connect there without a tunnel's word.
+async fn is_permitted(waking: &Waking, Aim { target, called }: &Aim) -> Result<(), WakeError> {
+    let address = target.address.ip();
+    permit(address, *called, &waking.networks)?;
+    if guard::is_listed(address, &waking.networks) {
+        return Ok(());
+    }
+    match is_here(target.address).await {
+        Ok(true) => Err(WakeError::Here(address)),
+        Ok(false) => Ok(()),
+        Err(error) => Err(WakeError::Connect(target.address, error)),
+    }
 }
 
 /// Whether the tunnel says that the address is the cell's; in mode `ipsec` nobody else does.
@@ -57,26 +70,15 @@ async fn is_vouched(
     if hems.mode.allows_plain_http() { Err(WakeError::Tunnel(why)) } else { Ok(false) }
 }
 
-/// The way to an address of this machine begins there: the kernel says so before a packet is sent.
-async fn is_elsewhere(waking: &Waking, address: IpAddr) -> Result<(), WakeError> {
-    if guard::is_listed(address, &waking.networks) {
-        return Ok(());
-    }
-    let any = match address {
-        IpAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
-        IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+/// Whether an address is this machine's: the kernel tells the way there before a packet is sent.
+async fn is_here(to: SocketAddr) -> io::Result<bool> {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let to = SocketAddr::new(address, ANY_PORT);
-    let way = async {
-        let socket = UdpSocket::bind(any).await?;
-        socket.connect(to).await?;
-        socket.local_addr()
-    };
-    match way.await {
-        Ok(from) if from.ip() == address => Err(WakeError::Here(address)),
-        Ok(_) => Ok(()),
-        Err(error) => Err(WakeError::Connect(to, error)),
-    }
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(to).await?;
+    Ok(socket.local_addr()?.ip() == to.ip())
 }
 
 async fn ask(hems: &Hems, Aim { target, .. }: &Aim, cell: &Identity) -> Result<(), WakeError> {
@@ -113,4 +115,18 @@ where
         .body(Empty::<Bytes>::new())
         .map_err(|_| WakeError::Url)?;
     Ok(sender.send_request(request).await?.status())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn r05_this_machine_is_known_before_a_packet_is_sent() {
+        for address in ["127.0.0.1:7547", "[::1]:7547"] {
+            assert!(is_here(address.parse().unwrap()).await.unwrap(), "{address}");
+        }
+        // A machine without a way to the world does not know, which is no yes.
+        assert!(!is_here("192.0.2.1:7547".parse().unwrap()).await.unwrap_or(false));
+    }
 }
