@@ -63,8 +63,10 @@ fn field<'v>(value: &'v Value, name: &str) -> &'v str {
 }
 
 #[test]
-fn x03_i08_p10_strongswan_carries_a_session_in_ipsec_mode_and_says_whose_it_is() {
-    if !tunnel::is_possible("x03_i08_p10_strongswan_carries_a_session_in_ipsec_mode_and_says_whose_it_is") {
+fn x03_i08_p10_r10_strongswan_carries_sessions_in_ipsec_mode_and_says_whose_they_are() {
+    if !tunnel::is_possible(
+        "x03_i08_p10_r10_strongswan_carries_sessions_in_ipsec_mode_and_says_whose_they_are",
+    ) {
         return;
     }
     let world = World::new("ipsec");
@@ -72,6 +74,8 @@ fn x03_i08_p10_strongswan_carries_a_session_in_ipsec_mode_and_says_whose_it_is()
     let tunnel = Tunnel::new(&world, &cell);
     configure_hems(&world, &tunnel, "ipsec");
     configure_cell(&world, &cell, "ipsec");
+    let text = fs::read_to_string(&cell.config).unwrap();
+    fs::write(&cell.config, text + "\n[connection_request]\nkind = \"tunnel\"\n").unwrap();
     tunnel.up();
     let _hems = tunnel.at_gateway(|| world.serve());
     tunnel.at_gateway(|| world.configure(3600));
@@ -82,10 +86,24 @@ fn x03_i08_p10_strongswan_carries_a_session_in_ipsec_mode_and_says_whose_it_is()
     assert_eq!((field(&session, "transport"), field(&session, "voucher")), ("ipsec", "vici"), "{session}");
     assert!(!field(&session, "ike_sa").is_empty() && session.get("suite") == Some(&Value::Null), "{session}");
     assert!(field(&session, "peer").starts_with(&format!("{CELL_ADDRESS}:")), "{session}");
+    the_cell_is_woken_through_the_tunnel(&world, &cell, &tunnel);
     henbd.terminate();
     tunnel.down();
     nothing_leaves_without_the_tunnel(&world, &cell, &tunnel);
     nobody_gets_an_answer_past_the_tunnel(&world, &tunnel);
+}
+
+/// A plain request to its inner address, for which the gateway vouches.
+fn the_cell_is_woken_through_the_tunnel(world: &World, cell: &Cell, tunnel: &Tunnel) {
+    let device = format!("/api/v1/devices/{}", cell.identity);
+    let wake = serde_json::json!({"action": "wake"});
+    let reply = tunnel.at_gateway(|| world.send(&format!("POST {device}/actions"), &wake));
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let done = wait_for("the wake", PATIENCE, || {
+        let calls = tunnel.at_gateway(|| world.get(&format!("{device}/calls")));
+        calls.pointer("/items/0").filter(|call| field(call, "state") == "done").cloned()
+    });
+    assert_eq!(done.pointer("/outcome/Event"), Some(&Value::from("6 CONNECTION REQUEST")), "{done}");
 }
 
 /// The cell boots, wants a session, and the wire stays silent.

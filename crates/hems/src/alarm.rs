@@ -148,6 +148,8 @@ pub(crate) struct Facts {
     pub(crate) now: Timestamp,
     /// Nothing in mode `ipsec`.
     pub(crate) own: Option<CertificateFacts>,
+    /// The one that wakes cells, where there is one.
+    pub(crate) wake: Option<CertificateFacts>,
     /// How many cells would refuse our certificate by their clocks.
     pub(crate) refusing: usize,
     pub(crate) suspicions: Vec<SuspicionRow>,
@@ -169,7 +171,7 @@ pub(crate) struct Facts {
 
 /// The alarms that should stand.
 pub(crate) fn raised(facts: &Facts) -> Vec<Alarm> {
-    let once = [own_expiry(facts), cells_refuse(facts), cells_expire(facts)];
+    let once = [own_expiry(facts), wake_expiry(facts), cells_refuse(facts), cells_expire(facts)];
     let mut alarms: Vec<Alarm> = once
         .into_iter()
         .flatten()
@@ -245,6 +247,12 @@ fn own_expiry(facts: &Facts) -> Option<Alarm> {
     let end = facts.own.as_ref()?.not_after;
     let detail = format!("our certificate ends at {end}; cells refuse it from then on");
     Some(of_all(Kind::OwnCertificateExpiring, urgency(end, facts.now)?, detail))
+}
+
+fn wake_expiry(facts: &Facts) -> Option<Alarm> {
+    let (kind, end) = (Kind::OwnCertificateExpiring, facts.wake.as_ref()?.not_after);
+    let detail = format!("the certificate that wakes cells ends at {end}; none can be woken from then on");
+    Some(Alarm { object: "wake".to_owned(), ..of_all(kind, urgency(end, facts.now)?, detail) })
 }
 
 fn cells_refuse(facts: &Facts) -> Option<Alarm> {

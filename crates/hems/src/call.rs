@@ -15,6 +15,8 @@ use crate::{
 const NAMES_MAX: usize = 256;
 /// Characters of a path. (H-27)
 const PATH_MAX: usize = 256;
+/// Characters kept of an event's code. (H-27)
+const EVENT_MAX: usize = 64;
 /// Characters of a CommandKey. (H-27)
 const KEY_MAX: usize = 32;
 
@@ -129,6 +131,10 @@ impl File<'_> {
 pub(crate) const LOCK: &str = "Lock";
 pub(crate) const UNLOCK: &str = "Unlock";
 
+/// The method of the action that asks a device for a session, and that action.
+pub(crate) const WAKE: &str = "Wake";
+pub(crate) const WAKE_ACTION: &str = r#"{"action":"wake"}"#;
+
 /// Which AdminState an action waits for, where it waits for the plan.
 pub(crate) fn wanted_state(row: &CallRow) -> Option<bool> {
     match row.method.as_str() {
@@ -196,12 +202,23 @@ pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct]) -> Vec<(i64, Pr
         call.method == "Reboot" && events.iter().any(|event| is_it(&event))
     };
     let progress = |call: &CallRow| match call.state.as_str() {
+        "queued" | "sent" if call.method == WAKE => woken(call, events),
         "sent" | "unknown" if rebooted(call) => Some(Progress::Done("{\"Event\":\"M Reboot\"}".to_owned())),
         "sent" if call.method.starts_with("Get") => Some(Progress::Queued),
         "sent" => Some(Progress::Unknown),
         _ => None,
     };
     calls.iter().filter_map(|call| Some((call.id, progress(call)?))).collect()
+}
+
+/// A device that was asked has come when it says so; one that is not asked yet has come by itself. The outcome has the
+/// event.
+fn woken(call: &CallRow, events: &[EventStruct]) -> Option<Progress> {
+    let is_asked = |event: &&EventStruct| event.event_code == EventCode::CONNECTION_REQUEST;
+    let by_itself = || events.first().filter(|_| call.state == "queued");
+    let event = events.iter().find(is_asked).or_else(by_itself)?;
+    let code: String = event.event_code.as_str().chars().take(EVENT_MAX).collect();
+    Some(Progress::Done(serde_json::json!({ "Event": code }).to_string()))
 }
 
 /// What a TransferComplete says about the transfer with its CommandKey. (TR-069 A.3.3.2)
@@ -294,6 +311,16 @@ mod tests {
         assert!(matches!(resolved[..], [(1, Progress::Done(_)), (2, Progress::Queued)]), "{resolved:?}");
         assert_eq!(resolve(&calls[..1], &[]), [(1, Progress::Unknown)]);
         assert!(matches!(resolve(&[row(4, "Reboot", "unknown")], &[event])[..], [(4, Progress::Done(_))]));
+    }
+
+    #[test]
+    fn r10_a_device_is_woken_when_it_says_so_or_came_by_itself_before() {
+        let calls = [row(1, WAKE, "queued"), row(2, WAKE, "sent"), row(3, WAKE, "done")];
+        let events = |code| [EventStruct { event_code: code, command_key: Text::new() }];
+        let asked = resolve(&calls, &events(EventCode::CONNECTION_REQUEST));
+        assert!(matches!(asked[..], [(1, Progress::Done(_)), (2, Progress::Done(_))]), "{asked:?}");
+        let by_itself = resolve(&calls, &events(EventCode::PERIODIC));
+        assert_eq!(by_itself, [(1, Progress::Done("{\"Event\":\"2 PERIODIC\"}".to_owned()))]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod reader;
 mod store;
 mod tls;
 mod transport;
+mod wake;
 
 use std::{
     fmt,
@@ -28,13 +29,14 @@ use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode, WebMaterial
 pub(crate) use events::{AdminPlace, NatsLine, Telling};
 pub use file::{
     Admin, Admission, Alarms, Also, Anchor, Api, Changes, Cwmp, Events, Exception, File, Files, Gate, Limits,
-    Nats, Oidc, Tunnel,
+    Nats, Oidc, Tunnel, Wake,
 };
 pub(crate) use files::Filing;
 pub(crate) use oidc::OidcConfig;
 pub use reader::{At, ConfigError};
 pub(crate) use tls::{Listener, Tls};
 pub(crate) use transport::Transport;
+pub(crate) use wake::{WakeLine, Waking};
 
 use crate::store::Place;
 
@@ -134,6 +136,8 @@ pub struct Config {
     pub(crate) admin: AdminPlace,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
     pub(crate) transport: Transport,
+    /// How cells are woken; nothing where they are not.
+    pub(crate) wake: Option<Waking>,
     /// The clock of the whole server.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -151,7 +155,9 @@ impl Config {
     /// What every cell would refuse as things are: our certificate is over, or names another host than the URL.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        self.transport.tls.as_ref().map(|tls| tls.faults(&self.url)).unwrap_or_default()
+        let listeners = self.transport.tls.as_ref().map(|tls| tls.faults(&self.url));
+        let wake = self.wake.as_ref().map(|wake| wake.faults(&self.url));
+        listeners.into_iter().chain(wake).flatten().collect()
     }
 
     /// Checks a text as if it stood in the file `path`.
@@ -196,6 +202,7 @@ impl Check {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without a mode that is one, what is wrong by the default is said at least.
         let transport = self.transport(file, mode.unwrap_or(TransportMode::Public), &clock);
+        let wake = self.wake(file, mode.unwrap_or(TransportMode::Public), transport.as_ref());
         let api_tls = api.as_ref().and_then(|(_, tls)| tls.as_ref());
         self.no_key_of_cells(file, api_tls, transport.as_ref().and_then(|transport| transport.tls.as_ref()));
         let (api_listen, api_tls) = api?;
@@ -220,6 +227,7 @@ impl Check {
             events: events?,
             files: files?,
             admin: admin?,
+            wake: wake.ok()?,
             transport: transport?,
             clock,
         })

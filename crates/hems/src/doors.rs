@@ -6,6 +6,8 @@
 //!  every minute ─▶ store: the keys of this hour, the last and the next ─▶ tickets
 //! ```
 
+mod way_out;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -17,13 +19,14 @@ use std::{
 use jiff::Timestamp;
 use profile::{
     Acceptor, Blocklist, CertificateFacts, ContextError, Materials, Profile, TicketError, TicketKey,
-    TicketKeys, TicketSeal, Watched,
+    TicketKeys, TicketSeal, WakeConnector, Watched, revocation::CrlNote,
 };
 use tokio::sync::{Notify, watch};
+use way_out::WayOut;
 
 use crate::{
     Hems,
-    config::{Listener, Tls},
+    config::{Listener, Tls, WakeLine},
     grace::{self, Graces, ListFacts},
     store::{Store, StoreError},
 };
@@ -46,6 +49,8 @@ struct Door {
 /// Every TLS listener of this node.
 pub(crate) struct Doors {
     doors: Vec<Door>,
+    /// The way to the listeners of cells.
+    way_out: Option<WayOut>,
     /// What operators added to the grace of stale lists.
     graces: Mutex<Graces>,
     /// What is wrong with revocation lists since they were read last, and since when.
@@ -71,7 +76,12 @@ pub(crate) enum DoorError {
 
 impl Doors {
     /// Loads everything once.
-    pub(crate) fn open(tls: &Tls, state_dir: &Path, blocks: &Arc<dyn Blocklist>) -> Result<Self, DoorError> {
+    pub(crate) fn open(
+        tls: &Tls,
+        wake: Option<&WakeLine>,
+        state_dir: &Path,
+        blocks: &Arc<dyn Blocklist>,
+    ) -> Result<Self, DoorError> {
         let (keys, seal) = (Arc::new(TicketKeys::default()), TicketSeal::load(&state_dir.join(SEAL))?);
         let mut doors = Vec::new();
         for listener in &tls.listeners {
@@ -80,8 +90,9 @@ impl Doors {
             let acceptor = Acceptor::with(&listener.terms, &listener.materials, blocks, keys)?;
             doors.push(Door { listener: listener.clone(), acceptor, files });
         }
+        let way_out = wake.map(|line| WayOut::open(line, Arc::clone(blocks))).transpose()?;
         let (graces, troubles) = Default::default();
-        Ok(Self { doors, graces, troubles, keys, seal, again: Notify::new() })
+        Ok(Self { doors, way_out, graces, troubles, keys, seal, again: Notify::new() })
     }
 
     /// Every address with who accepts cells there.
@@ -104,6 +115,11 @@ impl Doors {
 
     fn door(&self, listener: Option<&str>) -> Option<&Door> {
         self.doors.iter().find(|door| listener.is_none_or(|name| door.listener.name == name))
+    }
+
+    /// Connects to the listeners of cells, where the configuration says by which certificate.
+    pub(crate) fn way_out(&self) -> Option<&WakeConnector> {
+        self.way_out.as_ref().map(WayOut::connector)
     }
 
     /// The names of the listeners.
@@ -167,16 +183,24 @@ impl Doors {
         let graces = lock(&self.graces).clone();
         for door in &self.doors {
             let is_read_again = door.look(is_asked, &graces);
-            let mut troubles = lock(&self.troubles);
-            if is_read_again {
-                // What is still wrong is said again.
-                troubles.retain(|(listener, ..), _| *listener != door.listener.name);
-            }
-            for (anchor, note) in door.acceptor.take_notes() {
-                tracing::warn!(listener = door.listener.name, anchor, "{note}");
-                if troubles.len() < TROUBLES_MAX {
-                    troubles.entry((door.listener.name.clone(), anchor, note.to_string())).or_insert(now);
-                }
+            self.note(&door.listener.name, is_read_again, door.acceptor.take_notes(), now);
+        }
+        if let Some(way_out) = &self.way_out {
+            let is_read_again = way_out.look(is_asked, &graces);
+            self.note(way_out::NAME, is_read_again, way_out.connector().take_notes(), now);
+        }
+    }
+
+    /// What is wrong with revocation lists; where they were read again, what is still wrong is said again.
+    fn note(&self, listener: &str, is_read_again: bool, notes: Vec<(String, CrlNote)>, now: Timestamp) {
+        let mut troubles = lock(&self.troubles);
+        if is_read_again {
+            troubles.retain(|(other, ..), _| other != listener);
+        }
+        for (anchor, note) in notes {
+            tracing::warn!(listener, anchor, "{note}");
+            if troubles.len() < TROUBLES_MAX {
+                troubles.entry((listener.to_owned(), anchor, note.to_string())).or_insert(now);
             }
         }
     }
@@ -186,6 +210,7 @@ impl Doors {
         let graces = grace::in_force(&store.graces().await?);
         if *lock(&self.graces) != graces {
             self.doors.iter().for_each(|door| door.read(&graces));
+            self.way_out.iter().for_each(|way_out| way_out.read(&graces));
             *lock(&self.graces) = graces;
         }
         Ok(())
@@ -235,6 +260,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Materials with what operators added to the grace of their anchors' lists.
+fn with_graces(materials: &Materials, graces: &Graces) -> Materials {
+    let mut materials = materials.clone();
+    for anchor in &mut materials.anchors {
+        let policy = &mut anchor.crl_policy;
+        policy.extended_until = policy.extended_until.max(graces.get(&anchor.name).copied());
+    }
+    materials
+}
+
 impl Door {
     /// Reads the files again where one has changed or somebody asks; says whether it did.
     fn look(&self, is_asked: bool, graces: &Graces) -> bool {
@@ -247,12 +282,7 @@ impl Door {
 
     /// What the listener is made of, with what operators added to the grace of its anchors' lists.
     fn materials(&self, graces: &Graces) -> Materials {
-        let mut materials = self.listener.materials.clone();
-        for anchor in &mut materials.anchors {
-            let policy = &mut anchor.crl_policy;
-            policy.extended_until = policy.extended_until.max(graces.get(&anchor.name).copied());
-        }
-        materials
+        with_graces(&self.listener.materials, graces)
     }
 
     fn read(&self, graces: &Graces) {

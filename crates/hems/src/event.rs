@@ -11,7 +11,6 @@
 
 pub(crate) mod courier;
 pub(crate) mod feed;
-pub(crate) mod guard;
 pub(crate) mod nats;
 pub(crate) mod post;
 pub(crate) mod signature;

@@ -29,6 +29,7 @@ mod files;
 mod filter;
 mod gate;
 mod grace;
+mod guard;
 mod hex;
 mod inventory;
 mod metrics;
@@ -46,6 +47,7 @@ mod template;
 mod trust;
 mod tunnel;
 mod turn;
+mod wake;
 
 pub use config::{Config, ConfigErrors};
 pub use people::audit::{AuditBreak, AuditChain};

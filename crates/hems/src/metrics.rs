@@ -39,6 +39,7 @@ pub(crate) struct Metrics {
     handshakes: IntCounterVec,
     certificates: Histogram,
     deliveries: IntCounterVec,
+    knocks: IntCounterVec,
     devices: IntGaugeVec,
     alarms: IntGaugeVec,
     lag: Gauge,
@@ -101,6 +102,7 @@ impl Metrics {
                 "Attempts to deliver an event.",
                 &["result"],
             )?,
+            knocks: counter("hems_connection_requests_total", "Connection Requests.", &["result"])?,
             devices: gauge("hems_devices", "Devices, counted once a minute.", &["state"])?,
             alarms: gauge("hems_alarms_active", "Alarms that stand.", &["severity"])?,
             connections: gauge(
@@ -160,6 +162,11 @@ impl Metrics {
             Fate::Unsubscribed => "unsubscribed",
         };
         self.deliveries.with_label_values(&[result]).inc();
+    }
+
+    /// A device was asked for a session, or could not be.
+    pub(crate) fn knocked(&self, result: &str) {
+        self.knocks.with_label_values(&[result]).inc();
     }
 
     /// Everything as text, with what the store says now.

@@ -25,17 +25,19 @@ use crate::{
     api,
     blocks::Blocks,
     change::Bounds,
-    config::{AdminPlace, Config, GatePolicy, Policies, Telling},
+    config::{AdminPlace, Config, GatePolicy, Policies, Telling, Waking},
     doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
-    event::{courier, feed::Feed, guard::Network, nats},
+    event::{courier, feed::Feed, nats},
     files::{self, Files},
+    guard::Network,
     metrics::Metrics,
     node,
     people::first,
     refusal::Ledger,
     session::{Outcome, Registry, Session},
     store::{Place, Store, StoreError},
+    wake,
 };
 
 /// How often overdue sessions are looked for.
@@ -80,6 +82,8 @@ pub(crate) struct Hems {
     pub(crate) webhook_networks: Arc<[Network]>,
     /// Whether events go to NATS, too.
     pub(crate) has_nats: bool,
+    /// How devices are asked for a session; nothing where they are not.
+    pub(crate) wake: Option<Waking>,
 }
 
 impl Hems {
@@ -254,7 +258,6 @@ impl Server {
         let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
         let front = api::Front { token, tls, state_dir: config.state_dir.clone(), oidc: config.oidc.clone() };
         tasks.spawn(api::serve(Arc::clone(&hems), front, operators, watched.clone()));
-        tasks.spawn(files::clean(Arc::clone(&hems), watched.clone()));
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
         Ok(Self {
@@ -352,8 +355,10 @@ fn tell(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, events: Telling, shutdown: &w
     tasks.spawn(courier::run(Arc::clone(hems), events, shutdown.clone()));
 }
 
-/// Other nodes there are only where they can share a database.
+/// Starts what goes on by itself; other nodes there are only where they can share a database.
 fn live(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, place: &Place, shutdown: &watch::Receiver<bool>) {
+    tasks.spawn(files::clean(Arc::clone(hems), shutdown.clone()));
+    tasks.spawn(wake::run(Arc::clone(hems), shutdown.clone()));
     if matches!(place, Place::Server(_)) {
         tasks.spawn(node::run(Arc::clone(hems), shutdown.clone()));
     }
@@ -385,7 +390,8 @@ async fn agree_on_mode(store: &Store, configured: TransportMode) -> Result<(), S
 async fn doors(config: &Config, store: &Store, blocks: &Blocks) -> Result<Option<Arc<Doors>>, ServeError> {
     let Some(tls) = &config.transport.tls else { return Ok(None) };
     let blocks: Arc<dyn profile::Blocklist> = Arc::new(blocks.clone());
-    let doors = Doors::open(tls, &config.state_dir, &blocks)?;
+    let wake = config.wake.as_ref().and_then(|wake| wake.line.as_ref());
+    let doors = Doors::open(tls, wake, &config.state_dir, &blocks)?;
     doors.agree(store, config.clock.now()).await?;
     doors.share_graces(store).await?;
     Ok(Some(Arc::new(doors)))
@@ -444,6 +450,7 @@ fn hems(
         source: config.events.source.clone(),
         webhook_networks: Arc::clone(&config.events.webhook_networks),
         has_nats: config.events.nats.is_some(),
+        wake: config.wake.clone(),
     }
 }
 

@@ -47,6 +47,7 @@ mod suspicion;
 mod swap;
 mod template;
 mod ticket;
+mod wake;
 mod webhook;
 mod wish;
 mod writer;
@@ -80,6 +81,7 @@ pub(crate) use session::{
 use sql::{Batch, Flag, built, query, query_as, tuples};
 pub(crate) use suspicion::SuspicionRow;
 pub(crate) use template::{Act, Listed, Whose};
+pub(crate) use wake::WakeRow;
 pub(crate) use webhook::{ACTIVE, Delivery, Fate, Webhook};
 pub(crate) use wish::Wishes;
 use writer::Writer;

@@ -352,13 +352,13 @@ fn suite(ssl: &SslRef, profile: &Profile) -> Option<(Version, &'static Suite)> {
 /// in every mode, A-14), and how large its DH group is. At security level 0 the engine takes a small one. (T-05)
 pub(crate) fn first_flight(ssl: &SslRef, profile: &Profile) -> Result<(), Refusal> {
     if ffi::message::heard(ssl).is_some_and(|heard| !heard.certificate_request()) {
-        let detail = "the server did not ask for the certificate of this cell";
+        let detail = "the server did not ask for our certificate";
         return Err(Refusal::new(Reason::NoCertificateRequest, detail));
     }
     let is_dhe = suite(ssl, profile).is_some_and(|(_, suite)| suite.exchange() == Exchange::Dhe);
     let (bits, least) = (ssl.peer_tmp_key().map(|key| key.bits()).unwrap_or_default(), profile.min_rsa_bits);
     if is_dhe && bits < least {
-        let detail = format!("the H(e)MS chose a DH group of {bits} bits, fewer than {least}");
+        let detail = format!("the server chose a DH group of {bits} bits, fewer than {least}");
         return Err(Refusal::new(Reason::WeakDhGroup, detail));
     }
     Ok(())

@@ -66,7 +66,7 @@ pub use ticket::{TICKET_LIFETIME, TICKET_PERIOD, TicketError, TicketKey, TicketK
 pub use trust::{Exception, TrustAnchor};
 pub use url::{HemsUrl, UrlError};
 pub use verify::WAKE_PURPOSE;
-pub use wake::WakeAcceptor;
+pub use wake::{WakeAcceptor, WakeConnector};
 pub use watched::Watched;
 pub use web::{WebAcceptor, WebConnector, WebGuest, WebMaterials};
 pub use web_key::WebKey;

@@ -163,7 +163,7 @@ impl Anchor {
         terms: &Terms,
         kept: Option<&Path>,
     ) -> Result<Self, ContextError> {
-        if role == Role::Henb && order.realms.is_empty() {
+        if matches!(role, Role::Henb | Role::Listener) && order.realms.is_empty() {
             return Err(ContextError::NoRealms { name: order.name.clone() });
         }
         let impossible = order.exceptions.iter().find(|one| !Exception::POSSIBLE.contains(&one.allow));
@@ -310,8 +310,8 @@ impl Trust {
             .map(|book| book.check(chain, anchor.crl_policy, now, clock.is_synchronised()))
             .transpose()?;
         let identity = match self.role {
-            Role::Hems | Role::Wake | Role::Listener => None,
-            Role::Henb => Some(identify(&leaf, anchor, &mut trial)?),
+            Role::Hems | Role::Wake => None,
+            Role::Henb | Role::Listener => Some(identify(&leaf, anchor, &mut trial)?),
         };
         if let Some(identity) = &identity {
             let facts: Vec<_> = chain.iter().filter_map(|der| CertificateFacts::read(der)).collect();

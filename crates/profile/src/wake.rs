@@ -1,4 +1,5 @@
 //! A H(e)NB's listener for Connection Requests over TLS: the wake role of its own H(e)MS, and nobody else. (Decision 5)
+//! In [`connector`] is the H(e)MS that sends them.
 //!
 //! No certificate has this role by chance: it names [`WAKE_PURPOSE`](crate::WAKE_PURPOSE), stands under an anchor of the
 //! cell, and is for the host that the cell calls. The H(e)MS's own certificate and the cells' are refused, whoever issued
@@ -9,9 +10,11 @@
 //!   handshake ─▶ chain to an operator's CA ─▶ wake role ─▶ host of the H(e)MS ─▶ a stream
 //! ```
 
+mod connector;
+
 use std::sync::Arc;
 
-use openssl::ssl::{Ssl, SslContext, SslRef};
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslRef};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -27,6 +30,7 @@ use crate::server;
 use crate::stream::Stream;
 use crate::trust::{Trust, TrustAnchor, Verdict};
 use crate::verify::{self, Role};
+pub use connector::WakeConnector;
 
 /// Accepts a H(e)MS that sends Connection Requests; cheap to clone.
 #[derive(Debug, Clone)]
@@ -106,15 +110,28 @@ impl WakeAcceptor {
 
     /// Everything once more on what the handshake left, by the table and not by the engine's word.
     fn recheck(&self, ssl: &SslRef, hems: &str, trust: &Trust) -> Result<(), Refusal> {
-        let (_, suite) = handshake::negotiated(ssl, self.terms.profile)?;
-        if !suite.exchange().is_forward_secret() {
-            let detail = format!("{} was negotiated where DHE alone is offered", suite.standard_name);
-            return Err(Refusal::new(Reason::OutsideProfile, detail));
-        }
+        forward_secret(ssl, self.terms.profile)?;
         let chain = handshake::verified_chain(ssl);
         let chain = chain.ok_or_else(|| Refusal::new(Reason::UnknownIssuer, "there is no chain"))?;
         judge(trust, &*self.terms.clock, hems, &chain).map(drop)
     }
+}
+
+/// Of the suites those with DHE: neither side's key ever decrypts.
+fn offer_dhe(builder: &mut SslContextBuilder, terms: &Terms) -> Result<(), ContextError> {
+    let suites = terms.profile.offered(terms.order).into_iter();
+    let dhe = suites.filter(|suite| suite.exchange().is_forward_secret());
+    Ok(builder.set_cipher_list(&dhe.map(|suite| suite.engine_name).collect::<Vec<_>>().join(":"))?)
+}
+
+/// What was negotiated is one of them, by the table and not by the engine's word.
+fn forward_secret(ssl: &SslRef, profile: &Profile) -> Result<(), Refusal> {
+    let (_, suite) = handshake::negotiated(ssl, profile)?;
+    if suite.exchange().is_forward_secret() {
+        return Ok(());
+    }
+    let detail = format!("{} was negotiated where DHE alone is offered", suite.standard_name);
+    Err(Refusal::new(Reason::OutsideProfile, detail))
 }
 
 /// The whole judgement of a chain, leaf first: what every chain must be, and whose it is.
@@ -135,9 +152,7 @@ impl Present {
         };
         let trust = Arc::new(Trust::load(&[anchor], Role::Wake, terms, provision.kept_lists.as_deref())?);
         let mut builder = server::builder(terms, &own, &trust)?;
-        let suites = terms.profile.offered(terms.order).into_iter();
-        let dhe = suites.filter(|suite| suite.exchange().is_forward_secret());
-        builder.set_cipher_list(&dhe.map(|suite| suite.engine_name).collect::<Vec<_>>().join(":"))?;
+        offer_dhe(&mut builder, terms)?;
         context::never_resume(&mut builder);
         Ok(Self { context: builder.build(), trust, own: own.facts })
     }

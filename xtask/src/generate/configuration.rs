@@ -18,6 +18,7 @@ const FILES: [(&str, &str, &[&str]); 2] = [
             "crates/hems/src/config/file.rs",
             "crates/hems/src/config/file/events.rs",
             "crates/hems/src/config/file/files.rs",
+            "crates/hems/src/config/file/wake.rs",
         ],
     ),
     (

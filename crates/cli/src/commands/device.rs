@@ -123,16 +123,22 @@ enum Command {
     Lock {
         /// The identity in its certificate.
         identity: String,
+        #[command(flatten)]
+        now: Now,
     },
     /// Go on the air in the next session, behind the gate.
     Unlock {
         /// The identity in its certificate.
         identity: String,
+        #[command(flatten)]
+        now: Now,
     },
     /// Start again in the next session.
     Reboot {
         /// The identity in its certificate.
         identity: String,
+        #[command(flatten)]
+        now: Now,
     },
     /// Read parameters in the next session.
     Refresh {
@@ -141,6 +147,8 @@ enum Command {
         /// Parameters, or what is below a path that ends in a dot.
         #[arg(required = true)]
         paths: Vec<String>,
+        #[command(flatten)]
+        now: Now,
     },
     /// Set parameters once in the next session, such as no template wants.
     Set {
@@ -149,6 +157,13 @@ enum Command {
         /// PARAMETER=VALUE; may be repeated.
         #[arg(required = true, value_parser = label)]
         values: Vec<(String, String)>,
+        #[command(flatten)]
+        now: Now,
+    },
+    /// Ask for a session now, by a Connection Request; `hearth device show` says whether it can be.
+    Wake {
+        /// The identity in its certificate.
+        identity: String,
     },
     /// What the next sessions would do: the difference and the exact calls.
     Preview {
@@ -164,6 +179,14 @@ enum Command {
         /// The method with its arguments as JSON, or @FILE.
         call: String,
     },
+}
+
+/// When the device shall do it.
+#[derive(Debug, Clone, Copy, Args)]
+struct Now {
+    /// Ask the device for a session now, and do not wait until it calls.
+    #[arg(long)]
+    wake: bool,
 }
 
 /// The forms of an export.
@@ -217,15 +240,18 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
             access.send(Method::PUT, &format!("/api/v1/devices/{identity}/place"), &body).await
         }
         Command::Clear { identity } => access.delete(&format!("/api/v1/devices/{identity}/suspicion")).await,
-        Command::Lock { identity } => act(&access, &identity, json!({"action": "lock"})).await,
-        Command::Unlock { identity } => act(&access, &identity, json!({"action": "unlock"})).await,
-        Command::Reboot { identity } => act(&access, &identity, json!({"action": "reboot"})).await,
-        Command::Refresh { identity, paths } => {
-            act(&access, &identity, json!({"action": "refresh", "paths": paths})).await
+        Command::Lock { identity, now } => act(&access, &identity, json!({"action": "lock"}), now).await,
+        Command::Unlock { identity, now } => act(&access, &identity, json!({"action": "unlock"}), now).await,
+        Command::Reboot { identity, now } => act(&access, &identity, json!({"action": "reboot"}), now).await,
+        Command::Refresh { identity, paths, now } => {
+            act(&access, &identity, json!({"action": "refresh", "paths": paths}), now).await
         }
-        Command::Set { identity, values } => {
+        Command::Set { identity, values, now } => {
             let values: BTreeMap<_, _> = values.into_iter().collect();
-            act(&access, &identity, json!({"action": "set", "values": values})).await
+            act(&access, &identity, json!({"action": "set", "values": values}), now).await
+        }
+        Command::Wake { identity } => {
+            act(&access, &identity, json!({"action": "wake"}), Now { wake: false }).await
         }
         Command::Preview { identity } => access.get(&format!("/api/v1/devices/{identity}/preview")).await,
         Command::Call { identity, call } => {
@@ -247,7 +273,10 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     }
 }
 
-async fn act(access: &Access, identity: &str, action: Value) -> Result<Value, ApiError> {
+async fn act(access: &Access, identity: &str, mut action: Value, now: Now) -> Result<Value, ApiError> {
+    if let (true, Some(action)) = (now.wake, action.as_object_mut()) {
+        action.insert("wake".to_owned(), Value::Bool(true));
+    }
     access.send(Method::POST, &format!("/api/v1/devices/{identity}/actions"), &action).await
 }
 

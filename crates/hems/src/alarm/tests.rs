@@ -20,6 +20,26 @@ fn f13_the_nearer_the_end_of_a_certificate_the_more_urgent() {
 }
 
 #[test]
+fn f13_g01_the_end_of_the_certificate_that_wakes_cells_is_an_alarm_of_its_own() {
+    let certificate = |days: i64| CertificateFacts {
+        subject: String::new(),
+        issuer: String::new(),
+        serial: String::new(),
+        fingerprint_sha256: String::new(),
+        public_key_sha256: String::new(),
+        not_before: now(),
+        not_after: now() + SignedDuration::from_hours(24 * days),
+        dns_names: Vec::new(),
+        key: String::new(),
+        signature: String::new(),
+    };
+    let (own, wake) = (Some(certificate(1)), Some(certificate(20)));
+    let alarms = raised(&Facts { now: now(), own, wake, ..Facts::default() });
+    let said: Vec<_> = alarms.iter().map(|alarm| (alarm.object.as_str(), alarm.severity)).collect();
+    assert_eq!(said, [("", Severity::Major), ("wake", Severity::Minor)]);
+}
+
+#[test]
 fn f13_a_hundred_cells_have_an_alarm_each_and_more_have_one_about_all() {
     let alarms = |count| raised(&Facts { now: now(), lost: cells(count), ..Facts::default() });
     assert_eq!(

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use profile::CertificateFacts;
+use profile::{CertificateFacts, WakeConnector};
 use tokio::sync::{Mutex, watch};
 
 use super::{Change, DOWNGRADE_SHOWN, EXPIRY_WARNING, Facts, Rates};
@@ -92,6 +92,7 @@ impl Watch {
             now,
             refusing,
             own,
+            wake: doors.and_then(|doors| doors.way_out()).map(WakeConnector::certificate),
             suspicions: store.first_suspicions().await?,
             expiring: store.cells_expiring(now + EXPIRY_WARNING).await?,
             disputed: store.cells_disputed().await?,

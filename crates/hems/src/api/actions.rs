@@ -5,6 +5,7 @@
 //!  refresh  set  add  delete  reboot  factory_reset ─▶ one call of the CPE, checked first
 //!  download  upload ─▶ the same, with a URL of ours; see [`transfer`](super::transfer)
 //!  lock  unlock ─▶ a value of the device's own; the plan does it, and the action is judged by what the cell says
+//!  wake, and any of them with `"wake": true` ─▶ a Connection Request, and a call that is done when the device calls
 //! ```
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::{
     quirk, radio,
     store::{DeviceRow, NewUrl},
     template::{Complaint, Subject, Template, Wanted},
+    wake,
 };
 
 /// Travels with what is not the plan's. (TR-069 A.3.2.1)
@@ -62,24 +64,42 @@ pub(super) enum Action {
     Lock {},
     /// Go on the air, behind the gate.
     Unlock {},
+    /// Call now.
+    Wake {},
 }
 
-/// Asks a device for something; it happens in its next session.
+/// What is asked for, and whether at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Wish {
+    #[serde(flatten)]
+    action: Action,
+    /// Whether the device is asked for a session now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    wake: bool,
+}
+
+/// Asks a device for something; it happens in its next session, which may be asked for as well.
 pub(super) async fn act(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<Action>, JsonRejection>,
+    body: Result<Json<Wish>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(action) = body?;
+    let Json(wish) = body?;
     let device = calls::admitted(&api, &caller, &identity).await?;
-    let text = serde_json::to_string(&action).unwrap_or_default();
+    let text = serde_json::to_string(&wish).unwrap_or_default();
+    let Wish { action, wake } = wish;
+    let wakes = wake || action == Action::Wake {};
+    if wakes {
+        reach(&api, &device).await?;
+    }
     let (method, url) = call(&api, &device, &action).await?;
     method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method))?;
     let name = match action {
         Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
         Action::Unlock {} => switch(&api, &caller, &device, call::UNLOCK, true).await?,
+        Action::Wake {} => call::WAKE,
         Action::Refresh { .. }
         | Action::Set { .. }
         | Action::Add { .. }
@@ -89,7 +109,14 @@ pub(super) async fn act(
         | Action::Upload { .. }
         | Action::FactoryReset {} => "",
     };
-    calls::send(&api, &caller, &device, Asked { method, action: Some(text), name, url, key }).await
+    calls::send(&api, &caller, &device, Asked { method, action: Some(text), name, url, key, wakes }).await
+}
+
+/// Whether a device can be asked for a session, as far as that is known before it is.
+async fn reach(api: &Api, device: &DeviceRow) -> Result<(), Problem> {
+    let known = api.hems.store.remembered(&device.identity).await?.known;
+    let aimed = wake::aim(&api.hems, &device.identity, known.text(wake::URL)).await?;
+    aimed.map(drop).map_err(|error| Problem::conflict(&format!("it cannot be woken: {error}")))
 }
 
 /// Makes the transmitter's switch a value of the device's own.
@@ -121,7 +148,8 @@ async fn call(
         | Action::Reboot {}
         | Action::FactoryReset {}
         | Action::Lock {}
-        | Action::Unlock {} => return Ok((method(api, device, action).await?, None)),
+        | Action::Unlock {}
+        | Action::Wake {} => return Ok((method(api, device, action).await?, None)),
     };
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
     Ok((Some(method), Some(url)))
@@ -151,7 +179,11 @@ async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option
             checked(CpeMethod::DeleteObject(DeleteObject { object_name, parameter_key }))
         }
         Action::FactoryReset {} => checked(CpeMethod::FactoryReset(FactoryReset {})),
-        Action::Lock {} | Action::Unlock {} | Action::Download { .. } | Action::Upload { .. } => Ok(None),
+        Action::Lock {}
+        | Action::Unlock {}
+        | Action::Wake {}
+        | Action::Download { .. }
+        | Action::Upload { .. } => Ok(None),
     }
 }
 

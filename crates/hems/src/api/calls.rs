@@ -74,7 +74,8 @@ pub(super) async fn queue(
     let device = admitted(&api, &caller, &identity).await?;
     permit(&caller, &method)?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
-    send(&api, &caller, &device, Asked { method: Some(method), action: None, name: "", url: None, key }).await
+    let asked = Asked { method: Some(method), action: None, name: "", url: None, key, wakes: false };
+    send(&api, &caller, &device, asked).await
 }
 
 /// An admitted device.
@@ -97,6 +98,8 @@ pub(super) struct Asked {
     /// The URL of ours that the method names.
     pub(super) url: Option<NewUrl>,
     pub(super) key: Option<String>,
+    /// Whether the device is asked for a session now.
+    pub(super) wakes: bool,
 }
 
 /// Queues what was checked.
@@ -106,7 +109,7 @@ pub(super) async fn send(
     device: &DeviceRow,
     asked: Asked,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Asked { mut method, action, name, url, key } = asked;
+    let Asked { mut method, action, name, url, key, wakes } = asked;
     let command_key = method.as_mut().map(keyed).transpose()?.unwrap_or_default();
     let name = method.as_ref().map_or(name, CpeMethod::name);
     let is_change = method.is_some() && call::is_change(name);
@@ -121,6 +124,7 @@ pub(super) async fn send(
         url,
         key,
         spends: is_change.then_some((api.hems.changes, fleet)),
+        wakes,
         at: api.hems.now(),
     };
     let id = api.hems.store.queue_call(call).await??;

@@ -29,6 +29,7 @@ use crate::{
     session::Outcome,
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
+    wake,
 };
 
 /// A device in the list.
@@ -87,10 +88,19 @@ pub(super) struct DeviceDetail {
     quirks: Vec<String>,
     /// What is desired, and left out because the product lacks it.
     left_out: Vec<String>,
+    /// Whether it can be asked for a session.
+    wake: WakeView,
     calls: Vec<CallView>,
     reports: Vec<ReportView>,
     /// What the plan would do next; absent where it has nothing to do.
     next_step: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct WakeView {
+    is_possible: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_not: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -278,6 +288,7 @@ pub(super) async fn show(
     let calls = store.calls(&row.identity).await?;
     let reports = store.reports(&row.identity).await?;
     let outlook = outlook(&api, &row, &remembered).await?;
+    let aimed = wake::aim(&api.hems, &row.identity, remembered.known.text(wake::URL)).await?;
     let detail = DeviceDetail {
         quirks: outlook.quirks,
         left_out: outlook.left_out,
@@ -291,6 +302,7 @@ pub(super) async fn show(
             .into_iter()
             .map(|row| MisbehaviourView { kind: row.kind, count: row.count, last_at: time(row.last_at) })
             .collect(),
+        wake: WakeView { is_possible: aimed.is_ok(), why_not: aimed.err().map(|error| error.to_string()) },
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
         reports: reports.into_iter().map(ReportView::from).collect(),

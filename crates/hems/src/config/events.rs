@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use profile::WebConnector;
 
 use super::{Check, File, file};
-use crate::event::guard::Network;
+use crate::guard::Network;
 
 /// Where metrics and health are, where nobody says.
 const ADMIN: &str = "127.0.0.1:9464";
@@ -62,7 +62,8 @@ impl Check {
                 format!("`events.sessions` is \"failed\" or \"all\", not \"{other}\""),
             ),
         };
-        let networks: Vec<_> = events.webhook_networks.iter().map(|at| self.network(at)).collect();
+        let networks = events.webhook_networks.iter();
+        let networks: Vec<_> = networks.map(|at| self.network("events.webhook_networks", at)).collect();
         let tls = self.webhook_tls(events);
         let nats = events.nats.as_ref().map(|nats| self.nats(nats).ok_or(()));
         Some(Telling {
@@ -87,10 +88,8 @@ impl Check {
         self.complain(at.line, format!("`events.source` has {right}"))
     }
 
-    fn network(&mut self, at: &super::At<String>) -> Option<Network> {
-        at.value
-            .parse()
-            .map_or_else(|error| self.complain(at.line, format!("`events.webhook_networks`: {error}")), Some)
+    pub(super) fn network(&mut self, key: &str, at: &super::At<String>) -> Option<Network> {
+        at.value.parse().map_or_else(|error| self.complain(at.line, format!("`{key}`: {error}")), Some)
     }
 
     fn webhook_tls(&mut self, events: &file::Events) -> Option<WebConnector> {

@@ -4,9 +4,11 @@
 
 mod events;
 mod files;
+mod wake;
 
 pub use events::{Admin, Alarms, Events, Nats};
 pub use files::Files;
+pub use wake::Wake;
 
 use super::reader::{At, ConfigError, Reader, Section};
 
@@ -36,6 +38,8 @@ pub struct File {
     pub cwmp: Cwmp,
     /// Who vouches for what comes out of the tunnel.
     pub tunnel: Option<Tunnel>,
+    /// How cells are asked for a session at once.
+    pub wake: Wake,
     /// The listener for operators.
     pub api: Api,
     /// Who is admitted.
@@ -249,6 +253,7 @@ impl File {
             models: reader.some_texts(&mut root, "models", "a list of tables of `hearth model import`"),
             cwmp: Cwmp::read(&mut reader, &mut root),
             tunnel: Tunnel::read(&mut reader, &mut root),
+            wake: Wake::read(&mut reader, &mut root),
             api: Api::read(&mut reader, &mut root),
             admission: Admission::read(&mut reader, &mut root),
             gate: Gate::read(&mut reader, &mut root),

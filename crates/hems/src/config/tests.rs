@@ -284,6 +284,44 @@ fn o12_the_api_faces_a_network_with_a_certificate_of_its_own_alone() {
 }
 
 #[test]
+fn g01_cells_are_woken_with_the_wake_role_and_a_key_of_its_own() {
+    let folder = lab();
+    let pki = folder.path().join("pki");
+    profile::pki::issue_wake(&pki, "localhost").unwrap();
+    let wake = |text: &str| api_errors(folder.path(), true, &format!("[wake]\n{text}"));
+    let own = "certificate = \"pki/wake/localhost.pem\"\nkey = \"pki/wake/localhost.key\"\n";
+    assert_eq!(wake(&format!("{own}networks = [\"10.45.0.0/16\"]\nper_second = 5\n")), Vec::<String>::new());
+    for (text, said) in [
+        ("", "[wake] has `certificate` and `key`"),
+        ("certificate = \"pki/wake/localhost.pem\"\n", "[wake] has `certificate` and `key`"),
+        (&own.replace("wake/", "hems/"), "does not name the wake role"),
+        (&own.replace("localhost.key", "none.key"), "cannot read"),
+        (&format!("{own}networks = [\"10.45.0.0/40\"]\n"), "`wake.networks`: a network is"),
+        (&format!("{own}seconds = 0\n"), "`wake.seconds` is a whole number from 1 to 60"),
+    ] {
+        let found = wake(text);
+        assert!(found.len() == 1 && found[0].contains(said), "{text}: {found:#?}");
+    }
+    let found = errors(&format!("{TUNNEL}[wake]\nkey = \"x\"\n"));
+    assert!(found.len() == 1 && found[0].starts_with("10: `wake.certificate`"), "{found:#?}");
+    assert!(errors(&format!("{TUNNEL}[wake]\nat_once = 5\n")).is_empty());
+}
+
+#[test]
+fn g01_a_certificate_that_every_listener_refuses_is_a_fault() {
+    let folder = lab();
+    let pki = folder.path().join("pki");
+    profile::pki::issue_wake(&pki, "other.localhost").unwrap();
+    let text = "lab = true\nstate_dir = \"state\"\n[cwmp]\nlisten = [\"127.0.0.1:0\"]\n\
+                certificate = \"pki/hems/localhost.pem\"\nkey = \"pki/hems/localhost.key\"\n\
+                url = \"https://localhost:7547/\"\n[[cwmp.anchors]]\nname = \"m\"\n\
+                certificates = \"pki/manufacturer.pem\"\nrealms = [\"hnb.example\"]\n\
+                [wake]\ncertificate = \"pki/wake/other.localhost.pem\"\nkey = \"pki/wake/other.localhost.key\"\n";
+    let faults = Config::parse(text, &folder.path().join("hems.toml")).unwrap().faults();
+    assert!(matches!(&faults[..], [one] if one.contains("it is not for localhost")), "{faults:#?}");
+}
+
+#[test]
 fn o12_an_identity_provider_is_asked_over_https_and_its_secret_is_ours_alone() {
     let folder = lab();
     let api_errors = |lab, section: &str| api_errors(folder.path(), lab, section);

@@ -16,13 +16,13 @@ use profile::WebConnector;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    guard::Network,
     post::{PostError, Said, Signed, Target},
     signature,
 };
 use crate::{
     Hems,
     config::Telling,
+    guard::Network,
     store::{ACTIVE, Delivery, Fate, StoreError, Webhook},
     turn::Turn,
 };

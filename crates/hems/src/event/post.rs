@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::guard::{self, Network};
+use crate::guard::{self, Network};
 
 /// How long one attempt may take, from the name to the status.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);

@@ -35,6 +35,7 @@ impl Hems {
             source: "/hems".to_owned(),
             webhook_networks: Arc::new([]),
             has_nats: false,
+            wake: None,
         }
     }
 }

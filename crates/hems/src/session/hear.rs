@@ -255,7 +255,8 @@ fn no_draw(hems: &Hems, identity: &str, missing: &desire::Missing) -> FaultRow {
 /// The calls that wait to be sent, once those without an answer are sorted out.
 fn queued(calls: Vec<CallRow>, progress: &[(i64, crate::store::Progress)]) -> Vec<CallRow> {
     let again = |call: &CallRow| progress.contains(&(call.id, crate::store::Progress::Queued));
-    calls.into_iter().filter(|call| call.state == "queued" || again(call)).collect()
+    let waits = |call: &CallRow| call.state == "queued" && call.method != call::WAKE;
+    calls.into_iter().filter(|call| waits(call) || again(call)).collect()
 }
 
 /// Steps that faulted in too many sessions.

@@ -5,12 +5,18 @@
 //!     ▲        ├─────▶ accepted ──▶ done | failed      (a Download that will report by TransferComplete)
 //!     └────────┴─────▶ unknown ───▶ done | failed      (no answer; never sent again unless it may be repeated)
 //! ```
+//!
+//! A call [`WAKE`] is sent to no session: it asks for one, and is done when the device calls; see [`wake`].
 
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{NewUrl, Store, StoreError, Tx, change, file_url, lease, ms, outbox, query, query_as};
-use crate::{change::Bounds, event::Kind};
+use super::{NewUrl, Store, StoreError, Tx, change, file_url, lease, ms, outbox, query, query_as, wake};
+use crate::{
+    call::{WAKE, WAKE_ACTION},
+    change::Bounds,
+    event::Kind,
+};
 
 /// Calls that may wait for one device; the operator is told when there are more.
 const QUEUED_MAX: i64 = 64;
@@ -51,6 +57,8 @@ pub(crate) struct NewCall {
     pub(crate) key: Option<String>,
     /// The fleet, where it counts as a changed cell of the budget.
     pub(crate) spends: Option<(Bounds, i64)>,
+    /// Whether the device is asked for a session, for this call.
+    pub(crate) wakes: bool,
     pub(crate) at: Timestamp,
 }
 
@@ -70,6 +78,8 @@ pub(crate) enum QueueError {
 pub(crate) enum Progress {
     /// It may be sent again.
     Queued,
+    /// The same, and why it did not get there.
+    Waiting(String),
     /// It is about to be sent.
     Sent,
     /// The device will report later.
@@ -86,7 +96,7 @@ impl Progress {
     /// The state's name.
     pub(crate) fn state(&self) -> &'static str {
         match self {
-            Self::Queued => "queued",
+            Self::Queued | Self::Waiting(_) => "queued",
             Self::Sent => "sent",
             Self::Accepted(_) => "accepted",
             Self::Done(_) => "done",
@@ -97,7 +107,7 @@ impl Progress {
 
     fn outcome(&self) -> Option<&str> {
         match self {
-            Self::Accepted(text) | Self::Done(text) | Self::Failed(text) => Some(text),
+            Self::Accepted(text) | Self::Done(text) | Self::Failed(text) | Self::Waiting(text) => Some(text),
             Self::Queued | Self::Sent | Self::Unknown => None,
         }
     }
@@ -157,6 +167,9 @@ async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, QueueError>, S
     if let Some(url) = &call.url {
         file_url::give(tx, url, &call.identity, &call.command_key).await?;
     }
+    if call.wakes {
+        ask_for_a_session(tx, call).await?;
+    }
     query(
         "DELETE FROM call WHERE identity = $1 AND state IN ('done', 'failed', 'unknown') AND id <= \
          (SELECT id FROM call WHERE identity = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
@@ -181,7 +194,8 @@ async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> 
     let row: Option<(i64,)> = query_as(
         "INSERT INTO call (identity, method, command_key, body, state, queued_at, author, action, idempotency_key) \
          SELECT $1, $2, $3, $4, 'queued', $5, $7, $8, $9 \
-         WHERE (SELECT count(*) FROM call WHERE identity = $1 AND state = 'queued') < $6 RETURNING id",
+         WHERE (SELECT count(*) FROM call WHERE identity = $1 AND (state = 'queued' OR (state = 'sent' AND method = $2))) \
+         < $6 RETURNING id",
     )
     .bind(&call.identity)
     .bind(&call.method)
@@ -195,6 +209,40 @@ async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> 
     .fetch_optional(tx)
     .await?;
     Ok(row.map(|(id,)| id))
+}
+
+/// Has the device asked, with a call beside this one that shows how far that is, where there is none.
+async fn ask_for_a_session(tx: &mut Tx, call: &NewCall) -> Result<(), StoreError> {
+    query(
+        "INSERT INTO call (identity, method, command_key, body, state, queued_at, author, action) \
+         SELECT $1, $2, '', '', 'queued', $3, $4, $5 WHERE NOT EXISTS \
+         (SELECT 1 FROM call WHERE identity = $1 AND method = $2 AND state IN ('queued', 'sent'))",
+    )
+    .bind(&call.identity)
+    .bind(WAKE)
+    .bind(ms(call.at))
+    .bind(&call.author)
+    .bind(WAKE_ACTION)
+    .execute(&mut *tx)
+    .await?;
+    wake::want(tx, &call.identity, ms(call.at)).await
+}
+
+/// Writes how far a device is that is asked for a session, to every call that waits for it.
+pub(super) async fn waking(
+    tx: &mut Tx,
+    identity: &str,
+    progress: &Progress,
+    now: i64,
+) -> Result<(), StoreError> {
+    let query = query_as(
+        "SELECT id FROM call WHERE identity = $1 AND method = $2 AND state IN ('queued', 'sent') ORDER BY id",
+    );
+    let rows: Vec<(i64,)> = query.bind(identity).bind(WAKE).fetch_all(&mut *tx).await?;
+    for (id,) in rows {
+        advance(tx, id, progress, now).await?;
+    }
+    Ok(())
 }
 
 /// Writes what happened to a call.
@@ -213,6 +261,9 @@ pub(super) async fn advance(tx: &mut Tx, id: i64, progress: &Progress, now: i64)
     .fetch_optional(&mut *tx)
     .await?;
     let Some((identity, method, command_key)) = row.filter(|_| is_finished) else { return Ok(()) };
+    if method == WAKE {
+        wake::over(tx, &identity).await?;
+    }
     let state = progress.state();
     let data = serde_json::json!({"call": id, "method": method, "command_key": command_key, "state": state});
     outbox::tell(tx, Kind::CallFinished, &identity, now, &data).await

@@ -10,6 +10,7 @@ mod people;
 mod reads;
 mod schemas;
 mod swaps;
+mod wakes;
 mod world;
 
 use std::{collections::BTreeMap, fs::Permissions, os::unix::fs::PermissionsExt};
@@ -318,6 +319,7 @@ async fn calls_wait_in_order_and_their_number_is_bounded() {
             url: None,
             key: None,
             spends: None,
+            wakes: false,
             at: now(),
         };
         let first = store.queue_call(call()).await.unwrap().unwrap();

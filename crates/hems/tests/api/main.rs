@@ -34,5 +34,6 @@ mod templates;
 mod tls;
 mod trust;
 mod tunnel;
+mod wake;
 mod webhooks;
 mod world;

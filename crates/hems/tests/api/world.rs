@@ -83,6 +83,15 @@ impl World {
         Self::start(folder, database(), more).await
     }
 
+    /// A H(e)MS that has a certificate with the wake role too, and this configuration.
+    pub(crate) async fn waking(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        pki::issue_hems(&folder.path().join("pki"), "localhost").unwrap();
+        pki::issue_wake(&folder.path().join("pki"), "localhost").unwrap();
+        Self::start(folder, database(), more).await
+    }
+
     /// A H(e)MS whose transport is this: `mode`, what `[cwmp]` has of TLS, and more sections.
     pub(crate) async fn in_mode(mode: &str, cwmp: &str, more: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();

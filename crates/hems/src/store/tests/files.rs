@@ -13,6 +13,7 @@ fn call(url: NewUrl) -> NewCall {
         url: Some(url),
         key: None,
         spends: None,
+        wakes: false,
         at: now(),
     }
 }

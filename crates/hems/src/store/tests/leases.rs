@@ -17,6 +17,7 @@ fn reboot(number: u8) -> NewCall {
         action: None,
         key: None,
         spends: None,
+        wakes: false,
         url: None,
         at: now(),
     }

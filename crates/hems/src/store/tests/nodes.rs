@@ -22,6 +22,7 @@ fn call(number: usize) -> NewCall {
         url: None,
         key: None,
         spends: None,
+        wakes: false,
         at: now(),
     }
 }

@@ -1,7 +1,7 @@
-//! Where webhooks may lead: the public network, and what the configuration lists beside it.
+//! Where we may be led by others' URLs: the public network, and what the configuration lists beside it.
 //!
-//! Whoever may write a webhook could otherwise have us knock at our own doors: the address is judged when the
-//! connection is made, after the name was resolved, and the connection goes to the address that was judged.
+//! Whoever writes a webhook, or tells us its ConnectionRequestURL, could otherwise have us knock at our own doors: the
+//! address is judged when the connection is made, and the connection goes to the address that was judged.
 
 use std::{
     fmt,
@@ -53,7 +53,7 @@ impl Network {
     }
 }
 
-/// Whether a webhook may lead to an address.
+/// Whether a URL of others may lead to an address.
 pub(crate) fn permits(address: IpAddr, listed: &[Network]) -> bool {
     let address = address.to_canonical();
     is_listed(address, listed) || is_public(address)
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_leads_to_the_public_network_and_nowhere_else() {
+    fn a_url_leads_to_the_public_network_and_nowhere_else() {
         for inside in [
             "127.0.0.1",
             "127.9.9.9",
