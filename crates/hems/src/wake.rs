@@ -236,7 +236,7 @@ pub(crate) async fn aim(
 
 /// From where a device called last.
 async fn called(hems: &Hems, identity: &str) -> Result<Option<IpAddr>, StoreError> {
-    let sessions = hems.store.sightings(identity, 1).await?;
+    let sessions = hems.store.sessions(Some(identity), i64::MAX, 1).await?;
     let peer = sessions.first().and_then(|session| session.peer.parse::<SocketAddr>().ok());
     Ok(peer.map(|peer| peer.ip().to_canonical()))
 }
