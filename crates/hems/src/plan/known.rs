@@ -156,8 +156,15 @@ impl Known {
         self.bytes = bytes;
         self.note_change(path, value);
         let held = Held { value: value.to_owned(), kind, read_at: at };
-        self.changed.insert(object.to_owned());
-        self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held);
+        if !self.changed.contains(object) {
+            self.changed.insert(object.to_owned());
+        }
+        match self.chunks.get_mut(object) {
+            Some(chunk) => drop(chunk.values.insert(name.to_owned(), held)),
+            None => {
+                drop(self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held))
+            }
+        }
         true
     }
 
