@@ -13,6 +13,7 @@ mod blocks;
 mod calls;
 mod changes;
 mod cookie;
+mod dead_letters;
 mod desk;
 mod devices;
 mod events;
@@ -176,6 +177,8 @@ fn on_devices() -> Vec<Operation> {
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),
         post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped(),
+        get("list-dead-letters", "/api/v1/dead-letters", Look, dead_letters::list).scoped(),
+        post("retry-steps", "/api/v1/devices/{identity}/dead-letters/retry", Operate, dead_letters::retry).scoped(),
         get("preview-device", "/api/v1/devices/{identity}/preview", Look, preview::device).scoped(),
         get("show-values", "/api/v1/devices/{identity}/values", Look, templates::show_own).scoped(),
         put("put-values", "/api/v1/devices/{identity}/values", Engineer, templates::put_own).scoped(),

@@ -263,6 +263,7 @@ impl Facts for Device {
     fn flag(&self, field: Flag) -> Option<bool> {
         let text = match field {
             Flag::InService => return (self.row.state == "admitted").then_some(self.row.is_in_service),
+            Flag::DeadLetter => return Some(self.row.has_dead_letter),
             Flag::AdminState => &self.row.admin_state,
             Flag::OpState => &self.row.op_state,
             Flag::RfTxStatus => &self.row.rf_tx_status,

@@ -150,6 +150,19 @@ enum Command {
         #[arg(required = true, value_parser = label)]
         values: Vec<(String, String)>,
     },
+    /// Steps that failed so often that they are not tried any more, of one device or of all.
+    DeadLetters {
+        /// The identity in its certificate.
+        identity: Option<String>,
+    },
+    /// Try again in the next session what failed on a device: one step, or all.
+    Retry {
+        /// The identity in its certificate.
+        identity: String,
+        /// The step as `hearth device dead-letters` names it.
+        #[arg(long)]
+        step: Option<String>,
+    },
     /// What the next sessions would do: the difference and the exact calls.
     Preview {
         /// The identity in its certificate.
@@ -192,6 +205,16 @@ pub(crate) const COLUMNS: [Column; 13] = [
     ("IN SERVICE AFTER (S)", "in_service_after"),
 ];
 
+const DEAD_LETTER_COLUMNS: [Column; 7] = [
+    ("IDENTITY", "identity"),
+    ("STEP", "step"),
+    ("WANTED", "wanted"),
+    ("FAULT", "code"),
+    ("TEXT", "text"),
+    ("TIMES", "count"),
+    ("LAST", "last_at"),
+];
+
 pub(crate) async fn run(arguments: Arguments) -> Answer {
     let Arguments { access, output, command } = arguments;
     let answer = match command {
@@ -226,6 +249,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         Command::Set { identity, values } => {
             let values: BTreeMap<_, _> = values.into_iter().collect();
             act(&access, &identity, json!({"action": "set", "values": values})).await
+        }
+        Command::DeadLetters { identity } => return dead_letters(&access, output, identity).await,
+        Command::Retry { identity, step } => {
+            let path = format!("/api/v1/devices/{identity}/dead-letters/retry");
+            access.send(Method::POST, &path, &json!({"step": step})).await
         }
         Command::Preview { identity } => access.get(&format!("/api/v1/devices/{identity}/preview")).await,
         Command::Call { identity, call } => {
@@ -273,6 +301,19 @@ async fn list(access: &Access, form: Form, filter: &str) -> Answer {
             print!("{}", output::table(&columns, &devices));
         }
         Form::Json => println!("{}", Value::Array(devices)),
+    }
+    Ok(true)
+}
+
+async fn dead_letters(access: &Access, form: Form, identity: Option<String>) -> Answer {
+    let path = match identity {
+        Some(identity) => format!("/api/v1/dead-letters?identity={}", escaped(&identity)),
+        None => "/api/v1/dead-letters".to_owned(),
+    };
+    let letters = access.list(&path).await?;
+    match form {
+        Form::Table => print!("{}", output::table(&DEAD_LETTER_COLUMNS, &letters)),
+        Form::Json => println!("{}", Value::Array(letters)),
     }
     Ok(true)
 }

@@ -25,8 +25,9 @@ use crate::{
     filter::{Facts, Filter, State},
     inventory::{self, Device, ListError, Place},
     people::Caller,
-    plan, quirk,
-    session::Outcome,
+    plan::{self, Spared},
+    quirk,
+    session::{Outcome, software},
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
 };
@@ -104,13 +105,19 @@ struct ValueView {
 }
 
 #[derive(Serialize)]
-struct FaultView {
+pub(super) struct FaultView {
     step: String,
+    /// What was wanted; absent where a deed wants nothing but itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    wanted: String,
     code: i64,
     text: String,
     parameters: serde_json::Value,
     count: i64,
     last_at: String,
+    /// Absent for a dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_at: Option<String>,
 }
 
 /// What the device told of its own accord.
@@ -314,6 +321,12 @@ fn values(api: &Api, remembered: &Remembered) -> Vec<ValueView> {
         .collect()
 }
 
+/// What the next session would leave alone.
+pub(super) fn spared(api: &Api, remembered: &Remembered) -> Spared {
+    let now = (software(&remembered.known), false, api.hems.now().as_millisecond());
+    FaultRow::spared(&remembered.faults, now)
+}
+
 /// What the next session would make of a device.
 #[derive(Default)]
 struct Outlook {
@@ -336,7 +349,8 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
         }
     };
     let (desired, left_out) = quirk::fit(desired, &quirks);
-    let next_step = plan::next(&desired, &remembered.known, &quirks).map(|step| {
+    let spared = spared(api, remembered);
+    let next_step = plan::next_without(&spared, &desired, &remembered.known, &quirks).map(|step| {
         let call = step.method(&quirks).and_then(|method| serde_json::to_value(method).ok());
         serde_json::json!({"step": step.name(), "call": call})
     });
@@ -367,11 +381,13 @@ impl From<FaultRow> for FaultView {
     fn from(row: FaultRow) -> Self {
         Self {
             step: row.step,
+            wanted: row.wanted,
             code: row.code,
             text: row.text,
             parameters: json(&row.details),
             count: row.count,
             last_at: time(row.last_at),
+            next_at: row.next_at.map(time),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     sql::{Query, Value},
 };
 use crate::{
-    filter::{Moment, Question, State, Term, Test, Text},
+    filter::{Flag, Moment, Question, State, Term, Test, Text},
     inventory::{Key, LOST_AFTER, Place, Position},
 };
 
@@ -120,6 +120,12 @@ impl Range {
                 let condition = format!("{column} {} $1", term.test.sign());
                 let arguments = vec![when.at(now).into()];
                 Self { key: Some(column), ..Self::plain(condition, arguments) }
+            }
+            Question::Flag(Flag::DeadLetter, flag) => {
+                let inside = if *flag { "IN" } else { "NOT IN" };
+                let condition =
+                    format!("identity {inside} (SELECT identity FROM fault WHERE next_at IS NULL)");
+                Self::plain(condition, Vec::new())
             }
             Question::Flag(_, flag) => Self::plain(
                 format!("state = 'admitted' AND is_in_service = {}", i64::from(*flag)),

@@ -6,10 +6,8 @@
 use sqlx::FromRow;
 
 use super::{
-    CallRow, DeviceRow, Remembered, Store, StoreError, at, chunk,
-    device::devices,
-    known::{FaultRow, IntentRow},
-    parse, query_as,
+    CallRow, DeviceRow, FaultRow, Remembered, Store, StoreError, at, chunk, device::devices, fault::faults,
+    known::IntentRow, parse, query_as,
 };
 use crate::plan::{Known, Verdict};
 
@@ -73,8 +71,7 @@ impl Store {
     }
 
     async fn faults(&self, identity: &str) -> Result<Vec<FaultRow>, StoreError> {
-        let query =
-            query_as("SELECT step, code, text, details, count, last_at FROM fault WHERE identity = $1");
+        let query = query_as(faults!("", "WHERE identity = $1"));
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
     }
 }

@@ -52,7 +52,6 @@ fn opening(identity: &Identity) -> Opening {
         events: "[]".to_owned(),
         traces: Traces::default(),
         is_bootstrap: false,
-        is_boot: false,
         claimed: None,
         stored: None,
         lesson: Some(Lesson::default()),

@@ -11,6 +11,7 @@ mod blocks;
 mod calls;
 mod cell;
 mod changes;
+mod dead_letters;
 mod devices;
 mod endpoint;
 mod events;
