@@ -73,6 +73,12 @@ pub(crate) async fn draw(
     let mut wishes = store.wishes(identity).await?;
     let mut is_following = false;
     for change in std::mem::take(&mut wishes.changes) {
+        if !change.state.is_under_way() {
+            if served && !change.is_released && concerns(&change, subject) {
+                store.count_late(change.id, identity.to_owned(), now).await?;
+            }
+            continue;
+        }
         let follows = concerns(&change, subject)
             && (change.is_released || follows(store, &change, identity, served, (rules.0, now)).await?);
         is_following |= follows && served;
@@ -93,7 +99,7 @@ pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> 
     let identity = subject.identity.as_str();
     let mut wishes = store.wishes(identity).await?;
     for change in std::mem::take(&mut wishes.changes) {
-        if change.is_released {
+        if change.is_released && change.state.is_under_way() {
             wishes.follow(identity, change);
         }
     }

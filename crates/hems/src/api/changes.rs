@@ -32,6 +32,8 @@ pub(super) struct ChangeView {
     approver: Option<String>,
     note: Option<String>,
     ended_at: Option<String>,
+    /// Days without a further device after which it ends by itself.
+    finish_days: i64,
     /// Devices that were admitted when it began.
     fleet: i64,
     #[serde(flatten)]
@@ -62,6 +64,7 @@ impl From<ChangeRow> for ChangeView {
             approver: row.approver,
             note: row.note,
             ended_at: row.ended_at.map(time),
+            finish_days: row.days,
             fleet: row.fleet,
             tally,
         }

@@ -21,6 +21,10 @@ use crate::{
 const HOUR: i64 = 3_600_000;
 /// Changes kept that are over.
 const KEPT: i64 = 1_000;
+/// A day in milliseconds.
+const DAY: i64 = 24 * HOUR;
+/// How long those that a change did not reach are counted when they come.
+const LATE: i64 = 90 * DAY;
 
 /// A change with how far it is.
 #[derive(Clone, Debug, FromRow)]
@@ -44,6 +48,9 @@ pub(crate) struct ChangeRow {
     pub(crate) faulted: i64,
     pub(crate) fell: i64,
     pub(crate) lost: i64,
+    pub(crate) days: i64,
+    pub(crate) unreached: i64,
+    pub(crate) late: i64,
 }
 
 /// A change as it concerns one device.
@@ -69,6 +76,8 @@ pub(crate) struct NewChange {
     pub(crate) fleet: i64,
     pub(crate) matched: i64,
     pub(crate) bounds: Bounds,
+    /// Days without a further device after which it ends.
+    pub(crate) days: i64,
     pub(crate) act: Act,
 }
 
@@ -109,8 +118,8 @@ impl ChangeRow {
 
     /// How many devices went which way.
     pub(crate) fn tally(&self) -> Tally {
-        let Self { matched, released, fine, faulted, fell, lost, .. } = *self;
-        Tally { matched, released, fine, faulted, fell, lost }
+        let Self { matched, released, fine, faulted, fell, lost, unreached, late, .. } = *self;
+        Tally { matched, released, fine, faulted, fell, lost, unreached, late }
     }
 }
 
@@ -144,7 +153,7 @@ impl Store {
         self.writer.commit(move |tx| Box::pin(async move { decide(tx, id, decision, &act).await })).await
     }
 
-    /// The changes under way that may concern a device.
+    /// The changes that may concern a device: those under way, and those whose late devices are counted.
     pub(crate) async fn under_way(&self, identity: &str) -> Result<Vec<UnderWay>, StoreError> {
         let query = query_as(
             "SELECT c.id, c.name, c.state, f.body, t.body, CAST(\
@@ -152,8 +161,9 @@ impl Store {
              LEFT JOIN template_version f ON f.name = c.name AND f.version = c.from_version \
              LEFT JOIN template_version t ON t.name = c.name AND t.version = c.to_version \
              LEFT JOIN released r ON r.change = c.id AND r.identity = $1 \
-             WHERE c.state IN ('waiting', 'running', 'stopped') AND (c.identity IS NULL OR c.identity = $1) \
-             ORDER BY c.id",
+             WHERE c.id IN (SELECT id FROM change WHERE state IN ('waiting', 'running', 'stopped') \
+             UNION ALL SELECT id FROM change WHERE late_until IS NOT NULL) \
+             AND (c.identity IS NULL OR c.identity = $1) ORDER BY c.id",
         );
         type Columns = (i64, String, String, Option<String>, Option<String>, Flag);
         let rows: Vec<Columns> = query.bind(identity).fetch_all(&self.reads).await?;
@@ -180,16 +190,34 @@ impl Store {
             .await
     }
 
+    /// Counts a device that was not reached before a change ended and calls now, if it is one.
+    pub(crate) async fn count_late(
+        &self,
+        change: i64,
+        identity: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .commit(move |tx| Box::pin(async move { release::late(tx, change, &identity, ms(now)).await }))
+            .await
+    }
+
     /// Settles releases that are older than the time to settle: whoever does not serve fell, whoever does not call is
-    /// lost.
+    /// lost. Changes that nobody asks to follow any more end.
     pub(crate) async fn settle_overdue(&self, bounds: Bounds, now: Timestamp) -> Result<(), StoreError> {
-        let is_any = "SELECT id FROM change WHERE state IN ('running', 'stopped') LIMIT 1";
+        let is_any = "SELECT id FROM change WHERE state IN ('running', 'stopped') \
+                      UNION ALL SELECT id FROM change WHERE late_until IS NOT NULL LIMIT 1";
         let any: Option<(i64,)> = query_as(is_any).fetch_optional(&self.reads).await?;
         if any.is_none() {
             return Ok(());
         }
         self.writer
-            .commit(move |tx| Box::pin(async move { release::overdue(tx, &bounds, ms(now)).await }))
+            .commit(move |tx| {
+                Box::pin(async move {
+                    release::overdue(tx, &bounds, ms(now)).await?;
+                    release::finish_idle(tx, ms(now)).await
+                })
+            })
             .await
     }
 }
@@ -244,8 +272,8 @@ async fn replaced(tx: &mut Tx, id: i64, now: i64) -> Result<bool, StoreError> {
 
 async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreError> {
     let (id,): (i64,) = query_as(
-        "INSERT INTO change (name, identity, from_version, to_version, state, author, reason, at, fleet, matched) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+        "INSERT INTO change (name, identity, from_version, to_version, state, author, reason, at, fleet, matched, \
+         days, asked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $8) RETURNING id",
     )
     .bind(new.whose.name())
     .bind(new.whose.identity())
@@ -257,6 +285,7 @@ async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreErr
     .bind(ms(new.act.at))
     .bind(new.fleet)
     .bind(new.matched)
+    .bind(new.days)
     .fetch_one(tx)
     .await?;
     Ok(id)
@@ -269,8 +298,11 @@ async fn forget_old(tx: &mut Tx) -> Result<(), StoreError> {
          (SELECT id FROM change ORDER BY id DESC LIMIT 1 OFFSET $1)",
     )
     .bind(KEPT)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
+    query("DELETE FROM released WHERE change > 0 AND NOT EXISTS (SELECT 1 FROM change WHERE id = released.change)")
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -287,12 +319,15 @@ async fn end(tx: &mut Tx, id: i64, state: State, note: Option<&str>, now: i64) -
         && let Some(change) = find(tx, id).await?
     {
         template::apply(tx, &change.name, change.to_version, now).await?;
+        let unreached = (change.matched - change.released).max(0);
+        query("UPDATE change SET unreached = $2, late_until = CASE WHEN $2 > 0 THEN $3 END WHERE id = $1")
+            .bind(id)
+            .bind(unreached)
+            .bind(now + LATE)
+            .execute(&mut *tx)
+            .await?;
     }
-    query("DELETE FROM released WHERE change = $1 AND at < $2")
-        .bind(id)
-        .bind(now - HOUR)
-        .execute(&mut *tx)
-        .await?;
+    release::clear(tx, id, now).await?;
     tell(tx, id, Kind::ChangeEnded, now).await
 }
 
@@ -328,6 +363,9 @@ async fn decide(
         }
     };
     let note = format!("{} by {}: {}", next.name(), act.author, act.reason);
+    if next == State::Running {
+        release::asked(tx, id, ms(act.at)).await?;
+    }
     if next.is_under_way() {
         set_state(tx, id, next, Some(&note)).await?;
         let kind = if next == State::Stopped { Kind::ChangeStopped } else { Kind::ChangeResumed };

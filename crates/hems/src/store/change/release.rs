@@ -1,6 +1,6 @@
 //! Which devices follow a change, within one budget, and what became of them.
 
-use super::{HOUR, end, find, set_state, tell};
+use super::{DAY, HOUR, end, find, set_state, tell};
 use crate::{
     change::{Bounds, Outcome, State},
     event::Kind,
@@ -20,6 +20,9 @@ pub(super) async fn release(
     now: i64,
 ) -> Result<bool, StoreError> {
     let Some(change) = find(tx, id).await? else { return Ok(false) };
+    if change.state() == State::Running {
+        asked(tx, id, now).await?;
+    }
     if change.state() != State::Running || freeze::is_frozen(tx).await? {
         return Ok(false);
     }
@@ -39,6 +42,81 @@ pub(super) async fn release(
         query("UPDATE change SET released = released + 1 WHERE id = $1").bind(id).execute(tx).await?;
     }
     Ok(true)
+}
+
+/// A device asked to follow, whether it may or must wait: the change is not over. An hour's precision is enough.
+pub(super) async fn asked(tx: &mut Tx, id: i64, now: i64) -> Result<(), StoreError> {
+    let query = query("UPDATE change SET asked_at = $2 WHERE id = $1 AND asked_at < $3");
+    query.bind(id).bind(now).bind(now - HOUR).execute(tx).await?;
+    Ok(())
+}
+
+/// Ends changes that no further device asked to follow for as long as each waits; not while everything is frozen. Late
+/// devices are counted for a while only.
+pub(super) async fn finish_idle(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
+    let over: Vec<(i64,)> = query_as(
+        "UPDATE change SET late_until = NULL WHERE late_until IS NOT NULL AND late_until < $1 RETURNING id",
+    )
+    .bind(now)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (id,) in over {
+        clear(tx, id, now).await?;
+    }
+    if freeze::is_frozen(tx).await? {
+        return Ok(());
+    }
+    let idle: Vec<(i64, i64, i64)> = query_as(
+        "SELECT id, days, matched - released FROM change WHERE state = 'running' AND asked_at + days * $2 < $1",
+    )
+    .bind(now)
+    .bind(DAY)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (id, days, unreached) in idle {
+        let note =
+            format!("ended after {days} days without a further cell; {} were not reached", unreached.max(0));
+        end(tx, id, State::Done, Some(&note), now).await?;
+    }
+    Ok(())
+}
+
+/// Counts a device that served when a change began, was not released to it, and calls after its end.
+pub(super) async fn late(tx: &mut Tx, id: i64, identity: &str, now: i64) -> Result<(), StoreError> {
+    let done = query(
+        "INSERT INTO released (change, identity, at, served, outcome) \
+         SELECT c.id, d.identity, $3, d.is_in_service, 'late' FROM change c JOIN device d ON d.identity = $2 \
+         WHERE c.id = $1 AND c.late_until IS NOT NULL AND d.in_service_at < c.at ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(identity)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    query(
+        "UPDATE change SET late = late + 1, \
+         late_until = CASE WHEN late + 1 < unreached THEN late_until END WHERE id = $1",
+    )
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
+    clear(tx, id, now).await
+}
+
+/// Forgets who was released to a change that is over, but for the last hour, which is what a budget asks.
+pub(super) async fn clear(tx: &mut Tx, id: i64, now: i64) -> Result<(), StoreError> {
+    query(
+        "DELETE FROM released WHERE change = $1 AND at < $2 \
+         AND EXISTS (SELECT 1 FROM change WHERE id = $1 AND late_until IS NULL)",
+    )
+    .bind(id)
+    .bind(now - HOUR)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Whether one more cell may be changed within this hour.
