@@ -19,10 +19,12 @@ ALTER TABLE change ADD COLUMN late_until BIGINT;
 CREATE INDEX change_with_late ON change (late_until) WHERE late_until IS NOT NULL;
 CREATE INDEX released_of_change ON released (change, identity);
 
--- An action for many devices is a change without versions: what is asked for, as JSON, of whom, and by which key a
--- repeated request is known; listed here are those who were not released yet.
+-- An action for many devices is a change without versions: what was asked for, as JSON, of whom, the call that does it,
+-- and by which key a repeated request is known; listed here are the devices that were not released yet.
 ALTER TABLE change ADD COLUMN action TEXT;
 ALTER TABLE change ADD COLUMN filter TEXT;
+ALTER TABLE change ADD COLUMN method TEXT;
+ALTER TABLE change ADD COLUMN body TEXT;
 ALTER TABLE change ADD COLUMN idempotency_key TEXT;
 CREATE UNIQUE INDEX change_by_key ON change (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE TABLE change_device (

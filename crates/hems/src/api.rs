@@ -10,6 +10,7 @@ mod actions;
 mod alarms;
 mod audit_log;
 mod blocks;
+mod bulk;
 mod calls;
 mod changes;
 mod cookie;
@@ -268,6 +269,7 @@ fn on_events() -> Vec<Operation> {
 fn on_changes() -> Vec<Operation> {
     use Right::{Engineer, Look, Operate};
     vec![
+        post("act-on-many", "/api/v1/actions", Operate, bulk::order),
         get("list-changes", "/api/v1/changes", Look, changes::list),
         get("show-change", "/api/v1/changes/{id}", Look, changes::show),
         post("approve-change", "/api/v1/changes/{id}/approve", Engineer, changes::approve),

@@ -130,8 +130,8 @@ pub(crate) const LOCK: &str = "Lock";
 pub(crate) const UNLOCK: &str = "Unlock";
 
 /// Which AdminState an action waits for, where it waits for the plan.
-pub(crate) fn wanted_state(row: &CallRow) -> Option<bool> {
-    match row.method.as_str() {
+pub(crate) fn wanted_state(method: &str) -> Option<bool> {
+    match method {
         LOCK => Some(false),
         UNLOCK => Some(true),
         _ => None,

@@ -30,6 +30,8 @@ pub(crate) const DAYS_MAX: u32 = 365;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
+    /// The devices of an action are being listed.
+    Preparing,
     /// For a second person.
     Waiting,
     Running,
@@ -112,6 +114,7 @@ impl State {
     /// As it is stored.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Preparing => "preparing",
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Stopped => "stopped",
@@ -123,6 +126,7 @@ impl State {
     /// Reads it back.
     pub(crate) fn read(name: &str) -> Self {
         match name {
+            "preparing" => Self::Preparing,
             "waiting" => Self::Waiting,
             "running" => Self::Running,
             "stopped" => Self::Stopped,
@@ -133,7 +137,7 @@ impl State {
 
     /// Whether it still holds devices apart.
     pub(crate) fn is_under_way(self) -> bool {
-        matches!(self, Self::Waiting | Self::Running | Self::Stopped)
+        matches!(self, Self::Preparing | Self::Waiting | Self::Running | Self::Stopped)
     }
 }
 

@@ -155,6 +155,8 @@ struct Device {
     is_shut: bool,
     /// It follows a change that is under way.
     is_following: bool,
+    /// An action for many asks something of it.
+    is_asked: bool,
     quirks: Quirks,
     /// What failed before.
     failed: Vec<FaultRow>,
@@ -373,7 +375,8 @@ impl Session {
             device.forget_unanswered();
             let mended = device.mended();
             let faults = std::mem::take(&mut device.faults);
-            let is_fine = faults.is_empty();
+            let has_failed = |(_, progress): &(i64, Progress)| matches!(progress, Progress::Failed(_));
+            let is_fine = faults.is_empty() && !(device.is_asked && device.progress.iter().any(has_failed));
             let lesson = device.lesson();
             let settled = device.settled(is_fine).map(|outcome| (outcome, hems.changes));
             let is_off = device.is_shut && device.is_off_the_air();

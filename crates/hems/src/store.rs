@@ -55,7 +55,7 @@ pub(crate) use admission::{Admission, Binding};
 pub(crate) use alarm::{AlarmRow, AlarmStep, Word};
 pub(crate) use block::{BlockRow, Blocking};
 pub(crate) use call::{CallRow, NewCall, Progress, QueueError};
-pub(crate) use change::{ChangeError, ChangeRow, Decision, NewChange, UnderWay};
+pub(crate) use change::{ChangeError, ChangeRow, Decision, NewAction, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;
 pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use fact::CellFact;

@@ -150,6 +150,25 @@ enum Command {
         #[arg(required = true, value_parser = label)]
         values: Vec<(String, String)>,
     },
+    /// Ask every device of a filter for an action, within the budget of changes; see it go with `hearth change show`.
+    ///
+    /// For instance: hearth device action '{"action": "reboot"}' --filter 'site = "north"' --dry-run
+    Action {
+        /// The action as JSON, or @FILE.
+        action: String,
+        /// Which devices.
+        #[arg(long)]
+        filter: String,
+        /// Only say how many devices it would be, and the first of them.
+        #[arg(long)]
+        dry_run: bool,
+        /// Why, for those who look at it later.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Days without a further device that calls, after which it ends.
+        #[arg(long)]
+        finish_days: Option<u32>,
+    },
     /// Steps that failed so often that they are not tried any more, of one device or of all.
     DeadLetters {
         /// The identity in its certificate.
@@ -249,6 +268,11 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         Command::Set { identity, values } => {
             let values: BTreeMap<_, _> = values.into_iter().collect();
             act(&access, &identity, json!({"action": "set", "values": values})).await
+        }
+        Command::Action { action, filter, dry_run, reason, finish_days } => {
+            let body = json!({"action": document(&action)?, "filter": filter, "dry_run": dry_run,
+                "reason": reason, "finish_days": finish_days});
+            access.send(Method::POST, "/api/v1/actions", &body).await
         }
         Command::DeadLetters { identity } => return dead_letters(&access, output, identity).await,
         Command::Retry { identity, step } => {

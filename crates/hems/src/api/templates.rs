@@ -114,9 +114,10 @@ impl From<ChangeError> for Problem {
         match error {
             ChangeError::NoVersion | ChangeError::NoChange => Self::not_found(&error.to_string()),
             ChangeError::Budget => Self::too_many(&error.to_string()),
-            ChangeError::UnderWay(_) | ChangeError::State(_) | ChangeError::SamePerson => {
-                Self::conflict(&error.to_string())
-            }
+            ChangeError::UnderWay(_)
+            | ChangeError::State(_)
+            | ChangeError::SamePerson
+            | ChangeError::OtherRequest => Self::conflict(&error.to_string()),
         }
     }
 }

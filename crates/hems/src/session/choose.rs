@@ -36,7 +36,7 @@ impl Session {
                 return Ok(device.send_step(hems, session, step).await?);
             }
             while let Some(row) = device.calls.pop_front() {
-                if call::wanted_state(&row).is_some() {
+                if call::wanted_state(&row.method).is_some() {
                     device.progress.extend(device.judge(&row).map(|progress| (row.id, progress)));
                     continue;
                 }
@@ -100,7 +100,7 @@ impl Device {
 
     /// What became of an action that the plan carries out; nothing while it may still get there.
     fn judge(&self, row: &store::CallRow) -> Option<Progress> {
-        let wanted = call::wanted_state(row)?;
+        let wanted = call::wanted_state(&row.method)?;
         let is_there =
             self.known.text(radio::ADMIN_STATE).is_some() && self.known.is_true(radio::ADMIN_STATE) == wanted;
         let is_desired = self.desired.as_ref().is_ok_and(|desired| desired.admin_state == Some(wanted));
@@ -167,10 +167,17 @@ impl Device {
         session: i64,
         row: &store::CallRow,
     ) -> Result<Option<CpeMethod>, store::StoreError> {
-        let Ok(method) = serde_json::from_str::<CpeMethod>(&row.body) else {
+        let Ok(mut method) = serde_json::from_str::<CpeMethod>(&row.body) else {
             self.progress.push((row.id, Progress::Failed("\"this version cannot send it\"".to_owned())));
             return Ok(None);
         };
+        // A value goes with the type that the device itself uses.
+        if let CpeMethod::SetParameterValues(call) = &mut method {
+            for parameter in &mut call.parameter_list {
+                let held = self.known.value(&parameter.name);
+                parameter.value.kind = held.map_or(parameter.value.kind, |held| held.kind);
+            }
+        }
         let object = call::table(&method);
         let intent =
             Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };

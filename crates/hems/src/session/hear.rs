@@ -187,6 +187,7 @@ impl Device {
         let (failed, mut known) = recall(remembered, is_bootstrap, is_boot);
         let rules = (&hems.changes, &hems.model);
         let wish = desire::draw(&hems.store, &subject, served && !is_bootstrap, rules, hems.now()).await?;
+        let calls = if wish.is_asked { hems.store.open_calls(identity).await? } else { calls };
         if wish.is_shut {
             // That it is off the air is believed when this session shows it.
             radio::SERVICE_STATES.into_iter().for_each(|path| known.forget(path));
@@ -209,7 +210,8 @@ impl Device {
             desired,
             is_frozen: wish.is_frozen && !wish.is_shut,
             is_shut: wish.is_shut,
-            is_following: wish.is_following,
+            is_following: wish.is_following || wish.is_asked,
+            is_asked: wish.is_asked,
             quirks,
             failed,
             spared,

@@ -3,15 +3,18 @@
 //! A release is written before the device is told anything new, by the one writer, so that no two nodes spend the
 //! same budget. What a session then shows is settled with its outcome, in the same transaction.
 
+mod action;
 mod release;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+pub(crate) use action::NewAction;
 pub(super) use release::{settle, spend};
 
 use super::{Act, Flag, Store, StoreError, Tx, Whose, ms, outbox, parse, query, query_as, template};
 use crate::{
+    call,
     change::{Bounds, State, Tally},
     event::Kind,
     template::Template,
@@ -51,6 +54,11 @@ pub(crate) struct ChangeRow {
     pub(crate) days: i64,
     pub(crate) unreached: i64,
     pub(crate) late: i64,
+    /// What is asked of many, as JSON; nothing where versions change.
+    pub(crate) action: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 /// A change as it concerns one device.
@@ -92,6 +100,8 @@ pub(crate) enum ChangeError {
     UnderWay(i64),
     #[error("as many cells were changed within an hour as the budget allows")]
     Budget,
+    #[error("the idempotency key was used for another request")]
+    OtherRequest,
     #[error("the change is {0}")]
     State(&'static str),
     #[error("somebody else than its author approves a change")]
@@ -114,6 +124,11 @@ impl ChangeRow {
     /// How far it is.
     pub(crate) fn state(&self) -> State {
         State::read(&self.state)
+    }
+
+    /// Whether it is an action that changes nothing on a device: no budget holds it back.
+    fn is_harmless(&self) -> bool {
+        self.method.as_ref().is_some_and(|method| !call::is_change(method))
     }
 
     /// How many devices went which way.
@@ -163,7 +178,7 @@ impl Store {
              LEFT JOIN released r ON r.change = c.id AND r.identity = $1 \
              WHERE c.id IN (SELECT id FROM change WHERE state IN ('waiting', 'running', 'stopped') \
              UNION ALL SELECT id FROM change WHERE late_until IS NOT NULL) \
-             AND (c.identity IS NULL OR c.identity = $1) ORDER BY c.id",
+             AND c.action IS NULL AND (c.identity IS NULL OR c.identity = $1) ORDER BY c.id",
         );
         type Columns = (i64, String, String, Option<String>, Option<String>, Flag);
         let rows: Vec<Columns> = query.bind(identity).fetch_all(&self.reads).await?;
@@ -318,25 +333,31 @@ async fn end(tx: &mut Tx, id: i64, state: State, note: Option<&str>, now: i64) -
     if state == State::Done
         && let Some(change) = find(tx, id).await?
     {
-        template::apply(tx, &change.name, change.to_version, now).await?;
+        // An action is over with its change; what is desired reaches devices later on too.
+        if change.action.is_none() {
+            template::apply(tx, &change.name, change.to_version, now).await?;
+        }
         let unreached = (change.matched - change.released).max(0);
-        query("UPDATE change SET unreached = $2, late_until = CASE WHEN $2 > 0 THEN $3 END WHERE id = $1")
+        let late_until = (unreached > 0 && change.action.is_none()).then_some(now + LATE);
+        query("UPDATE change SET unreached = $2, late_until = $3 WHERE id = $1")
             .bind(id)
             .bind(unreached)
-            .bind(now + LATE)
+            .bind(late_until)
             .execute(&mut *tx)
             .await?;
     }
+    action::strike(tx, id).await?;
     release::clear(tx, id, now).await?;
     tell(tx, id, Kind::ChangeEnded, now).await
 }
 
 async fn tell(tx: &mut Tx, id: i64, kind: Kind, now: i64) -> Result<(), StoreError> {
     let Some(change) = find(tx, id).await? else { return Ok(()) };
-    let ChangeRow { name, from_version, to_version, state, author, note, .. } = change;
+    let ChangeRow { name, from_version, to_version, state, author, note, action, .. } = change;
+    let action: Option<serde_json::Value> = action.and_then(|action| serde_json::from_str(&action).ok());
     let data = serde_json::json!({
         "change": id, "from_version": from_version, "to_version": to_version, "state": state, "author": author,
-        "note": note,
+        "note": note, "action": action,
     });
     outbox::tell(tx, kind, &name, now, &data).await
 }

@@ -13,6 +13,8 @@ pub(crate) struct Wishes {
     /// What is wanted of this device alone.
     pub(crate) own: Option<Template>,
     pub(crate) changes: Vec<UnderWay>,
+    /// The changes that ask it for an action.
+    pub(crate) actions: Vec<i64>,
     pub(crate) is_frozen: bool,
     /// Whether an emergency wants it off the air.
     pub(crate) is_shut: bool,
@@ -45,7 +47,9 @@ impl Store {
              UNION ALL SELECT 'own', name, body FROM template WHERE identity = $1 AND version > 0 \
              UNION ALL SELECT 'frozen', author, reason FROM frozen \
              UNION ALL SELECT 'shut', e.author, e.reason FROM radio_off_device d \
-             JOIN radio_off e ON e.id = d.emergency WHERE d.identity = $1 AND e.lifted_at IS NULL",
+             JOIN radio_off e ON e.id = d.emergency WHERE d.identity = $1 AND e.lifted_at IS NULL \
+             UNION ALL SELECT 'action', CAST(c.id AS TEXT), '' FROM change_device d \
+             JOIN change c ON c.id = d.change WHERE d.identity = $1 AND c.state = 'running'",
         );
         let rows: Vec<(String, String, String)> = query.bind(identity).fetch_all(&self.reads).await?;
         let mut wishes = Wishes { changes: self.under_way(identity).await?, ..Wishes::default() };
@@ -53,6 +57,7 @@ impl Store {
             match kind.as_str() {
                 "template" => drop(wishes.templates.insert(name, parse("template", &body)?)),
                 "own" => wishes.own = Some(parse("template", &body)?),
+                "action" => wishes.actions.extend(name.parse::<i64>()),
                 "frozen" => wishes.is_frozen = true,
                 _ => wishes.is_shut = true,
             }

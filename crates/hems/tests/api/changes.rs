@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Cells that serve.
-async fn serving(world: &World, count: u8) -> Vec<Tree> {
+pub(crate) async fn serving(world: &World, count: u8) -> Vec<Tree> {
     configure(world).await;
     world.put("/api/v1/pools/pci", json!({"first": 10, "last": 20})).await;
     let mut trees = Vec::new();
@@ -28,7 +28,7 @@ async fn serving(world: &World, count: u8) -> Vec<Tree> {
     trees
 }
 
-async fn call(world: &World, number: u8, tree: &mut Tree) -> Vec<&'static str> {
+pub(crate) async fn call(world: &World, number: u8, tree: &mut Tree) -> Vec<&'static str> {
     Cell::connect(world, number).await.session(&[EventCode::PERIODIC], tree).await
 }
 
@@ -40,12 +40,12 @@ async fn want(world: &World, tac: &str) -> Value {
     view["change"].clone()
 }
 
-async fn decide(world: &World, change: &Value, what: &str) -> (StatusCode, Value) {
+pub(crate) async fn decide(world: &World, change: &Value, what: &str) -> (StatusCode, Value) {
     let path = format!("/api/v1/changes/{}/{what}", change["id"]);
     world.ask(Method::POST, &path, Some(json!({"reason": "because"}))).await
 }
 
-async fn shown(world: &World, change: &Value) -> Value {
+pub(crate) async fn shown(world: &World, change: &Value) -> Value {
     world.get(&format!("/api/v1/changes/{}", change["id"])).await
 }
 

@@ -8,6 +8,7 @@ mod actions;
 mod admin;
 mod alarms;
 mod blocks;
+mod bulk;
 mod calls;
 mod cell;
 mod changes;

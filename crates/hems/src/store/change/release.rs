@@ -2,6 +2,7 @@
 
 use super::{DAY, HOUR, end, find, set_state, tell};
 use crate::{
+    call,
     change::{Bounds, Outcome, State},
     event::Kind,
     store::{Flag, StoreError, Tx, freeze, query, query_as},
@@ -180,7 +181,13 @@ pub(in crate::store) async fn settle(
 }
 
 /// Counts an outcome, and stops or ends the change where that is due.
-async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
+pub(super) async fn count(
+    tx: &mut Tx,
+    id: i64,
+    outcome: Outcome,
+    bounds: &Bounds,
+    now: i64,
+) -> Result<(), StoreError> {
     let sql = match outcome {
         Outcome::Fine => "UPDATE change SET fine = fine + 1 WHERE id = $1",
         Outcome::Faulted => "UPDATE change SET faulted = faulted + 1 WHERE id = $1",
@@ -205,9 +212,9 @@ async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64
 
 pub(super) async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
     let settled_before = now - i64::from(bounds.settle_seconds.max(SESSION)) * 1_000;
-    type Columns = (i64, String, Flag, Flag, Option<i64>);
+    type Columns = (i64, String, Flag, Flag, Option<i64>, Option<String>);
     let rows: Vec<Columns> = query_as(
-        "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at FROM released r \
+        "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at, c.method FROM released r \
          JOIN change c ON c.id = r.change JOIN device d ON d.identity = r.identity \
          WHERE c.state IN ('running', 'stopped') AND r.outcome IS NULL AND r.at < $1 ORDER BY r.at LIMIT $2",
     )
@@ -215,11 +222,12 @@ pub(super) async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<()
     .bind(ROUND)
     .fetch_all(&mut *tx)
     .await?;
-    for (change, identity, served, serves, due_at) in rows {
+    for (change, identity, served, serves, due_at, method) in rows {
         let outcome = match (bool::from(served), bool::from(serves)) {
             _ if due_at.is_some_and(|due| due < now) => Outcome::Lost,
-            (true, false) => Outcome::Fell,
-            (false, _) | (true, true) => Outcome::Fine,
+            // Who is locked shall not serve.
+            (true, false) if method.as_deref() != Some(call::LOCK) => Outcome::Fell,
+            (true | false, _) => Outcome::Fine,
         };
         query("UPDATE released SET outcome = $3 WHERE change = $1 AND identity = $2")
             .bind(change)

@@ -172,3 +172,37 @@ async fn o04_a_change_ends_when_nobody_asks_any_more_and_counts_who_comes_late()
     })
     .await;
 }
+
+#[tokio::test]
+async fn o05_a_cell_that_many_were_locked_with_did_not_fall() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let new = NewAction {
+            action: "{}".to_owned(),
+            filter: String::new(),
+            method: crate::call::LOCK.to_owned(),
+            body: String::new(),
+            name: "action-1".to_owned(),
+            key: None,
+            fleet: 2,
+            days: 7,
+            act: act("ann", now()),
+        };
+        let prepared = store.prepare_action(new).await.unwrap().unwrap();
+        store.list_for_action(prepared.id, vec![FIRST.to_owned(), SECOND.to_owned()]).await.unwrap();
+        let ask = async |identity: &str| {
+            store.release_to_action(prepared.id, identity.to_owned(), BOUNDS, now()).await.unwrap()
+        };
+        assert!(!ask(FIRST).await, "it is only being prepared");
+        let begun = store.begin_action(prepared.id, BOUNDS, now()).await.unwrap().unwrap();
+        assert_eq!((begun.state(), begun.matched), (State::Running, 2));
+        assert!(ask(FIRST).await && ask(SECOND).await && !ask(FIRST).await, "each once");
+        run(&store, "UPDATE device SET is_in_service = 0, due_at = due_at + 7200000", None).await;
+        store.settle_overdue(BOUNDS, now() + HOUR).await.unwrap();
+        let over = store.change(prepared.id).await.unwrap().unwrap();
+        assert_eq!((over.state(), over.fine, over.fell), (State::Done, 2, 0), "{over:?}");
+        assert!(store.begin_action(prepared.id, BOUNDS, now()).await.unwrap().is_err());
+    })
+    .await;
+}
