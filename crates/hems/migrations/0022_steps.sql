@@ -1,4 +1,4 @@
--- Steps that fail, roll-outs that end, and actions for many.
+-- Steps that fail, roll-outs that end, actions for many, and lists in an order.
 
 -- A step that failed, for each device and deed: with what value, on which software, and when it is tried again. One
 -- without a next try is a dead letter. The steps from before have other names; each gets a new chance.
@@ -33,3 +33,20 @@ CREATE TABLE change_device (
     PRIMARY KEY (identity, change)
 );
 CREATE INDEX change_device_of_change ON change_device (change);
+
+-- A device without a value stands in the order of its index too, before all others: what is null could be looked for,
+-- and would come by identity, on one of the two databases only.
+DROP INDEX device_by_serial;
+CREATE INDEX device_by_serial ON device (COALESCE(lower(serial), ''), identity);
+DROP INDEX device_by_site;
+CREATE INDEX device_by_site ON device (COALESCE(lower(site), ''), identity);
+DROP INDEX device_by_pci;
+CREATE INDEX device_by_pci ON device (COALESCE(lower(pci), ''), identity);
+DROP INDEX device_by_tac;
+CREATE INDEX device_by_tac ON device (COALESCE(lower(tac), ''), identity);
+DROP INDEX device_by_software;
+CREATE INDEX device_by_software ON device (COALESCE(lower(software), ''), identity);
+DROP INDEX device_by_product_class;
+CREATE INDEX device_by_product_class ON device (COALESCE(lower(product_class), ''), identity);
+DROP INDEX device_by_oui;
+CREATE INDEX device_by_oui ON device (COALESCE(lower(oui), ''), identity);

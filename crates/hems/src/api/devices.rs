@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     admission, desire,
-    filter::{Facts, Filter, State},
+    filter::{Facts, Filter, Order, State},
     inventory::{self, Device, ListError, Place},
     people::Caller,
     plan::{self, Spared},
@@ -209,6 +209,8 @@ pub(super) async fn seen(api: &Api, caller: &Caller, identity: &str) -> Result<O
 pub(super) struct Which {
     #[serde(default)]
     filter: String,
+    /// By which field, with `-` before it for the other way; by what the filter asks for where nothing is said.
+    sort: Option<String>,
     limit: Option<u32>,
     page_token: Option<String>,
 }
@@ -220,12 +222,13 @@ pub(super) async fn list(
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(Which { filter, limit, page_token }) = query?;
-    let filter = narrowed(&caller, &filter)?;
+    let Query(Which { filter, sort, limit, page_token }) = query?;
+    let asked = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    let filter = caller.narrow(asked.clone());
     match Form::accepted(&headers) {
-        Some(_) if limit.is_some() || page_token.is_some() => {
+        Some(_) if limit.is_some() || page_token.is_some() || sort.is_some() => {
             return Err(Problem::invalid(
-                "CSV and JSON lines have no pages: leave `limit` and `page_token` out",
+                "CSV and JSON lines have no pages and no order: leave `limit`, `page_token` and `sort` out",
             ));
         }
         Some(form) => return export::respond(api, filter, form).await,
@@ -233,7 +236,11 @@ pub(super) async fn list(
     }
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
-    let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
+    let token = page_token.as_deref();
+    let page = match sort.as_deref().map(Order::parse).transpose().map_err(ListError::from)? {
+        Some(order) => inventory::sorted(store, (&order, &asked, &filter), token, limit, now).await?,
+        None => inventory::page(store, &filter, token, limit, now).await?,
+    };
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
     Ok(Json(Page { items, next_page_token: page.next }).into_response())
 }
@@ -361,7 +368,9 @@ impl From<ListError> for Problem {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Store(error) => error.into(),
-            ListError::Unindexed(_) | ListError::Token => Self::invalid(error.to_string()),
+            ListError::Unindexed(_) | ListError::Order(_) | ListError::Token => {
+                Self::invalid(error.to_string())
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod files;
 mod leases;
 mod network;
 mod nodes;
+mod orders;
 mod people;
 mod schemas;
 mod swaps;

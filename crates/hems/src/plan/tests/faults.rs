@@ -23,6 +23,7 @@ struct Refusals {
 }
 
 impl Refusals {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is refused")]
     fn of(&self, method: &CpeMethod) -> Option<Fault> {
         let fault = Fault::from(FaultCode::INVALID_ARGUMENTS);
         match method {
