@@ -42,8 +42,11 @@ const REPEATS_MAX: usize = 16;
 /// What each rule finds to do, one deed at a time.
 type Deeds<'p> = Box<dyn Iterator<Item = Step> + 'p>;
 
+/// A rule.
+type Rule = for<'p> fn(&'p Plan<'p>) -> Deeds<'p>;
+
 /// The rules, in their order.
-const RULES: [for<'p> fn(&'p Plan<'p>) -> Deeds<'p>; 9] = [
+const RULES: [Rule; 9] = [
     methods,
     unknown_tables,
     unknown_values,
@@ -54,6 +57,11 @@ const RULES: [for<'p> fn(&'p Plan<'p>) -> Deeds<'p>; 9] = [
     gate,
     admin_state,
 ];
+
+/// Those that read what is not known.
+const READS: [Rule; 2] = [unknown_tables, unknown_values];
+/// Those that change rows and values.
+const CHANGES: [Rule; 3] = [surplus_rows, missing_rows, differing_values];
 
 /// All that a rule looks at.
 struct Plan<'p> {
@@ -132,11 +140,15 @@ impl Plan<'_> {
         !(deed.is_change() && deed.is_radio()) || is_off()
     }
 
-    /// What is due of the radio.
-    fn radio(&self) -> impl Iterator<Item = Step> {
-        let rules: [for<'p> fn(&'p Plan<'p>) -> Deeds<'p>; 5] =
-            [unknown_tables, unknown_values, surplus_rows, missing_rows, differing_values];
-        rules.into_iter().flat_map(move |rule| rule(self)).filter(Step::is_radio)
+    /// What these rules find to do about the radio.
+    fn radio<'s>(&'s self, rules: &'s [Rule]) -> impl Iterator<Item = Step> + 's {
+        rules.iter().flat_map(move |rule| rule(self)).filter(Step::is_radio)
+    }
+
+    /// Whether something of the radio that is due is spared.
+    fn spares_radio(&self) -> bool {
+        !self.spared.is_empty()
+            && self.radio(&READS).chain(self.radio(&CHANGES)).any(|deed| self.spares(&deed))
     }
 
     /// The gate's verdict; it counts for the place that it was given for.
@@ -185,8 +197,8 @@ fn conditions(desired: &Desired) -> impl Iterator<Item = &'static str> {
 /// radio is spared, is not taken off it.
 fn lock<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
     let is_due = plan.known.is_true(radio::ADMIN_STATE)
-        && plan.radio().any(|deed| deed.is_change())
-        && !plan.radio().any(|deed| plan.spares(&deed));
+        && plan.radio(&CHANGES).next().is_some()
+        && !plan.spares_radio();
     perhaps(is_due.then(|| set_admin_state(plan.known, false)).flatten())
 }
 
@@ -226,7 +238,8 @@ fn admin_state<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
         other => other,
     };
     let is_other = |wanted: &bool| plan.known.is_true(radio::ADMIN_STATE) != *wanted;
-    let may_be = |wanted: &bool| !*wanted || plan.radio().next().is_none();
+    let is_radio_due = || plan.radio(&READS).chain(plan.radio(&CHANGES)).next().is_some();
+    let may_be = |wanted: &bool| !*wanted || !is_radio_due();
     perhaps(wanted.filter(is_other).filter(may_be).and_then(|wanted| set_admin_state(plan.known, wanted)))
 }
 
