@@ -10,9 +10,11 @@ mod actions;
 mod alarms;
 mod audit_log;
 mod blocks;
+mod bulk;
 mod calls;
 mod changes;
 mod cookie;
+mod dead_letters;
 mod desk;
 mod devices;
 mod events;
@@ -176,6 +178,8 @@ fn on_devices() -> Vec<Operation> {
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),
         post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped(),
+        get("list-dead-letters", "/api/v1/dead-letters", Look, dead_letters::list).scoped(),
+        post("retry-steps", "/api/v1/devices/{identity}/dead-letters/retry", Operate, dead_letters::retry).scoped(),
         get("preview-device", "/api/v1/devices/{identity}/preview", Look, preview::device).scoped(),
         get("show-values", "/api/v1/devices/{identity}/values", Look, templates::show_own).scoped(),
         put("put-values", "/api/v1/devices/{identity}/values", Engineer, templates::put_own).scoped(),
@@ -265,6 +269,7 @@ fn on_events() -> Vec<Operation> {
 fn on_changes() -> Vec<Operation> {
     use Right::{Engineer, Look, Operate};
     vec![
+        post("act-on-many", "/api/v1/actions", Operate, bulk::order),
         get("list-changes", "/api/v1/changes", Look, changes::list),
         get("show-change", "/api/v1/changes/{id}", Look, changes::show),
         post("approve-change", "/api/v1/changes/{id}/approve", Engineer, changes::approve),

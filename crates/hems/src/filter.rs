@@ -18,14 +18,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 mod field;
+mod order;
 mod parse;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use field::{Facts, Field, Flag, Moment, State, Text};
+#[cfg(test)]
+pub(crate) use order::SORTED;
+pub(crate) use order::{Order, OrderError, Sorted};
 pub(crate) use parse::FilterError;
-pub(crate) use walk::{Unindexed, Walk};
+pub(crate) use walk::Unindexed;
 
 /// A parsed filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -102,10 +102,11 @@ enum RadioOffCommand {
     },
 }
 
-const CHANGE_COLUMNS: [Column; 12] = [
+const CHANGE_COLUMNS: [Column; 14] = [
     ("CHANGE", "id"),
     ("TEMPLATE", "template"),
     ("DEVICE", "identity"),
+    ("FILTER", "filter"),
     ("TO", "to_version"),
     ("STATE", "state"),
     ("CELLS", "matched"),
@@ -114,6 +115,7 @@ const CHANGE_COLUMNS: [Column; 12] = [
     ("FAULTED", "faulted"),
     ("FELL", "fell"),
     ("LOST", "lost"),
+    ("UNREACHED", "unreached"),
     ("BY", "author"),
 ];
 

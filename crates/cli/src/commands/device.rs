@@ -35,6 +35,9 @@ enum Command {
         /// The filter; a word alone looks for identities, serial numbers and sites that begin with it.
         #[arg(default_value = "")]
         filter: String,
+        /// By which field, with - before it for the other way, such as -last_inform.
+        #[arg(long, allow_hyphen_values = true)]
+        sort: Option<String>,
     },
     /// One device: what is known with its age, what comes next, what went wrong.
     Show {
@@ -165,6 +168,23 @@ enum Command {
         /// The identity in its certificate.
         identity: String,
     },
+    /// Ask every device of a filter for an action, within the budget of changes; see it go with `hearth change show`.
+    ///
+    /// For instance: hearth device action '{"action": "reboot"}' --filter 'site = "north"' --dry-run
+    Action(ForMany),
+    /// Steps that failed so often that they are not tried any more, of one device or of all.
+    DeadLetters {
+        /// The identity in its certificate.
+        identity: Option<String>,
+    },
+    /// Try again in the next session what failed on a device: one step, or all.
+    Retry {
+        /// The identity in its certificate.
+        identity: String,
+        /// The step as `hearth device dead-letters` names it.
+        #[arg(long)]
+        step: Option<String>,
+    },
     /// What the next sessions would do: the difference and the exact calls.
     Preview {
         /// The identity in its certificate.
@@ -187,6 +207,33 @@ struct Now {
     /// Ask the device for a session now, and do not wait until it calls.
     #[arg(long)]
     wake: bool,
+}
+
+/// An action for every device of a filter.
+#[derive(Debug, Args)]
+struct ForMany {
+    /// The action as JSON, or @FILE.
+    action: String,
+    /// Which devices.
+    #[arg(long)]
+    filter: String,
+    /// Only say how many devices it would be, and the first of them.
+    #[arg(long)]
+    dry_run: bool,
+    /// Why, for those who look at it later.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Days without a further device that calls, after which it ends.
+    #[arg(long)]
+    finish_days: Option<u32>,
+}
+
+impl ForMany {
+    fn body(self) -> Result<Value, Box<dyn std::error::Error>> {
+        let Self { action, filter, dry_run, reason, finish_days } = self;
+        Ok(json!({"action": document(&action)?, "filter": filter, "dry_run": dry_run, "reason": reason,
+            "finish_days": finish_days}))
+    }
 }
 
 /// The forms of an export.
@@ -215,10 +262,20 @@ pub(crate) const COLUMNS: [Column; 13] = [
     ("IN SERVICE AFTER (S)", "in_service_after"),
 ];
 
+const DEAD_LETTER_COLUMNS: [Column; 7] = [
+    ("IDENTITY", "identity"),
+    ("STEP", "step"),
+    ("WANTED", "wanted"),
+    ("FAULT", "code"),
+    ("TEXT", "text"),
+    ("TIMES", "count"),
+    ("LAST", "last_at"),
+];
+
 pub(crate) async fn run(arguments: Arguments) -> Answer {
     let Arguments { access, output, command } = arguments;
     let answer = match command {
-        Command::List { filter } => return list(&access, output, &filter).await,
+        Command::List { filter, sort } => return list(&access, output, &filter, sort).await,
         Command::Show { identity } => access.get(&format!("/api/v1/devices/{identity}")).await,
         Command::Admit { identity, oui, product_class, serial } => {
             let body =
@@ -253,6 +310,9 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         Command::Wake { identity } => {
             act(&access, &identity, json!({"action": "wake"}), Now { wake: false }).await
         }
+        Command::Action(many) => access.send(Method::POST, "/api/v1/actions", &many.body()?).await,
+        Command::DeadLetters { identity } => return dead_letters(&access, output, identity).await,
+        Command::Retry { identity, step } => retry(&access, &identity, step).await,
         Command::Preview { identity } => access.get(&format!("/api/v1/devices/{identity}/preview")).await,
         Command::Call { identity, call } => {
             let path = format!("/api/v1/devices/{identity}/calls");
@@ -285,9 +345,9 @@ fn label(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-async fn list(access: &Access, form: Form, filter: &str) -> Answer {
-    let filter = escaped(filter);
-    let devices = access.list(&format!("/api/v1/devices?filter={filter}")).await?;
+async fn list(access: &Access, form: Form, filter: &str, sort: Option<String>) -> Answer {
+    let sort = sort.map(|sort| format!("&sort={}", escaped(&sort))).unwrap_or_default();
+    let devices = access.list(&format!("/api/v1/devices?filter={}{sort}", escaped(filter))).await?;
     match form {
         Form::Table => {
             let columns: Vec<Column> = COLUMNS
@@ -302,6 +362,24 @@ async fn list(access: &Access, form: Form, filter: &str) -> Answer {
             print!("{}", output::table(&columns, &devices));
         }
         Form::Json => println!("{}", Value::Array(devices)),
+    }
+    Ok(true)
+}
+
+async fn retry(access: &Access, identity: &str, step: Option<String>) -> Result<Value, ApiError> {
+    let path = format!("/api/v1/devices/{identity}/dead-letters/retry");
+    access.send(Method::POST, &path, &json!({"step": step})).await
+}
+
+async fn dead_letters(access: &Access, form: Form, identity: Option<String>) -> Answer {
+    let path = match identity {
+        Some(identity) => format!("/api/v1/dead-letters?identity={}", escaped(&identity)),
+        None => "/api/v1/dead-letters".to_owned(),
+    };
+    let letters = access.list(&path).await?;
+    match form {
+        Form::Table => print!("{}", output::table(&DEAD_LETTER_COLUMNS, &letters)),
+        Form::Json => println!("{}", Value::Array(letters)),
     }
     Ok(true)
 }
@@ -374,5 +452,5 @@ fn document(text: &str) -> Result<Value, Box<dyn std::error::Error>> {
         }
         None => text.to_owned(),
     };
-    serde_json::from_str(&text).map_err(|error| format!("the call is no JSON: {error}").into())
+    serde_json::from_str(&text).map_err(|error| format!("that is no JSON: {error}").into())
 }

@@ -65,6 +65,9 @@ enum TemplateCommand {
         /// Why, for those who look at it later.
         #[arg(long, default_value = "")]
         reason: String,
+        /// Days without a further cell that asks to follow, after which the change ends.
+        #[arg(long)]
+        finish_days: Option<u32>,
     },
     /// Delete a template; what it wanted stays on the cells until something else is desired.
     Delete {
@@ -126,8 +129,8 @@ pub(crate) async fn run_templates(arguments: Templates) -> Answer {
             print!("{}", output::table(&VERSION_COLUMNS, &versions));
             return Ok(true);
         }
-        TemplateCommand::Apply { name, version, reason } => {
-            let body = json!({"version": version, "reason": reason});
+        TemplateCommand::Apply { name, version, reason, finish_days } => {
+            let body = json!({"version": version, "reason": reason, "finish_days": finish_days});
             access.send(Method::POST, &format!("/api/v1/templates/{name}/apply"), &body).await?
         }
         TemplateCommand::Delete { name } => {

@@ -99,6 +99,7 @@ impl Watch {
             downgraded: store.cells_downgraded(now - DOWNGRADE_SHOWN).await?,
             far: store.cells_with_far_clocks().await?,
             lost: store.cells_due_before(now.as_millisecond() - LOST_AFTER).await?,
+            dead: store.cells_with_dead_letters().await?,
             lists: doors.map(|doors| doors.lists()).unwrap_or_default(),
             troubles: doors.map(|doors| doors.troubles()).unwrap_or_default(),
             refusals: rates.above(now, totals, self.refusals_per_minute),

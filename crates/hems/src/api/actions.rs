@@ -133,7 +133,7 @@ async fn switch(
 }
 
 /// The call that does it, with the URL of ours that it names.
-async fn call(
+pub(super) async fn call(
     api: &Api,
     device: &DeviceRow,
     action: &Action,

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Paging, Problem, time};
+use super::{Answer, Api, Page, Paging, Problem, json, time};
 use crate::{
     change::{State as Stage, Tally},
     people::Caller,
@@ -23,6 +23,11 @@ pub(super) struct ChangeView {
     /// The device, where it concerns one alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
+    /// What is asked of the devices of a filter, where it is an action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
     from_version: i64,
     to_version: i64,
     state: Stage,
@@ -32,6 +37,8 @@ pub(super) struct ChangeView {
     approver: Option<String>,
     note: Option<String>,
     ended_at: Option<String>,
+    /// Days without a further device after which it ends by itself.
+    finish_days: i64,
     /// Devices that were admitted when it began.
     fleet: i64,
     #[serde(flatten)]
@@ -51,8 +58,10 @@ impl From<ChangeRow> for ChangeView {
         let (state, tally) = (row.state(), row.tally());
         Self {
             id: row.id,
-            template: row.identity.is_none().then_some(row.name),
+            template: (row.identity.is_none() && row.action.is_none()).then_some(row.name),
             identity: row.identity,
+            action: row.action.as_deref().map(json),
+            filter: row.filter,
             from_version: row.from_version,
             to_version: row.to_version,
             state,
@@ -62,6 +71,7 @@ impl From<ChangeRow> for ChangeView {
             approver: row.approver,
             note: row.note,
             ended_at: row.ended_at.map(time),
+            finish_days: row.days,
             fleet: row.fleet,
             tally,
         }

@@ -22,11 +22,12 @@ use super::{
 };
 use crate::{
     admission, desire,
-    filter::{Facts, Filter, State},
+    filter::{Facts, Filter, Order, State},
     inventory::{self, Device, ListError, Place},
     people::Caller,
-    plan, quirk,
-    session::Outcome,
+    plan::{self, Spared},
+    quirk,
+    session::{Outcome, software},
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
     wake,
@@ -114,13 +115,19 @@ struct ValueView {
 }
 
 #[derive(Serialize)]
-struct FaultView {
+pub(super) struct FaultView {
     step: String,
+    /// What was wanted; absent where a deed wants nothing but itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    wanted: String,
     code: i64,
     text: String,
     parameters: serde_json::Value,
     count: i64,
     last_at: String,
+    /// Absent for a dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_at: Option<String>,
 }
 
 /// What the device told of its own accord.
@@ -212,6 +219,8 @@ pub(super) async fn seen(api: &Api, caller: &Caller, identity: &str) -> Result<O
 pub(super) struct Which {
     #[serde(default)]
     filter: String,
+    /// By which field, with `-` before it for the other way; by what the filter asks for where nothing is said.
+    sort: Option<String>,
     limit: Option<u32>,
     page_token: Option<String>,
 }
@@ -223,12 +232,13 @@ pub(super) async fn list(
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(Which { filter, limit, page_token }) = query?;
-    let filter = narrowed(&caller, &filter)?;
+    let Query(Which { filter, sort, limit, page_token }) = query?;
+    let asked = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    let filter = caller.narrow(asked.clone());
     match Form::accepted(&headers) {
-        Some(_) if limit.is_some() || page_token.is_some() => {
+        Some(_) if limit.is_some() || page_token.is_some() || sort.is_some() => {
             return Err(Problem::invalid(
-                "CSV and JSON lines have no pages: leave `limit` and `page_token` out",
+                "CSV and JSON lines have no pages and no order: leave `limit`, `page_token` and `sort` out",
             ));
         }
         Some(form) => return export::respond(api, filter, form).await,
@@ -236,7 +246,11 @@ pub(super) async fn list(
     }
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
-    let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
+    let token = page_token.as_deref();
+    let page = match sort.as_deref().map(Order::parse).transpose().map_err(ListError::from)? {
+        Some(order) => inventory::sorted(store, (&order, &asked, &filter), token, limit, now).await?,
+        None => inventory::page(store, &filter, token, limit, now).await?,
+    };
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
     Ok(Json(Page { items, next_page_token: page.next }).into_response())
 }
@@ -326,6 +340,12 @@ fn values(api: &Api, remembered: &Remembered) -> Vec<ValueView> {
         .collect()
 }
 
+/// What the next session would leave alone.
+pub(super) fn spared(api: &Api, remembered: &Remembered) -> Spared {
+    let now = (software(&remembered.known), false, api.hems.now().as_millisecond());
+    FaultRow::spared(&remembered.faults, now)
+}
+
 /// What the next session would make of a device.
 #[derive(Default)]
 struct Outlook {
@@ -348,7 +368,8 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
         }
     };
     let (desired, left_out) = quirk::fit(desired, &quirks);
-    let next_step = plan::next(&desired, &remembered.known, &quirks).map(|step| {
+    let spared = spared(api, remembered);
+    let next_step = plan::next_without(&spared, &desired, &remembered.known, &quirks).map(|step| {
         let call = step.method(&quirks).and_then(|method| serde_json::to_value(method).ok());
         serde_json::json!({"step": step.name(), "call": call})
     });
@@ -359,7 +380,9 @@ impl From<ListError> for Problem {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Store(error) => error.into(),
-            ListError::Unindexed(_) | ListError::Token => Self::invalid(error.to_string()),
+            ListError::Unindexed(_) | ListError::Order(_) | ListError::Token => {
+                Self::invalid(error.to_string())
+            }
         }
     }
 }
@@ -379,11 +402,13 @@ impl From<FaultRow> for FaultView {
     fn from(row: FaultRow) -> Self {
         Self {
             step: row.step,
+            wanted: row.wanted,
             code: row.code,
             text: row.text,
             parameters: json(&row.details),
             count: row.count,
             last_at: time(row.last_at),
+            next_at: row.next_at.map(time),
         }
     }
 }

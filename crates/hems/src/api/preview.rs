@@ -185,14 +185,16 @@ async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<Devic
             return Ok(preview);
         }
     };
-    let known = api.hems.store.remembered(&row.identity).await?.known;
+    let remembered = api.hems.store.remembered(&row.identity).await?;
+    let (spared, known) = (&devices::spared(api, &remembered), remembered.known);
     let quirks = quirk::of(&api.hems.quirks, &binding, &known);
     let (desired, left_out) = quirk::fit(desired, &quirks);
     preview.left_out = left_out;
     preview.differences = plan::differences(&desired, &known);
     let now = api.hems.now();
     let verdict = |latitude: &str, longitude: &str| gate::judge(api.hems.gate, latitude, longitude, now);
-    let stage = Stage { quirks: &quirks, kind: &|path| kind(api, path), gate: &verdict, now };
+    let kind = &|path: &str| kind(api, path);
+    let stage = Stage { quirks: &quirks, spared, kind, gate: &verdict, now };
     for foreseen in plan::rehearse(&desired, known, &stage) {
         let Some(method) = foreseen.step.method(&quirks) else { continue };
         preview.calls.push(CallPreview {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Page, Problem, changes::ChangeView, devices, time};
 use crate::{
+    change::{Bounds, DAYS_MAX},
     inventory,
     people::Caller,
     store::{ChangeError, ChangeRow, Listed, NewChange, Whose},
@@ -51,6 +52,8 @@ pub(super) struct Saving {
     reason: String,
     /// Whether it applies at once; it does where nothing is said.
     apply: Option<bool>,
+    /// Days without a further device after which the change ends; those of the configuration where nothing is said.
+    finish_days: Option<u32>,
     /// The version that somebody read, from `If-Match`; 0 is none.
     #[serde(skip)]
     expected: Option<i64>,
@@ -76,6 +79,7 @@ pub(super) struct Applying {
     version: i64,
     #[serde(default)]
     reason: String,
+    finish_days: Option<u32>,
 }
 
 impl From<Listed> for TemplateView {
@@ -110,9 +114,10 @@ impl From<ChangeError> for Problem {
         match error {
             ChangeError::NoVersion | ChangeError::NoChange => Self::not_found(&error.to_string()),
             ChangeError::Budget => Self::too_many(&error.to_string()),
-            ChangeError::UnderWay(_) | ChangeError::State(_) | ChangeError::SamePerson => {
-                Self::conflict(&error.to_string())
-            }
+            ChangeError::UnderWay(_)
+            | ChangeError::State(_)
+            | ChangeError::SamePerson
+            | ChangeError::OtherRequest => Self::conflict(&error.to_string()),
         }
     }
 }
@@ -224,7 +229,7 @@ pub(super) async fn want(
     let applied = versions.into_iter().find(|one| one.newest.version == one.applied);
     let mut template = applied.map(|one| one.newest.template).unwrap_or_default();
     template.values.insert(path.to_owned(), value);
-    let saving = Saving { reason: reason.to_owned(), apply: Some(true), expected: None };
+    let saving = Saving { reason: reason.to_owned(), apply: Some(true), finish_days: None, expected: None };
     save(api, caller, whose, template, saving).await.map(drop)
 }
 
@@ -244,7 +249,9 @@ async fn save(
     let to = saved.ok_or_else(Problem::changed)?;
     let change = match saving.apply {
         Some(false) => None,
-        Some(true) | None => Some(begin(api, caller, &whose, to, &saving.reason).await?),
+        Some(true) | None => {
+            Some(begin(api, caller, &whose, (to, saving.finish_days), &saving.reason).await?)
+        }
     };
     let view = TemplateView { change: change.map(ChangeView::from), ..newest(api, &whose).await? };
     Ok(view.tagged())
@@ -282,8 +289,9 @@ pub(super) async fn apply(
     Path(name): Path<String>,
     body: Result<Json<Applying>, JsonRejection>,
 ) -> Answer<ChangeView> {
-    let Json(Applying { version, reason }) = body?;
-    Ok(Json(begin(&api, &caller, &fleet(name)?, version.max(1), &reason).await?.into()))
+    let Json(Applying { version, reason, finish_days }) = body?;
+    let to = (version.max(1), finish_days);
+    Ok(Json(begin(&api, &caller, &fleet(name)?, to, &reason).await?.into()))
 }
 
 /// Makes a version of what is wanted of one device alone the one that applies.
@@ -293,10 +301,9 @@ pub(super) async fn apply_own(
     Path(identity): Path<String>,
     body: Result<Json<Applying>, JsonRejection>,
 ) -> Answer<ChangeView> {
-    let Json(Applying { version, reason }) = body?;
-    Ok(Json(
-        begin(&api, &caller, &device(&api, &caller, &identity).await?, version.max(1), &reason).await?.into(),
-    ))
+    let Json(Applying { version, reason, finish_days }) = body?;
+    let (whose, to) = (device(&api, &caller, &identity).await?, (version.max(1), finish_days));
+    Ok(Json(begin(&api, &caller, &whose, to, &reason).await?.into()))
 }
 
 /// Takes a template away; what it set stays set.
@@ -306,7 +313,7 @@ pub(super) async fn delete(
     Path(name): Path<String>,
     saving: Saving,
 ) -> Result<Response, Problem> {
-    take_away(&api, &caller, &fleet(name)?, &saving.reason).await
+    take_away(&api, &caller, &fleet(name)?, &saving).await
 }
 
 /// Wants nothing of one device alone any more.
@@ -316,12 +323,12 @@ pub(super) async fn delete_own(
     Path(identity): Path<String>,
     saving: Saving,
 ) -> Result<Response, Problem> {
-    take_away(&api, &caller, &device(&api, &caller, &identity).await?, &saving.reason).await
+    take_away(&api, &caller, &device(&api, &caller, &identity).await?, &saving).await
 }
 
-async fn take_away(api: &Api, caller: &Caller, whose: &Whose, reason: &str) -> Result<Response, Problem> {
+async fn take_away(api: &Api, caller: &Caller, whose: &Whose, saving: &Saving) -> Result<Response, Problem> {
     newest(api, whose).await?;
-    let change = begin(api, caller, whose, 0, reason).await?;
+    let change = begin(api, caller, whose, (0, saving.finish_days), &saving.reason).await?;
     Ok(match change.state().is_under_way() {
         true => (StatusCode::ACCEPTED, Json(ChangeView::from(change))).into_response(),
         false => StatusCode::NO_CONTENT.into_response(),
@@ -333,7 +340,7 @@ async fn begin(
     api: &Api,
     caller: &Caller,
     whose: &Whose,
-    to: i64,
+    (to, days): (i64, Option<u32>),
     reason: &str,
 ) -> Result<ChangeRow, Problem> {
     let (store, now) = (&api.hems.store, api.hems.now());
@@ -348,6 +355,13 @@ async fn begin(
         }
     };
     let (bounds, act) = (api.hems.changes, caller.act(reason, now)?);
+    let days = days_of(&bounds, days)?;
     let fleet = store.count_admitted().await?;
-    Ok(store.begin_change(NewChange { whose: whose.clone(), to, fleet, matched, bounds, act }).await??)
+    let new = NewChange { whose: whose.clone(), to, fleet, matched, bounds, days, act };
+    Ok(store.begin_change(new).await??)
+}
+
+/// For how many days a change waits for a further device.
+pub(super) fn days_of(bounds: &Bounds, asked: Option<u32>) -> Result<i64, Problem> {
+    bounds.days(asked).ok_or_else(|| Problem::invalid(format!("`finish_days` is 1 to {DAYS_MAX}")))
 }

@@ -212,6 +212,8 @@ pub struct Changes {
     pub stop_above: u32,
     /// Seconds for which a cell that followed is watched: 0 to 86400. Default: 900, and 0 in a laboratory.
     pub settle_seconds: u32,
+    /// Days without a further cell that asks to follow, after which a change ends: 1 to 365. Default: 7.
+    pub finish_days: u32,
 }
 
 /// `[limits]`: bounds, each with a reason at its definition in this file.
@@ -443,6 +445,7 @@ impl Changes {
             stop_percent: number("stop_percent", 0..101, 5),
             stop_above: number("stop_above", 0..1_000_001, 2),
             settle_seconds: number("settle_seconds", 0..86_401, if is_lab { 0 } else { 900 }),
+            finish_days: number("finish_days", 1..366, 7),
         };
         reader.finish(section);
         changes

@@ -159,11 +159,11 @@ impl Known {
         if !self.changed.contains(object) {
             self.changed.insert(object.to_owned());
         }
-        match self.chunks.get_mut(object) {
-            Some(chunk) => drop(chunk.values.insert(name.to_owned(), held)),
-            None => {
-                drop(self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held))
-            }
+        if !self.chunks.contains_key(object) {
+            self.chunks.insert(object.to_owned(), Chunk::default());
+        }
+        if let Some(chunk) = self.chunks.get_mut(object) {
+            chunk.values.insert(name.to_owned(), held);
         }
         true
     }

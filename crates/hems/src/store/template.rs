@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{Store, StoreError, Tx, json, ms, outbox, parse, query, query_as};
-use crate::{event::Kind, template::Template};
+use crate::{
+    event::Kind,
+    template::{Template, Wanted},
+};
 
 /// Versions kept of one template, beside those that apply or are on their way: a year of weekly changes.
 const VERSIONS_MAX: i64 = 64;
@@ -139,6 +142,26 @@ impl Store {
             })
             .await
     }
+}
+
+/// Wants one value more, or another one, of one device alone; at once.
+pub(super) async fn want(
+    tx: &mut Tx,
+    identity: &str,
+    (path, value): (&str, Wanted),
+    act: &Act,
+) -> Result<(), StoreError> {
+    let query = query_as("SELECT body FROM template WHERE name = $1 AND version > 0");
+    let applied: Option<(String,)> = query.bind(identity).fetch_optional(&mut *tx).await?;
+    let mut template: Template = match applied {
+        Some((body,)) => parse("template", &body)?,
+        None => Template::default(),
+    };
+    template.values.insert(path.to_owned(), value);
+    let version = newest(tx, identity).await? + 1;
+    insert(tx, &Whose::Device(identity.to_owned()), version, &json(&template), act).await?;
+    trim(tx, identity).await?;
+    apply(tx, identity, version, ms(act.at)).await
 }
 
 async fn newest(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {

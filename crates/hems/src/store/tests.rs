@@ -6,6 +6,7 @@ mod files;
 mod leases;
 mod network;
 mod nodes;
+mod orders;
 mod people;
 mod reads;
 mod schemas;
@@ -54,7 +55,6 @@ fn opening(identity: &Identity) -> Opening {
         events: "[]".to_owned(),
         traces: Traces::default(),
         is_bootstrap: false,
-        is_boot: false,
         claimed: None,
         stored: None,
         lesson: Some(Lesson::default()),
