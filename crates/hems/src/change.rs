@@ -21,7 +21,8 @@ pub(crate) use crate::config::Changes as Bounds;
 const LEAST_PER_HOUR: i64 = 10;
 
 /// How far a change is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ChangeState")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// For a second person.
@@ -47,7 +48,7 @@ pub(crate) enum Outcome {
 }
 
 /// How many devices went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Tally {
     /// Serving devices that were concerned when it began.
     pub(crate) matched: i64,

@@ -2,16 +2,18 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use profile::Identity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem,
+    Answer, Api, As, Page, Paging, Path, Problem,
     calls::CallView,
+    describe::{self, Gives, Sketch},
     evidence,
     evidence::Evidence,
     export::{self, Form},
@@ -32,7 +34,7 @@ use crate::{
 };
 
 /// A device in the list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceView {
     identity: String,
     state: &'static str,
@@ -70,7 +72,7 @@ pub(super) struct DeviceView {
 }
 
 /// A device with everything known.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceDetail {
     #[serde(flatten)]
     device: DeviceView,
@@ -93,17 +95,18 @@ pub(super) struct DeviceDetail {
     next_step: Option<serde_json::Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ValueView {
     name: String,
     value: String,
     #[serde(rename = "type")]
+    #[schemars(with = "String")]
     kind: cwmp::ValueKind,
     read_at: String,
     age_seconds: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FaultView {
     step: String,
     code: i64,
@@ -114,7 +117,7 @@ struct FaultView {
 }
 
 /// What the device told of its own accord.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReportView {
     call: serde_json::Value,
     first_at: String,
@@ -122,7 +125,7 @@ struct ReportView {
     count: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MisbehaviourView {
     kind: String,
     count: i64,
@@ -130,7 +133,7 @@ struct MisbehaviourView {
 }
 
 /// Who shall be admitted as what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDevice {
     identity: String,
@@ -197,7 +200,7 @@ pub(super) async fn seen(api: &Api, caller: &Caller, identity: &str) -> Result<O
 }
 
 /// Which devices to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -206,13 +209,23 @@ pub(super) struct Which {
     page_token: Option<String>,
 }
 
+/// A page in JSON, or all of them in one of two other forms.
+pub(super) struct List;
+
+impl Gives for List {
+    fn gives(sketch: &mut Sketch) {
+        Json::<Page<DeviceView>>::gives(sketch);
+        describe::any(sketch, &Form::ALL.map(Form::kind), serde_json::json!({"type": "string"}));
+    }
+}
+
 /// Lists the devices for which a filter holds: in pages, or all of them where a file is accepted.
 pub(super) async fn list(
     Extracted(api): Extracted<Api>,
     caller: Caller,
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<As<List>, Problem> {
     let Query(Which { filter, limit, page_token }) = query?;
     let filter = narrowed(&caller, &filter)?;
     match Form::accepted(&headers) {
@@ -221,18 +234,18 @@ pub(super) async fn list(
                 "CSV and JSON lines have no pages: leave `limit` and `page_token` out",
             ));
         }
-        Some(form) => return export::respond(api, filter, form).await,
+        Some(form) => return Ok(export::respond(api, filter, form).await?.into()),
         None => {}
     }
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
     let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
-    Ok(Json(Page { items, next_page_token: page.next }).into_response())
+    Ok(Json(Page { items, next_page_token: page.next }).into_response().into())
 }
 
 /// How many there are.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Count {
     count: usize,
     /// Whether that is all; else there are more.
@@ -240,7 +253,7 @@ pub(super) struct Count {
 }
 
 /// Which devices to count.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filtered {
     #[serde(default)]

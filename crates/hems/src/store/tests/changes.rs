@@ -39,8 +39,16 @@ async fn run(store: &Store, sql: &'static str, identity: Option<&'static str>) {
 async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
     let whose = Whose::Fleet(name.to_owned());
     let template = crate::template::Template::default();
-    let to = store.save(whose.clone(), &template, act("ann", now()), None).await.unwrap().unwrap();
-    let new = NewChange { whose, to, fleet: 2, matched: 2, bounds, act: act("ann", now()) };
+    let to = store.save(whose.clone(), &template, act("ann", now()), Condition::default()).await.unwrap();
+    let new = NewChange {
+        whose,
+        to,
+        fleet: 2,
+        matched: 2,
+        bounds,
+        act: act("ann", now()),
+        condition: Condition::default(),
+    };
     store.begin_change(new).await.unwrap().unwrap()
 }
 
@@ -75,8 +83,12 @@ async fn o04_a_second_person_lets_a_large_change_run() {
     on_both(async |world| {
         let store = world.open().await;
         let change = begin(&store, "a", Bounds { second_person_above: 1, ..BOUNDS }).await;
-        let approve =
-            async |author| store.decide(change.id, Decision::Approve, act(author, now())).await.unwrap();
+        let approve = async |author| {
+            store
+                .decide(change.id, Decision::Approve, act(author, now()), Condition::default())
+                .await
+                .unwrap()
+        };
         assert_eq!(change.state(), State::Waiting);
         assert_eq!(approve("ann").await.unwrap_err(), ChangeError::SamePerson);
         let approved = approve("ben").await.unwrap();
