@@ -30,6 +30,7 @@ mod pools;
 mod raw;
 mod refusals;
 mod reports;
+mod schemathesis;
 mod sessions;
 mod stop;
 mod templates;
