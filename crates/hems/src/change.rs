@@ -27,7 +27,8 @@ const LEAST_PER_HOUR: i64 = 10;
 pub(crate) const DAYS_MAX: u32 = 365;
 
 /// How far a change is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ChangeState")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// The devices of an action are being listed.
@@ -55,7 +56,7 @@ pub(crate) enum Outcome {
 }
 
 /// How many devices went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Tally {
     /// Serving devices that were concerned when it began.
     pub(crate) matched: i64,

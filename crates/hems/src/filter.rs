@@ -32,7 +32,7 @@ pub(crate) use parse::FilterError;
 pub(crate) use walk::Unindexed;
 
 /// A parsed filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Filter {
     /// All of these; of nothing, true.

@@ -22,7 +22,7 @@ use crate::{
         Facts, Filter, Flag, Moment, Order, OrderError, Question, Sorted, State, Term, Test, Text, Unindexed,
     },
     hex::{hex, unhex},
-    store::{DeviceRow, Store, StoreError},
+    store::{DeviceRow, Edited, Store, StoreError, Tag},
     template::{Complaint, Selector, is_name},
 };
 
@@ -41,7 +41,7 @@ const TEXT_RULE: &str = "1 to 128 characters without control characters";
 const NAME_RULE: &str = "a name has 1 to 64 of a-z, 0-9, - and _";
 
 /// Where a device stands and what operators call it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
     #[serde(default)]
@@ -375,10 +375,11 @@ impl Place {
         complain(!self.labels.values().all(is_text), "labels", TEXT_RULE);
         complaints
     }
+}
 
-    /// The tag of this version, for conditional requests.
-    pub(crate) fn etag(&self) -> String {
-        format!("\"{:016x}\"", digest(self))
+impl Edited for Place {
+    fn tag(&self) -> Tag {
+        Tag::of(self)
     }
 }
 

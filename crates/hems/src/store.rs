@@ -17,6 +17,7 @@ mod call;
 mod change;
 mod chunk;
 mod claim;
+mod condition;
 mod deployment;
 mod device;
 mod fact;
@@ -59,6 +60,8 @@ pub(crate) use block::{BlockRow, Blocking};
 pub(crate) use call::{CallRow, NewCall, Progress, QueueError};
 pub(crate) use change::{ChangeError, ChangeRow, Decision, NewAction, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;
+pub use condition::Stale;
+pub(crate) use condition::{Condition, Edited, Tag};
 pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use fact::CellFact;
 pub(crate) use fault::{DeadLetter, FAULTS_MAX, FaultRow, Moment};
@@ -137,6 +140,9 @@ pub enum StoreError {
     /// The device of a session is another session's now.
     #[error("the session no longer holds its device: the cell came again, or this node was taken for dead")]
     Overtaken,
+    /// Somebody expected something else where he writes; nothing was written.
+    #[error("{0}")]
+    Stale(Stale),
     /// The store is closed.
     #[error("the store is closed")]
     Closed,

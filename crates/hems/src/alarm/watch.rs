@@ -20,7 +20,8 @@ pub(crate) struct Watch {
 }
 
 /// What a round changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AlarmChanges")]
 pub(crate) struct Summary {
     pub(crate) raised: usize,
     pub(crate) changed: usize,

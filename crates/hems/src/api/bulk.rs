@@ -10,9 +10,9 @@ use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Api, Problem,
@@ -27,7 +27,7 @@ use crate::{
     filter::Filter,
     hex, inventory,
     people::Caller,
-    store::{DeviceRow, NewAction},
+    store::{ChangeRow, DeviceRow, NewAction},
 };
 
 /// Devices that an action is tried on before it is ordered, and that a dry run names.
@@ -36,7 +36,7 @@ const TRIALS: usize = 10;
 const BATCH: usize = 1_000;
 
 /// What is asked of whom.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
     filter: String,
@@ -49,13 +49,33 @@ pub(super) struct Order {
     dry_run: bool,
 }
 
+/// What would be.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Trial {
+    /// Devices for which the filter holds, as far as they were counted.
+    count: i64,
+    is_complete: bool,
+    /// How the action would begin.
+    state: Stage,
+    /// The first of them.
+    items: Vec<String>,
+}
+
+/// The change that the action is, or what a dry run says of it.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Ordered {
+    Change(Box<ChangeView>),
+    Trial(Trial),
+}
+
 /// Orders an action, or says of how many it would be.
 pub(super) async fn order(
     State(api): State<Api>,
     caller: Caller,
     Key(key): Key,
     body: Result<Json<Order>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<Ordered>), Problem> {
     let Json(order) = body?;
     let filter = Filter::parse(&order.filter).map_err(|error| Problem::invalid(error.to_string()))?;
     let first = first(&api, &filter).await?;
@@ -78,12 +98,16 @@ pub(super) async fn order(
     };
     let change = hems.store.prepare_action(new).await??;
     if change.name != name {
-        return Ok((StatusCode::OK, Json(ChangeView::from(change))).into_response());
+        return Ok((StatusCode::OK, changed(change)));
     }
     list(&api, change.id, &filter).await?;
     let change = hems.store.begin_action(change.id, hems.changes, now).await??;
     tracing::info!(change = change.id, matched = change.matched, "an action was ordered");
-    Ok((StatusCode::CREATED, Json(ChangeView::from(change))).into_response())
+    Ok((StatusCode::CREATED, changed(change)))
+}
+
+fn changed(change: ChangeRow) -> Json<Ordered> {
+    Json(Ordered::Change(Box::new(change.into())))
 }
 
 /// The first admitted devices for which the filter holds.
@@ -134,15 +158,18 @@ async fn tried(
     Ok((method.name().to_owned(), serde_json::to_string(&method).unwrap_or_default()))
 }
 
-async fn preview(api: &Api, filter: &Filter, method: &str, first: &[DeviceRow]) -> Result<Response, Problem> {
+async fn preview(
+    api: &Api,
+    filter: &Filter,
+    method: &str,
+    first: &[DeviceRow],
+) -> Result<(StatusCode, Json<Ordered>), Problem> {
     let (count, is_complete) = inventory::count(&api.hems.store, filter, api.hems.now()).await?;
     let matched = i64::try_from(count).unwrap_or(i64::MAX);
     let state = if call::is_change(method) { api.hems.changes.begin(matched) } else { Stage::Running };
-    let items: Vec<_> = first.iter().map(|device| &device.identity).collect();
-    let preview = serde_json::json!({
-        "count": count, "is_complete": is_complete, "state": state, "items": items,
-    });
-    Ok(Json(preview).into_response())
+    let items = first.iter().map(|device| device.identity.clone()).collect();
+    let trial = Trial { count: matched, is_complete, state, items };
+    Ok((StatusCode::OK, Json(Ordered::Trial(trial))))
 }
 
 /// Lists the admitted devices for which the filter holds now.

@@ -2,12 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem,
+    Answer, Api, Page, Paging, Path, Problem,
     devices::{self, FaultView},
     sessions,
 };
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// A dead letter with its device.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeadLetterView {
     identity: String,
     #[serde(flatten)]
@@ -26,7 +27,7 @@ pub(super) struct DeadLetterView {
 }
 
 /// What shall be tried again.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// One step; all that failed where it is left out.
@@ -34,7 +35,7 @@ pub(super) struct Which {
 }
 
 /// How many steps will be tried again.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Retried {
     retried: u64,
 }

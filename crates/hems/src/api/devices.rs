@@ -2,16 +2,18 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use profile::Identity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem,
+    Answer, Api, As, Page, Paging, Path, Problem,
     calls::CallView,
+    describe::{self, Gives, Sketch},
     evidence,
     evidence::Evidence,
     export::{self, Form},
@@ -34,7 +36,7 @@ use crate::{
 };
 
 /// A device in the list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceView {
     identity: String,
     state: &'static str,
@@ -72,7 +74,7 @@ pub(super) struct DeviceView {
 }
 
 /// A device with everything known.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceDetail {
     #[serde(flatten)]
     device: DeviceView,
@@ -97,24 +99,25 @@ pub(super) struct DeviceDetail {
     next_step: Option<serde_json::Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct WakeView {
     is_possible: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ValueView {
     name: String,
     value: String,
     #[serde(rename = "type")]
+    #[schemars(with = "String")]
     kind: cwmp::ValueKind,
     read_at: String,
     age_seconds: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct FaultView {
     step: String,
     /// What was wanted; absent where a deed wants nothing but itself.
@@ -131,7 +134,7 @@ pub(super) struct FaultView {
 }
 
 /// What the device told of its own accord.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReportView {
     call: serde_json::Value,
     first_at: String,
@@ -139,7 +142,7 @@ struct ReportView {
     count: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MisbehaviourView {
     kind: String,
     count: i64,
@@ -147,7 +150,7 @@ struct MisbehaviourView {
 }
 
 /// Who shall be admitted as what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDevice {
     identity: String,
@@ -214,7 +217,7 @@ pub(super) async fn seen(api: &Api, caller: &Caller, identity: &str) -> Result<O
 }
 
 /// Which devices to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -225,13 +228,23 @@ pub(super) struct Which {
     page_token: Option<String>,
 }
 
+/// A page in JSON, or all of them in one of two other forms.
+pub(super) struct List;
+
+impl Gives for List {
+    fn gives(sketch: &mut Sketch) {
+        Json::<Page<DeviceView>>::gives(sketch);
+        describe::any(sketch, &Form::ALL.map(Form::kind), serde_json::json!({"type": "string"}));
+    }
+}
+
 /// Lists the devices for which a filter holds: in pages, or all of them where a file is accepted.
 pub(super) async fn list(
     Extracted(api): Extracted<Api>,
     caller: Caller,
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<As<List>, Problem> {
     let Query(Which { filter, sort, limit, page_token }) = query?;
     let asked = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
     let filter = caller.narrow(asked.clone());
@@ -241,7 +254,7 @@ pub(super) async fn list(
                 "CSV and JSON lines have no pages and no order: leave `limit`, `page_token` and `sort` out",
             ));
         }
-        Some(form) => return export::respond(api, filter, form).await,
+        Some(form) => return Ok(export::respond(api, filter, form).await?.into()),
         None => {}
     }
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
@@ -252,11 +265,11 @@ pub(super) async fn list(
         None => inventory::page(store, &filter, token, limit, now).await?,
     };
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
-    Ok(Json(Page { items, next_page_token: page.next }).into_response())
+    Ok(Json(Page { items, next_page_token: page.next }).into_response().into())
 }
 
 /// How many there are.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Count {
     count: usize,
     /// Whether that is all; else there are more.
@@ -264,7 +277,7 @@ pub(super) struct Count {
 }
 
 /// Which devices to count.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filtered {
     #[serde(default)]

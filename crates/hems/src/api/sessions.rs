@@ -6,13 +6,14 @@ use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, Api, Page, Paging, Problem, evidence::clock_offset, json, time};
 use crate::{inventory::Device, people::Caller, store::SessionRow};
 
 /// A session.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SessionView {
     id: i64,
     identity: String,

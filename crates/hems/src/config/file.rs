@@ -158,6 +158,9 @@ pub struct Api {
     pub key: Option<At<String>>,
     /// CAs that vouch for machines' certificates, PEM. Default: none, and machines are known by fingerprint.
     pub client_anchors: Option<At<String>>,
+    /// Requests of one account, token, machine or, for strangers, address within a minute: 60 to 1000000. All of them may
+    /// come at once. Default: 6000.
+    pub requests_per_minute: u32,
     /// The identity provider.
     pub oidc: Option<Oidc>,
 }
@@ -390,6 +393,7 @@ impl Api {
             certificate: reader.text(&mut section, "certificate"),
             key: reader.text(&mut section, "key"),
             client_anchors: reader.text(&mut section, "client_anchors"),
+            requests_per_minute: reader.number(&mut section, "requests_per_minute", 60..1_000_001, 6000),
             oidc: Oidc::read(reader, &mut section),
         };
         reader.finish(section);

@@ -12,7 +12,7 @@ use proptest::{
 use super::*;
 use crate::{
     filter::SORTED,
-    store::{Binding, Place as Database},
+    store::{Binding, Condition, Place as Database},
 };
 
 const CELLS: u8 = 40;
@@ -42,7 +42,7 @@ async fn fleet(place: &Database) -> Store {
                 .collect(),
             labels: BTreeMap::from([("rack".to_owned(), format!("R{}", number % 5))]),
         };
-        assert!(store.place(identity(number).to_string(), place, None).await.unwrap());
+        assert!(store.place(identity(number).to_string(), place, Condition::default()).await.unwrap());
     }
     store
 }

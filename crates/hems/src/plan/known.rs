@@ -64,7 +64,8 @@ impl Chunk {
 }
 
 /// A value that is another than it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ValueChange")]
 pub(crate) struct Change {
     pub(crate) path: String,
     pub(crate) before: String,

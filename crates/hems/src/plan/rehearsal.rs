@@ -33,7 +33,7 @@ pub(crate) struct Foreseen {
 }
 
 /// One difference between what is known and what is desired; nothing is unknown, or is not to be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 pub(crate) struct Difference {
     pub(crate) path: String,
     pub(crate) from: Option<String>,

@@ -15,7 +15,7 @@ use crate::event::Kind;
 const TOLD_MAX: usize = 16;
 
 /// What an identity must say of itself in Inform. (I-07, P-20)
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub(crate) struct Binding {
     pub(crate) oui: String,
     pub(crate) product_class: String,

@@ -12,7 +12,10 @@ use sqlx::FromRow;
 pub(crate) use action::NewAction;
 pub(super) use release::{settle, spend};
 
-use super::{Act, Flag, Store, StoreError, Tx, Whose, ms, outbox, parse, query, query_as, template};
+use super::{
+    Act, Condition, Edited, Flag, Store, StoreError, Tag, Tx, Whose, ms, outbox, parse, query, query_as,
+    template,
+};
 use crate::{
     call,
     change::{Bounds, State, Tally},
@@ -87,6 +90,8 @@ pub(crate) struct NewChange {
     /// Days without a further device after which it ends.
     pub(crate) days: i64,
     pub(crate) act: Act,
+    /// What is expected of the template.
+    pub(crate) condition: Condition,
 }
 
 /// Why a change does not begin, or does not go the way that somebody wants.
@@ -118,6 +123,12 @@ pub(crate) enum Decision {
     Finish,
     /// Who was released goes back.
     Withdraw,
+}
+
+impl Edited for ChangeRow {
+    fn tag(&self) -> Tag {
+        Tag::of((&self.state, &self.approver))
+    }
 }
 
 impl ChangeRow {
@@ -164,8 +175,16 @@ impl Store {
         id: i64,
         decision: Decision,
         act: Act,
+        condition: Condition,
     ) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { decide(tx, id, decision, &act).await })).await
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    condition.check(find(tx, id).await?.as_ref())?;
+                    decide(tx, id, decision, &act).await
+                })
+            })
+            .await
     }
 
     /// The changes that may concern a device: those under way, and those whose late devices are counted.
@@ -243,6 +262,7 @@ async fn find(tx: &mut Tx, id: i64) -> Result<Option<ChangeRow>, StoreError> {
 
 async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
     let name = new.whose.name();
+    template::check(tx, name, &new.condition).await?;
     let busy: Option<(i64,)> =
         query_as("SELECT id FROM change WHERE name = $1 AND state IN ('waiting', 'running', 'stopped')")
             .bind(name)

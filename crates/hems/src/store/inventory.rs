@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
-    DeviceRow, Store, StoreError, Tx, built,
+    Condition, DeviceRow, Store, StoreError, Tx, built,
     device::devices,
     ms, query, query_as,
     sql::{Query, Value},
@@ -77,19 +77,18 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// Writes where a device stands and what it is called; not where its tag is no longer the expected one.
+    /// Writes where a device stands and what it is called; whether it is known.
     pub(crate) async fn place(
         &self,
         identity: String,
         place: Place,
-        expected: Option<String>,
+        condition: Condition,
     ) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let is_expected = expected.is_none()
-                        || placed(tx, &identity).await?.map(|place| place.etag()) == expected;
-                    Ok(is_expected && put(tx, &identity, &place).await?)
+                    condition.check(placed(tx, &identity).await?.as_ref())?;
+                    put(tx, &identity, &place).await
                 })
             })
             .await

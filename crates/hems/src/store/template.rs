@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, json, ms, outbox, parse, query, query_as};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, json, ms, outbox, parse, query, query_as};
 use crate::{
     event::Kind,
     template::{Template, Wanted},
@@ -117,31 +117,47 @@ impl Store {
         rows.into_iter().map(Row::listed).collect()
     }
 
-    /// Saves a version; nothing where the newest one is no longer the expected one, which is 0 where there is none.
+    /// Saves a version; gives its number.
     pub(crate) async fn save(
         &self,
         whose: Whose,
         template: &Template,
         act: Act,
-        expected: Option<i64>,
-    ) -> Result<Option<i64>, StoreError> {
+        condition: Condition,
+    ) -> Result<i64, StoreError> {
         let body = json(template);
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    check(tx, whose.name(), &condition).await?;
                     let newest = newest(tx, whose.name()).await?;
-                    if expected.is_some_and(|expected| expected != newest) {
-                        return Ok(None);
-                    }
                     insert(tx, &whose, newest + 1, &body, &act).await?;
                     trim(tx, whose.name()).await?;
                     let data = serde_json::json!({"version": newest + 1, "author": act.author});
                     outbox::tell(tx, Kind::TemplateSaved, whose.name(), ms(act.at), &data).await?;
-                    Ok(Some(newest + 1))
+                    Ok(newest + 1)
                 })
             })
             .await
     }
+}
+
+impl Edited for Version {
+    fn tag(&self) -> Tag {
+        Tag::version(self.version)
+    }
+}
+
+/// Asks a condition of a template; one that was deleted is not there, although its versions are.
+pub(super) async fn check(tx: &mut Tx, name: &str, condition: &Condition) -> Result<(), StoreError> {
+    if condition.is_any() {
+        return Ok(());
+    }
+    let query = query_as(
+        "SELECT max(v.version) FROM template t JOIN template_version v ON v.name = t.name WHERE t.name = $1",
+    );
+    let (version,): (Option<i64>,) = query.bind(name).fetch_one(tx).await?;
+    condition.check(version.map(Tag::version).as_ref())
 }
 
 /// Wants one value more, or another one, of one device alone; at once.

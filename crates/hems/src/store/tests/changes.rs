@@ -39,8 +39,17 @@ async fn run(store: &Store, sql: &'static str, identity: Option<&'static str>) {
 async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
     let whose = Whose::Fleet(name.to_owned());
     let template = crate::template::Template::default();
-    let to = store.save(whose.clone(), &template, act("ann", now()), None).await.unwrap().unwrap();
-    let new = NewChange { whose, to, fleet: 2, matched: 2, bounds, days: 7, act: act("ann", now()) };
+    let to = store.save(whose.clone(), &template, act("ann", now()), Condition::default()).await.unwrap();
+    let new = NewChange {
+        whose,
+        to,
+        fleet: 2,
+        matched: 2,
+        bounds,
+        days: 7,
+        act: act("ann", now()),
+        condition: Condition::default(),
+    };
     store.begin_change(new).await.unwrap().unwrap()
 }
 
@@ -75,8 +84,12 @@ async fn o04_a_second_person_lets_a_large_change_run() {
     on_both(async |world| {
         let store = world.open().await;
         let change = begin(&store, "a", Bounds { second_person_above: 1, ..BOUNDS }).await;
-        let approve =
-            async |author| store.decide(change.id, Decision::Approve, act(author, now())).await.unwrap();
+        let approve = async |author| {
+            store
+                .decide(change.id, Decision::Approve, act(author, now()), Condition::default())
+                .await
+                .unwrap()
+        };
         assert_eq!(change.state(), State::Waiting);
         assert_eq!(approve("ann").await.unwrap_err(), ChangeError::SamePerson);
         let approved = approve("ben").await.unwrap();
@@ -139,7 +152,7 @@ async fn o04_a_change_ends_when_nobody_asks_any_more_and_counts_who_comes_late()
         assert!(store.release(change.id, FIRST.to_owned(), BOUNDS, now()).await.unwrap());
         let shown = async || store.change(change.id).await.unwrap().unwrap();
         let tick = async |days: i32| store.settle_overdue(BOUNDS, now() + HOUR * 24 * days).await.unwrap();
-        let frozen = async || store.begin_freeze(act("ann", now())).await.unwrap();
+        let frozen = async || store.begin_freeze(act("ann", now()), Condition::default()).await.unwrap();
         tick(6).await;
         assert_eq!(shown().await.state(), State::Running);
         // Whoever asks and must wait is not gone.
@@ -148,7 +161,7 @@ async fn o04_a_change_ends_when_nobody_asks_any_more_and_counts_who_comes_late()
         assert!(!store.release(change.id, SECOND.to_owned(), BOUNDS, asks).await.unwrap());
         tick(14).await;
         assert_eq!(shown().await.state(), State::Running, "nothing ends in a freeze");
-        store.end_freeze(act("ann", now())).await.unwrap();
+        store.end_freeze(act("ann", now()), Condition::default()).await.unwrap();
         tick(12).await;
         assert_eq!(shown().await.state(), State::Running, "seven days after the last who asked");
         tick(14).await;

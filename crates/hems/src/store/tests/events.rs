@@ -10,7 +10,7 @@ async fn save(store: &Store, count: usize) {
     for _ in 0..count {
         let act = Act { author: String::new(), reason: String::new(), at: now() };
         let template = crate::template::Template::default();
-        store.save(Whose::Fleet("t".to_owned()), &template, act, None).await.unwrap();
+        store.save(Whose::Fleet("t".to_owned()), &template, act, Condition::default()).await.unwrap();
     }
 }
 
