@@ -27,7 +27,7 @@ use crate::{
     people::Caller,
     plan, quirk,
     session::Outcome,
-    store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
+    store::{Admission, DeviceRow, FaultRow, MisbehaviourRow, Remembered, ReportRow},
     template::Subject,
 };
 
@@ -104,7 +104,7 @@ struct ValueView {
 }
 
 #[derive(Serialize)]
-struct FaultView {
+pub(super) struct FaultView {
     step: String,
     code: i64,
     text: String,
@@ -123,7 +123,7 @@ struct ReportView {
 }
 
 #[derive(Serialize)]
-struct MisbehaviourView {
+pub(super) struct MisbehaviourView {
     kind: String,
     count: i64,
     last_at: String,
@@ -287,10 +287,7 @@ pub(super) async fn show(
         methods: row.methods.as_deref().map(json),
         gate: remembered.known.gate.as_ref().and_then(|verdict| serde_json::to_value(verdict).ok()),
         faults: remembered.faults.into_iter().map(FaultView::from).collect(),
-        misbehaviour: misbehaviour
-            .into_iter()
-            .map(|row| MisbehaviourView { kind: row.kind, count: row.count, last_at: time(row.last_at) })
-            .collect(),
+        misbehaviour: misbehaviour.into_iter().map(MisbehaviourView::from).collect(),
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
         reports: reports.into_iter().map(ReportView::from).collect(),
@@ -360,6 +357,12 @@ impl From<ReportRow> for ReportView {
             last_at: time(row.last_at),
             count: row.count,
         }
+    }
+}
+
+impl From<MisbehaviourRow> for MisbehaviourView {
+    fn from(row: MisbehaviourRow) -> Self {
+        Self { kind: row.kind, count: row.count, last_at: time(row.last_at) }
     }
 }
 

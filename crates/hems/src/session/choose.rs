@@ -11,7 +11,7 @@ use super::{Device, Outstanding, Session, SessionError};
 use crate::{
     Hems, call, gate,
     plan::{self, Step},
-    quirk, radio,
+    radio,
     store::{self, FaultRow, Intent, Progress},
 };
 
@@ -66,7 +66,7 @@ impl Device {
             Some(Outstanding::Step(step)) => self.take_step(hems, &step, answer),
             Some(Outstanding::Call { id, object, method }) => {
                 self.progress.push((id, call::outcome(&answer)));
-                self.take_call(hems, &method, &answer);
+                plan::overhear(&mut self.known, &method, &answer, &self.quirks, hems.now());
                 if let Some(object) = object {
                     self.known.forget(&object);
                 }
@@ -86,21 +86,6 @@ impl Device {
                 }
             }
             Err(fault) => self.stumble(hems, step, &fault),
-        }
-    }
-
-    /// What an operator read or set is as true as what the plan did.
-    fn take_call(&mut self, hems: &Hems, method: &CpeMethod, answer: &Result<CpeResponse, Fault>) {
-        let parameters = match (method, answer) {
-            (CpeMethod::SetParameterValues(call), Ok(_)) => &call.parameter_list,
-            (_, Ok(CpeResponse::GetParameterValues(response))) => &response.parameter_list,
-            _ => return,
-        };
-        for parameter in parameters {
-            let (name, kind) = quirk::heard(&self.quirks, parameter);
-            if name.starts_with("Device.") {
-                self.known.learn(&name, &parameter.value.text, kind, hems.now());
-            }
         }
     }
 
@@ -127,10 +112,7 @@ impl Device {
     /// A fault is recorded, and what it concerned is unknown again.
     fn stumble(&mut self, hems: &Hems, step: &Step, fault: &Fault) {
         self.record(hems, step.label(), fault);
-        step.touches().into_iter().for_each(|path| self.known.forget(path));
-        if *step == Step::Methods {
-            self.known.methods = Some(Vec::new());
-        }
+        plan::unlearn(&mut self.known, step);
     }
 
     /// A bound of the session stops the plan: the operator sees it like a fault.

@@ -20,6 +20,7 @@ use crate::{
     Hems, call, desire,
     plan::Known,
     quirk, radio,
+    recording::Recording,
     store::{
         Binding, CallRow, DeviceRow, FaultRow, Lesson, Opening, Recalled, Remembered, StoreError, TlsFacts,
     },
@@ -80,7 +81,7 @@ impl Session {
         if let Some(fault) = self.objection(hems, &subject.binding, &recalled.sightings, &inform).await? {
             return Ok(Err(fault));
         }
-        let Informed { device, lesson, stored, is_bootstrap, is_boot } =
+        let Informed { device, lesson, stored, recording, is_bootstrap, is_boot } =
             Device::informed(hems, subject, *recalled, &inform).await?;
         if let Some(version) = device.quirks.speaks() {
             self.protocol.speak(version);
@@ -89,6 +90,7 @@ impl Session {
         let opening = Opening { is_bootstrap, is_boot, lesson, stored, ..self.opening(hems, &inform) };
         self.number = Some(hems.store.open_session(opening).await?);
         self.device = Some(device);
+        self.recording = recording;
         tracing::info!(device = %self.caller.peer.identity, events = inform.event.len(), "session opened");
         Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
     }
@@ -172,6 +174,7 @@ struct Informed {
     lesson: Lesson,
     /// Its row as it stands.
     stored: DeviceRow,
+    recording: Option<Box<Recording>>,
     is_bootstrap: bool,
     is_boot: bool,
 }
@@ -183,7 +186,7 @@ impl Device {
         recalled: Recalled,
         inform: &Inform,
     ) -> Result<Informed, StoreError> {
-        let Recalled { row, remembered, calls, wishes, .. } = recalled;
+        let Recalled { row, remembered, calls, wishes, recorded_until, .. } = recalled;
         let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
@@ -222,7 +225,8 @@ impl Device {
             outstanding: None,
         };
         let lesson = device.lesson();
-        Ok(Informed { device, lesson, stored: row, is_bootstrap, is_boot })
+        let recording = device.recording(hems, recorded_until);
+        Ok(Informed { device, lesson, stored: row, recording, is_bootstrap, is_boot })
     }
 }
 
