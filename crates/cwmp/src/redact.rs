@@ -79,7 +79,8 @@ struct Open {
     local: String,
     /// The first piece of its content.
     content: usize,
-    /// Whether one of its children names a secret.
+    /// Whether one of its children names a parameter, and whether one names a secret.
+    has_name: bool,
     is_secret: bool,
     /// The contents of its children that may tell it.
     values: Vec<Range<usize>>,
@@ -102,9 +103,15 @@ impl Sheet<'_> {
         if (self.is_secret)(&closed.local) {
             self.hide(content);
         } else if let Some(above) = self.elements.last_mut() {
-            above.is_secret |= is_name && (self.is_secret)(said.trim()) || is_detail && closed.is_secret;
+            above.has_name |= is_name;
+            above.is_secret |= is_name && (self.is_secret)(said.trim());
+            // Others may stand around a name or a value; and what is said of all of them may tell one.
+            above.is_secret |= closed.is_secret && (is_detail || closed.values.is_empty());
             if is_value {
                 above.values.push(content);
+            }
+            if !closed.has_name {
+                above.values.extend(closed.values.iter().cloned());
             }
         }
         if closed.is_secret {
@@ -117,9 +124,13 @@ impl Sheet<'_> {
         let (body, from) = (self.body, self.written_to);
         let part = |range: Range<usize>| body.get(range).unwrap_or_default();
         let before = self.before(part(from..begin), said);
-        let tag = without_secrets(part(begin..end));
-        self.count += tag.as_ref().map_or(0, |(_, count)| *count);
-        let tag = tag.map_or(Cow::Borrowed(part(begin..end)), |(text, _)| Cow::Owned(text));
+        let tag = match without_secrets(part(begin..end)) {
+            Some((text, count)) => {
+                self.count += count;
+                Cow::Owned(text)
+            }
+            None => Cow::Borrowed(part(begin..end)),
+        };
         self.pieces.extend([before, tag]);
         self.written_to = end;
     }
@@ -247,6 +258,11 @@ mod tests {
         check(
             "<s><Name><![CDATA[D.Password]]></Name><Value><x>a</x>b</Value></s>",
             &format!("<s><Name>D.Password</Name><Value>{mark}</Value></s>"),
+            1,
+        );
+        check(
+            "<s><w><Name>D.Password</Name></w><v><Value>a</Value></v></s>",
+            &format!("<s><w><Name>D.Password</Name></w><v><Value>{mark}</Value></v></s>"),
             1,
         );
         check("<s><Name>D.Password</Name><Value/></s>", "<s><Name>D.Password</Name><Value/></s>", 0);

@@ -174,17 +174,22 @@ impl Recording {
 }
 
 fn said_by_hems(message: &Message) -> Option<FromAcs> {
-    let is_whole = message.from == Side::Hems && message.cut == 0 && message.note.is_none();
-    let body = is_whole.then(|| message.body.as_bytes())?;
+    let body = message.whole().filter(|_| message.from == Side::Hems)?;
     Some(Envelope::<FromAcs>::decode(body, &Limits::default()).ok()?.envelope.body)
 }
 
 fn answer(message: &Message) -> Option<Result<cwmp::CpeResponse, cwmp::Fault>> {
-    let body = (message.cut == 0 && message.note.is_none()).then(|| message.body.as_bytes())?;
-    match Envelope::<FromCpe>::decode(body, &Limits::default()).ok()?.envelope.body {
+    match Envelope::<FromCpe>::decode(message.whole()?, &Limits::default()).ok()?.envelope.body {
         FromCpe::Response(response) => Some(Ok(response)),
         FromCpe::Fault(fault) => Some(Err(fault)),
         FromCpe::Call(_) | FromCpe::Empty => None,
+    }
+}
+
+impl Message {
+    /// Its text, where nothing of it is missing.
+    fn whole(&self) -> Option<&str> {
+        (self.cut == 0 && self.note.is_none()).then_some(self.body.as_str())
     }
 }
 

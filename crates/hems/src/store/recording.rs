@@ -117,6 +117,13 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+impl Store {
+    pub(super) async fn trim_recordings(&self, bytes: i64, recordings: i64) -> Result<(), StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { trim(tx, bytes, recordings).await })).await
+    }
+}
+
 async fn place(tx: &mut Tx, order: &NewOrder) -> Result<bool, StoreError> {
     let done = query(
         "INSERT INTO recording_order (identity, sessions, until_at, author, at) SELECT $1, $2, $3, $4, $5 \
@@ -162,18 +169,19 @@ pub(super) async fn keep(
         .bind(identity)
         .execute(&mut *tx)
         .await?;
-    trim(tx).await
+    trim(tx, STORE_BYTES_MAX, RECORDINGS_MAX).await
 }
 
-async fn trim(tx: &mut Tx) -> Result<(), StoreError> {
+/// Removes the oldest beyond so many bytes and so many recordings.
+async fn trim(tx: &mut Tx, bytes: i64, recordings: i64) -> Result<(), StoreError> {
     query(
         "DELETE FROM recording WHERE session IN (SELECT session FROM (SELECT session, \
          CAST(sum(bytes) OVER (ORDER BY session DESC) AS BIGINT) AS total, \
          row_number() OVER (ORDER BY session DESC) AS place FROM recording) AS newest \
          WHERE total > $1 OR place > $2)",
     )
-    .bind(STORE_BYTES_MAX)
-    .bind(RECORDINGS_MAX)
+    .bind(bytes)
+    .bind(recordings)
     .execute(tx)
     .await?;
     Ok(())

@@ -8,6 +8,7 @@ mod network;
 mod nodes;
 mod people;
 mod reads;
+mod recordings;
 mod schemas;
 mod swaps;
 mod world;
