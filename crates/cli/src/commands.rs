@@ -14,6 +14,7 @@ pub(crate) mod model;
 pub(crate) mod pki;
 pub(crate) mod refusal;
 pub(crate) mod serve;
+pub(crate) mod session;
 pub(crate) mod template;
 pub(crate) mod token;
 pub(crate) mod trust;

@@ -69,8 +69,8 @@ enum Command {
     Trust(commands::trust::Trust),
     /// The H(e)MS's own alarms: what stands, what cleared, who looks after it.
     Alarm(commands::alarm::Arguments),
-    /// Sessions with the evidence of their TLS.
-    Session(commands::trust::Sessions),
+    /// Sessions: who it was, what came of it, and what was said where that was recorded.
+    Session(commands::session::Arguments),
     /// Firmware: sign images for cells, and look at them.
     #[command(subcommand)]
     Firmware(commands::firmware::Command),
@@ -104,7 +104,7 @@ async fn main() -> ExitCode {
         Command::Block(arguments) => commands::block::run(arguments).await,
         Command::Trust(arguments) => commands::trust::run(arguments).await,
         Command::Alarm(arguments) => commands::alarm::run(arguments).await,
-        Command::Session(arguments) => commands::trust::run_sessions(arguments).await,
+        Command::Session(arguments) => commands::session::run(arguments).await,
         Command::Firmware(command) => commands::firmware::run(&command),
         Command::Model(command) => commands::model::run(&command),
         Command::Cwmp(command) => commands::cwmp::run(&command),

@@ -319,6 +319,11 @@ impl<'b> Cursor<'b> {
         self.error(DecodeErrorKind::BadValue { element: element.to_owned(), found, expected })
     }
 
+    /// Where the last event began and where it ended, in bytes of the body.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.at + self.skipped, self.position() + self.skipped)
+    }
+
     fn position(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX >> 1)
     }

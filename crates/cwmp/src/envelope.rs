@@ -40,6 +40,8 @@ pub struct Decoded<B> {
     pub envelope: Envelope<B>,
     /// What was forgiven, once a kind.
     pub leniencies: Vec<Leniency>,
+    /// What it was read from; its names and values are slices of this.
+    pub text: Text,
 }
 
 /// What a CPE says.
@@ -277,7 +279,7 @@ fn decode<B: Spoken>(body: Vec<u8>, limits: &Limits) -> Result<Decoded<B>, Decod
     let sent = Sent::new(body);
     let (envelope, deviations) = sent.read(limits, Deviations::default());
     match envelope {
-        Ok(envelope) => Ok(Decoded { envelope, leniencies: deviations.leniencies() }),
+        Ok(envelope) => Ok(Decoded { envelope, leniencies: deviations.leniencies(), text: sent.text }),
         Err(error) => Err(DecodeError {
             offset: strict::place(&sent.text, sent.body.as_deref(), error.offset),
             ..error

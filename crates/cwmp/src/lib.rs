@@ -28,6 +28,7 @@ mod namespace;
 mod parameter;
 pub mod quirk;
 mod record;
+mod redact;
 mod rule;
 #[cfg(test)]
 mod sample;
@@ -58,6 +59,7 @@ pub use methods::*;
 pub use namespace::Version;
 pub use parameter::{Odd, ParameterValueStruct, Value, ValueKind};
 pub use quirk::{Effect, Product, Quirk, Quirks};
+pub use redact::{REDACTED, Redacted, redact};
 pub use software::*;
 pub use strict::Finding;
 pub use time::DateTime;

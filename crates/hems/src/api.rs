@@ -50,7 +50,9 @@ mod problem;
 mod radio_off;
 mod rate;
 mod reason;
+mod recordings;
 mod refusals;
+mod replay;
 mod roles;
 mod sessions;
 mod swap;
@@ -142,10 +144,19 @@ type Answer<T> = Result<axum::Json<T>, Problem>;
 
 /// Every operation there is: its name, where it is, what it asks of a caller.
 fn operations() -> Vec<Operation> {
-    [on_people(), on_devices(), on_files(), on_events(), on_trust(), on_desires(), on_changes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        on_people(),
+        on_devices(),
+        on_sessions(),
+        on_files(),
+        on_events(),
+        on_trust(),
+        on_desires(),
+        on_changes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Who asks, and what became of it.
@@ -210,6 +221,21 @@ fn on_devices() -> Vec<Operation> {
         post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX).takes(LISTS).answers(&[200, 422]),
         get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
         get("list-refusals", "/api/v1/refusals", Look, refusals::list),
+    ]
+}
+
+/// One session with what was said in it, where somebody asked for that.
+#[rustfmt::skip]
+fn on_sessions() -> Vec<Operation> {
+    use Right::{Engineer, Look};
+    vec![
+        get("show-session", "/api/v1/sessions/{id}", Look, sessions::show).scoped(),
+        get("show-recording-order", "/api/v1/devices/{identity}/recording", Look, recordings::order).scoped(),
+        post("record-sessions", "/api/v1/devices/{identity}/recording", Engineer, recordings::record).scoped().refuses(&[409, 429]),
+        delete("stop-recording", "/api/v1/devices/{identity}/recording", Engineer, recordings::stop).scoped(),
+        get("show-recording", "/api/v1/sessions/{id}/recording", Look, recordings::show).scoped(),
+        delete("delete-recording", "/api/v1/sessions/{id}/recording", Engineer, recordings::delete).scoped(),
+        post("replay-recording", "/api/v1/sessions/{id}/recording/replay", Look, replay::replay).scoped().harmless(),
     ]
 }
 

@@ -29,7 +29,7 @@ use profile::{Clock, HemsUrl, KeySource, SystemClock, TransportMode, WebMaterial
 pub(crate) use events::{AdminPlace, NatsLine, Telling};
 pub use file::{
     Admin, Admission, Alarms, Also, Anchor, Api, Changes, Cwmp, Events, Exception, File, Files, Gate, Limits,
-    Nats, Oidc, Tunnel, Wake,
+    Nats, Oidc, Recordings, Tunnel, Wake,
 };
 pub(crate) use files::Filing;
 pub(crate) use oidc::OidcConfig;
@@ -134,6 +134,8 @@ pub struct Config {
     pub(crate) events: Telling,
     /// Where files lie, and what they may take.
     pub(crate) files: Filing,
+    /// How long recorded sessions are kept.
+    pub recordings: Recordings,
     /// Where metrics and health are.
     pub(crate) admin: AdminPlace,
     /// By what cells are known; its certificates, anchors and tables are loaded and checked.
@@ -229,6 +231,7 @@ impl Check {
             alarms: file.alarms,
             events: events?,
             files: files?,
+            recordings: file.recordings,
             admin: admin?,
             wake: wake.ok()?,
             transport: transport?,

@@ -39,6 +39,7 @@ mod plan;
 mod pool;
 mod quirk;
 mod radio;
+mod recording;
 mod refusal;
 mod server;
 mod session;

@@ -17,13 +17,15 @@ mod desired;
 mod known;
 mod learn;
 mod rehearsal;
+mod replay;
 mod spared;
 mod step;
 
 pub(crate) use desired::{Desired, DesiredObject};
 pub(crate) use known::{Change, Chunk, Held, Known, Verdict};
-pub(crate) use learn::learn;
+pub(crate) use learn::{learn, overhear, unlearn};
 pub(crate) use rehearsal::{Difference, Stage, differences, rehearse};
+pub(crate) use replay::{Exchange, Likeness, Replayed, Turn, replay};
 pub(crate) use spared::{Spared, blame, next_try, unanswered};
 pub(crate) use step::{Setting, Step, table_of};
 

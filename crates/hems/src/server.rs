@@ -14,7 +14,7 @@ use std::{
 
 use cwmp::{Quirk, Witness};
 use datamodel::Model;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use profile::{Acceptor, Clock, HemsUrl, Identity, TransportMode, WebAcceptor, WebMaterials};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -73,6 +73,8 @@ pub(crate) struct Hems {
     pub(crate) changes: Bounds,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
+    /// How long recorded sessions are kept.
+    pub(crate) keeps_recordings: SignedDuration,
     pub(crate) alarms: Watch,
     pub(crate) feed: Feed,
     pub(crate) metrics: Metrics,
@@ -444,6 +446,7 @@ fn hems(
         mode: config.mode,
         changes: config.changes,
         patience: Duration::from_secs(config.limits.session_seconds.into()),
+        keeps_recordings: SignedDuration::from_hours(24 * i64::from(config.recordings.keep_days)),
         alarms: Watch::new(config.alarms.refusals_per_minute),
         feed: Feed::default(),
         metrics: Metrics::default(),

@@ -11,6 +11,7 @@
 mod choose;
 mod hear;
 mod identity;
+mod record;
 mod registry;
 mod stumble;
 
@@ -40,6 +41,7 @@ use crate::{
     desire::Missing,
     plan::{self, Desired, Known, Spared, Step, Verdict},
     radio,
+    recording::Recording,
     store::{CallRow, Closing, FaultRow, Lesson, Progress, StoreError, Summary},
     template::Subject,
     tunnel::Vouched,
@@ -194,6 +196,8 @@ pub(crate) struct Session {
     number: Option<i64>,
     /// Nothing for a device that nobody admitted.
     device: Option<Device>,
+    /// What is said, where somebody asked for it.
+    recording: Option<Box<Recording>>,
     messages: u32,
     misbehaviour: Vec<&'static str>,
     leniencies: BTreeSet<&'static str>,
@@ -210,6 +214,7 @@ impl Session {
             token,
             number: None,
             device: None,
+            recording: None,
             messages: 0,
             misbehaviour: Vec::new(),
             leniencies: BTreeSet::new(),
@@ -366,6 +371,7 @@ impl Session {
             messages: self.messages,
             misbehaviour: self.misbehaviour.iter().chain(&self.leniencies).copied().collect(),
             device: None,
+            recording: self.recording.take(),
         };
         if let Some(mut device) = self.device.take() {
             if device.known.is_over_bounds() {

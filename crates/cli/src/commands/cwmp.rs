@@ -183,7 +183,7 @@ fn decode(file: &Path) -> Result<Decoded<AnyBody>, (String, usize)> {
 }
 
 fn said(file: String, decoded: Decoded<AnyBody>) -> Said {
-    let Decoded { envelope, leniencies } = decoded;
+    let Decoded { envelope, leniencies, .. } = decoded;
     let method = envelope.body.element();
     let (namespace, body) = (envelope.version.urn(), arguments(&envelope.body));
     let id = envelope.header.id.as_ref().map(ToString::to_string);

@@ -1,4 +1,4 @@
-//! `hearth trust`, `hearth session`: before a change, after a mistake, and the evidence for both.
+//! `hearth trust`: before a change, and after a mistake.
 
 use std::path::PathBuf;
 
@@ -65,24 +65,6 @@ enum TrustCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Sessions {
-    #[command(flatten)]
-    common: Common,
-    #[command(subcommand)]
-    command: SessionCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum SessionCommand {
-    /// Sessions with the evidence of what was negotiated and of who it was, newest first.
-    List {
-        /// Those of one identity.
-        #[arg(long)]
-        identity: Option<String>,
-    },
-}
-
 const DOUBTS: [Column; 4] =
     [("IDENTITY", "identity"), ("CERTAIN", "certain"), ("REASON", "reason"), ("DETAIL", "detail")];
 const ENDINGS: [Column; 3] = [("IDENTITY", "identity"), ("ENDS", "not_after"), ("DAYS LEFT", "days_left")];
@@ -99,19 +81,6 @@ const LISTS: [Column; 8] = [
 ];
 const GRACES: [Column; 5] =
     [("ANCHOR", "anchor"), ("UNTIL", "until"), ("REASON", "reason"), ("BY", "by"), ("AT", "at")];
-const SESSIONS: [Column; 11] = [
-    ("ID", "id"),
-    ("IDENTITY", "identity"),
-    ("STARTED", "started_at"),
-    ("TLS", "tls_version"),
-    ("SUITE", "suite"),
-    ("RESUMED", "resumed"),
-    ("LOWER THAN BEFORE", "downgraded"),
-    ("CERTIFICATE ENDS", "certificate_not_after"),
-    ("CLOCK BEHIND (S)", "clock_offset"),
-    ("FROM", "peer"),
-    ("OUTCOME", "outcome"),
-];
 
 pub(crate) async fn run(arguments: Trust) -> Answer {
     let Trust { common: Common { access, output }, command } = arguments;
@@ -161,14 +130,6 @@ async fn extend(access: &Access, anchor: &str, days: u32, reason: &str) -> Resul
     let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(days));
     let extension = json!({"anchor": anchor, "until": until, "reason": reason});
     access.send(Method::POST, GRACE, &extension).await
-}
-
-pub(crate) async fn run_sessions(arguments: Sessions) -> Answer {
-    let Sessions { common: Common { access, output }, command: SessionCommand::List { identity } } =
-        arguments;
-    let query = identity.map(|identity| format!("?identity={identity}")).unwrap_or_default();
-    list(output, access.get(&format!("/api/v1/sessions{query}")).await?, &SESSIONS);
-    Ok(true)
 }
 
 fn list(form: Form, mut page: Value, columns: &[Column]) {

@@ -30,7 +30,7 @@ use crate::{
     plan::{self, Spared},
     quirk,
     session::{Outcome, software},
-    store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
+    store::{Admission, DeviceRow, FaultRow, MisbehaviourRow, Remembered, ReportRow},
     template::Subject,
     wake,
 };
@@ -143,7 +143,7 @@ struct ReportView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct MisbehaviourView {
+pub(super) struct MisbehaviourView {
     kind: String,
     count: i64,
     last_at: String,
@@ -325,10 +325,7 @@ pub(super) async fn show(
         methods: row.methods.as_deref().map(json),
         gate: remembered.known.gate.as_ref().and_then(|verdict| serde_json::to_value(verdict).ok()),
         faults: remembered.faults.into_iter().map(FaultView::from).collect(),
-        misbehaviour: misbehaviour
-            .into_iter()
-            .map(|row| MisbehaviourView { kind: row.kind, count: row.count, last_at: time(row.last_at) })
-            .collect(),
+        misbehaviour: misbehaviour.into_iter().map(MisbehaviourView::from).collect(),
         wake: WakeView { is_possible: aimed.is_ok(), why_not: aimed.err().map(|error| error.to_string()) },
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
@@ -408,6 +405,12 @@ impl From<ReportRow> for ReportView {
             last_at: time(row.last_at),
             count: row.count,
         }
+    }
+}
+
+impl From<MisbehaviourRow> for MisbehaviourView {
+    fn from(row: MisbehaviourRow) -> Self {
+        Self { kind: row.kind, count: row.count, last_at: time(row.last_at) }
     }
 }
 

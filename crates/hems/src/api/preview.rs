@@ -37,7 +37,9 @@ pub(super) struct Request {
 }
 
 /// A field that is there and null is another thing than one that is not there.
-fn some<'d, D: serde::Deserializer<'d>>(deserializer: D) -> Result<Option<Option<Template>>, D::Error> {
+pub(super) fn some<'d, D: serde::Deserializer<'d>>(
+    deserializer: D,
+) -> Result<Option<Option<Template>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -94,16 +96,7 @@ pub(super) async fn template(
 ) -> Answer<Preview> {
     let Json(Request { template, limit, page_token }) = body?;
     let applied = api.hems.store.templates().await?.remove(&name);
-    let to = match template {
-        Some(template) => template,
-        None => Some(templates::newest(&api, &crate::store::Whose::Fleet(name.clone())).await?.template()),
-    };
-    if let Some(template) = &to {
-        let complaints = templates::complaints(&api, template).await?;
-        if !complaints.is_empty() {
-            return Err(Problem::complaints(complaints));
-        }
-    }
+    let to = supposed(&api, &name, template).await?;
     let limit = limit.unwrap_or(DEVICES).clamp(1, PAGE_MAX) as usize;
     let both: Vec<&Template> = applied.iter().chain(&to).collect();
     let selectors: Vec<_> = both.iter().map(|template| &template.selector).collect();
@@ -128,6 +121,25 @@ pub(super) async fn template(
     }
     preview.add_up();
     Ok(Json(preview))
+}
+
+/// The template as it would be: as it was typed, or as it was saved last.
+pub(super) async fn supposed(
+    api: &Api,
+    name: &str,
+    typed: Option<Option<Template>>,
+) -> Result<Option<Template>, Problem> {
+    let template = match typed {
+        Some(template) => template,
+        None => Some(templates::newest(api, &crate::store::Whose::Fleet(name.to_owned())).await?.template()),
+    };
+    if let Some(template) = &template {
+        let complaints = templates::complaints(api, template).await?;
+        if !complaints.is_empty() {
+            return Err(Problem::complaints(complaints));
+        }
+    }
+    Ok(template)
 }
 
 /// What the next sessions would do with one device as things are.
@@ -209,6 +221,6 @@ async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<Devic
 }
 
 /// The type of a parameter by the model.
-fn kind(api: &Api, path: &str) -> ValueKind {
+pub(super) fn kind(api: &Api, path: &str) -> ValueKind {
     quirk::kind(&api.hems.model, path).unwrap_or(ValueKind::String)
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/sessions`: who called, and the evidence of what was negotiated. (S-13)
+//! `/api/v1/sessions`: who called, the evidence of what was negotiated, and what came of it. (S-13)
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,16 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Paging, Problem, evidence::clock_offset, json, time};
+use super::{
+    Answer, Api, Page, Paging, Path, Problem,
+    calls::CallView,
+    devices::{self, FaultView, MisbehaviourView},
+    evidence::clock_offset,
+    history::EntryView,
+    json,
+    recordings::{self, RecordingView},
+    time,
+};
 use crate::{inventory::Device, people::Caller, store::SessionRow};
 
 /// A session.
@@ -45,6 +54,23 @@ pub(super) struct SessionView {
     clock_offset: Option<i64>,
     /// Whether this device ever came with a higher TLS version.
     downgraded: bool,
+}
+
+/// A session with what came of it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SessionDetail {
+    #[serde(flatten)]
+    session: SessionView,
+    /// The values that the device told to be others than before.
+    changes: Vec<EntryView>,
+    /// The steps that failed in it, and in no later one.
+    faults: Vec<FaultView>,
+    /// The calls of operators that it sent, or that ended in it.
+    calls: Vec<CallView>,
+    /// How the device misbehaved in it, and in no later one.
+    misbehaviour: Vec<MisbehaviourView>,
+    /// What was said, where somebody asked for it.
+    recording: Option<RecordingView>,
 }
 
 impl From<SessionRow> for SessionView {
@@ -91,6 +117,42 @@ pub(super) async fn list(
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
     let rows = seen(&api, &caller, rows, |row| &row.identity).await?;
     Ok(Json(Page { items: rows.into_iter().map(SessionView::from).collect(), next_page_token }))
+}
+
+/// Shows one session.
+pub(super) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Answer<SessionDetail> {
+    let row = find(&api, &caller, id).await?;
+    let store = &api.hems.store;
+    let changes = store.history_of_session(&row.identity, id).await?;
+    let faults = store.remembered(&row.identity).await?.faults;
+    let calls = store.calls(&row.identity).await?;
+    let misbehaviour = store.misbehaviour(&row.identity).await?;
+    let lasted = row.started_at..=row.ended_at.unwrap_or(i64::MAX);
+    let is_in = |at: Option<i64>| at.is_some_and(|at| lasted.contains(&at));
+    let calls = calls.into_iter().filter(|call| is_in(call.sent_at) || is_in(call.finished_at));
+    Ok(Json(SessionDetail {
+        changes: changes.into_iter().map(EntryView::from).collect(),
+        faults: faults.into_iter().filter(|fault| is_in(Some(fault.last_at))).map(FaultView::from).collect(),
+        calls: calls.map(CallView::from).collect(),
+        misbehaviour: misbehaviour
+            .into_iter()
+            .filter(|row| is_in(Some(row.last_at)))
+            .map(MisbehaviourView::from)
+            .collect(),
+        recording: recordings::of(&api, id).await?,
+        session: row.into(),
+    }))
+}
+
+/// A session of a device that the caller sees.
+async fn find(api: &Api, caller: &Caller, id: i64) -> Result<SessionRow, Problem> {
+    let nothing = || Problem::not_found("there is no such session, or not any more");
+    let row = api.hems.store.session(id).await?.ok_or_else(nothing)?;
+    devices::seen(api, caller, &row.identity).await?.map(|_| row).ok_or_else(nothing)
 }
 
 /// What is of devices that the caller sees; a page of a scope may be short, or empty, and have a next one.

@@ -7,7 +7,7 @@ mod files;
 mod wake;
 
 pub use events::{Admin, Alarms, Events, Nats};
-pub use files::Files;
+pub use files::{Files, Recordings};
 pub use wake::Wake;
 
 use super::reader::{At, ConfigError, Reader, Section};
@@ -54,6 +54,8 @@ pub struct File {
     pub alarms: Alarms,
     /// Files that go to cells and come from them.
     pub files: Files,
+    /// Sessions that were recorded because somebody asked for it.
+    pub recordings: Recordings,
     /// The listener for metrics and health.
     pub admin: Admin,
     /// Bounds.
@@ -266,6 +268,7 @@ impl File {
             events: Events::read(&mut reader, &mut root),
             alarms: Alarms::read(&mut reader, &mut root),
             files: Files::read(&mut reader, &mut root),
+            recordings: Recordings::read(&mut reader, &mut root),
             admin: Admin::read(&mut reader, &mut root),
             limits: Limits::read(&mut reader, &mut root),
         };

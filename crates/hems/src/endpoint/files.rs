@@ -188,7 +188,7 @@ async fn take(
     match files::receive(hems, arriving, request.into_body()).await {
         Ok(file) => {
             tracing::info!(device = identity, file = file.id, kind = file.kind, "a file came");
-            let mut reply = reply::envelope(String::new());
+            let mut reply = reply::envelope(bytes::Bytes::new());
             *reply.status_mut() = StatusCode::CREATED;
             reply
         }

@@ -15,9 +15,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cwmp::{
     AcsMethod, DecodeError, DecodeErrorKind, Decoded, Envelope, FromAcs, FromCpe, Header,
-    Limits as EnvelopeLimits, Role, session::Violation,
+    Limits as EnvelopeLimits, Role, Text, session::Violation,
 };
 use hyper::{
     Method, Request, StatusCode,
@@ -186,10 +187,16 @@ async fn converse(
     };
     decoded.leniencies.iter().for_each(|leniency| session.forgave(leniency.name()));
     let token = session.token().to_owned();
+    let (came_at, method) = (hems.now(), decoded.envelope.body.element());
     let answer = session.receive(hems, decoded.envelope).await;
+    session.record(hems, (Role::Cpe, came_at), method, &decoded.text);
     let is_over = session.is_over();
     let reply = match answer {
-        Ok(envelope) => speak(hems, &envelope),
+        Ok(envelope) => {
+            let text = say(hems, &envelope);
+            session.record(hems, (Role::Acs, hems.now()), envelope.body.element(), &text);
+            reply::envelope(text.into_bytes())
+        }
         Err(error) => return give_up(hems, slot, &error).await,
     };
     if is_over {
@@ -230,17 +237,17 @@ async fn make_way(hems: &Hems, origin: &Origin, slot: &mut Option<Session>) {
 async fn sessionless(hems: &Hems, origin: &Origin, has_session: bool, is_empty: bool) -> Reply {
     if is_empty && origin.is_first && origin.cookie.is_none() && !has_session {
         count(hems, origin.identity(), "empty_first").await;
-        return reply::envelope(String::new());
+        return reply::envelope(Bytes::new());
     }
     count(hems, origin.identity(), "no_session").await;
     reply::refused(StatusCode::BAD_REQUEST, "a session begins with Inform\n")
 }
 
-/// Sends an envelope.
-fn speak(hems: &Hems, envelope: &Envelope<FromAcs>) -> Reply {
-    let text = reply::text(envelope);
+/// The text of an envelope that is sent.
+fn say(hems: &Hems, envelope: &Envelope<FromAcs>) -> Text {
+    let text = Text::from(reply::text(envelope));
     hems.witness.message(Role::Acs, text.as_bytes());
-    reply::envelope(text)
+    text
 }
 
 /// A session that cannot go on.
@@ -275,16 +282,21 @@ async fn undecodable(hems: &Hems, origin: &Origin, slot: &mut Option<Session>, e
     let is_end = match slot.as_mut().filter(|_| continues) {
         Some(session) => {
             session.misbehaved(kind);
+            session.record_garbled(hems, kind);
             session.is_calling() || session.is_hopeless()
         }
         None => {
             count(hems, origin.identity(), kind).await;
-            return fault(hems, error).map_or_else(no_message, reply::closing);
+            let reply = fault(hems, error).map(|text| reply::envelope(text.into_bytes()));
+            return reply.map_or_else(no_message, reply::closing);
         }
     };
     let is_soap = matches!(error.kind, DecodeErrorKind::MustUnderstand(_));
-    let reply = if is_end && !is_soap { None } else { fault(hems, error) };
-    match reply {
+    let text = if is_end && !is_soap { None } else { fault(hems, error) };
+    if let (Some(session), Some(text)) = (slot.as_mut(), &text) {
+        session.record(hems, (Role::Acs, hems.now()), Some("Fault"), text);
+    }
+    match text.map(|text| reply::envelope(text.into_bytes())) {
         Some(reply) if !is_end => reply,
         reply => {
             end(hems, slot, Outcome::Malformed).await;
@@ -297,10 +309,11 @@ fn no_message() -> Reply {
     reply::refused(StatusCode::BAD_REQUEST, "this is no CWMP message\n")
 }
 
-fn fault(hems: &Hems, error: &DecodeError) -> Option<Reply> {
+/// The fault that answers bytes that are no message.
+fn fault(hems: &Hems, error: &DecodeError) -> Option<Text> {
     if let Some(text) = error.soap_fault() {
         hems.witness.message(Role::Acs, text.as_bytes());
-        return Some(reply::envelope(text));
+        return Some(text.into());
     }
     let fault = error.fault(Role::Acs)?;
     let envelope = Envelope {
@@ -308,7 +321,7 @@ fn fault(hems: &Hems, error: &DecodeError) -> Option<Reply> {
         header: Header::with_id(error.id.clone()),
         body: FromAcs::Fault(fault),
     };
-    Some(speak(hems, &envelope))
+    Some(say(hems, &envelope))
 }
 
 /// A stable name for what came out of turn.

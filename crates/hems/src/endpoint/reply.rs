@@ -24,11 +24,11 @@ type Pieces = Pin<Box<dyn Stream<Item = object_store::Result<Frame<Bytes>>> + Se
 pub(super) type Reply = Response<Either<Full<Bytes>, StreamBody<Pieces>>>;
 
 /// An envelope, or the empty message.
-pub(super) fn envelope(text: String) -> Reply {
+pub(super) fn envelope(text: Bytes) -> Reply {
     if text.is_empty() {
         return with_status(StatusCode::NO_CONTENT, Bytes::new());
     }
-    let mut reply = with_status(StatusCode::OK, text.into());
+    let mut reply = with_status(StatusCode::OK, text);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
     reply
 }

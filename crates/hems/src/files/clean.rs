@@ -1,4 +1,5 @@
-//! Cleaning: URLs that are over, files of cells that were kept long enough, contents that nobody has. One node does it.
+//! Cleaning: URLs that are over, files of cells and recorded sessions that were kept long enough, contents that nobody
+//! has. One node does it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +36,7 @@ pub(crate) async fn clean(hems: Arc<Hems>, mut shutdown: watch::Receiver<bool>) 
 pub(super) async fn once(hems: &Hems) -> Result<(), StoreError> {
     let now = hems.now();
     hems.store.sweep_files(now, now - hems.files.filing.keeps).await?;
+    hems.store.sweep_recordings(now, now - hems.keeps_recordings).await?;
     for content in hems.store.strays(now - STRAY_AFTER).await? {
         drop_content(hems, &content).await;
     }

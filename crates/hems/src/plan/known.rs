@@ -111,6 +111,11 @@ impl Known {
         Self { chunks, count, bytes, gate, methods, ..Self::default() }
     }
 
+    /// Everything, object by object.
+    pub(crate) fn chunks(&self) -> &BTreeMap<String, Chunk> {
+        &self.chunks
+    }
+
     /// The value at a path.
     pub(crate) fn value(&self, path: &str) -> Option<&Held> {
         let (object, name) = split(path)?;

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use cwmp::{AddObjectResponse, CpeResponse, GetParameterValuesResponse, Quirks};
+use cwmp::{AddObjectResponse, CpeMethod, CpeResponse, Fault, GetParameterValuesResponse, Quirks};
 use jiff::Timestamp;
 
 use super::{Known, Setting, Step, step::table_of};
@@ -65,6 +65,35 @@ pub(crate) fn learn(
             Ok(())
         }
         _ => Err(Contradiction::OtherMethod),
+    }
+}
+
+/// Takes up what a call teaches that is no step: what an operator read or set is as true as what the plan did.
+pub(crate) fn overhear(
+    known: &mut Known,
+    method: &CpeMethod,
+    answer: &Result<CpeResponse, Fault>,
+    quirks: &Quirks,
+    at: Timestamp,
+) {
+    let parameters = match (method, answer) {
+        (CpeMethod::SetParameterValues(call), Ok(_)) => &call.parameter_list,
+        (_, Ok(CpeResponse::GetParameterValues(response))) => &response.parameter_list,
+        _ => return,
+    };
+    for parameter in parameters {
+        let (name, kind) = quirk::heard(quirks, parameter);
+        if name.starts_with("Device.") {
+            known.learn(&name, &parameter.value.text, kind, at);
+        }
+    }
+}
+
+/// What deeds that failed concerned is unknown again.
+pub(crate) fn unlearn(known: &mut Known, deeds: &[Step]) {
+    deeds.iter().flat_map(Step::touches).for_each(|path| known.forget(path));
+    if deeds.contains(&Step::Methods) {
+        known.methods = Some(Vec::new());
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn rehearse(desired: &Desired, mut known: Known, stage: &Stage<'_>) -
 }
 
 /// Learns what a step would teach; whether that was never read.
-fn assume(known: &mut Known, step: &Step, stage: &Stage<'_>) -> bool {
+pub(super) fn assume(known: &mut Known, step: &Step, stage: &Stage<'_>) -> bool {
     let status = ApplyStatus::Applied;
     let answer: CpeResponse = match step {
         Step::Methods => {

@@ -29,6 +29,7 @@ impl Hems {
             mode: TransportMode::Public,
             changes: crate::change::BOUNDS,
             patience,
+            keeps_recordings: SignedDuration::from_hours(24),
             alarms: Watch::new(1),
             feed: Feed::default(),
             metrics: Metrics::default(),

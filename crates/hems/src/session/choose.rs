@@ -11,7 +11,7 @@ use super::{Device, Outstanding, Session, SessionError};
 use crate::{
     Hems, call, gate,
     plan::{self, Step},
-    quirk, radio,
+    radio,
     store::{self, Intent, Progress},
 };
 
@@ -60,7 +60,7 @@ impl Device {
             Some(Outstanding::Step(step)) => self.take_step(hems, &step, answer),
             Some(Outstanding::Call { id, object, method }) => {
                 self.progress.push((id, call::outcome(&answer)));
-                self.take_call(hems, &method, &answer);
+                plan::overhear(&mut self.known, &method, &answer, &self.quirks, hems.now());
                 if let Some(object) = object {
                     self.known.forget(&object);
                 }
@@ -80,22 +80,7 @@ impl Device {
                 let fault = Fault::new(FaultCode(0), contradiction.to_string());
                 let deeds = plan::unanswered(step, &self.known);
                 self.fail(hems, &deeds, &fault);
-                deeds.iter().flat_map(Step::touches).for_each(|path| self.known.forget(path));
-            }
-        }
-    }
-
-    /// What an operator read or set is as true as what the plan did.
-    fn take_call(&mut self, hems: &Hems, method: &CpeMethod, answer: &Result<CpeResponse, Fault>) {
-        let parameters = match (method, answer) {
-            (CpeMethod::SetParameterValues(call), Ok(_)) => &call.parameter_list,
-            (_, Ok(CpeResponse::GetParameterValues(response))) => &response.parameter_list,
-            _ => return,
-        };
-        for parameter in parameters {
-            let (name, kind) = quirk::heard(&self.quirks, parameter);
-            if name.starts_with("Device.") {
-                self.known.learn(&name, &parameter.value.text, kind, hems.now());
+                plan::unlearn(&mut self.known, &deeds);
             }
         }
     }

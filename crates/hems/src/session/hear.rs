@@ -21,6 +21,7 @@ use crate::{
     Hems, call, desire,
     plan::Known,
     quirk, radio,
+    recording::Recording,
     store::{
         Binding, CallRow, DeviceRow, FaultRow, Lesson, Opening, Recalled, Remembered, StoreError, TlsFacts,
     },
@@ -78,7 +79,7 @@ impl Session {
         if let Some(fault) = self.objection(hems, &subject.binding, &recalled.sightings, &inform).await? {
             return Ok(Err(fault));
         }
-        let Informed { device, lesson, stored, is_bootstrap } =
+        let Informed { device, lesson, stored, recording, is_bootstrap } =
             Device::informed(hems, subject, *recalled, &inform).await?;
         if let Some(version) = device.quirks.speaks() {
             self.protocol.speak(version);
@@ -87,6 +88,7 @@ impl Session {
         let opening = Opening { is_bootstrap, lesson, stored, ..self.opening(hems, &inform) };
         self.number = Some(hems.store.open_session(opening).await?);
         self.device = Some(device);
+        self.recording = recording;
         tracing::info!(device = %self.caller.peer.identity, events = inform.event.len(), "session opened");
         Ok(Ok(AcsResponse::Inform(InformResponse { max_envelopes: 1 })))
     }
@@ -169,6 +171,7 @@ struct Informed {
     lesson: Lesson,
     /// Its row as it stands.
     stored: DeviceRow,
+    recording: Option<Box<Recording>>,
     is_bootstrap: bool,
 }
 
@@ -179,7 +182,7 @@ impl Device {
         recalled: Recalled,
         inform: &Inform,
     ) -> Result<Informed, StoreError> {
-        let Recalled { row, remembered, calls, wishes, .. } = recalled;
+        let Recalled { row, remembered, calls, wishes, recorded_until, .. } = recalled;
         let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
@@ -227,7 +230,8 @@ impl Device {
             outstanding: None,
         };
         let lesson = device.lesson();
-        Ok(Informed { device, lesson, stored: row, is_bootstrap })
+        let recording = device.recording(hems, recorded_until);
+        Ok(Informed { device, lesson, stored: row, recording, is_bootstrap })
     }
 }
 

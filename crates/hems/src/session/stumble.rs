@@ -37,10 +37,7 @@ impl Device {
             self.spared.narrow(step);
         }
         self.fail(hems, &deeds, fault);
-        deeds.iter().flat_map(Step::touches).for_each(|path| self.known.forget(path));
-        if *step == Step::Methods {
-            self.known.methods = Some(Vec::new());
-        }
+        plan::unlearn(&mut self.known, &deeds);
     }
 
     /// Records that deeds failed, and leaves them alone.

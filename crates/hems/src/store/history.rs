@@ -48,6 +48,19 @@ impl Store {
         .await?;
         rows.into_iter().map(Entry::read).collect()
     }
+
+    /// What changed in one session of a device, newest first, as far as it is kept.
+    pub(crate) async fn history_of_session(
+        &self,
+        identity: &str,
+        session: i64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let query = query_as(
+            "SELECT session, at, body FROM history WHERE identity = $1 AND session = $2 ORDER BY number DESC",
+        );
+        let rows: Vec<EntryRow> = query.bind(identity).bind(session).fetch_all(&self.reads).await?;
+        rows.into_iter().map(Entry::read).collect()
+    }
 }
 
 impl Entry {

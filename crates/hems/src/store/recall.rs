@@ -42,6 +42,8 @@ pub(crate) struct Recalled {
     /// What its latest sessions showed, newest first.
     pub(crate) sightings: Vec<SightingRow>,
     pub(crate) wishes: Wishes,
+    /// Until when its sessions shall be recorded.
+    pub(crate) recorded_until: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -56,6 +58,7 @@ struct RecalledRow {
     has_faults: bool,
     has_calls: bool,
     is_held: bool,
+    recorded_until: Option<i64>,
     gate_passed: Option<i64>,
     gate_policy: Option<String>,
     gate_latitude: Option<String>,
@@ -77,6 +80,7 @@ impl Store {
                  EXISTS (SELECT 1 FROM call WHERE identity = $1 \
                  AND state IN ('queued', 'sent', 'accepted', 'unknown')) AS has_calls, EXISTS \
                  (SELECT 1 FROM session WHERE identity = $1 AND ended_at IS NULL) AS is_held, \
+                 (SELECT until_at FROM recording_order WHERE identity = $1) AS recorded_until, \
                  gate.passed AS gate_passed, gate.policy AS gate_policy, gate.latitude AS gate_latitude, \
                  gate.longitude AS gate_longitude, gate.at AS gate_at"
             ),
@@ -90,8 +94,9 @@ impl Store {
         let calls = if row.has_calls { self.open_calls(identity).await? } else { Vec::new() };
         let remembered = Remembered { known: row.known()?, intents, faults };
         let sightings = row.sightings.as_deref().map(sightings).unwrap_or_default();
+        let (is_held, recorded_until) = (row.is_held, row.recorded_until);
         let wishes = self.look(identity, row.glimpse).await?;
-        Ok(Some(Recalled { row: row.row, remembered, calls, is_held: row.is_held, sightings, wishes }))
+        Ok(Some(Recalled { row: row.row, remembered, calls, is_held, sightings, wishes, recorded_until }))
     }
 
     /// What is remembered of a device; nothing of one that nobody knows.

@@ -10,12 +10,13 @@ use super::{
     device::{self, Revision},
     fault, history,
     known::{self, ChunkChange},
-    lease, misbehaviour, ms, outbox, query, query_as, radio_off,
+    lease, misbehaviour, ms, outbox, query, query_as, radio_off, recording,
 };
 use crate::{
     change::{Bounds, Outcome},
     event::Kind,
     plan::{Change, Verdict},
+    recording::Recording,
 };
 
 use super::device::Summary;
@@ -157,6 +158,8 @@ pub(crate) struct Closing {
     pub(crate) misbehaviour: Vec<&'static str>,
     /// What was learned of an admitted device.
     pub(crate) device: Option<Lesson>,
+    /// What was said, where somebody asked for it.
+    pub(crate) recording: Option<Box<Recording>>,
 }
 
 /// What is durable before something is sent that must not be done twice.
@@ -237,6 +240,11 @@ impl Store {
             "SELECT * FROM session WHERE ($1 IS NULL OR identity = $1) AND id < $2 ORDER BY id DESC LIMIT $3",
         );
         Ok(query.bind(identity).bind(before).bind(limit).fetch_all(&self.reads).await?)
+    }
+
+    /// One session.
+    pub(crate) async fn session(&self, id: i64) -> Result<Option<SessionRow>, StoreError> {
+        Ok(query_as("SELECT * FROM session WHERE id = $1").bind(id).fetch_optional(&self.reads).await?)
     }
 }
 
@@ -357,6 +365,9 @@ async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {
     lease::hold(tx, closing.session).await?;
     for kind in &closing.misbehaviour {
         misbehaviour::count(tx, identity, kind, now).await?;
+    }
+    if let Some(recording) = &closing.recording {
+        recording::keep(tx, identity, (closing.session, now), recording).await?;
     }
     let mut batch = Batch::default();
     batch.add(

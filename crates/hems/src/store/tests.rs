@@ -9,6 +9,7 @@ mod nodes;
 mod orders;
 mod people;
 mod reads;
+mod recordings;
 mod schemas;
 mod swaps;
 mod wakes;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What the API answers to a GET that accepts this, as text.
-async fn accepted(world: &World, path: &str, kind: &str) -> (StatusCode, String) {
+pub(crate) async fn accepted(world: &World, path: &str, kind: &str) -> (StatusCode, String) {
     let tcp = TcpStream::connect(world.api).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await.unwrap();
     tokio::spawn(connection);

@@ -30,6 +30,7 @@ mod northbound;
 mod people;
 mod pools;
 mod raw;
+mod recordings;
 mod refusals;
 mod reports;
 mod schemathesis;

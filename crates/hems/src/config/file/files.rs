@@ -1,4 +1,4 @@
-//! What was typed about files that go to cells and come from them.
+//! What was typed about files that go to cells and come from them, and about recorded sessions.
 
 use super::super::reader::{At, Reader, Section};
 
@@ -43,5 +43,21 @@ impl Files {
         };
         reader.finish(section);
         files
+    }
+}
+
+/// `[recordings]`: sessions that were recorded because somebody asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// Days that they are kept: 1 to 90. Default: 7.
+    pub keep_days: u32,
+}
+
+impl Recordings {
+    pub(super) fn read<'i>(reader: &mut Reader<'i>, root: &mut Section<'i>) -> Self {
+        let mut section = reader.section(root, "recordings");
+        let keep_days = reader.number(&mut section, "keep_days", 1..91, 7);
+        reader.finish(section);
+        Self { keep_days }
     }
 }

@@ -45,8 +45,16 @@ async fn a_session_that_ends_well_and_changes_nothing_costs_no_event() {
             let summary = turned.map(|_| Summary { is_in_service, ..Summary::default() });
             let device = Some(Lesson { turned, summary, ..Lesson::default() });
             let identity = identity(1).to_string();
-            let closing =
-                Closing { identity, session, at: now(), outcome, messages: 1, misbehaviour: vec![], device };
+            let closing = Closing {
+                identity,
+                session,
+                at: now(),
+                outcome,
+                messages: 1,
+                misbehaviour: vec![],
+                device,
+                recording: None,
+            };
             store.close_session(closing).await.unwrap();
         };
         close(&store, COMPLETED, None).await;

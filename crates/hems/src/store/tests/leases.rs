@@ -44,6 +44,7 @@ fn closing(session: i64, call: i64) -> Closing {
         messages: 3,
         misbehaviour: vec!["second_inform"],
         device: Some(Lesson { progress, ..Lesson::default() }),
+        recording: None,
     }
 }
 
