@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use cwmp::{Envelope, FromAcs, FromCpe, Limits, REDACTED, Text};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use secret::is_secret;
@@ -61,7 +62,7 @@ pub(crate) struct Start {
 }
 
 /// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Side {
     Device,
@@ -69,8 +70,9 @@ pub(crate) enum Side {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Message {
+    #[schemars(with = "String")]
     pub(crate) at: Timestamp,
     pub(crate) from: Side,
     /// The element in the SOAP body; nothing for the empty message, and for what is none.

@@ -33,7 +33,7 @@ pub(crate) struct Exchange {
 }
 
 /// How a call of today's plan stands to what was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Likeness {
     /// The same call was made at this turn.
