@@ -12,7 +12,7 @@ use super::{Answer, Api, Path, Problem, devices, preview, recordings};
 use crate::{
     desire, gate,
     people::Caller,
-    plan::{self, Desired, Difference, Exchange, Known, Likeness, Replayed, Stage, Turn},
+    plan::{self, Desired, Difference, Exchange, Known, Likeness, Replayed, Spared, Stage, Turn},
     quirk,
     template::{Subject, Template},
 };
@@ -117,7 +117,8 @@ fn run(
     let (desired, left_out) = quirk::fit(desired, &quirks);
     let now = api.hems.now();
     let verdict = |latitude: &str, longitude: &str| gate::judge(api.hems.gate, latitude, longitude, now);
-    let stage = Stage { quirks: &quirks, kind: &|path| preview::kind(api, path), gate: &verdict, now };
+    let (kind, spared) = (|path: &str| preview::kind(api, path), Spared::default());
+    let stage = Stage { quirks: &quirks, spared: &spared, kind: &kind, gate: &verdict, now };
     ReplayView { left_out, ..plan::replay(&desired, known, exchanges, &stage).into() }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn replay(desired: &Desired, known: Known, recorded: &[Exchange], sta
         tape: Tape::of(plans),
         turns: Vec::new(),
         is_likely_only: false,
-        spared: Spared::default(),
+        spared: stage.spared.clone(),
         failed: BTreeSet::new(),
         taken: BTreeMap::new(),
     };
@@ -283,7 +283,9 @@ mod tests {
     fn replayed(desired: &Desired, recorded: &[Exchange]) -> Replayed {
         let verdict = |_: &str, _: &str| -> Verdict { unreachable!("nothing here goes on the air") };
         let quirks = Quirks::default();
-        let stage = Stage { quirks: &quirks, kind: &|_| ValueKind::String, gate: &verdict, now: at() };
+        let spared = Spared::default();
+        let stage =
+            Stage { quirks: &quirks, spared: &spared, kind: &|_| ValueKind::String, gate: &verdict, now: at() };
         replay(desired, known(), recorded, &stage)
     }
 
