@@ -284,8 +284,13 @@ mod tests {
         let verdict = |_: &str, _: &str| -> Verdict { unreachable!("nothing here goes on the air") };
         let quirks = Quirks::default();
         let spared = Spared::default();
-        let stage =
-            Stage { quirks: &quirks, spared: &spared, kind: &|_| ValueKind::String, gate: &verdict, now: at() };
+        let stage = Stage {
+            quirks: &quirks,
+            spared: &spared,
+            kind: &|_| ValueKind::String,
+            gate: &verdict,
+            now: at(),
+        };
         replay(desired, known(), recorded, &stage)
     }
 
