@@ -1,9 +1,8 @@
 //! `hearth device`: the cells, as the H(e)MS knows them.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+mod lists;
+
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -12,27 +11,23 @@ use serde_json::{Value, json};
 use crate::{
     Answer,
     api::{Access, ApiError, escaped},
+    commands::{Over, file::Kind},
     output::{self, Column, Form},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// The devices with their states: all, or those for which a filter holds.
     ///
     /// For instance: hearth device list 'site = "north" AND last_inform < now-1d'
     List {
         /// The filter; a word alone looks for identities, serial numbers and sites that begin with it.
+        #[arg(default_value = "")]
+        filter: String,
+    },
+    /// How many devices there are, or for how many a filter holds.
+    Count {
+        /// The filter.
         #[arg(default_value = "")]
         filter: String,
     },
@@ -74,7 +69,7 @@ enum Command {
         filter: String,
         /// In which form.
         #[arg(long, value_enum, default_value = "csv")]
-        form: Export,
+        form: lists::Export,
     },
     /// Say where many devices stand, by a list in CSV or JSON lines: identity, site, tags, labels.
     ///
@@ -86,8 +81,9 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Let another admitted device take this one's place: site, tags, labels, its own values and what it drew of pools;
-    /// this one is blocked.
+    /// Let another admitted device take this one's place, and block this one.
+    ///
+    /// What goes over: site, tags, labels, its own values and what it drew of pools.
     Swap {
         /// The identity of the old device.
         identity: String,
@@ -160,8 +156,39 @@ enum Command {
         #[command(flatten)]
         now: Now,
     },
-    /// Ask for a session now, by a Connection Request; `hearth device show` says whether it can be.
+    /// Fetch a file of `hearth file list` in the next session, and take it into use.
+    Download {
+        /// The identity in its certificate.
+        identity: String,
+        /// The file's number.
+        file: u64,
+        #[command(flatten)]
+        now: Now,
+    },
+    /// Send its configuration or its log in the next session; then it is in `hearth file list`.
+    Upload {
+        /// The identity in its certificate.
+        identity: String,
+        /// What to send.
+        #[arg(value_enum)]
+        kind: Kind,
+        #[command(flatten)]
+        now: Now,
+    },
+    /// Ask for a session now, by a Connection Request.
+    ///
+    /// `hearth device show` says whether it can be.
     Wake {
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// The calls that were queued for a device and how far each is, the newest first.
+    Calls {
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// What its values were before, the newest first.
+    History {
         /// The identity in its certificate.
         identity: String,
     },
@@ -183,19 +210,10 @@ enum Command {
 
 /// When the device shall do it.
 #[derive(Debug, Clone, Copy, Args)]
-struct Now {
+pub(crate) struct Now {
     /// Ask the device for a session now, and do not wait until it calls.
     #[arg(long)]
     wake: bool,
-}
-
-/// The forms of an export.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Export {
-    /// For spreadsheets.
-    Csv,
-    /// For programs: one JSON object a line.
-    Jsonl,
 }
 
 /// What the list and the demo's table show.
@@ -215,31 +233,50 @@ pub(crate) const COLUMNS: [Column; 13] = [
     ("IN SERVICE AFTER (S)", "in_service_after"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+/// What the list shows beside.
+const MORE_COLUMNS: [Column; 4] =
+    [("SITE", "site"), ("LAST INFORM", "last_inform"), ("CLONE?", "clone_suspicion"), ("BLOCKED", "blocked")];
+
+const CHANGE_COLUMNS: [Column; 4] =
+    [("AT", "at"), ("PARAMETER", "path"), ("BEFORE", "before"), ("AFTER", "after")];
+const CALL_COLUMNS: [Column; 7] = [
+    ("ID", "id"),
+    ("METHOD", "method"),
+    ("STATE", "state"),
+    ("QUEUED", "queued_at"),
+    ("SENT", "sent_at"),
+    ("FINISHED", "finished_at"),
+    ("BY", "author"),
+];
+
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     let answer = match command {
         Command::List { filter } => return list(&access, output, &filter).await,
-        Command::Show { identity } => access.get(&format!("/api/v1/devices/{identity}")).await,
+        Command::Count { filter } => {
+            access.get(&format!("/api/v1/devices/count?filter={}", escaped(&filter))).await
+        }
+        Command::Show { identity } => access.get(&path(&identity, "")).await,
         Command::Admit { identity, oui, product_class, serial } => {
             let body =
                 json!({"identity": identity, "oui": oui, "product_class": product_class, "serial": serial});
             access.send(Method::POST, "/api/v1/devices", &body).await
         }
-        Command::Import { file, strict } => return import(&access, output, &file, strict).await,
-        Command::Export { filter, form } => return export(&access, &filter, form).await,
-        Command::ImportPlaces { file, strict } => return import_places(&access, output, &file, strict).await,
+        Command::Import { file, strict } => return lists::import(&access, output, &file, strict).await,
+        Command::Export { filter, form } => return lists::export(&access, &filter, form).await,
+        Command::ImportPlaces { file, strict } => {
+            return lists::import_places(&access, output, &file, strict).await;
+        }
         Command::Swap { identity, to } => {
-            access.send(Method::POST, &format!("/api/v1/devices/{identity}/swap"), &json!({"to": to})).await
+            access.send(Method::POST, &path(&identity, "/swap"), &json!({"to": to})).await
         }
-        Command::Withdraw { identity } => {
-            access.delete(&format!("/api/v1/devices/{identity}/admission")).await
-        }
+        Command::Withdraw { identity } => access.delete(&path(&identity, "/admission")).await,
         Command::Place { identity, site, tags, labels } => {
             let labels: BTreeMap<_, _> = labels.into_iter().collect();
             let body = json!({"site": site, "tags": tags, "labels": labels});
-            access.send(Method::PUT, &format!("/api/v1/devices/{identity}/place"), &body).await
+            access.send(Method::PUT, &path(&identity, "/place"), &body).await
         }
-        Command::Clear { identity } => access.delete(&format!("/api/v1/devices/{identity}/suspicion")).await,
+        Command::Clear { identity } => access.delete(&path(&identity, "/suspicion")).await,
         Command::Lock { identity, now } => act(&access, &identity, json!({"action": "lock"}), now).await,
         Command::Unlock { identity, now } => act(&access, &identity, json!({"action": "unlock"}), now).await,
         Command::Reboot { identity, now } => act(&access, &identity, json!({"action": "reboot"}), now).await,
@@ -250,34 +287,37 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
             let values: BTreeMap<_, _> = values.into_iter().collect();
             act(&access, &identity, json!({"action": "set", "values": values}), now).await
         }
+        Command::Download { identity, file, now } => {
+            act(&access, &identity, json!({"action": "download", "file": file}), now).await
+        }
+        Command::Upload { identity, kind, now } => {
+            act(&access, &identity, json!({"action": "upload", "kind": kind.word()}), now).await
+        }
         Command::Wake { identity } => {
             act(&access, &identity, json!({"action": "wake"}), Now { wake: false }).await
         }
-        Command::Preview { identity } => access.get(&format!("/api/v1/devices/{identity}/preview")).await,
+        Command::Calls { identity } => {
+            return output::list(&access, &path(&identity, "/calls"), output, &CALL_COLUMNS).await;
+        }
+        Command::History { identity } => return history(&access, output, &identity).await,
+        Command::Preview { identity } => access.get(&path(&identity, "/preview")).await,
         Command::Call { identity, call } => {
-            let path = format!("/api/v1/devices/{identity}/calls");
-            access.send(Method::POST, &path, &document(&call)?).await
+            access.send(Method::POST, &path(&identity, "/calls"), &document(&call)?).await
         }
     };
-    match answer {
-        Ok(Value::Null) => Ok(true),
-        Ok(value) => {
-            println!("{}", serde_json::to_string_pretty(&value)?);
-            Ok(true)
-        }
-        Err(ApiError::Refused { status, detail }) if status.as_u16() == 404 => {
-            eprintln!("hearth: {detail}");
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
-    }
+    output::show(output, &answer?)
+}
+
+/// Where a device is, or what is below it.
+fn path(identity: &str, below: &str) -> String {
+    format!("/api/v1/devices/{}{below}", escaped(identity))
 }
 
 async fn act(access: &Access, identity: &str, mut action: Value, now: Now) -> Result<Value, ApiError> {
     if let (true, Some(action)) = (now.wake, action.as_object_mut()) {
         action.insert("wake".to_owned(), Value::Bool(true));
     }
-    access.send(Method::POST, &format!("/api/v1/devices/{identity}/actions"), &action).await
+    access.send(Method::POST, &path(identity, "/actions"), &action).await
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -288,80 +328,23 @@ fn label(text: &str) -> Result<(String, String), String> {
 async fn list(access: &Access, form: Form, filter: &str) -> Answer {
     let filter = escaped(filter);
     let devices = access.list(&format!("/api/v1/devices?filter={filter}")).await?;
-    match form {
-        Form::Table => {
-            let columns: Vec<Column> = COLUMNS
-                .into_iter()
-                .chain([
-                    ("SITE", "site"),
-                    ("LAST INFORM", "last_inform"),
-                    ("CLONE?", "clone_suspicion"),
-                    ("BLOCKED", "blocked"),
-                ])
-                .collect();
-            print!("{}", output::table(&columns, &devices));
+    output::items(form, devices, &[&COLUMNS[..], &MORE_COLUMNS].concat())
+}
+
+/// A line for each value that changed.
+async fn history(access: &Access, form: Form, identity: &str) -> Answer {
+    let entries = access.list(&path(identity, "/history")).await?;
+    if form == Form::Json {
+        return output::items(form, entries, &[]);
+    }
+    let of = |entry: &Value| {
+        let mut changes = entry.get("changes").and_then(Value::as_array).cloned().unwrap_or_default();
+        for change in changes.iter_mut().filter_map(Value::as_object_mut) {
+            change.insert("at".to_owned(), entry.get("at").cloned().unwrap_or_default());
         }
-        Form::Json => println!("{}", Value::Array(devices)),
-    }
-    Ok(true)
-}
-
-async fn export(access: &Access, filter: &str, form: Export) -> Answer {
-    let filter = escaped(filter);
-    let accept = match form {
-        Export::Csv => "text/csv",
-        Export::Jsonl => "application/jsonl",
+        changes
     };
-    let path = format!("/api/v1/devices?filter={filter}");
-    access.copy(&path, accept, &mut std::io::stdout().lock()).await?;
-    Ok(true)
-}
-
-/// Wrong rows make the answer no.
-async fn import_places(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
-    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let summary = access.upload(&format!("/api/v1/places?strict={strict}"), list).await?;
-    let is_whole = summary.get("wrong").and_then(Value::as_u64) == Some(0);
-    if form == Form::Json {
-        println!("{summary}");
-        return Ok(is_whole);
-    }
-    for row in summary.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        let part = |key| output::cell(row.get(key));
-        eprintln!("{}: {}: {}", file.display(), part("place"), part("message"));
-    }
-    let count = |key| output::cell(summary.get(key));
-    println!("{} placed, {} wrong", count("placed"), count("wrong"));
-    Ok(is_whole)
-}
-
-/// Rows that contradict or cannot be read make the answer no.
-async fn import(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
-    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let summary = access.upload(&format!("/api/v1/identities?strict={strict}"), list).await?;
-    let rows = |key: &str| summary.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let (conflicts, errors) = (rows("conflicts"), rows("errors"));
-    let is_whole = conflicts.is_empty() && errors.is_empty();
-    if form == Form::Json {
-        println!("{summary}");
-        return Ok(is_whole);
-    }
-    for row in errors.iter().chain(&conflicts) {
-        eprintln!(
-            "{}: {}: {}",
-            file.display(),
-            output::cell(row.get("place")),
-            output::cell(row.get("message"))
-        );
-    }
-    println!(
-        "{} admitted, {} as before, {} in conflict, {} wrong",
-        output::cell(summary.get("admitted")),
-        output::cell(summary.get("same")),
-        conflicts.len(),
-        errors.len()
-    );
-    Ok(is_whole)
+    output::items(form, entries.iter().flat_map(of).collect(), &CHANGE_COLUMNS)
 }
 
 /// JSON as typed, or from `@FILE`.
