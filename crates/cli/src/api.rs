@@ -105,10 +105,7 @@ pub(crate) enum ApiError {
 impl ApiError {
     /// What is said where the thing asked for is not there: an answer, and it is no.
     pub(crate) fn absence(&self) -> Option<&str> {
-        match self {
-            Self::Refused { status: StatusCode::NOT_FOUND, detail } => Some(detail),
-            _ => None,
-        }
+        if let Self::Refused { status: StatusCode::NOT_FOUND, detail } = self { Some(detail) } else { None }
     }
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn show(form: Form, value: &Value) -> Answer {
                 println!("\n{name}");
                 let columns = sheet::columns(rows);
                 let columns: Vec<_> = columns.iter().map(|(heading, key)| (heading.as_str(), *key)).collect();
-                rows_under(&columns, rows);
+                // Whole: whoever asks for one thing has nowhere else to look.
+                print!("{}", table::fitted(&columns, rows, usize::MAX).0);
             }
         }
         (Form::Table | Form::Json, _) => println!("{value:#}"),
@@ -65,6 +66,28 @@ pub(crate) fn show(form: Form, value: &Value) -> Answer {
 /// Prints a list of the API.
 pub(crate) async fn list(access: &Access, path: &str, form: Form, columns: &[Column]) -> Answer {
     items(form, access.list(path).await?, columns)
+}
+
+/// Prints a list of lists: for people a row for each thing inside, beside what `field` says of the whole it is in.
+pub(crate) async fn list_inside(
+    access: &Access,
+    path: &str,
+    form: Form,
+    (inside, field): (&str, &str),
+    columns: &[Column],
+) -> Answer {
+    let wholes = access.list(path).await?;
+    if form == Form::Json {
+        return items(form, wholes, columns);
+    }
+    let rows = |whole: &Value| {
+        let mut rows = whole.get(inside).and_then(Value::as_array).cloned().unwrap_or_default();
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            row.insert(field.to_owned(), whole.get(field).cloned().unwrap_or_default());
+        }
+        rows
+    };
+    items(form, wholes.iter().flat_map(rows).collect(), columns)
 }
 
 /// Prints a list.
@@ -89,7 +112,7 @@ pub(crate) fn rows_under(columns: &[(&str, &str)], rows: &[Value]) {
     let (text, left_out) = table::fitted(columns, rows, room());
     print!("{text}");
     if !left_out.is_empty() {
-        eprintln!("no room for {}: a wider terminal or --output json has it", left_out.join(", "));
+        eprintln!("no room for {}: a wider terminal or `| less -S` shows it", left_out.join(", "));
     }
 }
 

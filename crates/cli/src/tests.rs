@@ -4,8 +4,6 @@
 //!  COMMANDS ─▶ Arguments ─▶ run ─▶ an API that nods and notes ─▶ the operations of docs/operate/roles.md
 //! ```
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it cannot go on")]
-
 use std::{fs, path::Path};
 
 use clap::CommandFactory;

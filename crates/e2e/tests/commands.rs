@@ -112,10 +112,10 @@ fn o12_what_cannot_be_is_said_with_what_would_be_right() {
         ("file fetch 99", "there is no such file"),
         ("webhook show 99", "there is no such webhook"),
         ("webhook deliveries 99", "there is no such webhook"),
-        ("radio-off show 99", "no such"),
+        ("radio-off show 99", "no such emergency"),
         ("pool show none", "no such pool"),
         ("device show 00005e0053ff.hnb.example", "no such device"),
-        ("device lock 00005e0053ff.hnb.example", "no"),
+        ("device lock 00005e0053ff.hnb.example", "no such device"),
         ("freeze show", "nothing is frozen"),
         ("freeze end", "nothing is frozen"),
     ] {
@@ -176,14 +176,14 @@ fn o12_templates_and_values_have_versions_and_a_way_back() {
     let history = json_of(&world, "template history slow");
     assert_eq!((&history[0]["version"], &history[0]["applied_version"]), (&json!(2), &json!(1)));
     assert!(table(&world, "template history slow").contains("once a minute"));
-    fails(&world, "template apply slow 7", 1, "");
+    fails(&world, "template apply slow 7", 1, "there is no such version");
     table(&world, "template delete slow");
     assert_eq!(json_of(&world, "template list"), json!([]));
 
     admit(&world, &[1]);
     let cell = identity(1);
     let own = file(&world, "own.json", &json!({"values": {INTERVAL: 30}}).to_string());
-    fails(&world, &format!("values show {cell}"), 1, "");
+    fails(&world, &format!("values show {cell}"), 1, "nothing is wanted of this device alone");
     table(&world, &format!("values put {cell} {own} --reason `a test`"));
     assert_eq!(json_of(&world, &format!("values show {cell}"))["values"][INTERVAL], 30);
     table(&world, &format!("values put {cell} {own} --draft"));
@@ -213,7 +213,7 @@ fn o12_o04_changes_the_freeze_and_emergencies_are_decided_by_command() {
         let stopped = json_of(&world, &format!("change stop {id} --reason `not now`"));
         assert_eq!(stopped["state"], "stopped", "{stopped}");
         assert!(has_row(&table(&world, &format!("change show {id}")), &["state", "stopped"]));
-        fails(&world, &format!("change approve {id}"), 2, "409");
+        fails(&world, &format!("change approve {id}"), 2, "409 Conflict: the change is stopped");
         table(&world, &format!("change resume {id}"));
         let end = if seconds == 1800 { "finish" } else { "withdraw" };
         table(&world, &format!("change {end} {id}"));

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Subcommand};
 use hyper::Method;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Answer,
@@ -111,7 +111,10 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
     let path = |name: &str| format!("{PATH}/{}", escaped(name));
     let answer = match command {
         Command::List => return output::list(&access, PATH, output, &COLUMNS).await,
-        Command::Roles => return roles(&access, output).await,
+        Command::Roles => {
+            let inside = ("operations", "role");
+            return output::list_inside(&access, "/api/v1/roles", output, inside, &ROLES).await;
+        }
         Command::First { name, link_file, password } => {
             return first(access, output, &name, &link_file, &password).await;
         }
@@ -133,22 +136,6 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
         Command::Remove { name } => access.delete(&path(&name)).await,
     };
     output::show(output, &answer?)
-}
-
-/// A line for each operation of each role.
-async fn roles(access: &Access, form: Form) -> Answer {
-    let roles = access.list("/api/v1/roles").await?;
-    if form == Form::Json {
-        return output::items(form, roles, &[]);
-    }
-    let of = |role: &Value| {
-        let mut operations = role.get("operations").and_then(Value::as_array).cloned().unwrap_or_default();
-        for operation in operations.iter_mut().filter_map(Value::as_object_mut) {
-            operation.insert("role".to_owned(), role.get("role").cloned().unwrap_or_default());
-        }
-        operations
-    };
-    output::items(form, roles.iter().flat_map(of).collect(), &ROLES)
 }
 
 async fn first(access: Access, form: Form, name: &str, file: &Path, password: &PasswordFile) -> Answer {

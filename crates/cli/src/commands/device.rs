@@ -1,19 +1,21 @@
 //! `hearth device`: the cells, as the H(e)MS knows them.
 
+mod act;
 mod lists;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::{Access, ApiError, escaped},
-    commands::{Over, file::Kind},
+    api::{Access, escaped},
+    commands::Over,
     output::{self, Column, Form},
 };
+use act::Act;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -115,73 +117,8 @@ pub(crate) enum Command {
         /// The identity in its certificate.
         identity: String,
     },
-    /// Go off the air in the next session, and stay so whatever templates want.
-    Lock {
-        /// The identity in its certificate.
-        identity: String,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Go on the air in the next session, behind the gate.
-    Unlock {
-        /// The identity in its certificate.
-        identity: String,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Start again in the next session.
-    Reboot {
-        /// The identity in its certificate.
-        identity: String,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Read parameters in the next session.
-    Refresh {
-        /// The identity in its certificate.
-        identity: String,
-        /// Parameters, or what is below a path that ends in a dot.
-        #[arg(required = true)]
-        paths: Vec<String>,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Set parameters once in the next session, such as no template wants.
-    Set {
-        /// The identity in its certificate.
-        identity: String,
-        /// PARAMETER=VALUE; may be repeated.
-        #[arg(required = true, value_parser = label)]
-        values: Vec<(String, String)>,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Fetch a file of `hearth file list` in the next session, and take it into use.
-    Download {
-        /// The identity in its certificate.
-        identity: String,
-        /// The file's number.
-        file: u64,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Send its configuration or its log in the next session; then it is in `hearth file list`.
-    Upload {
-        /// The identity in its certificate.
-        identity: String,
-        /// What to send.
-        #[arg(value_enum)]
-        kind: Kind,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Ask for a session now, by a Connection Request.
-    ///
-    /// `hearth device show` says whether it can be.
-    Wake {
-        /// The identity in its certificate.
-        identity: String,
-    },
+    #[command(flatten)]
+    Act(Act),
     /// The calls that were queued for a device and how far each is, the newest first.
     Calls {
         /// The identity in its certificate.
@@ -206,14 +143,6 @@ pub(crate) enum Command {
         /// The method with its arguments as JSON, or @FILE.
         call: String,
     },
-}
-
-/// When the device shall do it.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Now {
-    /// Ask the device for a session now, and do not wait until it calls.
-    #[arg(long)]
-    wake: bool,
 }
 
 /// What the list and the demo's table show.
@@ -277,29 +206,14 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
             access.send(Method::PUT, &path(&identity, "/place"), &body).await
         }
         Command::Clear { identity } => access.delete(&path(&identity, "/suspicion")).await,
-        Command::Lock { identity, now } => act(&access, &identity, json!({"action": "lock"}), now).await,
-        Command::Unlock { identity, now } => act(&access, &identity, json!({"action": "unlock"}), now).await,
-        Command::Reboot { identity, now } => act(&access, &identity, json!({"action": "reboot"}), now).await,
-        Command::Refresh { identity, paths, now } => {
-            act(&access, &identity, json!({"action": "refresh", "paths": paths}), now).await
-        }
-        Command::Set { identity, values, now } => {
-            let values: BTreeMap<_, _> = values.into_iter().collect();
-            act(&access, &identity, json!({"action": "set", "values": values}), now).await
-        }
-        Command::Download { identity, file, now } => {
-            act(&access, &identity, json!({"action": "download", "file": file}), now).await
-        }
-        Command::Upload { identity, kind, now } => {
-            act(&access, &identity, json!({"action": "upload", "kind": kind.word()}), now).await
-        }
-        Command::Wake { identity } => {
-            act(&access, &identity, json!({"action": "wake"}), Now { wake: false }).await
-        }
+        Command::Act(act) => act.ask(&access).await,
         Command::Calls { identity } => {
             return output::list(&access, &path(&identity, "/calls"), output, &CALL_COLUMNS).await;
         }
-        Command::History { identity } => return history(&access, output, &identity).await,
+        Command::History { identity } => {
+            let (path, inside) = (path(&identity, "/history"), ("changes", "at"));
+            return output::list_inside(&access, &path, output, inside, &CHANGE_COLUMNS).await;
+        }
         Command::Preview { identity } => access.get(&path(&identity, "/preview")).await,
         Command::Call { identity, call } => {
             access.send(Method::POST, &path(&identity, "/calls"), &document(&call)?).await
@@ -313,13 +227,6 @@ fn path(identity: &str, below: &str) -> String {
     format!("/api/v1/devices/{}{below}", escaped(identity))
 }
 
-async fn act(access: &Access, identity: &str, mut action: Value, now: Now) -> Result<Value, ApiError> {
-    if let (true, Some(action)) = (now.wake, action.as_object_mut()) {
-        action.insert("wake".to_owned(), Value::Bool(true));
-    }
-    access.send(Method::POST, &path(identity, "/actions"), &action).await
-}
-
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("that is NAME=VALUE, such as rack=7")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -328,23 +235,9 @@ fn label(text: &str) -> Result<(String, String), String> {
 async fn list(access: &Access, form: Form, filter: &str) -> Answer {
     let filter = escaped(filter);
     let devices = access.list(&format!("/api/v1/devices?filter={filter}")).await?;
-    output::items(form, devices, &[&COLUMNS[..], &MORE_COLUMNS].concat())
-}
-
-/// A line for each value that changed.
-async fn history(access: &Access, form: Form, identity: &str) -> Answer {
-    let entries = access.list(&path(identity, "/history")).await?;
-    if form == Form::Json {
-        return output::items(form, entries, &[]);
-    }
-    let of = |entry: &Value| {
-        let mut changes = entry.get("changes").and_then(Value::as_array).cloned().unwrap_or_default();
-        for change in changes.iter_mut().filter_map(Value::as_object_mut) {
-            change.insert("at".to_owned(), entry.get("at").cloned().unwrap_or_default());
-        }
-        changes
-    };
-    output::items(form, entries.iter().flat_map(of).collect(), &CHANGE_COLUMNS)
+    // First what a narrow terminal shall show.
+    let (first, last) = COLUMNS.split_at(3);
+    output::items(form, devices, &[first, &MORE_COLUMNS, last].concat())
 }
 
 /// JSON as typed, or from `@FILE`.

@@ -81,7 +81,7 @@ const COLUMNS: [Column; 7] = [
 ];
 
 impl Kind {
-    pub(super) fn word(self) -> String {
+    pub(crate) fn word(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }

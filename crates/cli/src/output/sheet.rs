@@ -37,7 +37,12 @@ impl<'v> Sheet<'v> {
             match value {
                 Value::Object(inner) if !inner.is_empty() => self.take(&format!("{name}."), inner),
                 Value::Array(items) if items.iter().any(Value::is_object) => self.parts.push((name, items)),
-                simple => self.lines.push((name, cell(Some(simple)))),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_) => self.lines.push((name, cell(Some(value)))),
             }
         }
     }
