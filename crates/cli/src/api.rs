@@ -183,7 +183,11 @@ impl Access {
         }
         while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| ApiError::Slow)? {
             if let Ok(bytes) = frame?.into_data() {
-                out.write_all(&bytes).map_err(ApiError::Write)?;
+                match out.write_all(&bytes) {
+                    // Whoever reads it has seen enough.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                    written => written.map_err(ApiError::Write)?,
+                }
             }
         }
         driver.abort();

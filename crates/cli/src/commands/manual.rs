@@ -3,8 +3,7 @@
 //! One rule: no text of a command stands twice; whoever changes a command has changed its page.
 
 use std::{
-    fs,
-    io::{self, Write, stdout},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -48,10 +47,10 @@ impl Program {
 pub(crate) fn completions(arguments: &Completions) -> Answer {
     let mut command = arguments.of.command();
     let name = command.get_name().to_owned();
-    // Whole before it is printed: the generator panics where a reader leaves early.
+    // Whole before it is printed: the generator panics by itself where a reader leaves early.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    stdout().write_all(&script)?;
+    print!("{}", String::from_utf8(script)?);
     Ok(true)
 }
 
