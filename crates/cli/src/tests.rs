@@ -16,7 +16,8 @@ use tokio::{
 use super::*;
 
 /// Operations that no command needs, and why.
-const EXCEPTIONS: [(&str, &str); 2] = [
+const EXCEPTIONS: [(&str, &str); 3] = [
+    ("show-openapi", "a document for programs; docs/openapi.json is the same"),
     ("logout", "a command has a token, and no login that it could end"),
     ("show-place", "`device show` has it; alone it is for programs that write it back with If-Match"),
 ];
@@ -29,6 +30,7 @@ const COMMANDS: &[&str] = &[
     "account first ann --link-file LINK --password-file SECRET",
     "account list",
     "account roles",
+    "account show ann",
     "account add ann --role viewer --password-file SECRET",
     "account change ann --role viewer",
     "account password ann --password-file SECRET",
@@ -61,6 +63,9 @@ const COMMANDS: &[&str] = &[
     "device download CELL 7",
     "device upload CELL log",
     "device wake CELL",
+    "device action @FILE --filter site=x --dry-run",
+    "device dead-letters CELL",
+    "device retry CELL",
     "device calls CELL",
     "device history CELL",
     "device preview CELL",

@@ -38,7 +38,8 @@ pub(crate) struct Roster {
 }
 
 /// What became of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Admitted")]
 pub(crate) struct Summary {
     /// How many are admitted now that were not.
     pub(crate) admitted: usize,

@@ -126,6 +126,8 @@ kinds! {
     CellClockOff = "cell_clock_off" "equipmentAlarm" "timingProblem";
     /// A cell has not called for long.
     CellLost = "cell_lost" "communicationsAlarm" "communicationsSubsystemFailure";
+    /// Steps of a cell's plan are not tried any more.
+    CellDeadLetters = "cell_dead_letters" "processingErrorAlarm" "configurationOrCustomizationError";
     /// Many connections are refused for one reason.
     RefusalsAboveRate = "refusals_above_rate" "securityServiceOrMechanismViolation" "unauthorizedAccessAttempt";
 }
@@ -162,6 +164,8 @@ pub(crate) struct Facts {
     pub(crate) far: Vec<CellFact>,
     /// With when the Inform was due.
     pub(crate) lost: Vec<CellFact>,
+    /// With how many steps are not tried any more.
+    pub(crate) dead: Vec<CellFact>,
     pub(crate) lists: Vec<ListFacts>,
     /// What is wrong with revocation lists: the anchor, what, and since when.
     pub(crate) troubles: Vec<(String, String, Timestamp)>,
@@ -184,6 +188,7 @@ pub(crate) fn raised(facts: &Facts) -> Vec<Alarm> {
     alarms.extend(each(Kind::TlsDowngraded, Severity::Warning, &facts.downgraded, downgraded));
     alarms.extend(each(Kind::CellClockOff, Severity::Minor, &facts.far, clock_off));
     alarms.extend(each(Kind::CellLost, Severity::Minor, &facts.lost, lost));
+    alarms.extend(each(Kind::CellDeadLetters, Severity::Minor, &facts.dead, dead));
     // Two lists of one anchor are one object; the worse counts.
     alarms.sort_by(|a, b| {
         (a.kind, &a.object, a.severity, &a.detail).cmp(&(b.kind, &b.object, b.severity, &b.detail))
@@ -341,6 +346,15 @@ fn clock_off(cell: &CellFact) -> (String, String, Option<i64>) {
 fn lost(cell: &CellFact) -> (String, String, Option<i64>) {
     let due = cell.number.map(at).unwrap_or_default();
     (cell.identity.clone(), format!("it was to call at {due} and has not"), cell.number)
+}
+
+fn dead(cell: &CellFact) -> (String, String, Option<i64>) {
+    let count = cell.number.unwrap_or_default();
+    let detail = format!(
+        "{count} steps of its plan failed too often; see `hearth device dead-letters {}`",
+        cell.identity
+    );
+    (cell.identity.clone(), detail, None)
 }
 
 /// An alarm that stands, as far as it is compared.

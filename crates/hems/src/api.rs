@@ -1,4 +1,5 @@
-//! The JSON API of operators: one table of operations, from which come the router, the roles and the audit log's names.
+//! The JSON API of operators: one table of operations, from which come the router, the roles, the audit log's names and
+//! the OpenAPI document.
 //!
 //! From a path one knows the source file: `/api/v1/devices` is `api/devices.rs`. There is no route beside the table,
 //! and each operation of it is guarded; see [`guard`]. The listener is on loopback unless it has a certificate, and
@@ -8,11 +9,20 @@ mod accounts;
 mod act;
 mod actions;
 mod alarms;
+mod answer;
 mod audit_log;
 mod blocks;
+mod bulk;
 mod calls;
 mod changes;
+mod condition;
 mod cookie;
+mod dead_letters;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "a test makes the document of it, and what is served is what was committed")
+)]
+mod describe;
 mod desk;
 mod devices;
 mod events;
@@ -30,6 +40,7 @@ mod machines;
 mod me;
 mod offer;
 mod oidc;
+mod openapi;
 mod operation;
 mod place;
 mod places;
@@ -37,6 +48,7 @@ mod pools;
 mod preview;
 mod problem;
 mod radio_off;
+mod rate;
 mod reason;
 mod refusals;
 mod roles;
@@ -57,17 +69,21 @@ use std::{
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use profile::WebAcceptor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
+use answer::{As, Path};
+use condition::Tagged;
 use desk::Desk;
 use operation::{Operation, Rule, delete, get, post, put};
 pub(crate) use problem::Problem;
+use rate::Rates;
 pub(crate) use token::Token;
 
 use crate::{
     Hems,
-    config::OidcConfig,
+    config::{Config, OidcConfig},
     people::{Right, oidc::Oidc},
 };
 
@@ -75,6 +91,8 @@ use crate::{
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Bytes of a list of identities: a million cells, as a roster has.
 const LIST_BYTES_MAX: usize = 128 << 20;
+/// What a list of identities or places is written in.
+const LISTS: &[&str] = &["text/csv", "application/jsonl"];
 /// Rows of one page, where nobody asks for less.
 const PAGE: u32 = 100;
 /// Rows of the longest page.
@@ -88,7 +106,8 @@ pub(crate) struct Api {
 }
 
 /// One page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 struct Page<T> {
     items: Vec<T>,
     /// Opaque; absent on the last page.
@@ -97,7 +116,7 @@ struct Page<T> {
 }
 
 /// What a list may be asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Paging {
     limit: Option<u32>,
@@ -135,23 +154,25 @@ fn on_people() -> Vec<Operation> {
     use Right::{Administer, Audit, Oneself, Open};
     vec![
         get("show-version", "/api/v1/version", Oneself, version::show),
-        post("login", "/api/v1/login", Open, login::login),
-        get("begin-oidc-login", "/api/v1/oidc/login", Open, oidc::begin),
-        get("end-oidc-login", "/api/v1/oidc/callback", Open, oidc::end),
-        post("logout", "/api/v1/logout", Oneself, login::logout),
-        post("first-administrator", "/api/v1/first-administrator", Open, login::first_administrator),
+        get("show-openapi", "/api/v1/openapi.json", Oneself, openapi::show),
+        post("login", "/api/v1/login", Open, login::login).refuses(&[401, 403]),
+        get("begin-oidc-login", "/api/v1/oidc/login", Open, oidc::begin).answers(&[303]).refuses(&[404, 502]),
+        get("end-oidc-login", "/api/v1/oidc/callback", Open, oidc::end).answers(&[303]).refuses(&[403, 404, 502]),
+        post("logout", "/api/v1/logout", Oneself, login::logout).refuses(&[409]),
+        post("first-administrator", "/api/v1/first-administrator", Open, login::first_administrator).refuses(&[403]),
         get("show-me", "/api/v1/me", Oneself, me::show),
-        put("change-my-password", "/api/v1/me/password", Oneself, me::put_password),
+        put("change-my-password", "/api/v1/me/password", Oneself, me::put_password).refuses(&[409]),
         get("list-accounts", "/api/v1/accounts", Administer, accounts::list),
-        post("add-account", "/api/v1/accounts", Administer, accounts::add),
-        put("change-account", "/api/v1/accounts/{name}", Administer, accounts::put),
+        post("add-account", "/api/v1/accounts", Administer, accounts::add).refuses(&[409]),
+        get("show-account", "/api/v1/accounts/{name}", Administer, accounts::show),
+        put("change-account", "/api/v1/accounts/{name}", Administer, accounts::put).refuses(&[409]),
         delete("remove-account", "/api/v1/accounts/{name}", Administer, accounts::remove),
         put("set-password", "/api/v1/accounts/{name}/password", Administer, accounts::put_password),
         get("list-tokens", "/api/v1/tokens", Oneself, tokens::list),
-        post("add-token", "/api/v1/tokens", Oneself, tokens::add),
+        post("add-token", "/api/v1/tokens", Oneself, tokens::add).refuses(&[409]),
         delete("remove-token", "/api/v1/tokens/{prefix}", Oneself, tokens::remove),
         get("list-machines", "/api/v1/machines", Administer, machines::list),
-        post("add-machine", "/api/v1/machines", Administer, machines::add),
+        post("add-machine", "/api/v1/machines", Administer, machines::add).refuses(&[409]),
         delete("remove-machine", "/api/v1/machines/{name}", Administer, machines::remove),
         get("list-roles", "/api/v1/roles", Oneself, roles::list),
         get("list-audit-log", "/api/v1/audit-log", Audit, audit_log::list),
@@ -166,25 +187,27 @@ fn on_devices() -> Vec<Operation> {
     vec![
         get("list-devices", "/api/v1/devices", Look, devices::list).scoped(),
         get("count-devices", "/api/v1/devices/count", Look, devices::count).scoped(),
-        post("admit-device", "/api/v1/devices", Operate, devices::admit),
+        post("admit-device", "/api/v1/devices", Operate, devices::admit).answers(&[200, 201]).refuses(&[409]),
         get("show-device", "/api/v1/devices/{identity}", Look, devices::show).scoped(),
         get("show-place", "/api/v1/devices/{identity}/place", Look, place::show).scoped(),
         put("put-place", "/api/v1/devices/{identity}/place", Engineer, place::put).scoped(),
-        post("swap-device", "/api/v1/devices/{identity}/swap", Engineer, swap::swap).scoped(),
-        post("import-places", "/api/v1/places", Engineer, places::import).scoped().up_to(LIST_BYTES_MAX),
+        post("swap-device", "/api/v1/devices/{identity}/swap", Engineer, swap::swap).scoped().refuses(&[409]),
+        post("import-places", "/api/v1/places", Engineer, places::import).scoped().up_to(LIST_BYTES_MAX).takes(LISTS).answers(&[200, 422]),
         get("list-history", "/api/v1/devices/{identity}/history", Look, history::list).scoped(),
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
-        post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped(),
-        post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped(),
-        get("preview-device", "/api/v1/devices/{identity}/preview", Look, preview::device).scoped(),
+        post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped().refuses(&[409]),
+        post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped().refuses(&[409]),
+        get("list-dead-letters", "/api/v1/dead-letters", Look, dead_letters::list).scoped(),
+        post("retry-steps", "/api/v1/devices/{identity}/dead-letters/retry", Operate, dead_letters::retry).scoped().refuses(&[409]),
+        get("preview-device", "/api/v1/devices/{identity}/preview", Look, preview::device).scoped().refuses(&[409]),
         get("show-values", "/api/v1/devices/{identity}/values", Look, templates::show_own).scoped(),
-        put("put-values", "/api/v1/devices/{identity}/values", Engineer, templates::put_own).scoped(),
-        delete("delete-values", "/api/v1/devices/{identity}/values", Engineer, templates::delete_own).scoped(),
+        put("put-values", "/api/v1/devices/{identity}/values", Engineer, templates::put_own).scoped().refuses(&[409]),
+        delete("delete-values", "/api/v1/devices/{identity}/values", Engineer, templates::delete_own).scoped().answers(&[202, 204]).refuses(&[409]),
         get("list-value-versions", "/api/v1/devices/{identity}/values/versions", Look, templates::own_versions).scoped(),
-        post("apply-values", "/api/v1/devices/{identity}/values/apply", Engineer, templates::apply_own).scoped(),
+        post("apply-values", "/api/v1/devices/{identity}/values/apply", Engineer, templates::apply_own).scoped().refuses(&[409]),
         delete("withdraw-device", "/api/v1/devices/{identity}/admission", Operate, identities::withdraw).scoped(),
         delete("clear-suspicion", "/api/v1/devices/{identity}/suspicion", Secure, identities::clear).scoped(),
-        post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX),
+        post("import-identities", "/api/v1/identities", Operate, identities::import).up_to(LIST_BYTES_MAX).takes(LISTS).answers(&[200, 422]),
         get("list-sessions", "/api/v1/sessions", Look, sessions::list).scoped(),
         get("list-refusals", "/api/v1/refusals", Look, refusals::list),
     ]
@@ -196,10 +219,10 @@ fn on_files() -> Vec<Operation> {
     use Right::{Engineer, Look, Operate};
     vec![
         get("list-files", "/api/v1/files", Look, files::list),
-        post("add-file", "/api/v1/files", Engineer, files::add),
+        post("add-file", "/api/v1/files", Engineer, files::add).refuses(&[413, 422, 503, 507]),
         get("show-file", "/api/v1/files/{id}", Look, files::show),
         get("fetch-file", "/api/v1/files/{id}/content", Operate, files::fetch),
-        delete("delete-file", "/api/v1/files/{id}", Engineer, files::delete),
+        delete("delete-file", "/api/v1/files/{id}", Engineer, files::delete).refuses(&[409]),
     ]
 }
 
@@ -209,9 +232,9 @@ fn on_trust() -> Vec<Operation> {
     use Right::{Look, Secure};
     vec![
         get("list-blocks", "/api/v1/blocks", Look, blocks::list),
-        post("add-block", "/api/v1/blocks", Secure, blocks::add),
-        delete("remove-block", "/api/v1/blocks", Secure, blocks::remove),
-        post("preview-trust", "/api/v1/trust/preview", Look, trust::preview).harmless(),
+        post("add-block", "/api/v1/blocks", Secure, blocks::add).answers(&[200, 201]),
+        delete("remove-block", "/api/v1/blocks", Secure, blocks::remove).refuses(&[404]),
+        post("preview-trust", "/api/v1/trust/preview", Look, trust::preview).harmless().takes(&["text/plain"]),
         get("show-expiry", "/api/v1/trust/expiry", Look, trust::expiry),
         get("list-revocation-lists", "/api/v1/trust/lists", Look, lists::list),
         get("list-grace", "/api/v1/trust/grace", Look, lists::history),
@@ -226,15 +249,15 @@ fn on_desires() -> Vec<Operation> {
     use Right::{Engineer, Look};
     vec![
         get("list-templates", "/api/v1/templates", Look, templates::list),
-        get("show-template", "/api/v1/templates/{name}", Look, templates::show),
-        put("put-template", "/api/v1/templates/{name}", Engineer, templates::put),
-        delete("delete-template", "/api/v1/templates/{name}", Engineer, templates::delete),
-        get("list-template-versions", "/api/v1/templates/{name}/versions", Look, templates::versions),
-        post("apply-template", "/api/v1/templates/{name}/apply", Engineer, templates::apply),
+        get("show-template", "/api/v1/templates/{name}", Look, templates::show).refuses(&[422]),
+        put("put-template", "/api/v1/templates/{name}", Engineer, templates::put).refuses(&[409, 422]),
+        delete("delete-template", "/api/v1/templates/{name}", Engineer, templates::delete).answers(&[202, 204]).refuses(&[409, 422]),
+        get("list-template-versions", "/api/v1/templates/{name}/versions", Look, templates::versions).refuses(&[422]),
+        post("apply-template", "/api/v1/templates/{name}/apply", Engineer, templates::apply).refuses(&[409]),
         post("preview-template", "/api/v1/templates/{name}/preview", Look, preview::template).harmless(),
         get("list-pools", "/api/v1/pools", Look, pools::list),
         get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
-        put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put),
+        put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put).refuses(&[409]),
     ]
 }
 
@@ -246,17 +269,17 @@ fn on_events() -> Vec<Operation> {
         get("list-alarms", "/api/v1/alarms", Look, alarms::list),
         post("evaluate-alarms", "/api/v1/alarms/evaluation", Look, alarms::evaluate).harmless(),
         get("show-alarm", "/api/v1/alarms/{id}", Look, alarms::show),
-        post("acknowledge-alarm", "/api/v1/alarms/{id}/acknowledge", Operate, alarms::acknowledge),
-        post("unacknowledge-alarm", "/api/v1/alarms/{id}/unacknowledge", Operate, alarms::unacknowledge),
-        get("listen-to-events", "/api/v1/events", Look, events::listen),
+        post("acknowledge-alarm", "/api/v1/alarms/{id}/acknowledge", Operate, alarms::acknowledge).refuses(&[409]),
+        post("unacknowledge-alarm", "/api/v1/alarms/{id}/unacknowledge", Operate, alarms::unacknowledge).refuses(&[409]),
+        get("listen-to-events", "/api/v1/events", Look, events::listen).unlimited(),
         get("list-webhooks", "/api/v1/webhooks", Administer, webhooks::list),
-        post("make-webhook", "/api/v1/webhooks", Administer, webhooks::make),
+        post("make-webhook", "/api/v1/webhooks", Administer, webhooks::make).refuses(&[503]),
         get("show-webhook", "/api/v1/webhooks/{id}", Administer, webhooks::show),
         delete("delete-webhook", "/api/v1/webhooks/{id}", Administer, webhooks::delete),
-        post("rotate-webhook-secret", "/api/v1/webhooks/{id}/secrets", Administer, webhooks::rotate),
-        post("test-webhook", "/api/v1/webhooks/{id}/test", Administer, webhooks::test),
+        post("rotate-webhook-secret", "/api/v1/webhooks/{id}/secrets", Administer, webhooks::rotate).refuses(&[503]),
+        post("test-webhook", "/api/v1/webhooks/{id}/test", Administer, webhooks::test).answers(&[202]),
         get("list-deliveries", "/api/v1/webhooks/{id}/deliveries", Administer, webhooks::deliveries),
-        post("resend-delivery", "/api/v1/webhooks/{id}/deliveries/{delivery}/resend", Administer, webhooks::resend),
+        post("resend-delivery", "/api/v1/webhooks/{id}/deliveries/{delivery}/resend", Administer, webhooks::resend).answers(&[202]).refuses(&[409]),
     ]
 }
 
@@ -265,21 +288,22 @@ fn on_events() -> Vec<Operation> {
 fn on_changes() -> Vec<Operation> {
     use Right::{Engineer, Look, Operate};
     vec![
+        post("act-on-many", "/api/v1/actions", Operate, bulk::order).answers(&[200, 201]).refuses(&[409]),
         get("list-changes", "/api/v1/changes", Look, changes::list),
         get("show-change", "/api/v1/changes/{id}", Look, changes::show),
-        post("approve-change", "/api/v1/changes/{id}/approve", Engineer, changes::approve),
-        post("stop-change", "/api/v1/changes/{id}/stop", Operate, changes::stop),
-        post("resume-change", "/api/v1/changes/{id}/resume", Engineer, changes::resume),
-        post("finish-change", "/api/v1/changes/{id}/finish", Engineer, changes::finish),
-        post("withdraw-change", "/api/v1/changes/{id}/withdraw", Engineer, changes::withdraw),
-        get("show-freeze", "/api/v1/freeze", Look, freeze::show),
+        post("approve-change", "/api/v1/changes/{id}/approve", Engineer, changes::approve).refuses(&[409]),
+        post("stop-change", "/api/v1/changes/{id}/stop", Operate, changes::stop).refuses(&[409]),
+        post("resume-change", "/api/v1/changes/{id}/resume", Engineer, changes::resume).refuses(&[409]),
+        post("finish-change", "/api/v1/changes/{id}/finish", Engineer, changes::finish).refuses(&[409]),
+        post("withdraw-change", "/api/v1/changes/{id}/withdraw", Engineer, changes::withdraw).refuses(&[409]),
+        get("show-freeze", "/api/v1/freeze", Look, freeze::show).refuses(&[404]),
         put("begin-freeze", "/api/v1/freeze", Operate, freeze::put),
-        delete("end-freeze", "/api/v1/freeze", Engineer, freeze::delete),
+        delete("end-freeze", "/api/v1/freeze", Engineer, freeze::delete).refuses(&[404, 422]),
         get("list-emergencies", "/api/v1/radio-off", Look, radio_off::list),
         post("order-radio-off", "/api/v1/radio-off", Operate, radio_off::order),
         get("show-emergency", "/api/v1/radio-off/{id}", Look, radio_off::show),
         get("list-emergency-devices", "/api/v1/radio-off/{id}/devices", Look, radio_off::devices),
-        delete("lift-radio-off", "/api/v1/radio-off/{id}", Engineer, radio_off::lift),
+        delete("lift-radio-off", "/api/v1/radio-off/{id}", Engineer, radio_off::lift).refuses(&[409]),
     ]
 }
 
@@ -296,6 +320,15 @@ pub(crate) struct Front {
     pub(crate) tls: Option<WebAcceptor>,
     pub(crate) state_dir: PathBuf,
     pub(crate) oidc: Option<OidcConfig>,
+    /// How often one caller may ask.
+    pub(crate) requests_per_minute: u32,
+}
+
+impl Front {
+    pub(crate) fn new(config: &Config, token: Token, tls: Option<WebAcceptor>) -> Self {
+        let (state_dir, oidc) = (config.state_dir.clone(), config.oidc.clone());
+        Self { token, tls, state_dir, oidc, requests_per_minute: config.requests_per_minute }
+    }
 }
 
 /// Serves operators until `shutdown` turns true.
@@ -305,14 +338,15 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) {
-    let Front { token, tls, state_dir, oidc } = front;
-    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir, oidc.map(Oidc::new)));
+    let Front { token, tls, state_dir, oidc, requests_per_minute } = front;
+    let rates = Rates::new(requests_per_minute);
+    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir, (oidc.map(Oidc::new), rates)));
     listener::listen(listener, tls, router(&Api { hems, desk }), shutdown).await;
 }
 
 fn router(api: &Api) -> Router {
     let mut router = Router::new();
-    for Operation { rule, handler } in operations() {
+    for Operation { rule, handler, .. } in operations() {
         let path = rule.path;
         let guard = guard::Guard { api: api.clone(), rule };
         router = router.route(path, handler.route_layer(middleware::from_fn_with_state(guard, guard::guard)));
@@ -322,6 +356,7 @@ fn router(api: &Api) -> Router {
         .method_not_allowed_fallback(guard::not_this)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), guard::identify))
+        .layer(middleware::from_fn(condition::unchanged))
         .layer(middleware::from_fn(guard::headers))
         .with_state(api.clone())
 }

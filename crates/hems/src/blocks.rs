@@ -24,7 +24,10 @@ const SERIAL: usize = 40;
 const NAME_MAX: usize = profile::MAX_TEXT;
 
 /// What a block names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[schemars(rename = "BlockKind")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// An identity: `00005e005301.hnb.example`.

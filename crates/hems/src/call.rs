@@ -136,8 +136,8 @@ pub(crate) const WAKE: &str = "Wake";
 pub(crate) const WAKE_ACTION: &str = r#"{"action":"wake"}"#;
 
 /// Which AdminState an action waits for, where it waits for the plan.
-pub(crate) fn wanted_state(row: &CallRow) -> Option<bool> {
-    match row.method.as_str() {
+pub(crate) fn wanted_state(method: &str) -> Option<bool> {
+    match method {
         LOCK => Some(false),
         UNLOCK => Some(true),
         _ => None,

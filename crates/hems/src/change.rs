@@ -12,6 +12,9 @@
 //!     │                    stopped ───────────────────┘
 //!     └────────────────────────┴──▶ withdrawn           released devices go back
 //! ```
+//!
+//! A change ends by itself too: when for some days no further device has asked to follow, the rest is counted as not
+//! reached, and follows when it calls.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +23,16 @@ pub(crate) use crate::config::Changes as Bounds;
 /// Devices that may be released within an hour whatever part of the fleet that is: a laboratory is no network.
 const LEAST_PER_HOUR: i64 = 10;
 
+/// Days that a change may wait for a further device: whoever does not call for a year is gone.
+pub(crate) const DAYS_MAX: u32 = 365;
+
 /// How far a change is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ChangeState")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
+    /// The devices of an action are being listed.
+    Preparing,
     /// For a second person.
     Waiting,
     Running,
@@ -47,7 +56,7 @@ pub(crate) enum Outcome {
 }
 
 /// How many devices went which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Tally {
     /// Serving devices that were concerned when it began.
     pub(crate) matched: i64,
@@ -56,6 +65,10 @@ pub(crate) struct Tally {
     pub(crate) faulted: i64,
     pub(crate) fell: i64,
     pub(crate) lost: i64,
+    /// Those that had not followed when it ended.
+    pub(crate) unreached: i64,
+    /// Those of them that followed since.
+    pub(crate) late: i64,
 }
 
 impl Bounds {
@@ -63,6 +76,12 @@ impl Bounds {
     pub(crate) fn per_hour(&self, fleet: i64) -> i64 {
         let share = (fleet * i64::from(self.fleet_percent) / 100).max(LEAST_PER_HOUR);
         share.min(self.cells_per_hour.into())
+    }
+
+    /// For how many days a change waits for a further device: what somebody asked for, or what is usual.
+    pub(crate) fn days(&self, asked: Option<u32>) -> Option<i64> {
+        let days = asked.unwrap_or(self.finish_days);
+        (1..=DAYS_MAX).contains(&days).then(|| days.into())
     }
 
     /// How a change begins.
@@ -96,6 +115,7 @@ impl State {
     /// As it is stored.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Preparing => "preparing",
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Stopped => "stopped",
@@ -107,6 +127,7 @@ impl State {
     /// Reads it back.
     pub(crate) fn read(name: &str) -> Self {
         match name {
+            "preparing" => Self::Preparing,
             "waiting" => Self::Waiting,
             "running" => Self::Running,
             "stopped" => Self::Stopped,
@@ -117,7 +138,7 @@ impl State {
 
     /// Whether it still holds devices apart.
     pub(crate) fn is_under_way(self) -> bool {
-        matches!(self, Self::Waiting | Self::Running | Self::Stopped)
+        matches!(self, Self::Preparing | Self::Waiting | Self::Running | Self::Stopped)
     }
 }
 
@@ -142,6 +163,7 @@ pub(crate) const BOUNDS: Bounds = Bounds {
     stop_percent: 5,
     stop_above: 2,
     settle_seconds: 900,
+    finish_days: 7,
 };
 
 #[cfg(test)]
@@ -169,8 +191,14 @@ mod tests {
 
     #[test]
     fn a_change_stops_where_too_many_fall() {
-        let tally =
-            |released, faulted, fell, lost| Tally { matched: 1000, released, fine: 0, faulted, fell, lost };
+        let tally = |released, faulted, fell, lost| Tally {
+            matched: 1000,
+            released,
+            faulted,
+            fell,
+            lost,
+            ..Tally::default()
+        };
         for (tally, expected) in [
             (tally(2, 1, 1, 0), State::Running),
             (tally(3, 1, 1, 1), State::Stopped),
@@ -185,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_change_is_done_when_what_became_of_each_device_is_known() {
-        let tally = Tally { matched: 3, released: 3, fine: 1, faulted: 1, fell: 0, lost: 0 };
+        let tally = Tally { matched: 3, released: 3, fine: 1, faulted: 1, ..Tally::default() };
         assert_eq!(BOUNDS.next(&tally).0, State::Running);
         assert_eq!(BOUNDS.next(&Tally { fine: 2, ..tally }).0, State::Done);
         assert_eq!(BOUNDS.next(&Tally { fine: 2, matched: 4, ..tally }).0, State::Running);

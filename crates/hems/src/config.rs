@@ -110,6 +110,8 @@ pub struct Config {
     pub api_listen: SocketAddr,
     /// With which certificate; none on loopback.
     pub api_tls: Option<WebMaterials>,
+    /// How often one caller may ask the API.
+    pub requests_per_minute: u32,
     /// Who else vouches for people.
     pub(crate) oidc: Option<OidcConfig>,
     /// Who is admitted.
@@ -215,6 +217,7 @@ impl Check {
             url: url?,
             api_listen,
             api_tls,
+            requests_per_minute: file.api.requests_per_minute,
             oidc: oidc.transpose().ok()?,
             identities: identities.transpose().ok()?,
             policies: policies?,

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!  emergency ─▶ off the air, and nothing else
+//!  actions   ─▶ one for many? released to it, its call is queued
 //!  templates ─▶ under way? the version that this device follows ─▶ layers ─▶ draws ─▶ desired
 //! ```
 
@@ -43,6 +44,8 @@ pub(crate) struct Wish {
     pub(crate) is_shut: bool,
     /// It was released to a change that is under way.
     pub(crate) is_following: bool,
+    /// It was released to an action, and has a call more.
+    pub(crate) is_asked: bool,
 }
 
 impl Missing {
@@ -70,8 +73,18 @@ pub(crate) async fn draw(
     now: Timestamp,
 ) -> Result<Wish, StoreError> {
     let identity = subject.identity.as_str();
+    let is_asked = !wishes.is_shut && ask(store, identity, &wishes.actions, (rules.0, now)).await?;
+    if is_asked {
+        wishes = store.wishes(identity).await?;
+    }
     let mut is_following = false;
     for change in std::mem::take(&mut wishes.changes) {
+        if !change.state.is_under_way() {
+            if served && !change.is_released && concerns(&change, subject) {
+                store.count_late(change.id, identity.to_owned(), now).await?;
+            }
+            continue;
+        }
         let follows = concerns(&change, subject)
             && (change.is_released || follows(store, &change, identity, served, (rules.0, now)).await?);
         is_following |= follows && served;
@@ -84,7 +97,21 @@ pub(crate) async fn draw(
     } else {
         resolve(store, &wishes, subject, (rules.1, Some(now))).await?
     };
-    Ok(Wish { desired, is_frozen: wishes.is_frozen, is_shut: wishes.is_shut, is_following })
+    Ok(Wish { desired, is_frozen: wishes.is_frozen, is_shut: wishes.is_shut, is_following, is_asked })
+}
+
+/// Releases a device to actions, as far as they may ask it now; whether one does.
+async fn ask(
+    store: &Store,
+    identity: &str,
+    actions: &[i64],
+    (bounds, now): (&Bounds, Timestamp),
+) -> Result<bool, StoreError> {
+    let mut is_asked = false;
+    for action in actions {
+        is_asked |= store.release_to_action(*action, identity.to_owned(), *bounds, now).await?;
+    }
+    Ok(is_asked)
 }
 
 /// Resolves the templates of a device with what it was released to and what it holds.
@@ -92,7 +119,7 @@ pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> 
     let identity = subject.identity.as_str();
     let mut wishes = store.wishes(identity).await?;
     for change in std::mem::take(&mut wishes.changes) {
-        if change.is_released {
+        if change.is_released && change.state.is_under_way() {
             wishes.follow(identity, change);
         }
     }
@@ -131,7 +158,7 @@ async fn follows(
     match (change.state, served) {
         (State::Running, true) => store.release(change.id, identity.to_owned(), *bounds, now).await,
         (State::Running, false) => Ok(true),
-        (State::Waiting | State::Stopped | State::Done | State::Withdrawn, _) => Ok(false),
+        (State::Preparing | State::Waiting | State::Stopped | State::Done | State::Withdrawn, _) => Ok(false),
     }
 }
 

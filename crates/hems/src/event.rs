@@ -59,6 +59,8 @@ kinds! {
     DeviceInService = "device.in_service";
     /// It did, and does not any more.
     DeviceOutOfService = "device.out_of_service";
+    /// A step of a cell's plan failed so often that it is not tried any more.
+    DeviceDeadLetter = "device.dead_letter";
     /// Somebody is shut out.
     BlockMade = "block.made";
     /// Somebody is no longer shut out.

@@ -37,7 +37,8 @@ pub(crate) const PATH: &str = "/files/";
 pub(crate) const MEASUREMENTS: &str = "measurements";
 
 /// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "FileKind")]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// An image behind its signed manifest.
@@ -150,6 +151,9 @@ pub(crate) fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+@ ".contains(&byte);
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_plain)
 }
+
+/// What [`is_name`] asks for, in the words of JSON Schema.
+pub(crate) const NAME: &str = "^[A-Za-z0-9._+@ -]{1,128}$";
 
 /// What [`is_name`] asks for, in words.
 pub(crate) const NAME_RULE: &str = "a file's name has 1 to 128 ASCII letters, digits, blanks and . _ - + @";

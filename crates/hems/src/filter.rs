@@ -18,17 +18,21 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 mod field;
+mod order;
 mod parse;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use field::{Facts, Field, Flag, Moment, State, Text};
+#[cfg(test)]
+pub(crate) use order::SORTED;
+pub(crate) use order::{Order, OrderError, Sorted};
 pub(crate) use parse::FilterError;
-pub(crate) use walk::{Unindexed, Walk};
+pub(crate) use walk::Unindexed;
 
 /// A parsed filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Filter {
     /// All of these; of nothing, true.

@@ -25,7 +25,7 @@ pub(crate) fn in_force(rows: &[GraceRow]) -> Graces {
 }
 
 /// How a list stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Standing {
     /// In force.

@@ -18,9 +18,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    filter::{Facts, Filter, Flag, Moment, Question, State, Term, Test, Text, Unindexed, Walk},
+    filter::{
+        Facts, Filter, Flag, Moment, Order, OrderError, Question, Sorted, State, Term, Test, Text, Unindexed,
+    },
     hex::{hex, unhex},
-    store::{DeviceRow, Store, StoreError},
+    store::{DeviceRow, Edited, Store, StoreError, Tag},
     template::{Complaint, Selector, is_name},
 };
 
@@ -39,7 +41,7 @@ const TEXT_RULE: &str = "1 to 128 characters without control characters";
 const NAME_RULE: &str = "a name has 1 to 64 of a-z, 0-9, - and _";
 
 /// Where a device stands and what operators call it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
     #[serde(default)]
@@ -60,8 +62,8 @@ pub(crate) struct Device {
 /// Where a page ends and the next one begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// Which of the filter's walks.
-    walk: usize,
+    /// Which of the list's ways.
+    pub(crate) walk: usize,
     /// The last device's value in the index, where that has many.
     pub(crate) key: Option<Key>,
     /// The last device.
@@ -82,12 +84,25 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
+/// A way through the devices, along one index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Those for which a comparison holds, as its index has them; all by identity where there is none.
+    Along(Option<Term>),
+    /// By a field, as far as a comparison of it holds.
+    Sorted(Order, Option<Term>),
+    /// Those of which the field is not known, by identity.
+    Absent(Order),
+}
+
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
     #[error(transparent)]
     Unindexed(#[from] Unindexed),
-    #[error("the page token is none, or of another filter; begin with the first page")]
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error("the page token is none, or of another filter or order; begin with the first page")]
     Token,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,7 +111,7 @@ pub(crate) enum ListError {
 /// A page while it is read.
 struct Reading<'f> {
     filter: &'f Filter,
-    walks: Vec<Walk>,
+    ways: Vec<Way>,
     now: Timestamp,
     limit: usize,
     at: Position,
@@ -113,19 +128,46 @@ pub(crate) async fn page(
     limit: usize,
     now: Timestamp,
 ) -> Result<Page, ListError> {
-    let walks = filter.walks()?;
+    let ways = filter.walks()?.into_iter().map(Way::Along).collect();
+    turn(store, (filter, ways, &filter.to_string()), token, (limit, now)).await
+}
+
+/// The same in an order, which the filter as somebody wrote it decides; it may have been narrowed to what he sees.
+pub(crate) async fn sorted(
+    store: &Store,
+    (order, asked, narrowed): (&Order, &Filter, &Filter),
+    token: Option<&str>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Page, ListError> {
+    let lead = order.lead(asked)?;
+    let absent = (lead.is_none() && order.by.may_lack()).then(|| Way::Absent(order.clone()));
+    let mut ways: Vec<_> = absent.into_iter().chain([Way::Sorted(order.clone(), lead)]).collect();
+    if order.is_descending {
+        ways.reverse();
+    }
+    turn(store, (narrowed, ways, &format!("{narrowed} by {order}")), token, (limit, now)).await
+}
+
+/// Reads the page that a token names, of a list that `name` tells from others.
+async fn turn(
+    store: &Store,
+    (filter, ways, name): (&Filter, Vec<Way>, &str),
+    token: Option<&str>,
+    (limit, now): (usize, Timestamp),
+) -> Result<Page, ListError> {
     let at = match token {
-        Some(token) => Position::read(token, filter).ok_or(ListError::Token)?,
+        Some(token) => Position::read(token, name).ok_or(ListError::Token)?,
         None => Position::default(),
     };
-    let mut reading = Reading { filter, walks, now, limit, at, left: STEPS, devices: Vec::new() };
-    while let Some(walk) = reading.walks.get(reading.at.walk).cloned() {
+    let mut reading = Reading { filter, ways, now, limit, at, left: STEPS, devices: Vec::new() };
+    while let Some(way) = reading.ways.get(reading.at.walk).cloned() {
         if reading.is_over() {
-            return Ok(Page { next: Some(reading.at.token(filter)), devices: reading.devices });
+            return Ok(Page { next: Some(reading.at.token(name)), devices: reading.devices });
         }
         let steps = reading.steps();
-        let met = store.walk(walk.as_ref(), &reading.at, steps, now).await?;
-        reading.take(met, walk.as_ref(), steps)?;
+        let met = store.walk(&way, &reading.at, steps, now).await?;
+        reading.take(met, &way, steps)?;
     }
     Ok(Page { devices: reading.devices, next: None })
 }
@@ -187,7 +229,7 @@ impl Reading<'_> {
     }
 
     /// Takes what the walk met, up to the end of the page.
-    fn take(&mut self, met: Vec<DeviceRow>, walk: Option<&Term>, steps: usize) -> Result<(), StoreError> {
+    fn take(&mut self, met: Vec<DeviceRow>, way: &Way, steps: usize) -> Result<(), StoreError> {
         let is_last = met.len() < steps;
         for row in met {
             if self.is_over() {
@@ -195,7 +237,7 @@ impl Reading<'_> {
             }
             let device = Device::of(row)?;
             self.left -= 1;
-            self.at.key = walk.and_then(|term| device.key(term));
+            self.at.key = device.key(way);
             self.at.identity.clone_from(&device.row.identity);
             if self.is_of_this_walk(&device) && self.filter.holds(&device, self.now) {
                 self.devices.push(device);
@@ -207,10 +249,13 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Several walks may meet a device; the first whose comparison holds shows it.
+    /// Several ways may meet a device; the first whose comparison holds shows it. No device is on two ways of an order.
     fn is_of_this_walk(&self, device: &Device) -> bool {
-        let holds = |walk: &Walk| walk.as_ref().is_none_or(|term| term.holds(device, self.now));
-        self.walks.iter().position(holds) == Some(self.at.walk)
+        let holds = |(number, way): (usize, &Way)| match way {
+            Way::Along(walk) => walk.as_ref().is_none_or(|term| term.holds(device, self.now)),
+            Way::Sorted(..) | Way::Absent(_) => number == self.at.walk,
+        };
+        self.ways.iter().enumerate().position(holds) == Some(self.at.walk)
     }
 }
 
@@ -221,8 +266,20 @@ impl Device {
         Ok(Self { row, place })
     }
 
-    /// Where it stands in the index of a comparison; nothing where that leaves the identity alone.
-    fn key(&self, term: &Term) -> Option<Key> {
+    /// Where it stands in the index of a way; nothing where that leaves the identity alone.
+    fn key(&self, way: &Way) -> Option<Key> {
+        match way {
+            Way::Along(term) => self.key_of(term.as_ref()?),
+            Way::Sorted(Order { by: Sorted::Text(Text::Identity), .. }, _) | Way::Absent(_) => None,
+            Way::Sorted(Order { by: Sorted::Text(field), .. }, _) => {
+                let text = self.texts(*field).first().copied().unwrap_or_default();
+                Some(Key::Text(text.to_ascii_lowercase()))
+            }
+            Way::Sorted(Order { by: Sorted::Time(field), .. }, _) => self.time(*field).map(Key::Number),
+        }
+    }
+
+    fn key_of(&self, term: &Term) -> Option<Key> {
         let folded = |text: &str| Key::Text(text.to_ascii_lowercase());
         match &term.question {
             Question::Text(field, _) if term.test == Test::Begins => {
@@ -263,6 +320,7 @@ impl Facts for Device {
     fn flag(&self, field: Flag) -> Option<bool> {
         let text = match field {
             Flag::InService => return (self.row.state == "admitted").then_some(self.row.is_in_service),
+            Flag::DeadLetter => return Some(self.row.has_dead_letter),
             Flag::AdminState => &self.row.admin_state,
             Flag::OpState => &self.row.op_state,
             Flag::RfTxStatus => &self.row.rf_tx_status,
@@ -317,26 +375,27 @@ impl Place {
         complain(!self.labels.values().all(is_text), "labels", TEXT_RULE);
         complaints
     }
+}
 
-    /// The tag of this version, for conditional requests.
-    pub(crate) fn etag(&self) -> String {
-        format!("\"{:016x}\"", digest(self))
+impl Edited for Place {
+    fn tag(&self) -> Tag {
+        Tag::of(self)
     }
 }
 
 impl Position {
-    /// As an opaque token: it holds for one filter and this version.
-    fn token(&self, filter: &Filter) -> String {
+    /// As an opaque token: it holds for one list and this version.
+    fn token(&self, name: &str) -> String {
         let key = match &self.key {
             None => String::new(),
             Some(Key::Number(number)) => format!("n{number}"),
             Some(Key::Text(text)) => format!("t{text}"),
         };
-        let parts = (1, digest(&filter.to_string()), self.walk, key, &self.identity);
+        let parts = (1, digest(name), self.walk, key, &self.identity);
         hex(serde_json::to_string(&parts).unwrap_or_default().as_bytes())
     }
 
-    fn read(token: &str, filter: &Filter) -> Option<Self> {
+    fn read(token: &str, name: &str) -> Option<Self> {
         let text = String::from_utf8(unhex(token)?).ok()?;
         let (version, digested, walk, key, identity): (u8, u64, usize, String, String) =
             serde_json::from_str(&text).ok()?;
@@ -346,7 +405,7 @@ impl Position {
             Some(("t", text)) => Some(Key::Text(text.to_owned())),
             Some(_) => return None,
         };
-        let is_ours = version == 1 && digested == digest(&filter.to_string());
+        let is_ours = version == 1 && digested == digest(name);
         is_ours.then_some(Self { walk, key, identity })
     }
 }
@@ -355,7 +414,7 @@ fn listed(text: Option<&String>) -> Vec<&str> {
     text.map(String::as_str).into_iter().collect()
 }
 
-fn digest(value: &impl Hash) -> u64 {
+fn digest(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

@@ -53,4 +53,4 @@ pub use config::{Config, ConfigErrors};
 pub use people::audit::{AuditBreak, AuditChain};
 pub(crate) use server::Hems;
 pub use server::{ServeError, Server};
-pub use store::StoreError;
+pub use store::{Stale, StoreError};

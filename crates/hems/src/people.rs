@@ -115,6 +115,9 @@ impl Caller {
     }
 }
 
+/// What [`is_name`] asks for, in the words of JSON Schema; but for two names that are taken.
+pub(crate) const NAME: &str = "^[a-z0-9_.@-]{1,64}$";
+
 /// Whether a text may name an account, a machine or a token.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.@".contains(c);

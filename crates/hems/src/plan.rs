@@ -1,25 +1,33 @@
 //! From what is desired and what is known to the next step, or none. Pure: no I/O, no clock, no turns.
 //!
 //! What is desired but unknown is read first; then rows; then values; then the gate; the transmitter last. Each
-//! rule below is one function, and [`next`] is their order. Repeating `next` against a device that answers reaches
+//! rule below is one function, and [`RULES`] is their order. Repeating [`next`] against a device that answers reaches
 //! `None` within a bounded number of steps, and then desired equals known. A row just added is ours whatever the
 //! factory wrote into it. A device's quirks change which step is taken, and never what is desired in the end.
 //!
 //! ```text
 //!  methods ─▶ names ─▶ values ─▶ lock ─▶ surplus row ─▶ missing row ─▶ differing values ─▶ gate ─▶ AdminState
 //! ```
+//!
+//! A deed that failed is spared for a while, and the rest goes on without it; but where something was not read nothing
+//! is concluded from that, the radio changes only in a cell that is known to be off the air, and a cell goes on the air
+//! only with the radio that is desired.
 
 mod desired;
 mod known;
 mod learn;
 mod rehearsal;
+mod spared;
 mod step;
 
 pub(crate) use desired::{Desired, DesiredObject};
 pub(crate) use known::{Change, Chunk, Held, Known, Verdict};
 pub(crate) use learn::learn;
 pub(crate) use rehearsal::{Difference, Stage, differences, rehearse};
+pub(crate) use spared::{Spared, blame, next_try, unanswered};
 pub(crate) use step::{Setting, Step, table_of};
+
+use std::collections::BTreeSet;
 
 use cwmp::Quirks;
 
@@ -31,17 +39,59 @@ const READ_BATCH: usize = 64;
 /// How often any other step may come up in one session: more is a device that does not keep what it is told.
 const REPEATS_MAX: usize = 16;
 
+/// What each rule finds to do, one deed at a time.
+type Deeds<'p> = Box<dyn Iterator<Item = Step> + 'p>;
+
+/// A rule.
+type Rule = for<'p> fn(&'p Plan<'p>) -> Deeds<'p>;
+
+/// The rules, in their order.
+const RULES: [Rule; 9] = [
+    methods,
+    unknown_tables,
+    unknown_values,
+    lock,
+    surplus_rows,
+    missing_rows,
+    differing_values,
+    gate,
+    admin_state,
+];
+
+/// Those that read what is not known.
+const READS: [Rule; 2] = [unknown_tables, unknown_values];
+/// Those that change rows and values.
+const CHANGES: [Rule; 3] = [surplus_rows, missing_rows, differing_values];
+
+/// All that a rule looks at.
+struct Plan<'p> {
+    desired: &'p Desired,
+    known: &'p Known,
+    quirks: &'p Quirks,
+    spared: &'p Spared,
+}
+
 /// The next step towards what is desired.
 pub(crate) fn next(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
-    methods(known)
-        .or_else(|| unknown_table(desired, known, quirks))
-        .or_else(|| unknown_values(desired, known, quirks))
-        .or_else(|| lock(desired, known))
-        .or_else(|| surplus_row(desired, known))
-        .or_else(|| missing_row(desired, known))
-        .or_else(|| differing_values(desired, known, quirks))
-        .or_else(|| gate(desired, known))
-        .or_else(|| admin_state(desired, known))
+    next_without(&Spared::default(), desired, known, quirks)
+}
+
+/// The next step that does nothing of what is spared.
+pub(crate) fn next_without(
+    spared: &Spared,
+    desired: &Desired,
+    known: &Known,
+    quirks: &Quirks,
+) -> Option<Step> {
+    let plan = Plan { desired, known, quirks, spared };
+    RULES.iter().find_map(|rule| plan.first(rule(&plan)))
+}
+
+/// Every deed that is still due, and what is wanted of it, whether it may be tried or not.
+pub(crate) fn due(desired: &Desired, known: &Known, quirks: &Quirks) -> BTreeSet<(String, String)> {
+    let plan = Plan { desired, known, quirks, spared: &Spared::default() };
+    let deeds = RULES.iter().flat_map(|rule| rule(&plan));
+    deeds.map(|deed| (deed.deed(), desired.wanted(&deed))).collect()
 }
 
 /// How often a step may come up in one session: rows are added one by one, each by the same step.
@@ -58,31 +108,81 @@ pub(crate) fn is_in_service(desired: &Desired, known: &Known, quirks: &Quirks) -
         && next(desired, known, quirks).is_none()
 }
 
-fn methods(known: &Known) -> Option<Step> {
-    known.methods.is_none().then_some(Step::Methods)
+impl Plan<'_> {
+    /// The first deeds that may be tried, as many as one call carries.
+    fn first(&self, deeds: Deeds<'_>) -> Option<Step> {
+        let mut deeds = deeds.filter(|deed| !self.spares(deed) && self.permits(deed));
+        let step = deeds.next()?;
+        let most = match step {
+            Step::Read { .. } => READ_BATCH,
+            Step::Set { .. } => usize::MAX,
+            Step::Methods
+            | Step::Names { .. }
+            | Step::Rows { .. }
+            | Step::Add { .. }
+            | Step::Delete { .. }
+            | Step::Gate { .. } => 1,
+        };
+        let most = most.min(self.quirks.at_most().unwrap_or(usize::MAX)).min(self.spared.batch(&step));
+        Some(deeds.take(most.saturating_sub(1)).fold(step, Step::and))
+    }
+
+    fn spares(&self, deed: &Step) -> bool {
+        self.spared.wanted(|| deed.deed()).is_some_and(|wanted| wanted == self.desired.wanted(deed))
+    }
+
+    /// Whether the cell's state lets it be done.
+    fn permits(&self, deed: &Step) -> bool {
+        let is_off = || {
+            let is_known = self.known.value(radio::ADMIN_STATE).is_some();
+            is_known && !self.known.is_true(radio::ADMIN_STATE) || self.quirks.lacks(radio::ADMIN_STATE)
+        };
+        !(deed.is_change() && deed.is_radio()) || is_off()
+    }
+
+    /// What these rules find to do about the radio.
+    fn radio<'s>(&'s self, rules: &'s [Rule]) -> impl Iterator<Item = Step> + 's {
+        rules.iter().flat_map(move |rule| rule(self)).filter(Step::is_radio)
+    }
+
+    /// Whether something of the radio that is due is spared.
+    fn spares_radio(&self) -> bool {
+        !self.spared.is_empty()
+            && self.radio(&READS).chain(self.radio(&CHANGES)).any(|deed| self.spares(&deed))
+    }
+
+    /// The gate's verdict; it counts for the place that it was given for.
+    fn verdict(&self) -> Option<&Verdict> {
+        let place = (self.known.text(radio::LATITUDE)?, self.known.text(radio::LONGITUDE)?);
+        self.known.gate.as_ref().filter(|verdict| (&*verdict.latitude, &*verdict.longitude) == place)
+    }
 }
 
-fn unknown_table(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
-    let object = desired.objects.iter().find(|object| known.instances(&object.object).is_none())?;
-    let object = object.object.clone();
-    Some(if quirks.has_unlisted_rows() { Step::Rows { object } } else { Step::Names { object } })
+fn perhaps<'p>(step: Option<Step>) -> Deeds<'p> {
+    Box::new(step.into_iter())
 }
 
-fn unknown_values(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
-    let rows = desired.objects.iter().flat_map(|object| {
-        let instances = known.instances(&object.object).into_iter().flatten();
+fn methods<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    perhaps(plan.known.methods.is_none().then_some(Step::Methods))
+}
+
+fn unknown_tables<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let unknown = plan.desired.objects.iter().filter(|object| plan.known.instances(&object.object).is_none());
+    Box::new(unknown.map(|object| {
+        let object = object.object.clone();
+        if plan.quirks.has_unlisted_rows() { Step::Rows { object } } else { Step::Names { object } }
+    }))
+}
+
+fn unknown_values<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let rows = plan.desired.objects.iter().flat_map(|object| {
+        let instances = plan.known.instances(&object.object).into_iter().flatten();
         instances.flat_map(move |instance| object.columns().map(move |column| object.path(*instance, column)))
     });
-    let paths: Vec<String> = desired
-        .values
-        .keys()
-        .cloned()
-        .chain(rows)
-        .chain(conditions(desired).map(str::to_owned))
-        .filter(|path| known.value(path).is_none() && !quirks.lacks(path))
-        .take(quirks.at_most().unwrap_or(READ_BATCH))
-        .collect();
-    (!paths.is_empty()).then_some(Step::Read { paths })
+    let paths =
+        plan.desired.values.keys().cloned().chain(rows).chain(conditions(plan.desired).map(str::to_owned));
+    let unknown = paths.filter(|path| plan.known.value(path).is_none() && !plan.quirks.lacks(path));
+    Box::new(unknown.map(|path| Step::Read { paths: vec![path] }))
 }
 
 /// What the plan must know although nobody desires it.
@@ -93,55 +193,54 @@ fn conditions(desired: &Desired) -> impl Iterator<Item = &'static str> {
     states.iter().chain(place).copied()
 }
 
-/// Radio parameters change only while the cell is off the air.
-fn lock(desired: &Desired, known: &Known) -> Option<Step> {
-    let changes_radio = || {
-        let changed = desired.differing(known);
-        let tables = desired.objects.iter().filter(|object| {
-            let matching = object.matching(known);
-            matching.is_missing_rows || !matching.surplus.is_empty()
-        });
-        changed.iter().any(|(path, _)| path.starts_with(radio::CELL_CONFIG))
-            || tables.into_iter().any(|object| object.object.starts_with(radio::CELL_CONFIG))
+/// Radio parameters change only while the cell is off the air. One that could not go on again, because something of its
+/// radio is spared, is not taken off it.
+fn lock<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let is_due = plan.known.is_true(radio::ADMIN_STATE)
+        && plan.radio(&CHANGES).next().is_some()
+        && !plan.spares_radio();
+    perhaps(is_due.then(|| set_admin_state(plan.known, false)).flatten())
+}
+
+fn surplus_rows<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    Box::new(plan.desired.objects.iter().flat_map(|object| {
+        let surplus = object.matching(plan.known).surplus.into_iter();
+        surplus.map(|instance| Step::Delete { instance: format!("{}{instance}.", object.object) })
+    }))
+}
+
+fn missing_rows<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let missing = plan.desired.objects.iter().filter(|object| object.matching(plan.known).is_missing_rows);
+    Box::new(missing.map(|object| Step::Add { object: object.object.clone() }))
+}
+
+fn differing_values<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    Box::new(plan.desired.differing(plan.known).into_iter().filter_map(|(path, value)| {
+        let kind = plan.known.value(&path)?.kind;
+        Some(Step::Set { settings: vec![Setting { path, value, kind }] })
+    }))
+}
+
+fn gate<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let is_needed = plan.desired.admin_state == Some(true) && plan.verdict().is_none();
+    let place = plan.known.text(radio::LATITUDE).zip(plan.known.text(radio::LONGITUDE));
+    perhaps(place.filter(|_| is_needed).map(|(latitude, longitude)| Step::Gate {
+        latitude: latitude.to_owned(),
+        longitude: longitude.to_owned(),
+    }))
+}
+
+/// The transmitter goes on only behind the gate and with the radio that is desired, and off where the gate refuses the
+/// place; where the gate could not judge it stays as it is.
+fn admin_state<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let wanted = match plan.desired.admin_state {
+        Some(true) => plan.verdict().map(|verdict| verdict.passed),
+        other => other,
     };
-    if known.is_true(radio::ADMIN_STATE) && changes_radio() { set_admin_state(known, false) } else { None }
-}
-
-fn surplus_row(desired: &Desired, known: &Known) -> Option<Step> {
-    desired.objects.iter().find_map(|object| {
-        let instance = *object.matching(known).surplus.first()?;
-        Some(Step::Delete { instance: format!("{}{instance}.", object.object) })
-    })
-}
-
-fn missing_row(desired: &Desired, known: &Known) -> Option<Step> {
-    let object = desired.objects.iter().find(|object| object.matching(known).is_missing_rows)?;
-    Some(Step::Add { object: object.object.clone() })
-}
-
-fn differing_values(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
-    let settings: Vec<Setting> = desired
-        .differing(known)
-        .into_iter()
-        .filter_map(|(path, value)| Some(Setting { kind: known.value(&path)?.kind, path, value }))
-        .take(quirks.at_most().unwrap_or(usize::MAX))
-        .collect();
-    (!settings.is_empty()).then_some(Step::Set { settings })
-}
-
-/// A verdict counts for the place it was given for.
-fn gate(desired: &Desired, known: &Known) -> Option<Step> {
-    let (latitude, longitude) = (known.text(radio::LATITUDE)?, known.text(radio::LONGITUDE)?);
-    let counts = |verdict: &Verdict| verdict.latitude == latitude && verdict.longitude == longitude;
-    let is_needed = desired.admin_state == Some(true) && !known.gate.as_ref().is_some_and(counts);
-    is_needed.then(|| Step::Gate { latitude: latitude.to_owned(), longitude: longitude.to_owned() })
-}
-
-/// The transmitter goes on only behind the gate, and off where the gate refuses the place.
-fn admin_state(desired: &Desired, known: &Known) -> Option<Step> {
-    let passed = known.gate.as_ref().is_some_and(|verdict| verdict.passed);
-    let wanted = desired.admin_state? && passed;
-    (known.is_true(radio::ADMIN_STATE) != wanted).then(|| set_admin_state(known, wanted)).flatten()
+    let is_other = |wanted: &bool| plan.known.is_true(radio::ADMIN_STATE) != *wanted;
+    let is_radio_due = || plan.radio(&READS).chain(plan.radio(&CHANGES)).next().is_some();
+    let may_be = |wanted: &bool| !*wanted || !is_radio_due();
+    perhaps(wanted.filter(is_other).filter(may_be).and_then(|wanted| set_admin_state(plan.known, wanted)))
 }
 
 fn set_admin_state(known: &Known, on: bool) -> Option<Step> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const VALUE_MAX: i64 = (1 << 28) - 1;
 
 /// A range of numbers, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pool {
     pub(crate) first: i64,

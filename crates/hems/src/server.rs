@@ -228,6 +228,8 @@ impl Server {
             listeners.push((listen(address).await?, acceptor));
         }
         let api_tls = api_tls(&config)?;
+        let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
+        let front = api::Front::new(&config, token, tls);
         let operators = listen(config.api_listen).await?;
         let watchers = listen_for_watchers(config.admin).await?;
         let contents = files(&config)?;
@@ -255,8 +257,6 @@ impl Server {
         if let Some(doors) = doors {
             tasks.spawn(doors.watch(Arc::clone(&hems), watched.clone()));
         }
-        let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
-        let front = api::Front { token, tls, state_dir: config.state_dir.clone(), oidc: config.oidc.clone() };
         tasks.spawn(api::serve(Arc::clone(&hems), front, operators, watched.clone()));
         tasks.spawn(sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");

@@ -12,6 +12,7 @@ mod choose;
 mod hear;
 mod identity;
 mod registry;
+mod stumble;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -30,13 +31,14 @@ use cwmp::{
 use profile::{CertificateFacts, Identity};
 
 pub(crate) use registry::Registry;
+pub(crate) use stumble::software;
 
 use crate::{
     Hems,
     blocks::Blocks,
     change,
     desire::Missing,
-    plan::{self, Desired, Known, Step, Verdict},
+    plan::{self, Desired, Known, Spared, Step, Verdict},
     radio,
     store::{CallRow, Closing, FaultRow, Lesson, Progress, StoreError, Summary},
     template::Subject,
@@ -153,9 +155,17 @@ struct Device {
     is_shut: bool,
     /// It follows a change that is under way.
     is_following: bool,
+    /// An action for many asks something of it.
+    is_asked: bool,
     quirks: Quirks,
-    /// Steps that are not tried (again) in this session.
-    blocked: BTreeSet<String>,
+    /// What failed before.
+    failed: Vec<FaultRow>,
+    /// Deeds that are not tried (again) in this session.
+    spared: Spared,
+    /// A bound stopped the plan.
+    is_stalled: bool,
+    /// The plan had nothing more to do but what is spared.
+    is_at_end: bool,
     /// How often each step was taken in this session.
     taken: BTreeMap<String, usize>,
     calls: VecDeque<CallRow>,
@@ -363,12 +373,14 @@ impl Session {
                 closing.misbehaviour.push("too_many_values");
             }
             device.forget_unanswered();
+            let mended = device.mended();
             let faults = std::mem::take(&mut device.faults);
-            let is_fine = faults.is_empty();
+            let has_failed = |(_, progress): &(i64, Progress)| matches!(progress, Progress::Failed(_));
+            let is_fine = faults.is_empty() && !(device.is_asked && device.progress.iter().any(has_failed));
             let lesson = device.lesson();
             let settled = device.settled(is_fine).map(|outcome| (outcome, hems.changes));
             let is_off = device.is_shut && device.is_off_the_air();
-            closing.device = Some(Lesson { faults, settled, is_off, ..lesson });
+            closing.device = Some(Lesson { faults, mended, settled, is_off, ..lesson });
         }
         closing
     }

@@ -17,9 +17,11 @@ mod call;
 mod change;
 mod chunk;
 mod claim;
+mod condition;
 mod deployment;
 mod device;
 mod fact;
+mod fault;
 mod file;
 mod file_url;
 mod freeze;
@@ -56,16 +58,19 @@ pub(crate) use admission::{Admission, Binding};
 pub(crate) use alarm::{AlarmRow, AlarmStep, Word};
 pub(crate) use block::{BlockRow, Blocking};
 pub(crate) use call::{CallRow, NewCall, Progress, QueueError};
-pub(crate) use change::{ChangeError, ChangeRow, Decision, NewChange, UnderWay};
+pub(crate) use change::{ChangeError, ChangeRow, Decision, NewAction, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;
+pub use condition::Stale;
+pub(crate) use condition::{Condition, Edited, Tag};
 pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use fact::CellFact;
+pub(crate) use fault::{DeadLetter, FAULTS_MAX, FaultRow, Moment};
 pub(crate) use file::{FileRow, Full, NewFile, Quota, Removal, Stray};
 pub(crate) use file_url::{NewUrl, UrlRow};
 pub(crate) use freeze::FreezeRow;
 pub(crate) use grace::GraceRow;
 pub(crate) use history::Entry;
-pub(crate) use known::{FaultRow, Remembered};
+pub(crate) use known::Remembered;
 use link::{Reads, Tx};
 pub(crate) use outbox::{Ends, OutboxRow};
 pub(crate) use people::{AccountRow, Adding, MachineRow, TokenRow};
@@ -135,6 +140,9 @@ pub enum StoreError {
     /// The device of a session is another session's now.
     #[error("the session no longer holds its device: the cell came again, or this node was taken for dead")]
     Overtaken,
+    /// Somebody expected something else where he writes; nothing was written.
+    #[error("{0}")]
+    Stale(Stale),
     /// The store is closed.
     #[error("the store is closed")]
     Closed,

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What is desired of the devices that the selector names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Template {
     /// For which devices; empty is all.
@@ -42,7 +42,7 @@ pub(crate) struct Template {
 }
 
 /// A value that is wanted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Wanted {
     /// This text.
@@ -58,14 +58,14 @@ pub(crate) enum Wanted {
 }
 
 /// `{"pool": "pci"}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draw {
     pub(crate) pool: String,
 }
 
 /// A table, told apart by a key column, with all its rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WantedObject {
     pub(crate) object: String,

@@ -28,17 +28,18 @@ impl CellClock {
 }
 
 /// One cell that would refuse, or might.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Doubt {
     pub(crate) identity: String,
     /// Whether it would; else only after a power cut.
     pub(crate) certain: bool,
+    #[schemars(with = "String")]
     pub(crate) reason: Reason,
     pub(crate) detail: String,
 }
 
 /// What the known cells would make of a certificate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Forecast {
     /// How many cells are known.
     pub(crate) cells: usize,

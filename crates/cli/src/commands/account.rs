@@ -57,6 +57,11 @@ pub(crate) enum Command {
     List,
     /// Which role may do what.
     Roles,
+    /// One account.
+    Show {
+        /// Its name.
+        name: String,
+    },
     /// Add an account.
     Add {
         /// Its name.
@@ -115,6 +120,7 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
             let inside = ("operations", "role");
             return output::list_inside(&access, "/api/v1/roles", output, inside, &ROLES).await;
         }
+        Command::Show { name } => access.get(&path(&name)).await,
         Command::First { name, link_file, password } => {
             return first(access, output, &name, &link_file, &password).await;
         }

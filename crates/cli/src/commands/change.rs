@@ -79,10 +79,11 @@ pub(crate) enum RadioOffCommand {
     },
 }
 
-const CHANGE_COLUMNS: [Column; 12] = [
+const CHANGE_COLUMNS: [Column; 14] = [
     ("CHANGE", "id"),
     ("TEMPLATE", "template"),
     ("DEVICE", "identity"),
+    ("FILTER", "filter"),
     ("TO", "to_version"),
     ("STATE", "state"),
     ("CELLS", "matched"),
@@ -91,6 +92,7 @@ const CHANGE_COLUMNS: [Column; 12] = [
     ("FAULTED", "faulted"),
     ("FELL", "fell"),
     ("LOST", "lost"),
+    ("UNREACHED", "unreached"),
     ("BY", "author"),
 ];
 

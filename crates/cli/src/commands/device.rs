@@ -5,7 +5,7 @@ mod lists;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -26,6 +26,9 @@ pub(crate) enum Command {
         /// The filter; a word alone looks for identities, serial numbers and sites that begin with it.
         #[arg(default_value = "")]
         filter: String,
+        /// By which field, with - before it for the other way, such as -last_inform.
+        #[arg(long, allow_hyphen_values = true)]
+        sort: Option<String>,
     },
     /// How many devices there are, or for how many a filter holds.
     Count {
@@ -129,6 +132,23 @@ pub(crate) enum Command {
         /// The identity in its certificate.
         identity: String,
     },
+    /// Ask every device of a filter for an action, within the budget of changes; see it go with `hearth change show`.
+    ///
+    /// For instance: hearth device action '{"action": "reboot"}' --filter 'site = "north"' --dry-run
+    Action(ForMany),
+    /// Steps that failed so often that they are not tried any more, of one device or of all.
+    DeadLetters {
+        /// The identity in its certificate.
+        identity: Option<String>,
+    },
+    /// Try again in the next session what failed on a device: one step, or all.
+    Retry {
+        /// The identity in its certificate.
+        identity: String,
+        /// The step as `hearth device dead-letters` names it.
+        #[arg(long)]
+        step: Option<String>,
+    },
     /// What the next sessions would do: the difference and the exact calls.
     Preview {
         /// The identity in its certificate.
@@ -143,6 +163,33 @@ pub(crate) enum Command {
         /// The method with its arguments as JSON, or @FILE.
         call: String,
     },
+}
+
+/// An action for every device of a filter.
+#[derive(Debug, Args)]
+pub(crate) struct ForMany {
+    /// The action as JSON, or @FILE.
+    action: String,
+    /// Which devices.
+    #[arg(long)]
+    filter: String,
+    /// Only say how many devices it would be, and the first of them.
+    #[arg(long)]
+    dry_run: bool,
+    /// Why, for those who look at it later.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Days without a further device that calls, after which it ends.
+    #[arg(long)]
+    finish_days: Option<u32>,
+}
+
+impl ForMany {
+    fn body(self) -> Result<Value, Box<dyn std::error::Error>> {
+        let Self { action, filter, dry_run, reason, finish_days } = self;
+        Ok(json!({"action": document(&action)?, "filter": filter, "dry_run": dry_run, "reason": reason,
+            "finish_days": finish_days}))
+    }
 }
 
 /// What the list and the demo's table show.
@@ -178,10 +225,20 @@ const CALL_COLUMNS: [Column; 7] = [
     ("BY", "author"),
 ];
 
+const DEAD_LETTER_COLUMNS: [Column; 7] = [
+    ("IDENTITY", "identity"),
+    ("STEP", "step"),
+    ("WANTED", "wanted"),
+    ("FAULT", "code"),
+    ("TEXT", "text"),
+    ("TIMES", "count"),
+    ("LAST", "last_at"),
+];
+
 pub(crate) async fn run(arguments: Over<Command>) -> Answer {
     let Over { access, output, command } = arguments;
     let answer = match command {
-        Command::List { filter } => return list(&access, output, &filter).await,
+        Command::List { filter, sort } => return list(&access, output, &filter, sort).await,
         Command::Count { filter } => {
             access.get(&format!("/api/v1/devices/count?filter={}", escaped(&filter))).await
         }
@@ -214,6 +271,15 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
             let (path, inside) = (path(&identity, "/history"), ("changes", "at"));
             return output::list_inside(&access, &path, output, inside, &CHANGE_COLUMNS).await;
         }
+        Command::Action(many) => access.send(Method::POST, "/api/v1/actions", &many.body()?).await,
+        Command::DeadLetters { identity } => {
+            let identity = identity.map(|identity| format!("identity={}", escaped(&identity)));
+            let path = format!("/api/v1/dead-letters?{}", identity.unwrap_or_default());
+            return output::list(&access, &path, output, &DEAD_LETTER_COLUMNS).await;
+        }
+        Command::Retry { identity, step } => {
+            access.send(Method::POST, &path(&identity, "/dead-letters/retry"), &json!({"step": step})).await
+        }
         Command::Preview { identity } => access.get(&path(&identity, "/preview")).await,
         Command::Call { identity, call } => {
             access.send(Method::POST, &path(&identity, "/calls"), &document(&call)?).await
@@ -232,9 +298,9 @@ fn label(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-async fn list(access: &Access, form: Form, filter: &str) -> Answer {
-    let filter = escaped(filter);
-    let devices = access.list(&format!("/api/v1/devices?filter={filter}")).await?;
+async fn list(access: &Access, form: Form, filter: &str, sort: Option<String>) -> Answer {
+    let sort = sort.map(|sort| format!("&sort={}", escaped(&sort))).unwrap_or_default();
+    let devices = access.list(&format!("/api/v1/devices?filter={}{sort}", escaped(filter))).await?;
     // First what a narrow terminal shall show.
     let (first, last) = COLUMNS.split_at(3);
     output::items(form, devices, &[first, &MORE_COLUMNS, last].concat())
@@ -250,5 +316,5 @@ fn document(text: &str) -> Result<Value, Box<dyn std::error::Error>> {
         }
         None => text.to_owned(),
     };
-    serde_json::from_str(&text).map_err(|error| format!("the call is no JSON: {error}").into())
+    serde_json::from_str(&text).map_err(|error| format!("that is no JSON: {error}").into())
 }

@@ -60,6 +60,9 @@ pub(crate) enum TemplateCommand {
         /// Why, for those who look at it later.
         #[arg(long, default_value = "")]
         reason: String,
+        /// Days without a further cell that asks to follow, after which the change ends.
+        #[arg(long)]
+        finish_days: Option<u32>,
     },
     /// Delete a template; what it wanted stays on the cells until something else is desired.
     Delete {
@@ -127,8 +130,8 @@ pub(crate) async fn run_templates(arguments: Over<TemplateCommand>) -> Answer {
         TemplateCommand::History { name } => {
             return Desired::of_template(&name).history(&access, output).await;
         }
-        TemplateCommand::Apply { name, version, reason } => {
-            Desired::of_template(&name).apply(&access, version, &reason).await?
+        TemplateCommand::Apply { name, version, reason, finish_days } => {
+            Desired::of_template(&name).apply(&access, version, &reason, finish_days).await?
         }
         TemplateCommand::Delete { name } => access.delete(Desired::of_template(&name).path()).await?,
     };
@@ -166,8 +169,14 @@ impl Desired {
         output::list(access, &format!("{}/versions", self.0), form, &VERSION_COLUMNS).await
     }
 
-    pub(super) async fn apply(&self, access: &Access, version: u32, reason: &str) -> Result<Value, ApiError> {
-        let body = json!({"version": version, "reason": reason});
+    pub(super) async fn apply(
+        &self,
+        access: &Access,
+        version: u32,
+        reason: &str,
+        finish_days: Option<u32>,
+    ) -> Result<Value, ApiError> {
+        let body = json!({"version": version, "reason": reason, "finish_days": finish_days});
         access.send(Method::POST, &format!("{}/apply", self.0), &body).await
     }
 }

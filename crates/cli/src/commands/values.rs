@@ -43,6 +43,9 @@ pub(crate) enum Command {
         /// Why, for those who look at it later.
         #[arg(long, default_value = "")]
         reason: String,
+        /// Days without a call of the device, after which the change ends.
+        #[arg(long)]
+        finish_days: Option<u32>,
     },
     /// Desire nothing of the device alone any more; what its templates want counts again.
     Delete(Whose),
@@ -68,7 +71,9 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
             whose.desired().put(&access, &template::read(&file)?, &reason, draft).await?
         }
         Command::History(whose) => return whose.desired().history(&access, output).await,
-        Command::Apply { whose, version, reason } => whose.desired().apply(&access, version, &reason).await?,
+        Command::Apply { whose, version, reason, finish_days } => {
+            whose.desired().apply(&access, version, &reason, finish_days).await?
+        }
         Command::Delete(whose) => access.delete(whose.desired().path()).await?,
     };
     output::show(output, &answer)

@@ -13,7 +13,7 @@ const COLUMNS: [&str; 4] = ["identity", "oui", "product_class", "serial"];
 const TEXT_MAX: usize = 64;
 
 /// A row that could not be taken, or that contradicts what is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct RowError {
     /// `line 3` of a CSV, `item 2` of a JSON list.
     pub(crate) place: String,

@@ -20,7 +20,8 @@ pub(crate) struct Watch {
 }
 
 /// What a round changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AlarmChanges")]
 pub(crate) struct Summary {
     pub(crate) raised: usize,
     pub(crate) changed: usize,
@@ -99,6 +100,7 @@ impl Watch {
             downgraded: store.cells_downgraded(now - DOWNGRADE_SHOWN).await?,
             far: store.cells_with_far_clocks().await?,
             lost: store.cells_due_before(now.as_millisecond() - LOST_AFTER).await?,
+            dead: store.cells_with_dead_letters().await?,
             lists: doors.map(|doors| doors.lists()).unwrap_or_default(),
             troubles: doors.map(|doors| doors.troubles()).unwrap_or_default(),
             refusals: rates.above(now, totals, self.refusals_per_minute),

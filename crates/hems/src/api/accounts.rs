@@ -2,20 +2,20 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     http::StatusCode,
-    response::IntoResponse,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, guard::About, time};
+use super::{Answer, Api, Page, Path, Problem, Tagged, guard::About, time};
 use crate::{
-    people::{self, Role, Scope},
-    store::{AccountRow, Adding},
+    people::{self, Role, Scope, secret},
+    store::{AccountRow, Adding, Condition},
 };
 
 /// An account.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AccountView {
     name: String,
     role: &'static str,
@@ -30,18 +30,20 @@ pub(super) struct AccountView {
 }
 
 /// Who shall have an account.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
+    #[schemars(regex(pattern = people::NAME))]
     name: String,
     role: Role,
     scope: Option<Scope>,
+    #[schemars(length(min = *secret::PASSWORD.start(), max = *secret::PASSWORD.end()))]
     password: Option<String>,
     subject: Option<String>,
 }
 
 /// What an account shall be.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     role: Role,
@@ -52,9 +54,10 @@ pub(super) struct Change {
 }
 
 /// A password that somebody else chose.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GivenPassword {
+    #[schemars(length(min = *secret::PASSWORD.start(), max = *secret::PASSWORD.end()))]
     password: String,
 }
 
@@ -83,7 +86,7 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<AccountView>> {
 pub(super) async fn add(
     State(api): State<Api>,
     body: Result<Json<NewAccount>, JsonRejection>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<(StatusCode, About, Json<AccountView>), Problem> {
     let Json(new) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
@@ -109,12 +112,22 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, About(row.name.clone()), Json(AccountView::from(row))))
 }
 
+/// Shows one.
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Tagged<AccountView>, Problem> {
+    let row = api.hems.store.account(&name).await?.ok_or_else(unknown)?;
+    Ok(Tagged::new(&row.clone(), row.into()))
+}
+
 /// Changes everything of an account but its password.
 pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
+    condition: Condition,
     body: Result<Json<Change>, JsonRejection>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<(About, Tagged<AccountView>), Problem> {
     let Json(change) = body?;
     let present = api.hems.store.account(&name).await?.ok_or_else(unknown)?;
     let row = AccountRow {
@@ -124,9 +137,9 @@ pub(super) async fn put(
         is_disabled: change.disabled,
         ..present
     };
-    added(api.hems.store.change_account(row.clone()).await?.ok_or_else(unknown)?)?;
+    added(api.hems.store.change_account(row.clone(), condition).await?.ok_or_else(unknown)?)?;
     let about = format!("{} {}", row.role, row.scope.as_deref().unwrap_or("everywhere"));
-    Ok((About(about), Json(AccountView::from(row))))
+    Ok((About(about), Tagged::new(&row.clone(), row.into())))
 }
 
 /// Gives an account a password; its logins end.
@@ -142,8 +155,12 @@ pub(super) async fn put_password(
 }
 
 /// Removes an account with its logins and tokens.
-pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
-    let was_there = api.hems.store.remove_account(name).await?;
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    condition: Condition,
+) -> Result<StatusCode, Problem> {
+    let was_there = api.hems.store.remove_account(name, condition).await?;
     if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
 }
 

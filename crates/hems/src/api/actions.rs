@@ -12,17 +12,18 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     http::StatusCode,
 };
 use cwmp::{
     AddObject, CpeMethod, DeleteObject, FactoryReset, GetParameterValues, ParameterValueStruct, Reboot,
     SetParameterValues, Text, Value, ValueKind,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api, Problem,
+    Api, Path, Problem,
     calls::{self, Asked, CallView, Key},
     templates, transfer,
 };
@@ -41,7 +42,7 @@ use crate::{
 const PARAMETER_KEY: &str = "action";
 
 /// What is asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Action {
     /// Read parameters, or all below a path that ends in a dot.
@@ -69,7 +70,7 @@ pub(super) enum Action {
 }
 
 /// What is asked for, and whether at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Wish {
     #[serde(flatten)]
     action: Action,
@@ -133,7 +134,7 @@ async fn switch(
 }
 
 /// The call that does it, with the URL of ours that it names.
-async fn call(
+pub(super) async fn call(
     api: &Api,
     device: &DeviceRow,
     action: &Action,

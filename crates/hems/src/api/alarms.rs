@@ -2,11 +2,16 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, PAGE, PAGE_MAX, Page, Problem, reason::reason, time};
+use super::{
+    Answer, Api, PAGE, PAGE_MAX, Page, Path, Problem,
+    reason::{REASON_MAX, reason},
+    time,
+};
 use crate::{
     alarm::{Severity, watch::Summary},
     people::Caller,
@@ -14,7 +19,7 @@ use crate::{
 };
 
 /// An alarm.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AlarmView {
     id: i64,
     source: String,
@@ -38,7 +43,7 @@ pub(super) struct AlarmView {
 }
 
 /// Who has seen it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Acknowledged {
     by: String,
     at: Option<String>,
@@ -46,14 +51,15 @@ struct Acknowledged {
 }
 
 /// An alarm with what became of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlarmDetail")]
 pub(super) struct Detail {
     #[serde(flatten)]
     alarm: AlarmView,
     history: Vec<StepView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StepView {
     at: String,
     what: String,
@@ -63,7 +69,7 @@ struct StepView {
 }
 
 /// Which alarms.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     state: Option<String>,
@@ -73,9 +79,10 @@ pub(super) struct Which {
 }
 
 /// What somebody has to say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
+    #[schemars(length(min = 1, max = REASON_MAX))]
     note: Option<String>,
 }
 

@@ -4,14 +4,14 @@ use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{Answer, Api, PAGE_MAX, Page, Paging, Problem};
-use crate::people::audit::{self, AuditBreak, AuditChain};
+use crate::people::audit::{self, AuditBreak, AuditChain, AuditLine};
 
 /// Which lines.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     limit: Option<u32>,
@@ -21,7 +21,7 @@ pub(super) struct Which {
 }
 
 /// What following the chain found.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Verification {
     intact: bool,
     /// Lines that follow one another.
@@ -32,7 +32,7 @@ pub(super) struct Verification {
     broken: Option<Broken>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Broken {
     number: i64,
     detail: String,
@@ -42,7 +42,7 @@ struct Broken {
 pub(super) async fn list(
     State(api): State<Api>,
     which: Result<Query<Which>, QueryRejection>,
-) -> Answer<Page<Value>> {
+) -> Answer<Page<AuditLine>> {
     let Query(Which { limit, page_token, last }) = which?;
     let store = &api.hems.store;
     let after = match (page_token, last) {

@@ -7,9 +7,15 @@ use axum::{
     extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, guard::About, reason::reason, time};
+use super::{
+    Answer, Api, Page, Problem,
+    guard::About,
+    reason::{REASON_MAX, reason},
+    time,
+};
 use crate::{
     blocks::{Kind, Rule},
     people::Caller,
@@ -17,7 +23,7 @@ use crate::{
 };
 
 /// One block.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct BlockView {
     kind: String,
     value: String,
@@ -27,16 +33,17 @@ pub(super) struct BlockView {
 }
 
 /// What shall be blocked, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewBlock {
     kind: Kind,
     value: String,
+    #[schemars(length(min = 1, max = REASON_MAX))]
     reason: String,
 }
 
 /// Which block shall go.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     kind: Kind,

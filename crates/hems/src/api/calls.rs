@@ -2,13 +2,18 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, State, rejection::JsonRejection},
+    extract::{FromRequestParts, State, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
 use cwmp::CpeMethod;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, devices, json, time};
+use super::{
+    Answer, Api, Page, Path, Problem,
+    describe::{Sketch, Takes},
+    devices, json, time,
+};
 use crate::{
     call, hex,
     people::{Caller, Right},
@@ -16,7 +21,7 @@ use crate::{
 };
 
 /// A call and how far it is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct CallView {
     id: i64,
     method: String,
@@ -31,6 +36,15 @@ pub(super) struct CallView {
     sent_at: Option<String>,
     finished_at: Option<String>,
     outcome: Option<serde_json::Value>,
+}
+
+/// A method with its arguments, by their names in TR-069: `{"Reboot": {"CommandKey": "monday"}}`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct Method(#[schemars(schema_with = "one_method")] CpeMethod);
+
+fn one_method(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "minProperties": 1, "maxProperties": 1})
 }
 
 impl From<CallRow> for CallView {
@@ -68,9 +82,9 @@ pub(super) async fn queue(
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<CpeMethod>, JsonRejection>,
+    body: Result<Json<Method>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(method) = body?;
+    let Json(Method(method)) = body?;
     let device = admitted(&api, &caller, &identity).await?;
     permit(&caller, &method)?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
@@ -148,6 +162,13 @@ pub(super) struct Key(pub(super) Option<String>);
 
 /// Characters of an idempotency key: a UUID has 36.
 const KEY_MAX: usize = 128;
+
+impl Takes for Key {
+    fn takes(sketch: &mut Sketch) {
+        sketch.header("Idempotency-Key", "What comes again with the same key is carried out once.");
+        sketch.refusals.insert(422);
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Problem;

@@ -2,19 +2,20 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Paging, Problem, time};
+use super::{Answer, Api, Page, Paging, Path, Problem, Tagged, json, time};
 use crate::{
     change::{State as Stage, Tally},
     people::Caller,
-    store::{ChangeRow, Decision},
+    store::{ChangeRow, Condition, Decision},
 };
 
 /// A change with how far it is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ChangeView {
     id: i64,
     /// The template, where it is the fleet's.
@@ -23,6 +24,11 @@ pub(super) struct ChangeView {
     /// The device, where it concerns one alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
+    /// What is asked of the devices of a filter, where it is an action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
     from_version: i64,
     to_version: i64,
     state: Stage,
@@ -32,6 +38,8 @@ pub(super) struct ChangeView {
     approver: Option<String>,
     note: Option<String>,
     ended_at: Option<String>,
+    /// Days without a further device after which it ends by itself.
+    finish_days: i64,
     /// Devices that were admitted when it began.
     fleet: i64,
     #[serde(flatten)]
@@ -39,7 +47,7 @@ pub(super) struct ChangeView {
 }
 
 /// Why somebody decides.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Because {
     #[serde(default)]
@@ -51,8 +59,10 @@ impl From<ChangeRow> for ChangeView {
         let (state, tally) = (row.state(), row.tally());
         Self {
             id: row.id,
-            template: row.identity.is_none().then_some(row.name),
+            template: (row.identity.is_none() && row.action.is_none()).then_some(row.name),
             identity: row.identity,
+            action: row.action.as_deref().map(json),
+            filter: row.filter,
             from_version: row.from_version,
             to_version: row.to_version,
             state,
@@ -62,6 +72,7 @@ impl From<ChangeRow> for ChangeView {
             approver: row.approver,
             note: row.note,
             ended_at: row.ended_at.map(time),
+            finish_days: row.days,
             fleet: row.fleet,
             tally,
         }
@@ -82,46 +93,78 @@ pub(super) async fn list(
 }
 
 /// Shows one.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Answer<ChangeView> {
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Result<Tagged<ChangeView>, Problem> {
     let row = api.hems.store.change(id).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found("there is no such change"))
+    row.map(|row| Tagged::new(&row.clone(), row.into()))
+        .ok_or_else(|| Problem::not_found("there is no such change"))
 }
 
 /// Approves a large one, as a second person.
-pub(super) async fn approve(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
-    decide(api, caller, id, body, Decision::Approve).await
+pub(super) async fn approve(
+    api: State<Api>,
+    caller: Caller,
+    id: Path<i64>,
+    when: Condition,
+    body: Body,
+) -> Decided {
+    decide((api.0, caller), id.0, when, body, Decision::Approve).await
 }
 
 /// Lets nobody follow any more, for now.
-pub(super) async fn stop(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
-    decide(api, caller, id, body, Decision::Stop).await
+pub(super) async fn stop(
+    api: State<Api>,
+    caller: Caller,
+    id: Path<i64>,
+    when: Condition,
+    body: Body,
+) -> Decided {
+    decide((api.0, caller), id.0, when, body, Decision::Stop).await
 }
 
 /// Lets others follow again; what fell before counts no more.
-pub(super) async fn resume(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
-    decide(api, caller, id, body, Decision::Resume).await
+pub(super) async fn resume(
+    api: State<Api>,
+    caller: Caller,
+    id: Path<i64>,
+    when: Condition,
+    body: Body,
+) -> Decided {
+    decide((api.0, caller), id.0, when, body, Decision::Resume).await
 }
 
 /// Makes it the rule: whoever did not follow yet does when it calls.
-pub(super) async fn finish(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
-    decide(api, caller, id, body, Decision::Finish).await
+pub(super) async fn finish(
+    api: State<Api>,
+    caller: Caller,
+    id: Path<i64>,
+    when: Condition,
+    body: Body,
+) -> Decided {
+    decide((api.0, caller), id.0, when, body, Decision::Finish).await
 }
 
 /// Takes it back: whoever followed goes back when it calls.
-pub(super) async fn withdraw(api: State<Api>, caller: Caller, id: Path<i64>, body: Body) -> Decided {
-    decide(api, caller, id, body, Decision::Withdraw).await
+pub(super) async fn withdraw(
+    api: State<Api>,
+    caller: Caller,
+    id: Path<i64>,
+    when: Condition,
+    body: Body,
+) -> Decided {
+    decide((api.0, caller), id.0, when, body, Decision::Withdraw).await
 }
 
 type Body = Result<Json<Because>, JsonRejection>;
-type Decided = Answer<ChangeView>;
+type Decided = Result<Tagged<ChangeView>, Problem>;
 
 async fn decide(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<i64>,
+    (api, caller): (Api, Caller),
+    id: i64,
+    condition: Condition,
     body: Body,
     decision: Decision,
 ) -> Decided {
     let act = caller.act(&body?.0.reason, api.hems.now())?;
-    Ok(Json(api.hems.store.decide(id, decision, act).await??.into()))
+    let row = api.hems.store.decide(id, decision, act, condition).await??;
+    Ok(Tagged::new(&row.clone(), row.into()))
 }

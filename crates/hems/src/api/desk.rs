@@ -1,4 +1,5 @@
-//! What the API keeps of people in memory: this machine's own token, and who tried passwords how often.
+//! What the API keeps of people in memory: this machine's own token, who tried passwords how often, and who asked how
+//! often.
 
 use std::{
     net::IpAddr,
@@ -8,8 +9,11 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Problem, Token};
-use crate::people::{Throttle, oidc::Oidc, secret::Passwords};
+use super::{
+    Problem, Token,
+    rate::{Rates, Taken},
+};
+use crate::people::{Caller, Throttle, oidc::Oidc, secret::Passwords};
 
 /// One per node.
 pub(super) struct Desk {
@@ -21,11 +25,23 @@ pub(super) struct Desk {
     /// The identity provider, where there is one.
     pub(super) oidc: Option<Oidc>,
     throttle: Mutex<Throttle>,
+    rates: Mutex<Rates>,
 }
 
 impl Desk {
-    pub(super) fn new(token: Token, is_tls: bool, state_dir: PathBuf, oidc: Option<Oidc>) -> Self {
-        Self { token, passwords: Passwords::default(), is_tls, state_dir, oidc, throttle: Mutex::default() }
+    pub(super) fn new(
+        token: Token,
+        is_tls: bool,
+        state_dir: PathBuf,
+        (oidc, rates): (Option<Oidc>, Rates),
+    ) -> Self {
+        let (passwords, throttle) = (Passwords::default(), Mutex::default());
+        Self { token, passwords, is_tls, state_dir, oidc, throttle, rates: Mutex::new(rates) }
+    }
+
+    /// Counts a request; nothing where nobody holds the caller back.
+    pub(super) fn request(&self, caller: Option<&Caller>, source: IpAddr, now: Timestamp) -> Option<Taken> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).take(caller, source, now)
     }
 
     /// Counts a try of a password.

@@ -2,16 +2,18 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use profile::Identity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem,
+    Answer, Api, As, Page, Paging, Path, Problem,
     calls::CallView,
+    describe::{self, Gives, Sketch},
     evidence,
     evidence::Evidence,
     export::{self, Form},
@@ -22,18 +24,19 @@ use super::{
 };
 use crate::{
     admission, desire,
-    filter::{Facts, Filter, State},
+    filter::{Facts, Filter, Order, State},
     inventory::{self, Device, ListError, Place},
     people::Caller,
-    plan, quirk,
-    session::Outcome,
+    plan::{self, Spared},
+    quirk,
+    session::{Outcome, software},
     store::{Admission, DeviceRow, FaultRow, Remembered, ReportRow},
     template::Subject,
     wake,
 };
 
 /// A device in the list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceView {
     identity: String,
     state: &'static str,
@@ -71,7 +74,7 @@ pub(super) struct DeviceView {
 }
 
 /// A device with everything known.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceDetail {
     #[serde(flatten)]
     device: DeviceView,
@@ -96,35 +99,42 @@ pub(super) struct DeviceDetail {
     next_step: Option<serde_json::Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct WakeView {
     is_possible: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ValueView {
     name: String,
     value: String,
     #[serde(rename = "type")]
+    #[schemars(with = "String")]
     kind: cwmp::ValueKind,
     read_at: String,
     age_seconds: i64,
 }
 
-#[derive(Serialize)]
-struct FaultView {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FaultView {
     step: String,
+    /// What was wanted; absent where a deed wants nothing but itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    wanted: String,
     code: i64,
     text: String,
     parameters: serde_json::Value,
     count: i64,
     last_at: String,
+    /// Absent for a dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_at: Option<String>,
 }
 
 /// What the device told of its own accord.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReportView {
     call: serde_json::Value,
     first_at: String,
@@ -132,7 +142,7 @@ struct ReportView {
     count: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MisbehaviourView {
     kind: String,
     count: i64,
@@ -140,7 +150,7 @@ struct MisbehaviourView {
 }
 
 /// Who shall be admitted as what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDevice {
     identity: String,
@@ -207,13 +217,25 @@ pub(super) async fn seen(api: &Api, caller: &Caller, identity: &str) -> Result<O
 }
 
 /// Which devices to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
     filter: String,
+    /// By which field, with `-` before it for the other way; by what the filter asks for where nothing is said.
+    sort: Option<String>,
     limit: Option<u32>,
     page_token: Option<String>,
+}
+
+/// A page in JSON, or all of them in one of two other forms.
+pub(super) struct List;
+
+impl Gives for List {
+    fn gives(sketch: &mut Sketch) {
+        Json::<Page<DeviceView>>::gives(sketch);
+        describe::any(sketch, &Form::ALL.map(Form::kind), serde_json::json!({"type": "string"}));
+    }
 }
 
 /// Lists the devices for which a filter holds: in pages, or all of them where a file is accepted.
@@ -222,27 +244,32 @@ pub(super) async fn list(
     caller: Caller,
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(Which { filter, limit, page_token }) = query?;
-    let filter = narrowed(&caller, &filter)?;
+) -> Result<As<List>, Problem> {
+    let Query(Which { filter, sort, limit, page_token }) = query?;
+    let asked = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
+    let filter = caller.narrow(asked.clone());
     match Form::accepted(&headers) {
-        Some(_) if limit.is_some() || page_token.is_some() => {
+        Some(_) if limit.is_some() || page_token.is_some() || sort.is_some() => {
             return Err(Problem::invalid(
-                "CSV and JSON lines have no pages: leave `limit` and `page_token` out",
+                "CSV and JSON lines have no pages and no order: leave `limit`, `page_token` and `sort` out",
             ));
         }
-        Some(form) => return export::respond(api, filter, form).await,
+        Some(form) => return Ok(export::respond(api, filter, form).await?.into()),
         None => {}
     }
     let limit = Paging { limit, ..Paging::default() }.limit() as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
-    let page = inventory::page(store, &filter, page_token.as_deref(), limit, now).await?;
+    let token = page_token.as_deref();
+    let page = match sort.as_deref().map(Order::parse).transpose().map_err(ListError::from)? {
+        Some(order) => inventory::sorted(store, (&order, &asked, &filter), token, limit, now).await?,
+        None => inventory::page(store, &filter, token, limit, now).await?,
+    };
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
-    Ok(Json(Page { items, next_page_token: page.next }).into_response())
+    Ok(Json(Page { items, next_page_token: page.next }).into_response().into())
 }
 
 /// How many there are.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Count {
     count: usize,
     /// Whether that is all; else there are more.
@@ -250,7 +277,7 @@ pub(super) struct Count {
 }
 
 /// Which devices to count.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filtered {
     #[serde(default)]
@@ -326,6 +353,12 @@ fn values(api: &Api, remembered: &Remembered) -> Vec<ValueView> {
         .collect()
 }
 
+/// What the next session would leave alone.
+pub(super) fn spared(api: &Api, remembered: &Remembered) -> Spared {
+    let now = (software(&remembered.known), false, api.hems.now().as_millisecond());
+    FaultRow::spared(&remembered.faults, now)
+}
+
 /// What the next session would make of a device.
 #[derive(Default)]
 struct Outlook {
@@ -348,7 +381,8 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
         }
     };
     let (desired, left_out) = quirk::fit(desired, &quirks);
-    let next_step = plan::next(&desired, &remembered.known, &quirks).map(|step| {
+    let spared = spared(api, remembered);
+    let next_step = plan::next_without(&spared, &desired, &remembered.known, &quirks).map(|step| {
         let call = step.method(&quirks).and_then(|method| serde_json::to_value(method).ok());
         serde_json::json!({"step": step.name(), "call": call})
     });
@@ -359,7 +393,9 @@ impl From<ListError> for Problem {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Store(error) => error.into(),
-            ListError::Unindexed(_) | ListError::Token => Self::invalid(error.to_string()),
+            ListError::Unindexed(_) | ListError::Order(_) | ListError::Token => {
+                Self::invalid(error.to_string())
+            }
         }
     }
 }
@@ -379,11 +415,13 @@ impl From<FaultRow> for FaultView {
     fn from(row: FaultRow) -> Self {
         Self {
             step: row.step,
+            wanted: row.wanted,
             code: row.code,
             text: row.text,
             parameters: json(&row.details),
             count: row.count,
             last_at: time(row.last_at),
+            next_at: row.next_at.map(time),
         }
     }
 }

@@ -6,21 +6,25 @@
 use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    http::HeaderMap,
+    extract::{FromRequestParts, Query, State, rejection::QueryRejection},
+    http::request::Parts,
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Api, Problem};
+use super::{
+    Api, Problem,
+    describe::{Sketch, Takes},
+};
 use crate::event::{Envelope, Kind, feed::Item};
 
 /// How often a line goes over a connection on which nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which events.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Types between commas; all where it is left out.
@@ -28,6 +32,27 @@ pub(super) struct Wanted {
     types: Option<String>,
     /// Like `Last-Event-ID`, for who cannot send a header.
     after: Option<i64>,
+}
+
+/// The header `Last-Event-ID`: what a listener saw last.
+pub(super) struct Last(Option<i64>);
+
+impl<S: Sync> FromRequestParts<S> for Last {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("last-event-id") else { return Ok(Self(None)) };
+        let number = value.to_str().ok().and_then(|text| text.parse().ok());
+        let wrong = || Problem::invalid("`Last-Event-ID` is the `id` of an event of this server");
+        number.map(|number| Self(Some(number))).ok_or_else(wrong)
+    }
+}
+
+impl Takes for Last {
+    fn takes(sketch: &mut Sketch) {
+        sketch.header("Last-Event-ID", "The `id` of the last event that was seen; those after it come.");
+        sketch.refusals.insert(422);
+    }
 }
 
 /// The types of a list between commas.
@@ -43,18 +68,12 @@ pub(super) fn kinds<'a>(names: impl Iterator<Item = &'a str>) -> Result<BTreeSet
 /// Streams events until the client goes, or is too slow.
 pub(super) async fn listen(
     State(api): State<Api>,
-    headers: HeaderMap,
+    Last(last): Last,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let Query(wanted) = wanted?;
     let kinds = kinds(wanted.types.iter().flat_map(|types| types.split(',')))?;
-    let last =
-        headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
-    let wrong = || Problem::invalid("`Last-Event-ID` is the `id` of an event of this server");
-    let after = match last {
-        Some(last) => Some(last.ok_or_else(wrong)?),
-        None => wanted.after,
-    };
+    let after = last.or(wanted.after);
     let hems = api.hems;
     let items = hems.feed.listen(hems.store.clone(), after, kinds).await?;
     let items = items.ok_or_else(|| Problem::too_many("there are too many listeners; close some"))?;

@@ -3,13 +3,14 @@
 //! Claims are what cells said of themselves: hostile text, shown as JSON strings and never believed. (decision 21)
 
 use profile::Identity;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Api, Problem, json, time};
 use crate::store::{Binding, ClaimRow, DeviceRow, SuspicionRow};
 
 /// The part of a device's page about its identity.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Evidence {
     /// The facts of the certificate of its last session.
     certificate: Option<serde_json::Value>,
@@ -27,7 +28,7 @@ pub(super) struct Evidence {
 }
 
 /// Why one identity seems to be two cells.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SuspicionView {
     kind: String,
     detail: String,
@@ -36,7 +37,7 @@ struct SuspicionView {
     count: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ClaimView {
     identity: String,
     #[serde(flatten)]

@@ -63,11 +63,18 @@ impl Form {
         kinds.filter_map(Self::named).next()
     }
 
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::Csv, Self::Lines];
+
     fn named(kind: &str) -> Option<Self> {
-        match kind {
-            "text/csv" => Some(Self::Csv),
-            "application/jsonl" => Some(Self::Lines),
-            _ => None,
+        Self::ALL.into_iter().find(|form| form.kind() == kind)
+    }
+
+    /// Its media type.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Lines => "application/jsonl",
         }
     }
 

@@ -3,21 +3,27 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Paging, Problem, guard::About, json, time};
+use super::{
+    Answer, Api, As, Page, Paging, Path, Problem, Tagged,
+    describe::{self, Gives, Sketch},
+    guard::About,
+    json, time,
+};
 use crate::{
     files::{self, Arriving, FileError, Kind},
     people::Caller,
-    store::{FileRow, Removal},
+    store::{Condition, FileRow, Removal},
 };
 
 /// A file.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct FileView {
     id: i64,
     kind: String,
@@ -36,15 +42,16 @@ pub(super) struct FileView {
 }
 
 /// What a file is that comes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     kind: Kind,
+    #[schemars(regex(pattern = files::NAME))]
     name: String,
 }
 
 /// Which files to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     kind: Option<Kind>,
@@ -126,12 +133,23 @@ pub(super) async fn add(
 }
 
 /// Shows one.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Answer<FileView> {
-    Ok(Json(find(&api, id).await?.into()))
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Result<Tagged<FileView>, Problem> {
+    let file = find(&api, id).await?;
+    Ok(Tagged::new(&file.clone(), file.into()))
+}
+
+/// Bytes.
+pub(super) struct Content;
+
+impl Gives for Content {
+    fn gives(sketch: &mut Sketch) {
+        sketch.has_tag = true;
+        describe::any(sketch, &["application/octet-stream"], serde_json::json!({}));
+    }
 }
 
 /// Gives its content.
-pub(super) async fn fetch(State(api): State<Api>, Path(id): Path<i64>) -> Result<Response, Problem> {
+pub(super) async fn fetch(State(api): State<Api>, Path(id): Path<i64>) -> Result<As<Content>, Problem> {
     let file = find(&api, id).await?;
     let content = api.hems.files.read(&file.content, None).await.map_err(FileError::from)?;
     let headers = [
@@ -140,12 +158,16 @@ pub(super) async fn fetch(State(api): State<Api>, Path(id): Path<i64>) -> Result
         (header::ETAG, format!("\"{}\"", file.sha256)),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", file.name)),
     ];
-    Ok((headers, Body::from_stream(content)).into_response())
+    Ok((headers, Body::from_stream(content)).into_response().into())
 }
 
 /// Deletes one that no open call gives to a cell.
-pub(super) async fn delete(State(api): State<Api>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
-    match api.hems.store.remove_file(id, api.hems.now()).await? {
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path(id): Path<i64>,
+    condition: Condition,
+) -> Result<StatusCode, Problem> {
+    match api.hems.store.remove_file(id, api.hems.now(), condition).await? {
         Removal::Done(content) => {
             files::drop_content(&api.hems, &content).await;
             Ok(StatusCode::NO_CONTENT)

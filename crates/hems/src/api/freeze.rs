@@ -5,13 +5,17 @@ use axum::{
     extract::{State, rejection::JsonRejection},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Api, Problem, changes::Because, time};
-use crate::{people::Caller, store::FreezeRow};
+use super::{Api, Problem, Tagged, changes::Because, time};
+use crate::{
+    people::Caller,
+    store::{Condition, FreezeRow},
+};
 
 /// Who froze everything, and why.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct FreezeView {
     author: String,
     reason: String,
@@ -25,24 +29,31 @@ impl From<FreezeRow> for FreezeView {
 }
 
 /// Shows it.
-pub(super) async fn show(State(api): State<Api>) -> Answer<FreezeView> {
+pub(super) async fn show(State(api): State<Api>) -> Result<Tagged<FreezeView>, Problem> {
     let row = api.hems.store.freeze().await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found("nothing is frozen"))
+    row.map(|row| Tagged::new(&row.clone(), row.into()))
+        .ok_or_else(|| Problem::not_found("nothing is frozen"))
 }
 
 /// Begins it.
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
+    condition: Condition,
     body: Result<Json<Because>, JsonRejection>,
-) -> Answer<FreezeView> {
-    api.hems.store.begin_freeze(caller.act(&body?.0.reason, api.hems.now())?).await?;
+) -> Result<Tagged<FreezeView>, Problem> {
+    let act = caller.act(&body?.0.reason, api.hems.now())?;
+    api.hems.store.begin_freeze(act, condition).await?;
     show(State(api)).await
 }
 
 /// Ends it.
-pub(super) async fn delete(State(api): State<Api>, caller: Caller) -> Result<StatusCode, Problem> {
-    match api.hems.store.end_freeze(caller.act("", api.hems.now())?).await? {
+pub(super) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    condition: Condition,
+) -> Result<StatusCode, Problem> {
+    match api.hems.store.end_freeze(caller.act("", api.hems.now())?, condition).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("nothing is frozen")),
     }

@@ -1,7 +1,7 @@
 //! Who asks, whether he may, and what is noted of it.
 //!
 //! ```text
-//!  request ─▶ identify: Caller, or nobody ─▶ operation known? ─▶ guard: right? scope? ─▶ opened ─▶ handler ─▶ closed ─▶ answer
+//!  request ─▶ identify: Caller, or nobody ─▶ operation known? ─▶ guard: rate? right? scope? ─▶ opened ─▶ handler ─▶ closed ─▶ answer
 //!                                               └─ no: 401 for nobody, else 404
 //! ```
 //!
@@ -179,9 +179,25 @@ pub(super) struct Guard {
     pub(super) rule: Rule,
 }
 
-/// Lets a caller through to an operation, and has what it changes noted.
+/// Lets a caller through to an operation who does not ask too often.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let Guard { api, rule } = guard;
+    if guard.rule.is_unlimited {
+        return pass(guard, request, next).await;
+    }
+    let (api, extensions) = (&guard.api, request.extensions());
+    let taken = api.desk.request(extensions.get::<Caller>(), source(extensions), api.hems.now());
+    let mut response = match taken.and_then(|taken| taken.refusal()) {
+        Some(problem) => problem.into_response(),
+        None => pass(guard, request, next).await,
+    };
+    if let Some(taken) = taken {
+        taken.onto(response.headers_mut());
+    }
+    response
+}
+
+/// Lets a caller through to an operation, and has what it changes noted.
+async fn pass(Guard { api, rule }: Guard, request: Request, next: Next) -> Response {
     if rule.right == Right::Open {
         return next.run(request).await;
     }

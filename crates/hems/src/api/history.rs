@@ -1,12 +1,10 @@
 //! `/api/v1/devices/{identity}/history`: what a device's values were before, newest first.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Api, Page, devices, time};
+use super::{Answer, Api, Page, Path, devices, time};
 use crate::people::Caller;
 use crate::{plan::Change, store::Entry};
 
@@ -14,7 +12,7 @@ use crate::{plan::Change, store::Entry};
 pub(super) const SHOWN: u32 = 10;
 
 /// Values that changed together.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EntryView {
     at: String,
     /// The session in which the device told them.

@@ -3,16 +3,19 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{
+        Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Api, Problem, devices};
-use crate::{admission, people::Caller, session::Outcome};
+use super::{Api, Path, Problem, devices};
+use crate::{admission, admission::Summary, people::Caller, session::Outcome};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     #[serde(default)]
@@ -25,18 +28,18 @@ pub(super) struct How {
 pub(super) async fn import(
     State(api): State<Api>,
     how: Result<Query<How>, QueryRejection>,
-    list: Bytes,
-) -> Result<Response, Problem> {
+    list: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Summary>), Problem> {
     let Query(How { strict }) = how?;
     let hems = &api.hems;
-    let summary = admission::import(&hems.store, &list, hems.policies, strict, hems.now()).await?;
+    let summary = admission::import(&hems.store, &list?, hems.policies, strict, hems.now()).await?;
     for identity in &summary.stopped {
         hems.cut(identity, Outcome::Disputed).await;
     }
     let is_whole = summary.errors.is_empty() && summary.conflicts.is_empty();
     let status = if strict && !is_whole { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     tracing::info!(admitted = summary.admitted, same = summary.same, "a list of identities was imported");
-    Ok((status, Json(summary)).into_response())
+    Ok((status, Json(summary)))
 }
 
 /// Takes an admission back: the identity is unknown again, and a dispute with one other is settled for that one.

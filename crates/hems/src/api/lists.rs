@@ -9,9 +9,15 @@ use axum::{
     http::StatusCode,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, guard::About, reason::reason, time};
+use super::{
+    Answer, Api, Page, Problem,
+    guard::About,
+    reason::{REASON_MAX, reason},
+    time,
+};
 use crate::{
     doors::Doors,
     grace::{EXTENSION_MAX, ListFacts, Standing},
@@ -20,7 +26,7 @@ use crate::{
 };
 
 /// One list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ListView {
     anchor: String,
     issuer: String,
@@ -53,7 +59,7 @@ impl ListView {
 }
 
 /// One act about the grace of an anchor's lists.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GraceView {
     anchor: String,
     until: String,
@@ -70,19 +76,22 @@ impl From<GraceRow> for GraceView {
 }
 
 /// An extension: for which anchor, until when, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Extension {
     anchor: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     until: Timestamp,
+    #[schemars(length(min = 1, max = REASON_MAX))]
     reason: String,
 }
 
 /// Whose extension shall end, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
     anchor: String,
+    #[schemars(length(min = 1, max = REASON_MAX))]
     reason: String,
 }
 

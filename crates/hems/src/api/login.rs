@@ -6,10 +6,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Problem, cookie,
+    Api, As, Problem, cookie,
     guard::{self, Asking},
     me::MeView,
 };
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Whose password may be wrong.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credentials {
     name: String,
@@ -27,11 +28,13 @@ pub(super) struct Credentials {
 }
 
 /// The link's key, and who the first administrator shall be.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FirstAdministrator {
     key: String,
+    #[schemars(regex(pattern = people::NAME))]
     name: String,
+    #[schemars(length(min = *secret::PASSWORD.start(), max = *secret::PASSWORD.end()))]
     password: String,
 }
 
@@ -43,7 +46,7 @@ pub(super) async fn login(
     asking: Asking,
     headers: HeaderMap,
     body: Result<Json<Credentials>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<As<Json<MeView>>, Problem> {
     let Json(Credentials { name, password }) = body?;
     if cookie::is_foreign(&headers) {
         return Err(Problem::foreign());
@@ -58,7 +61,7 @@ pub(super) async fn login(
             Err(problem) => problem.into_response(),
         }
     };
-    Ok(guard::noted(&api, event, work).await)
+    Ok(guard::noted(&api, event, work).await.into())
 }
 
 async fn verified(api: &Api, name: String, password: String, asking: &Asking) -> Result<AccountRow, Problem> {
@@ -85,12 +88,12 @@ fn set_cookie(api: &Api, key: &str) -> impl axum::response::IntoResponseParts + 
 }
 
 /// Ends the login whose cookie came along.
-pub(super) async fn logout(State(api): State<Api>, caller: Caller) -> Result<Response, Problem> {
+pub(super) async fn logout(State(api): State<Api>, caller: Caller) -> Result<As<StatusCode>, Problem> {
     let Proof::Login(hash) = caller.proof else {
         return Err(Problem::conflict("there is no login to end: you came without its cookie"));
     };
     api.hems.store.close_login(hash).await?;
-    Ok((StatusCode::NO_CONTENT, set_cookie(&api, ""), ()).into_response())
+    Ok((StatusCode::NO_CONTENT, set_cookie(&api, ""), ()).into_response().into())
 }
 
 /// Makes the first account, an administrator's, by the one-time link.
@@ -99,7 +102,7 @@ pub(super) async fn first_administrator(
     asking: Asking,
     headers: HeaderMap,
     body: Result<Json<FirstAdministrator>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<As<(StatusCode, Json<MeView>)>, Problem> {
     let Json(wanted) = body?;
     if cookie::is_foreign(&headers) {
         return Err(Problem::foreign());
@@ -111,7 +114,7 @@ pub(super) async fn first_administrator(
     let event = guard::unknown(&api, &asking, "first-administrator", wanted.name.clone());
     let desk = api.clone();
     let work = async move { first(&desk, wanted, &asking).await.unwrap_or_else(IntoResponse::into_response) };
-    Ok(guard::noted(&api, event, work).await)
+    Ok(guard::noted(&api, event, work).await.into())
 }
 
 async fn first(api: &Api, wanted: FirstAdministrator, asking: &Asking) -> Result<Response, Problem> {

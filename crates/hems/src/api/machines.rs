@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     http::StatusCode,
-    response::IntoResponse,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, accounts::added, guard::About, time};
+use super::{Answer, Api, Page, Path, Problem, accounts::added, guard::About, time};
 use crate::{
     people::{self, Role, Scope},
     store::MachineRow,
@@ -20,7 +20,7 @@ const SUBJECT_MAX: usize = profile::MAX_TEXT;
 const DIGITS: usize = 64;
 
 /// A machine.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct MachineView {
     name: String,
     /// The SHA-256 of its certificate.
@@ -33,10 +33,12 @@ pub(super) struct MachineView {
 }
 
 /// Which certificate shall be whose.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMachine {
+    #[schemars(regex(pattern = people::NAME))]
     name: String,
+    #[schemars(regex(pattern = "^([0-9A-Fa-f]{2}:?){32}$"))]
     fingerprint: Option<String>,
     subject: Option<String>,
     role: Role,
@@ -66,7 +68,7 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<MachineView>> {
 pub(super) async fn add(
     State(api): State<Api>,
     body: Result<Json<NewMachine>, JsonRejection>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<(StatusCode, About, Json<MachineView>), Problem> {
     let Json(new) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());

@@ -5,13 +5,14 @@ use axum::{
     extract::{State, rejection::JsonRejection},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Problem, operation::Rule, rules};
-use crate::people::{Caller, Scope};
+use crate::people::{Caller, Scope, secret};
 
 /// Who asks.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct MeView {
     name: String,
     /// `local`, `login`, `token PREFIX` or `certificate SHA-256`.
@@ -40,10 +41,11 @@ impl MeView {
 }
 
 /// The present password, and the next one.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
     present: String,
+    #[schemars(length(min = *secret::PASSWORD.start(), max = *secret::PASSWORD.end()))]
     next: String,
 }
 

@@ -4,6 +4,7 @@
 //! certificate's name is an identity of a realm that its anchor may speak for. An unknown CA is never added from here.
 
 use profile::{CertificateFacts, Identity, Reason};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Api, Problem};
@@ -13,7 +14,7 @@ use crate::store::{Binding, DeviceRow};
 const HELP: &str = "docs/operate/refusals.md";
 
 /// One act: as a command, and as a request of this API.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Offer {
     act: &'static str,
     command: String,

@@ -5,17 +5,18 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Problem, cookie,
+    Api, As, Problem, cookie,
     guard::{self, About, Asking},
     login,
 };
 use crate::people::oidc::{Oidc, OidcError, Return};
 
 /// What the provider sends the browser back with. (RFC 6749 4.1.2, RFC 9207)
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Back {
     code: Option<String>,
     state: Option<String>,
@@ -24,11 +25,11 @@ pub(super) struct Back {
 }
 
 /// Sends the browser to the provider.
-pub(super) async fn begin(State(api): State<Api>) -> Result<Response, Problem> {
+pub(super) async fn begin(State(api): State<Api>) -> Result<As<StatusCode>, Problem> {
     let beginning = provider(&api)?.begin(api.hems.now()).await?;
     let kept = cookie::write_beginning(&beginning.cookie, api.desk.is_tls);
     let cookies = AppendHeaders(kept.map(|value| (header::SET_COOKIE, value)));
-    Ok((StatusCode::SEE_OTHER, cookies, [(header::LOCATION, beginning.location)]).into_response())
+    Ok((StatusCode::SEE_OTHER, cookies, [(header::LOCATION, beginning.location)]).into_response().into())
 }
 
 /// Takes the browser back, and opens a login for the account of whom the provider vouches for.
@@ -37,7 +38,7 @@ pub(super) async fn end(
     asking: Asking,
     headers: HeaderMap,
     back: Result<Query<Back>, QueryRejection>,
-) -> Result<Response, Problem> {
+) -> Result<As<StatusCode>, Problem> {
     let Query(back) = back?;
     let Some(kept) = cookie::read_beginning(&headers, api.desk.is_tls).map(str::to_owned) else {
         return Err(OidcError::State.into());
@@ -48,7 +49,7 @@ pub(super) async fn end(
     let desk = api.clone();
     let work =
         async move { ended(&desk, back, &kept, &asking).await.unwrap_or_else(IntoResponse::into_response) };
-    Ok(guard::noted(&api, event, work).await)
+    Ok(guard::noted(&api, event, work).await.into())
 }
 
 async fn ended(api: &Api, back: Back, kept: &str, asking: &Asking) -> Result<Response, Problem> {

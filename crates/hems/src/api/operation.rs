@@ -1,7 +1,7 @@
 //! An operation of the API: its name, where it is, what it asks of a caller, and who carries it out.
 //!
-//! The table of operations is the one truth: the router, the walk of the tests, what a role may do and what the audit
-//! log calls it come from it.
+//! The table of operations is the one truth: the router, the walk of the tests, what a role may do, what the audit
+//! log calls it and the OpenAPI document come from it.
 
 use axum::{
     extract::DefaultBodyLimit,
@@ -9,7 +9,10 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 
-use super::Api;
+use super::{
+    Api,
+    describe::{Describe, Sketch},
+};
 use crate::people::Right;
 
 /// What is known of an operation before it runs.
@@ -23,22 +26,43 @@ pub(super) struct Rule {
     pub(super) is_scoped: bool,
     /// Whether it changes something, and is noted in the audit log.
     pub(super) is_change: bool,
+    /// Whether no rate holds it back.
+    pub(super) is_unlimited: bool,
 }
 
 /// A rule with the code behind it.
 pub(super) struct Operation {
     pub(super) rule: Rule,
     pub(super) handler: MethodRouter<Api>,
+    pub(super) words: Words,
 }
+
+/// What the document says of an operation.
+#[cfg_attr(not(test), expect(dead_code, reason = "a test makes the document of it"))]
+pub(super) struct Words {
+    /// Draws what the types of the handler say.
+    pub(super) describe: fn(&mut Sketch),
+    /// The statuses of success where the types do not tell them.
+    pub(super) answers: &'static [u16],
+    /// The statuses of problems beyond those that the types tell.
+    pub(super) refuses: &'static [u16],
+    /// The media types of a body that is no JSON.
+    pub(super) takes: &'static [&'static str],
+}
+
+/// A handler that runs, and says what it takes and gives.
+pub(super) trait Handled<T>: Handler<T, Api> + Describe<T> {}
+
+impl<T, H: Handler<T, Api> + Describe<T>> Handled<T> for H {}
 
 /// Reads something.
 pub(super) fn get<T: 'static>(
     id: &'static str,
     path: &'static str,
     right: Right,
-    handler: impl Handler<T, Api>,
+    handler: impl Handled<T>,
 ) -> Operation {
-    new(id, ("GET", path), right, on(MethodFilter::GET, handler))
+    new(id, ("GET", path), right, (MethodFilter::GET, handler))
 }
 
 /// Adds something, or carries an act out.
@@ -46,9 +70,9 @@ pub(super) fn post<T: 'static>(
     id: &'static str,
     path: &'static str,
     right: Right,
-    handler: impl Handler<T, Api>,
+    handler: impl Handled<T>,
 ) -> Operation {
-    new(id, ("POST", path), right, on(MethodFilter::POST, handler))
+    new(id, ("POST", path), right, (MethodFilter::POST, handler))
 }
 
 /// Writes something whole.
@@ -56,9 +80,9 @@ pub(super) fn put<T: 'static>(
     id: &'static str,
     path: &'static str,
     right: Right,
-    handler: impl Handler<T, Api>,
+    handler: impl Handled<T>,
 ) -> Operation {
-    new(id, ("PUT", path), right, on(MethodFilter::PUT, handler))
+    new(id, ("PUT", path), right, (MethodFilter::PUT, handler))
 }
 
 /// Takes something away.
@@ -66,19 +90,21 @@ pub(super) fn delete<T: 'static>(
     id: &'static str,
     path: &'static str,
     right: Right,
-    handler: impl Handler<T, Api>,
+    handler: impl Handled<T>,
 ) -> Operation {
-    new(id, ("DELETE", path), right, on(MethodFilter::DELETE, handler))
+    new(id, ("DELETE", path), right, (MethodFilter::DELETE, handler))
 }
 
-fn new(
+fn new<T: 'static, H: Handled<T>>(
     id: &'static str,
     (method, path): (&'static str, &'static str),
     right: Right,
-    handler: MethodRouter<Api>,
+    (filter, handler): (MethodFilter, H),
 ) -> Operation {
     let is_change = method != "GET";
-    Operation { rule: Rule { id, method, path, right, is_scoped: false, is_change }, handler }
+    let rule = Rule { id, method, path, right, is_scoped: false, is_change, is_unlimited: false };
+    let words = Words { describe: H::describe, answers: &[], refuses: &[], takes: &[] };
+    Operation { rule, handler: on(filter, handler), words }
 }
 
 impl Operation {
@@ -94,9 +120,33 @@ impl Operation {
         self
     }
 
+    /// No rate holds it back.
+    pub(super) fn unlimited(mut self) -> Self {
+        self.rule.is_unlimited = true;
+        self
+    }
+
     /// It takes bodies of up to so many bytes.
     pub(super) fn up_to(mut self, bytes: usize) -> Self {
         self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
+
+    /// It takes bodies of these media types.
+    pub(super) fn takes(mut self, kinds: &'static [&'static str]) -> Self {
+        self.words.takes = kinds;
+        self
+    }
+
+    /// It succeeds with these statuses.
+    pub(super) fn answers(mut self, statuses: &'static [u16]) -> Self {
+        self.words.answers = statuses;
+        self
+    }
+
+    /// It refuses with these statuses too.
+    pub(super) fn refuses(mut self, statuses: &'static [u16]) -> Self {
+        self.words.refuses = statuses;
         self
     }
 }

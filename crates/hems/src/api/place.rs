@@ -2,15 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
-    http::{HeaderMap, header},
-    response::IntoResponse,
+    extract::{State, rejection::JsonRejection},
 };
 
-use super::{Api, Problem, devices};
+use super::{Api, Path, Problem, Tagged, devices};
 use crate::{
     inventory::{Device, Place},
     people::Caller,
+    store::Condition,
 };
 
 /// Shows it, with the tag that a change names.
@@ -18,19 +17,19 @@ pub(super) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Tagged<Place>, Problem> {
     let place = devices::find(&api, &caller, &identity).await?.place()?;
-    Ok(([(header::ETAG, place.etag())], Json(place)))
+    Ok(Tagged::new(&place.clone(), place))
 }
 
-/// Writes it, if it is still what `If-Match` names; without that header, whatever it is.
+/// Writes it.
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    headers: HeaderMap,
+    condition: Condition,
     body: Result<Json<Place>, JsonRejection>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Tagged<Place>, Problem> {
     let Json(place) = body?;
     let complaints = place.complaints();
     if !complaints.is_empty() {
@@ -41,10 +40,8 @@ pub(super) async fn put(
     if !caller.sees(&moved) {
         return Err(Problem::invalid("the device would leave your scope: keep its tag or tenant"));
     }
-    let expected =
-        headers.get(header::IF_MATCH).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    if !api.hems.store.place(row.identity, place.clone(), expected).await? {
-        return Err(Problem::changed());
+    if !api.hems.store.place(row.identity, place.clone(), condition).await? {
+        return Err(Problem::not_found("there is no such device"));
     }
-    Ok(([(header::ETAG, place.etag())], Json(place)))
+    Ok(Tagged::new(&place.clone(), place))
 }

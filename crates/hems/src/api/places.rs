@@ -12,9 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{
+        Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -32,7 +36,7 @@ const NAMED_MAX: usize = 1000;
 const SHOWN: usize = 64;
 
 /// One row as it was written.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Row {
     identity: String,
@@ -50,7 +54,7 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 }
 
 /// A row that is wrong.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Wrong {
     /// `line 3`.
     place: String,
@@ -61,7 +65,8 @@ struct Wrong {
 }
 
 /// What became of a list.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Placed")]
 pub(super) struct Summary {
     placed: usize,
     wrong: usize,
@@ -69,7 +74,7 @@ pub(super) struct Summary {
     errors: Vec<Wrong>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     #[serde(default)]
@@ -81,9 +86,10 @@ pub(super) async fn import(
     State(api): State<Api>,
     caller: Caller,
     how: Result<Query<How>, QueryRejection>,
-    list: Bytes,
+    list: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Summary>), Problem> {
     let Query(How { strict }) = how?;
+    let list = list?;
     let mut summary = Summary::default();
     let mut placing = Vec::new();
     for (place, row) in read(&list) {

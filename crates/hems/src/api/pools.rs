@@ -2,15 +2,16 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Problem};
-use crate::{pool::Pool, template::is_name};
+use super::{Answer, Api, Page, Path, Problem, Tagged};
+use crate::{pool::Pool, store::Condition, template::is_name};
 
 /// A pool with its name.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PoolView {
     name: String,
     first: i64,
@@ -24,23 +25,28 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<PoolView>> {
 }
 
 /// Shows one.
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Answer<PoolView> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Tagged<PoolView>, Problem> {
     let found = views(&api).await?.into_iter().find(|pool| pool.name == name);
-    found.map(Json).ok_or_else(|| Problem::not_found("there is no such pool"))
+    let tagged = |view: PoolView| Tagged::new(&Pool { first: view.first, last: view.last }, view);
+    found.map(tagged).ok_or_else(|| Problem::not_found("there is no such pool"))
 }
 
 /// Saves one; values that are drawn stay drawn, and inside.
 pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
+    condition: Condition,
     body: Result<Json<Pool>, JsonRejection>,
-) -> Answer<PoolView> {
+) -> Result<Tagged<PoolView>, Problem> {
     let Json(pool) = body?;
     if !is_name(&name) {
         return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
     }
     let pool = pool.check().map_err(|error| Problem::invalid(error.to_string()))?;
-    if !api.hems.store.put_pool(name.clone(), pool, api.hems.now()).await? {
+    if !api.hems.store.put_pool(name.clone(), pool, api.hems.now(), condition).await? {
         return Err(Problem::conflict(
             "cells hold values outside this range; a pool cannot shrink below them",
         ));

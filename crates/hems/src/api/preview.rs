@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
 };
 use cwmp::ValueKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, PAGE_MAX, Problem, devices, templates};
+use super::{Answer, Api, PAGE_MAX, Path, Problem, devices, templates};
 use crate::{
     desire::{self, Resolved},
     gate, inventory,
@@ -25,7 +26,7 @@ use crate::{
 const DEVICES: u32 = 50;
 
 /// What shall be previewed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
     /// The template as it would be; the saved one where it is left out, and none where it is null.
@@ -41,7 +42,8 @@ fn some<'d, D: serde::Deserializer<'d>>(deserializer: D) -> Result<Option<Option
 }
 
 /// What would become of a page of devices.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TemplatePreview")]
 pub(super) struct Preview {
     /// The devices that would be changed, each with its calls.
     items: Vec<DevicePreview>,
@@ -55,7 +57,7 @@ pub(super) struct Preview {
     next_page_token: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Total {
     path: String,
     to: Option<String>,
@@ -63,7 +65,7 @@ struct Total {
 }
 
 /// What would become of one device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct DevicePreview {
     identity: String,
     differences: Vec<Difference>,
@@ -76,7 +78,7 @@ pub(super) struct DevicePreview {
 }
 
 /// A call that would come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CallPreview {
     method: &'static str,
     call: serde_json::Value,
@@ -185,14 +187,16 @@ async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<Devic
             return Ok(preview);
         }
     };
-    let known = api.hems.store.remembered(&row.identity).await?.known;
+    let remembered = api.hems.store.remembered(&row.identity).await?;
+    let (spared, known) = (&devices::spared(api, &remembered), remembered.known);
     let quirks = quirk::of(&api.hems.quirks, &binding, &known);
     let (desired, left_out) = quirk::fit(desired, &quirks);
     preview.left_out = left_out;
     preview.differences = plan::differences(&desired, &known);
     let now = api.hems.now();
     let verdict = |latitude: &str, longitude: &str| gate::judge(api.hems.gate, latitude, longitude, now);
-    let stage = Stage { quirks: &quirks, kind: &|path| kind(api, path), gate: &verdict, now };
+    let kind = &|path: &str| kind(api, path);
+    let stage = Stage { quirks: &quirks, spared, kind, gate: &verdict, now };
     for foreseen in plan::rehearse(&desired, known, &stage) {
         let Some(method) = foreseen.step.method(&quirks) else { continue };
         preview.calls.push(CallPreview {

@@ -9,12 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{people::secret::SecretError, store::StoreError};
 
 /// An error of the API.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: String,
@@ -135,10 +136,26 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
-    /// Somebody else changed it since it was read.
-    pub(super) fn changed() -> Self {
-        let detail = "somebody changed it since you read it; read it again";
+    /// Something else is there than was expected.
+    pub(super) fn changed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "changed", detail)
+    }
+
+    /// Too many requests of one caller.
+    pub(super) fn hasty(seconds: u32) -> Self {
+        let detail = format!("you ask more often than `api.requests_per_minute` allows; wait {seconds} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "hasty", detail);
+        Self { retry_after: Some(seconds), ..problem }
+    }
+
+    /// What came cannot be read as what it should be.
+    pub(super) fn rejected(status: StatusCode, detail: String) -> Self {
+        let code = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "not_json",
+            _ => "invalid",
+        };
+        Self::new(status, code, detail)
     }
 
     /// It would be right, and cannot be done now.
@@ -164,6 +181,9 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Stale(stale) = &error {
+            return Self::stale(stale);
+        }
         tracing::error!(%error, "the API cannot answer");
         Self::internal()
     }
@@ -183,18 +203,13 @@ impl From<SecretError> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => "not_json",
-            _ => "invalid",
-        };
-        Self::new(rejection.status(), code, rejection.body_text())
+        Self::rejected(rejection.status(), rejection.body_text())
     }
 }
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(rejection.status(), "invalid", rejection.body_text())
+        Self::rejected(rejection.status(), rejection.body_text())
     }
 }
 

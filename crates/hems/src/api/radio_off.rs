@@ -5,24 +5,25 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, PAGE_MAX, Page, Problem, time};
+use super::{Answer, Api, PAGE_MAX, Page, Path, Problem, Tagged, time};
 use crate::{
     filter::Filter,
     inventory,
     people::Caller,
-    store::{EmergencyRow, ShutRow},
+    store::{Condition, EmergencyRow, ShutRow},
 };
 
 /// Devices named by one commit.
 const BATCH: usize = 1_000;
 
 /// An emergency with how far it is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EmergencyView {
     id: i64,
     filter: String,
@@ -38,14 +39,14 @@ pub(super) struct EmergencyView {
 }
 
 /// A device that one concerns.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ShutView {
     identity: String,
     off_at: Option<String>,
 }
 
 /// Who goes off the air.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
     filter: String,
@@ -53,7 +54,7 @@ pub(super) struct Order {
 }
 
 /// Which of its devices.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     #[serde(default)]
@@ -93,13 +94,17 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<EmergencyView>> 
 }
 
 /// Shows one.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Answer<EmergencyView> {
-    find(&api, id).await.map(Json)
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<i64>,
+) -> Result<Tagged<EmergencyView>, Problem> {
+    let row = find(&api, id).await?;
+    Ok(Tagged::new(&row.clone(), row.into()))
 }
 
-async fn find(api: &Api, id: i64) -> Result<EmergencyView, Problem> {
+async fn find(api: &Api, id: i64) -> Result<EmergencyRow, Problem> {
     let row = api.hems.store.emergency(id).await?;
-    row.map(EmergencyView::from).ok_or_else(|| Problem::not_found("there is no such emergency"))
+    row.ok_or_else(|| Problem::not_found("there is no such emergency"))
 }
 
 /// Orders the devices of a filter off the air, those that are there now.
@@ -121,7 +126,7 @@ pub(super) async fn order(
         store.shut(id, identities).await?;
         match page.next {
             Some(next) => token = Some(next),
-            None => return Ok((StatusCode::CREATED, Json(find(&api, id).await?))),
+            None => return Ok((StatusCode::CREATED, Json(find(&api, id).await?.into()))),
         }
     }
 }
@@ -146,10 +151,11 @@ pub(super) async fn lift(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<i64>,
-) -> Answer<EmergencyView> {
+    condition: Condition,
+) -> Result<Tagged<EmergencyView>, Problem> {
     find(&api, id).await?;
-    if !api.hems.store.lift_radio_off(id, caller.act("", api.hems.now())?).await? {
+    if !api.hems.store.lift_radio_off(id, caller.act("", api.hems.now())?, condition).await? {
         return Err(Problem::conflict("it was lifted before"));
     }
-    find(&api, id).await.map(Json)
+    show(State(api), Path(id)).await
 }

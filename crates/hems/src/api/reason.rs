@@ -3,7 +3,7 @@
 use super::Problem;
 
 /// Characters of a reason: a sentence.
-const REASON_MAX: usize = 256;
+pub(super) const REASON_MAX: usize = 256;
 
 /// A reason without the white space around it.
 pub(super) fn reason(text: &str) -> Result<String, Problem> {

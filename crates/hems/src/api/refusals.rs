@@ -6,6 +6,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
 };
 use profile::Reason;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 use crate::store::RefusalRow;
 
 /// Refusals of one kind.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RefusalView {
     reason: String,
     clause: &'static str,

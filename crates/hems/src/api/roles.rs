@@ -1,20 +1,21 @@
 //! `/api/v1/roles`: which role may do what, from the table of operations.
 
 use axum::Json;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, Page, rules};
 use crate::people::{Right, Role};
 
 /// A role and what it may do.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RoleView {
     role: &'static str,
     operations: Vec<OperationView>,
 }
 
 /// An operation, and where it is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct OperationView {
     id: &'static str,
     method: &'static str,

@@ -6,13 +6,14 @@ use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, Api, Page, Paging, Problem, evidence::clock_offset, json, time};
 use crate::{inventory::Device, people::Caller, store::SessionRow};
 
 /// A session.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SessionView {
     id: i64,
     identity: String,
@@ -88,21 +89,26 @@ pub(super) async fn list(
     let rows = api.hems.store.sessions(paging.identity.as_deref(), before, paging.limit()).await?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
-    let rows = seen(&api, &caller, rows).await?;
+    let rows = seen(&api, &caller, rows, |row| &row.identity).await?;
     Ok(Json(Page { items: rows.into_iter().map(SessionView::from).collect(), next_page_token }))
 }
 
-/// Those of devices that the caller sees; a page of a scope may be short, or empty, and have a next one.
-async fn seen(api: &Api, caller: &Caller, rows: Vec<SessionRow>) -> Result<Vec<SessionRow>, Problem> {
+/// What is of devices that the caller sees; a page of a scope may be short, or empty, and have a next one.
+pub(super) async fn seen<R>(
+    api: &Api,
+    caller: &Caller,
+    rows: Vec<R>,
+    whose: impl Fn(&R) -> &str,
+) -> Result<Vec<R>, Problem> {
     if caller.is_everywhere() {
         return Ok(rows);
     }
     let mut known = BTreeMap::new();
-    for row in &rows {
-        if !known.contains_key(&row.identity) {
-            let device = api.hems.store.device(&row.identity).await?.map(Device::of).transpose()?;
-            known.insert(row.identity.clone(), device.is_some_and(|device| caller.sees(&device)));
+    for identity in rows.iter().map(&whose) {
+        if !known.contains_key(identity) {
+            let device = api.hems.store.device(identity).await?.map(Device::of).transpose()?;
+            known.insert(identity.to_owned(), device.is_some_and(|device| caller.sees(&device)));
         }
     }
-    Ok(rows.into_iter().filter(|row| known.get(&row.identity).copied().unwrap_or(false)).collect())
+    Ok(rows.into_iter().filter(|row| known.get(whose(row)).copied().unwrap_or(false)).collect())
 }

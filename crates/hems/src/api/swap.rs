@@ -2,12 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Api, Problem, calls, devices, guard::About};
+use super::{Api, Path, Problem, calls, devices, guard::About};
 use crate::{
     blocks::{Kind, Rule},
     people::Caller,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Who takes the place.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Successor {
     to: String,

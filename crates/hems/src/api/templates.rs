@@ -4,17 +4,22 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, Query, State, rejection::JsonRejection},
-    http::{HeaderName, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
+    extract::{
+        Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::StatusCode,
+    response::IntoResponse,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, changes::ChangeView, devices, time};
+use super::{Answer, Api, As, Page, Path, Problem, Tagged, changes::ChangeView, devices, time};
 use crate::{
+    change::{Bounds, DAYS_MAX},
     inventory,
     people::Caller,
-    store::{ChangeError, ChangeRow, Listed, NewChange, Whose},
+    store::{ChangeError, ChangeRow, Condition, Listed, NewChange, Tag, Whose},
     template::{Complaint, Selector, Subject, Template, Wanted, check, is_name},
 };
 
@@ -24,7 +29,7 @@ pub(super) const REASON_MAX: usize = 500;
 const TRIALS: usize = 100;
 
 /// A template with its name and its version.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TemplateView {
     name: String,
     version: i64,
@@ -40,42 +45,36 @@ pub(super) struct TemplateView {
     change: Option<ChangeView>,
 }
 
-/// With the tag of its version.
-type Tagged = ([(HeaderName, String); 1], Json<TemplateView>);
-
 /// How a template is saved.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Saving {
     #[serde(default)]
     reason: String,
     /// Whether it applies at once; it does where nothing is said.
     apply: Option<bool>,
-    /// The version that somebody read, from `If-Match`; 0 is none.
-    #[serde(skip)]
-    expected: Option<i64>,
+    /// Days without a further device after which the change ends; those of the configuration where nothing is said.
+    finish_days: Option<u32>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Saving {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(saving) = Query::<Self>::from_request_parts(parts, state).await?;
-        let expected = match parts.headers.get(header::IF_MATCH) {
-            Some(tag) => Some(version(tag.as_bytes()).ok_or_else(Problem::changed)?),
-            None => None,
-        };
-        Ok(Self { expected, ..saving })
-    }
+/// Why a template goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Because {
+    #[serde(default)]
+    reason: String,
+    /// Days without a further device after which the change ends.
+    finish_days: Option<u32>,
 }
 
 /// Which version shall apply.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Applying {
     version: i64,
     #[serde(default)]
     reason: String,
+    finish_days: Option<u32>,
 }
 
 impl From<Listed> for TemplateView {
@@ -100,8 +99,8 @@ impl TemplateView {
         self.template
     }
 
-    fn tagged(self) -> Tagged {
-        ([(header::ETAG, format!("\"{}\"", self.version))], Json(self))
+    fn tagged(self) -> Tagged<Self> {
+        Tagged::new(&Tag::version(self.version), self)
     }
 }
 
@@ -110,9 +109,10 @@ impl From<ChangeError> for Problem {
         match error {
             ChangeError::NoVersion | ChangeError::NoChange => Self::not_found(&error.to_string()),
             ChangeError::Budget => Self::too_many(&error.to_string()),
-            ChangeError::UnderWay(_) | ChangeError::State(_) | ChangeError::SamePerson => {
-                Self::conflict(&error.to_string())
-            }
+            ChangeError::UnderWay(_)
+            | ChangeError::State(_)
+            | ChangeError::SamePerson
+            | ChangeError::OtherRequest => Self::conflict(&error.to_string()),
         }
     }
 }
@@ -136,7 +136,10 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<TemplateView>> {
 }
 
 /// Shows one in its newest version.
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Tagged, Problem> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Tagged<TemplateView>, Problem> {
     Ok(newest(&api, &fleet(name)?).await?.tagged())
 }
 
@@ -145,7 +148,7 @@ pub(super) async fn show_own(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<TemplateView>, Problem> {
     Ok(newest(&api, &device(&api, &caller, &identity).await?).await?.tagged())
 }
 
@@ -188,11 +191,11 @@ pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
     Path(name): Path<String>,
-    saving: Saving,
+    (condition, saving): (Condition, Result<Query<Saving>, QueryRejection>),
     body: Result<Json<Template>, JsonRejection>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<TemplateView>, Problem> {
     let Json(template) = body?;
-    save(&api, &caller, fleet(name)?, template, saving).await
+    save(&api, &caller, fleet(name)?, template, (saving?.0, condition)).await
 }
 
 /// Saves what is wanted of one device alone.
@@ -200,15 +203,15 @@ pub(super) async fn put_own(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    saving: Saving,
+    (condition, saving): (Condition, Result<Query<Saving>, QueryRejection>),
     body: Result<Json<Template>, JsonRejection>,
-) -> Result<Tagged, Problem> {
+) -> Result<Tagged<TemplateView>, Problem> {
     let Json(template) = body?;
     if (&template.selector, template.priority) != (&Selector::default(), 0) {
         return Err(Problem::invalid("what is wanted of one device has `values` and `objects` only"));
     }
     let whose = device(&api, &caller, &identity).await?;
-    save(&api, &caller, whose, template, saving).await
+    save(&api, &caller, whose, template, (saving?.0, condition)).await
 }
 
 /// What is wanted of one device alone, with one value more or another one; applied at once.
@@ -224,8 +227,8 @@ pub(super) async fn want(
     let applied = versions.into_iter().find(|one| one.newest.version == one.applied);
     let mut template = applied.map(|one| one.newest.template).unwrap_or_default();
     template.values.insert(path.to_owned(), value);
-    let saving = Saving { reason: reason.to_owned(), apply: Some(true), expected: None };
-    save(api, caller, whose, template, saving).await.map(drop)
+    let saving = Saving { reason: reason.to_owned(), apply: Some(true), finish_days: None };
+    save(api, caller, whose, template, (saving, Condition::default())).await.map(drop)
 }
 
 async fn save(
@@ -233,26 +236,22 @@ async fn save(
     caller: &Caller,
     whose: Whose,
     template: Template,
-    saving: Saving,
-) -> Result<Tagged, Problem> {
+    (saving, condition): (Saving, Condition),
+) -> Result<Tagged<TemplateView>, Problem> {
     let complaints = complaints(api, &template).await?;
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }
     let act = caller.act(&saving.reason, api.hems.now())?;
-    let saved = api.hems.store.save(whose.clone(), &template, act, saving.expected).await?;
-    let to = saved.ok_or_else(Problem::changed)?;
+    let to = api.hems.store.save(whose.clone(), &template, act, condition).await?;
     let change = match saving.apply {
         Some(false) => None,
-        Some(true) | None => Some(begin(api, caller, &whose, to, &saving.reason).await?),
+        Some(true) | None => {
+            Some(begin(api, caller, &whose, (to, saving.finish_days, any()), &saving.reason).await?)
+        }
     };
     let view = TemplateView { change: change.map(ChangeView::from), ..newest(api, &whose).await? };
     Ok(view.tagged())
-}
-
-/// The version in an entity tag.
-fn version(tag: &[u8]) -> Option<i64> {
-    std::str::from_utf8(tag).ok()?.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 /// Everything that is wrong with a template: in itself, and for the first devices that it selects.
@@ -282,8 +281,9 @@ pub(super) async fn apply(
     Path(name): Path<String>,
     body: Result<Json<Applying>, JsonRejection>,
 ) -> Answer<ChangeView> {
-    let Json(Applying { version, reason }) = body?;
-    Ok(Json(begin(&api, &caller, &fleet(name)?, version.max(1), &reason).await?.into()))
+    let Json(Applying { version, reason, finish_days }) = body?;
+    let to = (version.max(1), finish_days, any());
+    Ok(Json(begin(&api, &caller, &fleet(name)?, to, &reason).await?.into()))
 }
 
 /// Makes a version of what is wanted of one device alone the one that applies.
@@ -293,10 +293,9 @@ pub(super) async fn apply_own(
     Path(identity): Path<String>,
     body: Result<Json<Applying>, JsonRejection>,
 ) -> Answer<ChangeView> {
-    let Json(Applying { version, reason }) = body?;
-    Ok(Json(
-        begin(&api, &caller, &device(&api, &caller, &identity).await?, version.max(1), &reason).await?.into(),
-    ))
+    let Json(Applying { version, reason, finish_days }) = body?;
+    let (whose, to) = (device(&api, &caller, &identity).await?, (version.max(1), finish_days, any()));
+    Ok(Json(begin(&api, &caller, &whose, to, &reason).await?.into()))
 }
 
 /// Takes a template away; what it set stays set.
@@ -304,9 +303,10 @@ pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,
     Path(name): Path<String>,
-    saving: Saving,
-) -> Result<Response, Problem> {
-    take_away(&api, &caller, &fleet(name)?, &saving.reason).await
+    condition: Condition,
+    why: Result<Query<Because>, QueryRejection>,
+) -> Result<Taken, Problem> {
+    take_away(&api, &caller, &fleet(name)?, (why?.0, condition)).await
 }
 
 /// Wants nothing of one device alone any more.
@@ -314,18 +314,33 @@ pub(super) async fn delete_own(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    saving: Saving,
-) -> Result<Response, Problem> {
-    take_away(&api, &caller, &device(&api, &caller, &identity).await?, &saving.reason).await
+    condition: Condition,
+    why: Result<Query<Because>, QueryRejection>,
+) -> Result<Taken, Problem> {
+    take_away(&api, &caller, &device(&api, &caller, &identity).await?, (why?.0, condition)).await
 }
 
-async fn take_away(api: &Api, caller: &Caller, whose: &Whose, reason: &str) -> Result<Response, Problem> {
+/// Nothing, or the change that takes it away.
+type Taken = As<(StatusCode, Json<ChangeView>)>;
+
+async fn take_away(
+    api: &Api,
+    caller: &Caller,
+    whose: &Whose,
+    (why, condition): (Because, Condition),
+) -> Result<Taken, Problem> {
     newest(api, whose).await?;
-    let change = begin(api, caller, whose, 0, reason).await?;
-    Ok(match change.state().is_under_way() {
+    let change = begin(api, caller, whose, (0, why.finish_days, condition), &why.reason).await?;
+    let response = match change.state().is_under_way() {
         true => (StatusCode::ACCEPTED, Json(ChangeView::from(change))).into_response(),
         false => StatusCode::NO_CONTENT.into_response(),
-    })
+    };
+    Ok(response.into())
+}
+
+/// Whatever is there.
+fn any() -> Condition {
+    Condition::default()
 }
 
 /// Begins the change to a version, with what it concerns counted now.
@@ -333,7 +348,7 @@ async fn begin(
     api: &Api,
     caller: &Caller,
     whose: &Whose,
-    to: i64,
+    (to, days, condition): (i64, Option<u32>, Condition),
     reason: &str,
 ) -> Result<ChangeRow, Problem> {
     let (store, now) = (&api.hems.store, api.hems.now());
@@ -348,6 +363,13 @@ async fn begin(
         }
     };
     let (bounds, act) = (api.hems.changes, caller.act(reason, now)?);
+    let days = days_of(&bounds, days)?;
     let fleet = store.count_admitted().await?;
-    Ok(store.begin_change(NewChange { whose: whose.clone(), to, fleet, matched, bounds, act }).await??)
+    let new = NewChange { whose: whose.clone(), to, fleet, matched, bounds, days, act, condition };
+    Ok(store.begin_change(new).await??)
+}
+
+/// For how many days a change waits for a further device.
+pub(super) fn days_of(bounds: &Bounds, asked: Option<u32>) -> Result<i64, Problem> {
+    bounds.days(asked).ok_or_else(|| Problem::invalid(format!("`finish_days` is 1 to {DAYS_MAX}")))
 }

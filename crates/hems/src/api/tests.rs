@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows an operation by name: one that is added to the table is walked too.
 
+mod document;
+
 use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use expect_test::expect_file;
@@ -16,6 +18,9 @@ use crate::{
     store::{AccountRow, TokenRow},
 };
 
+/// Requests within a minute: more than any walk makes.
+const QUOTA: u32 = 1_000_000;
+
 /// The API on a store of its own.
 struct World {
     hems: Arc<Hems>,
@@ -27,16 +32,27 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(QUOTA).await
+    }
+
+    /// With so many requests a minute.
+    async fn with(quota: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hems = Arc::new(Hems::for_tests(folder.path(), Duration::from_secs(60)).await);
         let token = Token::load(&folder.path().join("api.token")).unwrap();
-        let desk = Arc::new(Desk::new(token, false, folder.path().to_owned(), None));
+        let desk = Arc::new(Desk::new(token, false, folder.path().to_owned(), (None, Rates::new(quota))));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, watched) = watch::channel(false);
         let router = router(&Api { hems: Arc::clone(&hems), desk: Arc::clone(&desk) });
         tokio::spawn(listener::listen(listener, None, router, watched));
         Self { hems, desk, address, folder, _shutdown: shutdown }
+    }
+
+    /// The header with this machine's own token.
+    fn local(&self) -> String {
+        let token = std::fs::read_to_string(self.folder.path().join("api.token")).unwrap();
+        format!("Authorization: Bearer {}\r\n", token.trim())
     }
 
     /// The token of a new account.
@@ -71,6 +87,12 @@ impl World {
     }
 
     async fn status(&self, method: &str, path: &str, authorization: &str) -> u16 {
+        let head = self.head(method, path, authorization).await;
+        head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Everything before the body, in small letters.
+    async fn head(&self, method: &str, path: &str, authorization: &str) -> String {
         let mut tcp = TcpStream::connect(self.address).await.unwrap();
         let path = path.replace(['{', '}'], "");
         let request = format!(
@@ -79,17 +101,18 @@ impl World {
         );
         tcp.write_all(request.as_bytes()).await.unwrap();
         // A stream of events has no end.
-        let mut answer = String::new();
-        BufReader::new(tcp).read_line(&mut answer).await.unwrap();
-        answer.split(' ').nth(1).unwrap().parse().unwrap()
+        let (mut answer, mut reader) = (String::new(), BufReader::new(tcp));
+        while !answer.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut answer).await.unwrap(), 0, "{answer}");
+        }
+        answer.to_ascii_lowercase()
     }
 }
 
 #[tokio::test]
 async fn o12_every_path_refuses_a_caller_who_is_not_known() {
     let world = World::new().await;
-    let token = std::fs::read_to_string(world.folder.path().join("api.token")).unwrap();
-    let right = format!("Authorization: Bearer {}\r\n", token.trim());
+    let right = world.local();
     let is_open = |method: &str, path: &str| {
         let method = if method == "HEAD" { "GET" } else { method };
         rules().iter().any(|rule| rule.right == Right::Open && (rule.method, rule.path) == (method, path))
@@ -117,7 +140,9 @@ async fn o12_every_operation_lets_through_the_roles_of_the_table_and_no_other() 
     for role in Role::ALL {
         let (token, scoped) = (world.token(role, None).await, world.token(role, Some("tag=north")).await);
         for rule in rules() {
-            let is_refused = world.status(rule.method, rule.path, &token).await == 403;
+            let status = world.status(rule.method, rule.path, &token).await;
+            assert!(document::answers(rule).contains(&status), "{}: the document has no {status}", rule.id);
+            let is_refused = status == 403;
             assert_eq!(is_refused, !rule.right.permits(role), "{} {}", rule.id, role.name());
             let is_refused = world.status(rule.method, rule.path, &scoped).await == 403;
             let is_for_part = rule.is_for_any_scope() && rule.right.permits(role);
@@ -188,6 +213,41 @@ async fn o12_a_token_that_is_over_opens_nothing() {
     world.hems.store.add_token(over).await.unwrap();
     let over = format!("Authorization: Bearer hearth_over_{key}\r\n");
     assert_eq!(world.status("GET", "/api/v1/me", &over).await, 401);
+}
+
+#[tokio::test]
+async fn o12_who_asks_too_often_is_told_when_to_come_back() {
+    let world = World::with(5).await;
+    let (token, local) = (world.token(Role::Admin, None).await, world.local());
+    let (path, line) = ("/api/v1/me", |head: &str, name: &str| {
+        head.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+    });
+    for left in (0..5).rev() {
+        let head = world.head("GET", path, &token).await;
+        assert_eq!(line(&head, "ratelimit-policy").as_deref(), Some("\"caller\";q=5;w=60"), "{head}");
+        assert!(line(&head, "ratelimit").unwrap().starts_with(&format!("\"caller\";r={left};t=")), "{head}");
+    }
+    let head = world.head("GET", path, &token).await;
+    assert!(head.starts_with("http/1.1 429 "), "{head}");
+    let wait: u32 = line(&head, "retry-after").unwrap().parse().unwrap();
+    assert!((1..=12).contains(&wait), "{head}");
+    for (path, authorization, status) in [
+        (path, token.as_str(), 429),
+        ("/api/v1/events", token.as_str(), 200),
+        (path, local.as_str(), 200),
+        (path, "", 401),
+    ] {
+        assert_eq!(world.status("GET", path, authorization).await, status, "{path}");
+    }
+    let statuses = [world.status("GET", path, "").await, world.status("GET", path, "").await];
+    assert_eq!(statuses, [401; 2], "strangers have a bucket of their own");
+    world.head("GET", path, "").await;
+    world.head("GET", path, "").await;
+    assert_eq!(world.status("GET", path, "Authorization: Bearer hearth_0_0\r\n").await, 429);
+    // What was refused changed nothing, and is not noted.
+    let end = world.hems.store.audit_end().await.unwrap().number();
+    assert_eq!(world.status("DELETE", "/api/v1/templates/lab", &token).await, 429);
+    assert_eq!(world.hems.store.audit_end().await.unwrap().number(), end);
 }
 
 #[test]

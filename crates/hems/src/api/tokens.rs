@@ -4,15 +4,15 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     http::StatusCode,
-    response::IntoResponse,
 };
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Problem,
+    Answer, Api, Page, Path, Problem,
     accounts::added,
     guard::{About, TOKEN},
     time,
@@ -30,7 +30,7 @@ const DAYS_MAX: u32 = 366;
 const PREFIX: usize = 8;
 
 /// A token, without the key.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TokenView {
     /// The first part of the token, by which it is known.
     prefix: String,
@@ -48,15 +48,17 @@ pub(super) struct TokenView {
 }
 
 /// What a token shall be for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
+    #[schemars(regex(pattern = people::NAME))]
     name: String,
     /// Whose it shall be; one's own where it is left out.
     account: Option<String>,
     /// The account's where it is left out.
     role: Option<Role>,
     scope: Option<Scope>,
+    #[schemars(range(min = 1, max = DAYS_MAX))]
     days: Option<u32>,
 }
 
@@ -91,7 +93,7 @@ pub(super) async fn add(
     State(api): State<Api>,
     caller: Caller,
     body: Result<Json<NewToken>, JsonRejection>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<(StatusCode, About, Json<TokenView>), Problem> {
     let Json(new) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());

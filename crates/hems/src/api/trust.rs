@@ -3,10 +3,14 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{
+        Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
 };
 use jiff::SignedDuration;
 use profile::{Candidate, CertificateFacts, Profile};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, PAGE_MAX, Problem, json, time};
@@ -22,8 +26,10 @@ const DAYS: u32 = 90;
 const DAYS_MAX: u32 = 36_500;
 
 /// What cells would make of a certificate.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TrustPreview")]
 pub(super) struct Preview {
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     chain: Vec<CertificateFacts>,
     /// The moments between which the whole chain is valid.
     valid_from: String,
@@ -33,7 +39,7 @@ pub(super) struct Preview {
 }
 
 /// Whose certificate ends soon.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Expiry {
     /// Our own.
     own: Option<Ending>,
@@ -42,7 +48,7 @@ pub(super) struct Expiry {
 }
 
 /// A certificate and its end.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Ending {
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
@@ -51,14 +57,14 @@ struct Ending {
     certificate: serde_json::Value,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ahead {
     within_days: Option<u32>,
 }
 
 /// For which listener a certificate is meant.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Meant {
     listener: Option<String>,
@@ -68,12 +74,12 @@ pub(super) struct Meant {
 pub(super) async fn preview(
     State(api): State<Api>,
     meant: Result<Query<Meant>, QueryRejection>,
-    pem: Bytes,
+    pem: Result<Bytes, BytesRejection>,
 ) -> Answer<Preview> {
     let listener = meant?.0.listener;
     let profile = profile(&api.hems, listener.as_deref())?;
-    let candidate =
-        Candidate::read(&pem, &api.hems.url, profile).map_err(|error| Problem::invalid(error.to_string()))?;
+    let candidate = Candidate::read(&pem?, &api.hems.url, profile)
+        .map_err(|error| Problem::invalid(error.to_string()))?;
     let (begin, end) = candidate.validity();
     Ok(Json(Preview {
         chain: candidate.chain().to_vec(),

@@ -1,12 +1,13 @@
 //! `/api/v1/version`: which software answers.
 
 use axum::Json;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
 
 /// The software, and the TLS engine behind it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Version {
     name: &'static str,
     version: &'static str,

@@ -4,23 +4,24 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
     http::StatusCode,
 };
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Problem, events::kinds, json, time};
+use super::{Answer, Api, Page, Path, Problem, Tagged, events::kinds, json, time};
 use crate::{
     event::{post::Target, signature},
-    store::{Delivery, Webhook},
+    store::{Condition, Delivery, Webhook},
 };
 
 /// How long deliveries are signed with a secret that was replaced, too: a day to change the receiver.
 const ROTATION: SignedDuration = SignedDuration::from_hours(24);
 
 /// A webhook.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct WebhookView {
     id: i64,
     url: String,
@@ -35,7 +36,7 @@ pub(super) struct WebhookView {
 }
 
 /// One with its secret, the only time.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Made {
     #[serde(flatten)]
     webhook: WebhookView,
@@ -43,23 +44,30 @@ pub(super) struct Made {
 }
 
 /// A new one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
+    #[schemars(url)]
     url: String,
     #[serde(default)]
     types: Vec<String>,
 }
 
 /// Which deliveries.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     state: Option<String>,
 }
 
+/// An event that was sent to see whether it arrives.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Sent {
+    delivery: i64,
+}
+
 /// A delivery.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeliveryView {
     id: i64,
     event: String,
@@ -139,13 +147,21 @@ pub(super) async fn make(
 }
 
 /// Shows one.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer<WebhookView> {
-    Ok(Json(found(&api, &id).await?.into()))
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Tagged<WebhookView>, Problem> {
+    let webhook = found(&api, &id).await?;
+    Ok(Tagged::new(&webhook.clone(), webhook.into()))
 }
 
 /// Deletes one with everything that waits for it.
-pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    if api.hems.store.delete_webhook(number(&id)?).await? {
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    condition: Condition,
+) -> Result<StatusCode, Problem> {
+    if api.hems.store.delete_webhook(number(&id)?, condition).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(no_webhook())
@@ -169,11 +185,11 @@ pub(super) async fn rotate(
 pub(super) async fn test(
     State(api): State<Api>,
     Path(id): Path<String>,
-) -> Result<(StatusCode, Json<serde_json::Value>), Problem> {
+) -> Result<(StatusCode, Json<Sent>), Problem> {
     let webhook = found(&api, &id).await?;
     let hems = &api.hems;
     let delivery = hems.store.send_test(webhook.id, hems.source.clone(), hems.now()).await?;
-    Ok((StatusCode::ACCEPTED, Json(serde_json::json!({"delivery": delivery}))))
+    Ok((StatusCode::ACCEPTED, Json(Sent { delivery })))
 }
 
 /// Lists deliveries, the newest first.

@@ -158,6 +158,9 @@ pub struct Api {
     pub key: Option<At<String>>,
     /// CAs that vouch for machines' certificates, PEM. Default: none, and machines are known by fingerprint.
     pub client_anchors: Option<At<String>>,
+    /// Requests of one account, token, machine or, for strangers, address within a minute: 60 to 1000000. All of them may
+    /// come at once. Default: 6000.
+    pub requests_per_minute: u32,
     /// The identity provider.
     pub oidc: Option<Oidc>,
 }
@@ -212,6 +215,8 @@ pub struct Changes {
     pub stop_above: u32,
     /// Seconds for which a cell that followed is watched: 0 to 86400. Default: 900, and 0 in a laboratory.
     pub settle_seconds: u32,
+    /// Days without a further cell that asks to follow, after which a change ends: 1 to 365. Default: 7.
+    pub finish_days: u32,
 }
 
 /// `[limits]`: bounds, each with a reason at its definition in this file.
@@ -388,6 +393,7 @@ impl Api {
             certificate: reader.text(&mut section, "certificate"),
             key: reader.text(&mut section, "key"),
             client_anchors: reader.text(&mut section, "client_anchors"),
+            requests_per_minute: reader.number(&mut section, "requests_per_minute", 60..1_000_001, 6000),
             oidc: Oidc::read(reader, &mut section),
         };
         reader.finish(section);
@@ -443,6 +449,7 @@ impl Changes {
             stop_percent: number("stop_percent", 0..101, 5),
             stop_above: number("stop_above", 0..1_000_001, 2),
             settle_seconds: number("settle_seconds", 0..86_401, if is_lab { 0 } else { 900 }),
+            finish_days: number("finish_days", 1..366, 7),
         };
         reader.finish(section);
         changes

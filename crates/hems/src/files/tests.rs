@@ -96,6 +96,7 @@ async fn a_file_of_a_cell_goes_after_its_time_and_one_of_a_person_stays() {
     let left = hems.store.files(i64::MAX, None, None, 10).await.unwrap();
     assert_eq!(left.iter().map(|file| file.identity.as_deref()).collect::<Vec<_>>(), [None]);
     assert_eq!(names(&hems), [left[0].content.as_str()]);
-    let removed = hems.store.remove_file(left[0].id, hems.now()).await.unwrap();
+    let removed =
+        hems.store.remove_file(left[0].id, hems.now(), crate::store::Condition::default()).await.unwrap();
     assert_eq!(removed, Removal::Done(left[0].content.clone()));
 }

@@ -40,6 +40,7 @@ pub(crate) enum Flag {
     AdminState,
     OpState,
     RfTxStatus,
+    DeadLetter,
 }
 
 /// A field that is a time.
@@ -100,11 +101,12 @@ const fn row(name: &'static str, field: Field, index: Option<u8>, selects: bool)
 }
 
 /// Every field but labels, as they are written.
-static FIELDS: [Row; 21] = [
+static FIELDS: [Row; 22] = [
     row("identity", Field::Text(Text::Identity), Some(1), true),
     row("serial", Field::Text(Text::Serial), Some(1), true),
     row("site", Field::Text(Text::Site), Some(2), true),
     row("pci", Field::Text(Text::Pci), Some(3), false),
+    row("dead_letter", Field::Flag(Flag::DeadLetter), Some(3), false),
     row("tag", Field::Text(Text::Tag), Some(4), true),
     row("tac", Field::Text(Text::Tac), Some(4), false),
     row("certificate_not_after", Field::Time(Moment::CertificateNotAfter), Some(5), false),

@@ -154,7 +154,7 @@ fn o01_a_filter_is_written_as_it_is_read() {
 }
 
 fn walks(text: &str) -> Result<Vec<String>, String> {
-    let name = |walk: Walk| walk.map_or_else(|| "all".to_owned(), |term| term.to_string());
+    let name = |walk: Option<Term>| walk.map_or_else(|| "all".to_owned(), |term| term.to_string());
     let walks = Filter::parse(text).map(|filter| filter.walks()).map_err(|error| error.to_string())?;
     walks.map(|walks| walks.into_iter().map(name).collect()).map_err(|error| error.to_string())
 }

@@ -10,7 +10,10 @@ use proptest::{
 };
 
 use super::*;
-use crate::store::{Binding, Place as Database};
+use crate::{
+    filter::SORTED,
+    store::{Binding, Condition, Place as Database},
+};
 
 const CELLS: u8 = 40;
 
@@ -39,7 +42,7 @@ async fn fleet(place: &Database) -> Store {
                 .collect(),
             labels: BTreeMap::from([("rack".to_owned(), format!("R{}", number % 5))]),
         };
-        assert!(store.place(identity(number).to_string(), place, None).await.unwrap());
+        assert!(store.place(identity(number).to_string(), place, Condition::default()).await.unwrap());
     }
     store
 }
@@ -138,8 +141,66 @@ fn every_filter(place: &Database) {
     assert!(answered.get() > 50, "{} filters were answered", answered.get());
 }
 
+/// Every order of every field: what was sorted here is what the database gives.
+async fn every_order(place: &Database) {
+    let store = fleet(place).await;
+    for text in SORTED.iter().flat_map(|by| [by.to_string(), format!("-{by}")]) {
+        let order = Order::parse(&text).unwrap();
+        for (filter, limit) in [(String::new(), 7), (String::new(), 40), (lead(order.by), 3)] {
+            let filter = Filter::parse(&filter).unwrap();
+            let mut expected = page(&store, &Filter::default(), None, 100, now()).await.unwrap().devices;
+            expected.retain(|device| filter.holds(device, now()));
+            let way = Way::Sorted(order.clone(), None);
+            // Who has no value comes first.
+            let key = |device: &Device| match device.key(&way) {
+                Some(Key::Text(text)) => (text, None),
+                Some(Key::Number(number)) => (String::new(), Some(number)),
+                None => (String::new(), None),
+            };
+            expected.sort_by_cached_key(|device| (key(device), device.row.identity.clone()));
+            if order.is_descending {
+                expected.reverse();
+            }
+            let (mut listed, mut token) = (Vec::new(), None);
+            loop {
+                let asked = (&order, &filter, &filter);
+                let page = sorted(&store, asked, token.as_deref(), limit, now()).await.unwrap();
+                assert!(page.devices.len() <= limit);
+                listed.extend(page.devices.into_iter().map(|device| device.row.identity));
+                token = page.next;
+                if token.is_none() {
+                    break;
+                }
+            }
+            let expected: Vec<_> = expected.into_iter().map(|device| device.row.identity).collect();
+            assert_eq!(listed, expected, "{text} {filter}");
+        }
+    }
+}
+
+/// A filter that asks for a field, and for something else too.
+fn lead(by: Sorted) -> String {
+    match by {
+        Sorted::Time(_) => format!("{by} > 2001-01-01 AND product_class = class1"),
+        Sorted::Text(Text::Identity) => "identity : 00005e00530 AND tag = lab".to_owned(),
+        Sorted::Text(_) => format!("{by} : s AND product_class = class1"),
+    }
+}
+
 #[tokio::test]
-async fn o01_a_page_token_belongs_to_its_filter() {
+async fn o01_a_sorted_list_has_each_device_once_and_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    every_order(&Database::File(folder.path().join("hearth.sqlite3"))).await;
+}
+
+#[tokio::test]
+async fn o01_a_sorted_list_has_each_device_once_and_in_its_order_on_postgresql() {
+    let Some(server) = Postgres::start("hems::inventory on PostgreSQL") else { return };
+    every_order(&Database::server(&server.url(), None).unwrap()).await;
+}
+
+#[tokio::test]
+async fn o01_a_page_token_belongs_to_its_filter_and_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = fleet(&Database::File(folder.path().join("hearth.sqlite3"))).await;
     let filter = Filter::parse("tag = lab").unwrap();
@@ -151,4 +212,14 @@ async fn o01_a_page_token_belongs_to_its_filter() {
             "{token}"
         );
     }
+    let (up, down) = (Order::parse("site").unwrap(), Order::parse("-site").unwrap());
+    let all = Filter::default();
+    let token = sorted(&store, (&up, &all, &all), None, 3, now()).await.unwrap().next.unwrap();
+    for order in [down, Order::parse("serial").unwrap()] {
+        let turned = sorted(&store, (&order, &all, &all), Some(&token), 3, now()).await;
+        assert!(matches!(turned, Err(ListError::Token)), "{order}");
+    }
+    assert!(matches!(page(&store, &all, Some(&token), 3, now()).await, Err(ListError::Token)));
+    let refused = sorted(&store, (&up, &filter, &filter), None, 3, now()).await;
+    assert!(matches!(refused, Err(ListError::Order(_))));
 }

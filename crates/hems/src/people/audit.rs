@@ -11,6 +11,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,7 +38,7 @@ pub(crate) struct Event {
 }
 
 /// A line of the log. The order of the fields is the order in the line.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Line<'e> {
     number: i64,
     at: String,
@@ -51,6 +52,35 @@ struct Line<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     previous: &'e str,
+}
+
+/// A line as it is exported: as it was written, with its hash.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(crate) struct AuditLine(Value);
+
+impl JsonSchema for AuditLine {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AuditLine".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Exported::json_schema(generator)
+    }
+}
+
+impl std::fmt::Display for AuditLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it says what the text of a stored line holds")]
+struct Exported<'e> {
+    #[serde(flatten)]
+    line: Line<'e>,
+    hash: String,
 }
 
 /// A chain as far as it was followed.
@@ -168,12 +198,12 @@ impl AuditChain {
 }
 
 /// A stored line as it is exported.
-pub(crate) fn exported(line: &str, hash: &str) -> Value {
+pub(crate) fn exported(line: &str, hash: &str) -> AuditLine {
     let mut value: Value = serde_json::from_str(line).unwrap_or_else(|_| line.into());
     if let Some(members) = value.as_object_mut() {
         members.insert("hash".to_owned(), hash.into());
     }
-    value
+    AuditLine(value)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const TENANT: &str = "tenant";
 const VALUE_MAX: usize = 128;
 
 /// Which devices: `tag=NAME` or `tenant=NAME`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Scope {
     Tag(String),

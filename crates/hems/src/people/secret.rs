@@ -16,7 +16,7 @@ const KEY_BYTES: usize = 32;
 /// Passwords that are hashed at a time: 19 MiB and a core each. Who comes then waits.
 const AT_ONCE: usize = 2;
 /// Characters of a password. (NIST SP 800-63B 3.1.1.2)
-const PASSWORD: std::ops::RangeInclusive<usize> = 12..=256;
+pub(crate) const PASSWORD: std::ops::RangeInclusive<usize> = 12..=256;
 
 /// Why there is no hash.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,19 @@
 //!
 //! Rows of a table are desired by their content; which instance number carries one is the device's affair.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
-use super::known::{Known, is_same};
+use super::{
+    Step,
+    known::{Known, is_same},
+};
 use crate::radio;
+
+/// Characters of a wanted value by which it is known again as it is; a longer one has a digest behind them.
+const WANTED_CHARS: usize = 128;
 
 /// The rows that a table must have, and no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +60,11 @@ impl DesiredObject {
     }
 
     /// Finds an instance for each row: by key first, then one that was added and never filled in. Its key is empty,
-    /// or what the factory puts into each new row.
+    /// or what the factory puts into each new row. Where a key was not read nothing is found, missing or too much.
     pub(crate) fn matching(&self, known: &Known) -> Matching {
+        if !self.is_read(known) {
+            return Matching::default();
+        }
         let mut free: Vec<u32> = known.instances(&self.object).into_iter().flatten().copied().collect();
         let mut wanted: Vec<usize> = (0..self.rows.len()).collect();
         let mut matching = Matching::default();
@@ -71,6 +83,13 @@ impl DesiredObject {
         matching.is_missing_rows = !wanted.is_empty();
         matching.surplus = free;
         matching
+    }
+
+    fn is_read(&self, known: &Known) -> bool {
+        let is_told = |instance: &u32| {
+            known.is_fresh(&self.object, *instance) || known.value(&self.key_path(*instance)).is_some()
+        };
+        known.instances(&self.object).is_some_and(|instances| instances.iter().all(is_told))
     }
 
     fn is_key(&self, row: usize, text: &str) -> bool {
@@ -115,6 +134,28 @@ impl Desired {
             || self.objects.iter().any(|object| object.object.starts_with(radio::SERVICE))
     }
 
+    /// What is wanted of a deed, short: when that is another, the deed is another chance.
+    pub(crate) fn wanted(&self, deed: &Step) -> String {
+        let short = |value: &str| match value.char_indices().nth(WANTED_CHARS) {
+            Some((end, _)) => format!("{}… #{:016x}", value.get(..end).unwrap_or_default(), digest(value)),
+            None => value.to_owned(),
+        };
+        match deed {
+            Step::Set { settings } => settings.first().map(|one| short(&one.value)).unwrap_or_default(),
+            Step::Add { object } => {
+                let table = self.objects.iter().find(|table| table.object == *object);
+                let rows = table.map(|table| &table.rows);
+                rows.map(|rows| format!("{} rows #{:016x}", rows.len(), digest(rows))).unwrap_or_default()
+            }
+            Step::Methods
+            | Step::Names { .. }
+            | Step::Rows { .. }
+            | Step::Read { .. }
+            | Step::Delete { .. }
+            | Step::Gate { .. } => String::new(),
+        }
+    }
+
     /// The values, rows included, that are known to be other than desired: path and desired text. A row's key comes
     /// first, so that a row which is written in several calls is ours after the first of them.
     pub(crate) fn differing(&self, known: &Known) -> Vec<(String, String)> {
@@ -133,4 +174,10 @@ impl Desired {
         let rows = rows.filter(|(path, text)| differs(path, text)).map(|(path, text)| (path, text.clone()));
         plain.map(|(path, text)| (path.clone(), text.clone())).chain(rows).collect()
     }
+}
+
+fn digest(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

@@ -64,7 +64,8 @@ impl Chunk {
 }
 
 /// A value that is another than it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ValueChange")]
 pub(crate) struct Change {
     pub(crate) path: String,
     pub(crate) before: String,
@@ -156,8 +157,15 @@ impl Known {
         self.bytes = bytes;
         self.note_change(path, value);
         let held = Held { value: value.to_owned(), kind, read_at: at };
-        self.changed.insert(object.to_owned());
-        self.chunks.entry(object.to_owned()).or_default().values.insert(name.to_owned(), held);
+        if !self.changed.contains(object) {
+            self.changed.insert(object.to_owned());
+        }
+        if !self.chunks.contains_key(object) {
+            self.chunks.insert(object.to_owned(), Chunk::default());
+        }
+        if let Some(chunk) = self.chunks.get_mut(object) {
+            chunk.values.insert(name.to_owned(), held);
+        }
         true
     }
 

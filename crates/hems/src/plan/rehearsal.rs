@@ -17,7 +17,7 @@ use cwmp::{
 };
 use jiff::Timestamp;
 
-use super::{Desired, Known, Step, Verdict, learn, next};
+use super::{Desired, Known, Spared, Step, Verdict, learn, next_without};
 use crate::radio;
 
 /// Steps that are shown: what is longer is a device from scratch, and its beginning says enough.
@@ -33,7 +33,7 @@ pub(crate) struct Foreseen {
 }
 
 /// One difference between what is known and what is desired; nothing is unknown, or is not to be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 pub(crate) struct Difference {
     pub(crate) path: String,
     pub(crate) from: Option<String>,
@@ -43,6 +43,8 @@ pub(crate) struct Difference {
 /// What a rehearsal needs to know of the world.
 pub(crate) struct Stage<'s> {
     pub(crate) quirks: &'s Quirks,
+    /// What is left alone for now.
+    pub(crate) spared: &'s Spared,
     /// The type of a parameter by the model.
     pub(crate) kind: &'s dyn Fn(&str) -> ValueKind,
     /// What the gate would say of a place.
@@ -55,7 +57,7 @@ pub(crate) fn rehearse(desired: &Desired, mut known: Known, stage: &Stage<'_>) -
     let mut steps = Vec::new();
     let mut is_likely_only = false;
     while steps.len() < STEPS_MAX
-        && let Some(step) = next(desired, &known, stage.quirks)
+        && let Some(step) = next_without(stage.spared, desired, &known, stage.quirks)
     {
         is_likely_only |= assume(&mut known, &step, stage);
         if !matches!(step, Step::Gate { .. }) {
@@ -162,7 +164,9 @@ mod tests {
             at: at(),
         };
         let quirks = Quirks::default();
-        let stage = Stage { quirks: &quirks, kind: &|_| ValueKind::String, gate: &verdict, now: at() };
+        let spared = &Spared::default();
+        let kind = &|_: &str| ValueKind::String;
+        let stage = Stage { quirks: &quirks, spared, kind, gate: &verdict, now: at() };
         let steps = rehearse(desired, known, &stage);
         steps.iter().map(|foreseen| (foreseen.step.name(), foreseen.is_likely_only)).collect()
     }

@@ -123,6 +123,54 @@ impl Step {
         }
     }
 
+    /// Whether it is about the radio's configuration.
+    pub(crate) fn is_radio(&self) -> bool {
+        self.touches().iter().any(|path| path.starts_with(radio::CELL_CONFIG))
+    }
+
+    /// Both as one call, where that is possible.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        match (&mut self, other) {
+            (Self::Read { paths }, Self::Read { paths: more }) => paths.extend(more),
+            (Self::Set { settings }, Self::Set { settings: more }) => settings.extend(more),
+            _ => {}
+        }
+        self
+    }
+
+    /// The deeds that it consists of, each alone.
+    pub(crate) fn split(&self) -> Vec<Self> {
+        match self {
+            Self::Read { paths } => {
+                paths.iter().map(|path| Self::Read { paths: vec![path.clone()] }).collect()
+            }
+            Self::Set { settings } => {
+                settings.iter().map(|setting| Self::Set { settings: vec![setting.clone()] }).collect()
+            }
+            Self::Methods
+            | Self::Names { .. }
+            | Self::Rows { .. }
+            | Self::Add { .. }
+            | Self::Delete { .. }
+            | Self::Gate { .. } => vec![self.clone()],
+        }
+    }
+
+    /// The name of a deed: what it does, and on which path; the same in every session.
+    pub(crate) fn deed(&self) -> String {
+        let path = match self {
+            Self::Delete { instance } => instance,
+            Self::Methods
+            | Self::Names { .. }
+            | Self::Rows { .. }
+            | Self::Read { .. }
+            | Self::Set { .. }
+            | Self::Add { .. }
+            | Self::Gate { .. } => self.touches().first().copied().unwrap_or_default(),
+        };
+        format!("{} {path}", self.name()).trim_end().to_owned()
+    }
+
     /// A short name that is the same for the same step in every session.
     pub(crate) fn label(&self) -> String {
         let mut hasher = DefaultHasher::new();

@@ -5,6 +5,8 @@
 //! session learned, as a kill of the H(e)MS does; open intents are then unknown again. A device with quirks insists on
 //! them, so that a plan which ignored one would stop the test.
 
+mod faults;
+
 use std::collections::BTreeMap;
 
 use cwmp::{

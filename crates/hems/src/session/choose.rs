@@ -1,7 +1,7 @@
 //! What we say when it is our turn: the plan's next step, then what an operator queued, then nothing.
 //!
-//! Whatever must not be done twice is durable before it is sent. A step that faults, or that is answered without
-//! telling anything, is not tried again in this session.
+//! Whatever must not be done twice is durable before it is sent. A deed that faults, or that is answered without
+//! telling anything, is not tried again in this session; see [`stumble`](super::stumble).
 
 use std::sync::Arc;
 
@@ -12,17 +12,11 @@ use crate::{
     Hems, call, gate,
     plan::{self, Step},
     quirk, radio,
-    store::{self, FaultRow, Intent, Progress},
+    store::{self, Intent, Progress},
 };
 
 /// Steps of one session: a cell with a thousand rows to write takes two sessions, a liar takes none for ever.
 const STEPS_MAX: usize = 1024;
-/// Under which name it is recorded that a session's steps were used up.
-const PLAN: &str = "Plan";
-/// Characters kept of a fault's text.
-const FAULT_CHARS: usize = 256;
-/// Parameter faults kept of one fault.
-const DETAILS_MAX: usize = 16;
 
 impl Session {
     /// Takes the last answer in and gives the next call, or nothing when the session is done.
@@ -38,13 +32,13 @@ impl Session {
         let session = self.number.unwrap_or_default();
         let is_long = device.taken.values().sum::<usize>() >= STEPS_MAX;
         if is_long {
-            device.stall(hems, PLAN.to_owned(), "the plan has more steps than one session may have");
+            device.stall(hems, "the plan has more steps than one session may have");
         } else {
             if let Some(step) = device.next_step(hems) {
                 return Ok(device.send_step(hems, session, step).await?);
             }
             while let Some(row) = device.calls.pop_front() {
-                if call::wanted_state(&row).is_some() {
+                if call::wanted_state(&row.method).is_some() {
                     device.progress.extend(device.judge(&row).map(|progress| (row.id, progress)));
                     continue;
                 }
@@ -76,16 +70,18 @@ impl Device {
     }
 
     fn take_step(&mut self, hems: &Hems, step: &Step, answer: Result<CpeResponse, Fault>) {
-        match answer {
-            Ok(response) => {
-                if let Err(contradiction) =
-                    plan::learn(&mut self.known, step, &response, &self.quirks, hems.now())
-                {
-                    let fault = Fault::new(FaultCode(0), contradiction.to_string());
-                    self.stumble(hems, step, &fault);
-                }
+        let learned = match answer {
+            Ok(response) => plan::learn(&mut self.known, step, &response, &self.quirks, hems.now()),
+            Err(fault) => return self.stumble(hems, step, &fault),
+        };
+        match learned {
+            Ok(()) => self.spared.widen(step),
+            Err(contradiction) => {
+                let fault = Fault::new(FaultCode(0), contradiction.to_string());
+                let deeds = plan::unanswered(step, &self.known);
+                self.fail(hems, &deeds, &fault);
+                deeds.iter().flat_map(Step::touches).for_each(|path| self.known.forget(path));
             }
-            Err(fault) => self.stumble(hems, step, &fault),
         }
     }
 
@@ -106,7 +102,7 @@ impl Device {
 
     /// What became of an action that the plan carries out; nothing while it may still get there.
     fn judge(&self, row: &store::CallRow) -> Option<Progress> {
-        let wanted = call::wanted_state(row)?;
+        let wanted = call::wanted_state(&row.method)?;
         let is_there =
             self.known.text(radio::ADMIN_STATE).is_some() && self.known.is_true(radio::ADMIN_STATE) == wanted;
         let is_desired = self.desired.as_ref().is_ok_and(|desired| desired.admin_state == Some(wanted));
@@ -117,65 +113,37 @@ impl Device {
             () if self.is_shut => failed("an emergency keeps the cell off the air"),
             () if self.desired.is_err() => failed("what is desired cannot be said: see the faults"),
             () if is_desired && is_refused => failed("the gate refuses the place where the cell stands"),
-            () if is_desired && !self.blocked.is_empty() => {
+            () if is_desired && (self.is_stalled || !self.spared.is_empty()) => {
                 failed("a step of the plan failed: see the faults")
             }
             () => None,
         }
     }
 
-    /// A fault is recorded, and what it concerned is unknown again.
-    fn stumble(&mut self, hems: &Hems, step: &Step, fault: &Fault) {
-        self.record(hems, step.label(), fault);
-        step.touches().into_iter().for_each(|path| self.known.forget(path));
-        if *step == Step::Methods {
-            self.known.methods = Some(Vec::new());
-        }
-    }
-
-    /// A bound of the session stops the plan: the operator sees it like a fault.
-    fn stall(&mut self, hems: &Hems, label: String, why: &str) {
-        if !self.blocked.contains(&label) {
-            self.record(hems, label, &Fault::new(FaultCode(0), why.to_owned()));
-        }
-    }
-
-    fn record(&mut self, hems: &Hems, label: String, fault: &Fault) {
-        tracing::warn!(device = %self.subject.identity, step = label, %fault, "a step failed");
-        let bounded = |text: &str| -> String { text.chars().take(FAULT_CHARS).collect() };
-        let details: Vec<_> = fault.details.iter().take(DETAILS_MAX).collect();
-        self.faults.push(FaultRow {
-            step: label.clone(),
-            code: fault.code.0.into(),
-            text: bounded(&fault.text),
-            details: serde_json::to_string(&details).unwrap_or_default(),
-            count: 1,
-            last_at: hems.now().as_millisecond(),
-        });
-        self.blocked.insert(label);
-    }
-
     /// The plan's next step that is an RPC; gates are judged on the way.
     fn next_step(&mut self, hems: &Hems) -> Option<Step> {
         let desired = self.desired.as_ref().ok().map(Arc::clone)?;
-        loop {
-            let step = plan::next(&desired, &self.known, &self.quirks)?;
-            let label = step.label();
-            let is_held = self.is_frozen && step.is_change();
-            if is_held || self.blocked.contains(PLAN) || self.blocked.contains(&label) {
+        while !self.is_stalled {
+            let Some(step) = plan::next_without(&self.spared, &desired, &self.known, &self.quirks) else {
+                self.is_at_end = !self.is_shut;
+                return None;
+            };
+            if self.is_frozen && step.is_change() {
                 return None;
             }
-            let taken = self.taken.entry(label.clone()).or_default();
+            let taken = self.taken.entry(step.label()).or_default();
             *taken += 1;
             if *taken > plan::repeats(&desired, &step) {
-                self.stall(hems, label, "the device answers, and the same step is due again and again");
-                return None;
+                let why = "the device answers, and the same step is due again and again";
+                self.fail(hems, &step.split(), &Fault::new(FaultCode(0), why.to_owned()));
+                continue;
             }
             let Step::Gate { latitude, longitude } = &step else { return Some(step) };
             let verdict = gate::judge(hems.gate, latitude, longitude, hems.now());
             tracing::info!(device = %self.subject.identity, passed = verdict.passed, "the gate judged");
             self.known.gate = Some(verdict);
         }
+        None
     }
 
     async fn send_step(
@@ -201,10 +169,17 @@ impl Device {
         session: i64,
         row: &store::CallRow,
     ) -> Result<Option<CpeMethod>, store::StoreError> {
-        let Ok(method) = serde_json::from_str::<CpeMethod>(&row.body) else {
+        let Ok(mut method) = serde_json::from_str::<CpeMethod>(&row.body) else {
             self.progress.push((row.id, Progress::Failed("\"this version cannot send it\"".to_owned())));
             return Ok(None);
         };
+        // A value goes with the type that the device itself uses.
+        if let CpeMethod::SetParameterValues(call) = &mut method {
+            for parameter in &mut call.parameter_list {
+                let held = self.known.value(&parameter.name);
+                parameter.value.kind = held.map_or(parameter.value.kind, |held| held.kind);
+            }
+        }
         let object = call::table(&method);
         let intent =
             Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };

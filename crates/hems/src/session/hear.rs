@@ -3,7 +3,7 @@
 //! An Inform says who calls (its DeviceId must be the one bound to the TLS identity), why (events), and some values.
 //! Events make known things unknown: what a boot may have changed, or everything.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use cwmp::{
     AcsMethod, AcsResponse, AutonomousTransferCompleteResponse, EventCode, Fault, FaultCode,
@@ -15,6 +15,7 @@ use profile::Reason;
 use super::{
     Device, Outcome, Session, SessionError, Stored,
     identity::{self, Standing, claim},
+    software,
 };
 use crate::{
     Hems, call, desire,
@@ -30,9 +31,6 @@ use crate::{
 const EVENTS_MAX: usize = 64;
 /// Characters kept of any text in an event or a DeviceId. (H-27)
 const TEXT_MAX: usize = 64;
-/// Sessions in which a step may fault before it is left alone until the device restarts or something else is desired.
-const FAULTY_SESSIONS_MAX: i64 = 3;
-
 /// Characters kept of one report as JSON: eight times what the schema's lengths allow. (H-27)
 const REPORT_CHARS_MAX: usize = 32 * 1024;
 
@@ -80,13 +78,13 @@ impl Session {
         if let Some(fault) = self.objection(hems, &subject.binding, &recalled.sightings, &inform).await? {
             return Ok(Err(fault));
         }
-        let Informed { device, lesson, stored, is_bootstrap, is_boot } =
+        let Informed { device, lesson, stored, is_bootstrap } =
             Device::informed(hems, subject, *recalled, &inform).await?;
         if let Some(version) = device.quirks.speaks() {
             self.protocol.speak(version);
         }
         let (lesson, stored) = (Some(lesson), Some(Box::new(stored)));
-        let opening = Opening { is_bootstrap, is_boot, lesson, stored, ..self.opening(hems, &inform) };
+        let opening = Opening { is_bootstrap, lesson, stored, ..self.opening(hems, &inform) };
         self.number = Some(hems.store.open_session(opening).await?);
         self.device = Some(device);
         tracing::info!(device = %self.caller.peer.identity, events = inform.event.len(), "session opened");
@@ -157,7 +155,6 @@ impl Session {
             peer: self.caller.address.to_string(),
             events: events(inform),
             is_bootstrap: false,
-            is_boot: false,
             claimed: None,
             stored: None,
             lesson: None,
@@ -173,7 +170,6 @@ struct Informed {
     /// Its row as it stands.
     stored: DeviceRow,
     is_bootstrap: bool,
-    is_boot: bool,
 }
 
 impl Device {
@@ -190,16 +186,21 @@ impl Device {
         let is_bootstrap = has(&EventCode::BOOTSTRAP);
         let is_boot = is_bootstrap || has(&EventCode::BOOT);
         let stored = Stored::of(&row, &remembered);
-        let blocked = if is_boot { BTreeSet::new() } else { blocked(&remembered) };
-        let mut known = recall(remembered, is_bootstrap, is_boot);
+        let (failed, mut known) = recall(remembered, is_bootstrap, is_boot);
         let rules = (&hems.changes, &hems.model);
         let wish =
             desire::draw(&hems.store, &subject, (wishes, served && !is_bootstrap), rules, hems.now()).await?;
+        let calls = if wish.is_asked { hems.store.open_calls(identity).await? } else { calls };
         if wish.is_shut {
             // That it is off the air is believed when this session shows it.
             radio::SERVICE_STATES.into_iter().for_each(|path| known.forget(path));
         }
         let quirks = learn(&mut known, inform, &subject.binding, hems);
+        // An emergency waits for nothing.
+        let failed = if wish.is_shut { Vec::new() } else { failed };
+        let now = (software(&known), is_boot, hems.now().as_millisecond());
+        let spared = FaultRow::spared(&failed, now);
+        let is_stalled = Self::was_stalled(&failed, now);
         let desired = wish.desired.map(|desired| Arc::new(quirk::fit(desired, &quirks).0));
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
@@ -212,9 +213,13 @@ impl Device {
             desired,
             is_frozen: wish.is_frozen && !wish.is_shut,
             is_shut: wish.is_shut,
-            is_following: wish.is_following,
+            is_following: wish.is_following || wish.is_asked,
+            is_asked: wish.is_asked,
             quirks,
-            blocked,
+            failed,
+            spared,
+            is_stalled,
+            is_at_end: false,
             taken: std::collections::BTreeMap::new(),
             calls: queued.into(),
             faults,
@@ -222,7 +227,7 @@ impl Device {
             outstanding: None,
         };
         let lesson = device.lesson();
-        Ok(Informed { device, lesson, stored: row, is_bootstrap, is_boot })
+        Ok(Informed { device, lesson, stored: row, is_bootstrap })
     }
 }
 
@@ -244,11 +249,15 @@ fn no_draw(hems: &Hems, identity: &str, missing: &desire::Missing) -> FaultRow {
     tracing::warn!(device = identity, error = %missing, "the plan cannot be made");
     FaultRow {
         step: missing.step(),
+        wanted: String::new(),
+        software: String::new(),
         code: 0,
         text: missing.to_string(),
         details: "[]".to_owned(),
         count: 1,
         last_at: hems.now().as_millisecond(),
+        // Every session tries it.
+        next_at: Some(hems.now().as_millisecond()),
     }
 }
 
@@ -259,25 +268,20 @@ fn queued(calls: Vec<CallRow>, progress: &[(i64, crate::store::Progress)]) -> Ve
     calls.into_iter().filter(|call| waits(call) || again(call)).collect()
 }
 
-/// Steps that faulted in too many sessions.
-fn blocked(remembered: &Remembered) -> BTreeSet<String> {
-    let faults = remembered.faults.iter().filter(|fault| fault.count >= FAULTY_SESSIONS_MAX);
-    faults.map(|fault| fault.step.clone()).collect()
-}
-
 /// What is still true of what was remembered.
-fn recall(remembered: Remembered, is_bootstrap: bool, is_boot: bool) -> Known {
-    let mut known = remembered.known;
+fn recall(remembered: Remembered, is_bootstrap: bool, is_boot: bool) -> (Vec<FaultRow>, Known) {
+    let (mut failed, mut known) = (remembered.faults, remembered.known);
     for intent in &remembered.intents {
         known.forget(&intent.object);
     }
     if is_bootstrap {
         known.forget_all();
+        failed.clear();
     } else if is_boot {
         known.forget_states();
     }
     forget_hopes(&mut known);
-    known
+    (failed, known)
 }
 
 /// What may have changed for the better without an event is asked again in each session.

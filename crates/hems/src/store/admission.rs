@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use profile::Identity;
 
-use super::{Store, StoreError, Tx, built, json, ms, outbox, query, query_as, tuples};
+use super::{Store, StoreError, Tx, built, fault, json, ms, outbox, query, query_as, tuples};
 use crate::event::Kind;
 
 /// Identities of one list that are told one by one; of a longer one their number is told.
 const TOLD_MAX: usize = 16;
 
 /// What an identity must say of itself in Inform. (I-07, P-20)
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub(crate) struct Binding {
     pub(crate) oui: String,
     pub(crate) product_class: String,
@@ -253,6 +253,7 @@ async fn withdraw(tx: &mut Tx, identity: &str, now: i64) -> Result<bool, StoreEr
     .await?;
     let is_there = disputed.is_some() || unbound.rows_affected() > 0;
     if is_there {
+        fault::forget(tx, identity).await?;
         outbox::tell(tx, Kind::DeviceWithdrawn, identity, now, &serde_json::json!({})).await?;
     }
     if let Some((oui, product_class, serial)) = disputed {

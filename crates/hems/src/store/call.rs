@@ -154,7 +154,8 @@ impl Store {
     }
 }
 
-async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, QueueError>, StoreError> {
+/// Queues a call, once for each idempotency key.
+pub(super) async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, QueueError>, StoreError> {
     if let Some((id, is_same)) = before(tx, call).await? {
         return Ok(if is_same { Ok(id) } else { Err(QueueError::OtherRequest) });
     }

@@ -3,15 +3,21 @@
 //! A release is written before the device is told anything new, by the one writer, so that no two nodes spend the
 //! same budget. What a session then shows is settled with its outcome, in the same transaction.
 
+mod action;
 mod release;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+pub(crate) use action::NewAction;
 pub(super) use release::{settle, spend};
 
-use super::{Act, Flag, Store, StoreError, Tx, Whose, ms, outbox, parse, query, query_as, template};
+use super::{
+    Act, Condition, Edited, Flag, Store, StoreError, Tag, Tx, Whose, ms, outbox, parse, query, query_as,
+    template,
+};
 use crate::{
+    call,
     change::{Bounds, State, Tally},
     event::Kind,
     template::Template,
@@ -21,6 +27,10 @@ use crate::{
 const HOUR: i64 = 3_600_000;
 /// Changes kept that are over.
 const KEPT: i64 = 1_000;
+/// A day in milliseconds.
+const DAY: i64 = 24 * HOUR;
+/// How long those that a change did not reach are counted when they come.
+const LATE: i64 = 90 * DAY;
 
 /// A change with how far it is.
 #[derive(Clone, Debug, FromRow)]
@@ -44,6 +54,14 @@ pub(crate) struct ChangeRow {
     pub(crate) faulted: i64,
     pub(crate) fell: i64,
     pub(crate) lost: i64,
+    pub(crate) days: i64,
+    pub(crate) unreached: i64,
+    pub(crate) late: i64,
+    /// What is asked of many, as JSON; nothing where versions change.
+    pub(crate) action: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 /// A change as it concerns one device.
@@ -69,7 +87,11 @@ pub(crate) struct NewChange {
     pub(crate) fleet: i64,
     pub(crate) matched: i64,
     pub(crate) bounds: Bounds,
+    /// Days without a further device after which it ends.
+    pub(crate) days: i64,
     pub(crate) act: Act,
+    /// What is expected of the template.
+    pub(crate) condition: Condition,
 }
 
 /// Why a change does not begin, or does not go the way that somebody wants.
@@ -83,6 +105,8 @@ pub(crate) enum ChangeError {
     UnderWay(i64),
     #[error("as many cells were changed within an hour as the budget allows")]
     Budget,
+    #[error("the idempotency key was used for another request")]
+    OtherRequest,
     #[error("the change is {0}")]
     State(&'static str),
     #[error("somebody else than its author approves a change")]
@@ -101,16 +125,27 @@ pub(crate) enum Decision {
     Withdraw,
 }
 
+impl Edited for ChangeRow {
+    fn tag(&self) -> Tag {
+        Tag::of((&self.state, &self.approver))
+    }
+}
+
 impl ChangeRow {
     /// How far it is.
     pub(crate) fn state(&self) -> State {
         State::read(&self.state)
     }
 
+    /// Whether it is an action that changes nothing on a device: no budget holds it back.
+    fn is_harmless(&self) -> bool {
+        self.method.as_ref().is_some_and(|method| !call::is_change(method))
+    }
+
     /// How many devices went which way.
     pub(crate) fn tally(&self) -> Tally {
-        let Self { matched, released, fine, faulted, fell, lost, .. } = *self;
-        Tally { matched, released, fine, faulted, fell, lost }
+        let Self { matched, released, fine, faulted, fell, lost, unreached, late, .. } = *self;
+        Tally { matched, released, fine, faulted, fell, lost, unreached, late }
     }
 }
 
@@ -140,11 +175,19 @@ impl Store {
         id: i64,
         decision: Decision,
         act: Act,
+        condition: Condition,
     ) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { decide(tx, id, decision, &act).await })).await
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    condition.check(find(tx, id).await?.as_ref())?;
+                    decide(tx, id, decision, &act).await
+                })
+            })
+            .await
     }
 
-    /// The changes under way that may concern a device.
+    /// The changes that may concern a device: those under way, and those whose late devices are counted.
     pub(crate) async fn under_way(&self, identity: &str) -> Result<Vec<UnderWay>, StoreError> {
         let query = query_as(
             "SELECT c.id, c.name, c.state, f.body, t.body, CAST(\
@@ -152,8 +195,9 @@ impl Store {
              LEFT JOIN template_version f ON f.name = c.name AND f.version = c.from_version \
              LEFT JOIN template_version t ON t.name = c.name AND t.version = c.to_version \
              LEFT JOIN released r ON r.change = c.id AND r.identity = $1 \
-             WHERE c.state IN ('waiting', 'running', 'stopped') AND (c.identity IS NULL OR c.identity = $1) \
-             ORDER BY c.id",
+             WHERE c.id IN (SELECT id FROM change WHERE state IN ('waiting', 'running', 'stopped') \
+             UNION ALL SELECT id FROM change WHERE late_until IS NOT NULL) \
+             AND c.action IS NULL AND (c.identity IS NULL OR c.identity = $1) ORDER BY c.id",
         );
         type Columns = (i64, String, String, Option<String>, Option<String>, Flag);
         let rows: Vec<Columns> = query.bind(identity).fetch_all(&self.reads).await?;
@@ -180,16 +224,34 @@ impl Store {
             .await
     }
 
+    /// Counts a device that was not reached before a change ended and calls now, if it is one.
+    pub(crate) async fn count_late(
+        &self,
+        change: i64,
+        identity: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .commit(move |tx| Box::pin(async move { release::late(tx, change, &identity, ms(now)).await }))
+            .await
+    }
+
     /// Settles releases that are older than the time to settle: whoever does not serve fell, whoever does not call is
-    /// lost.
+    /// lost. Changes that nobody asks to follow any more end.
     pub(crate) async fn settle_overdue(&self, bounds: Bounds, now: Timestamp) -> Result<(), StoreError> {
-        let is_any = "SELECT id FROM change WHERE state IN ('running', 'stopped') LIMIT 1";
+        let is_any = "SELECT id FROM change WHERE state IN ('running', 'stopped') \
+                      UNION ALL SELECT id FROM change WHERE late_until IS NOT NULL LIMIT 1";
         let any: Option<(i64,)> = query_as(is_any).fetch_optional(&self.reads).await?;
         if any.is_none() {
             return Ok(());
         }
         self.writer
-            .commit(move |tx| Box::pin(async move { release::overdue(tx, &bounds, ms(now)).await }))
+            .commit(move |tx| {
+                Box::pin(async move {
+                    release::overdue(tx, &bounds, ms(now)).await?;
+                    release::finish_idle(tx, ms(now)).await
+                })
+            })
             .await
     }
 }
@@ -200,6 +262,7 @@ async fn find(tx: &mut Tx, id: i64) -> Result<Option<ChangeRow>, StoreError> {
 
 async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
     let name = new.whose.name();
+    template::check(tx, name, &new.condition).await?;
     let busy: Option<(i64,)> =
         query_as("SELECT id FROM change WHERE name = $1 AND state IN ('waiting', 'running', 'stopped')")
             .bind(name)
@@ -244,8 +307,8 @@ async fn replaced(tx: &mut Tx, id: i64, now: i64) -> Result<bool, StoreError> {
 
 async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreError> {
     let (id,): (i64,) = query_as(
-        "INSERT INTO change (name, identity, from_version, to_version, state, author, reason, at, fleet, matched) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+        "INSERT INTO change (name, identity, from_version, to_version, state, author, reason, at, fleet, matched, \
+         days, asked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $8) RETURNING id",
     )
     .bind(new.whose.name())
     .bind(new.whose.identity())
@@ -257,6 +320,7 @@ async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreErr
     .bind(ms(new.act.at))
     .bind(new.fleet)
     .bind(new.matched)
+    .bind(new.days)
     .fetch_one(tx)
     .await?;
     Ok(id)
@@ -269,8 +333,11 @@ async fn forget_old(tx: &mut Tx) -> Result<(), StoreError> {
          (SELECT id FROM change ORDER BY id DESC LIMIT 1 OFFSET $1)",
     )
     .bind(KEPT)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
+    query("DELETE FROM released WHERE change > 0 AND NOT EXISTS (SELECT 1 FROM change WHERE id = released.change)")
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -286,22 +353,31 @@ async fn end(tx: &mut Tx, id: i64, state: State, note: Option<&str>, now: i64) -
     if state == State::Done
         && let Some(change) = find(tx, id).await?
     {
-        template::apply(tx, &change.name, change.to_version, now).await?;
+        // An action is over with its change; what is desired reaches devices later on too.
+        if change.action.is_none() {
+            template::apply(tx, &change.name, change.to_version, now).await?;
+        }
+        let unreached = (change.matched - change.released).max(0);
+        let late_until = (unreached > 0 && change.action.is_none()).then_some(now + LATE);
+        query("UPDATE change SET unreached = $2, late_until = $3 WHERE id = $1")
+            .bind(id)
+            .bind(unreached)
+            .bind(late_until)
+            .execute(&mut *tx)
+            .await?;
     }
-    query("DELETE FROM released WHERE change = $1 AND at < $2")
-        .bind(id)
-        .bind(now - HOUR)
-        .execute(&mut *tx)
-        .await?;
+    action::strike(tx, id).await?;
+    release::clear(tx, id, now).await?;
     tell(tx, id, Kind::ChangeEnded, now).await
 }
 
 async fn tell(tx: &mut Tx, id: i64, kind: Kind, now: i64) -> Result<(), StoreError> {
     let Some(change) = find(tx, id).await? else { return Ok(()) };
-    let ChangeRow { name, from_version, to_version, state, author, note, .. } = change;
+    let ChangeRow { name, from_version, to_version, state, author, note, action, .. } = change;
+    let action: Option<serde_json::Value> = action.and_then(|action| serde_json::from_str(&action).ok());
     let data = serde_json::json!({
         "change": id, "from_version": from_version, "to_version": to_version, "state": state, "author": author,
-        "note": note,
+        "note": note, "action": action,
     });
     outbox::tell(tx, kind, &name, now, &data).await
 }
@@ -328,6 +404,9 @@ async fn decide(
         }
     };
     let note = format!("{} by {}: {}", next.name(), act.author, act.reason);
+    if next == State::Running {
+        release::asked(tx, id, ms(act.at)).await?;
+    }
     if next.is_under_way() {
         set_state(tx, id, next, Some(&note)).await?;
         let kind = if next == State::Stopped { Kind::ChangeStopped } else { Kind::ChangeResumed };

@@ -52,6 +52,8 @@ pub(crate) struct DeviceRow {
     pub(crate) is_disputed: bool,
     /// Whether a block names its identity.
     pub(crate) is_blocked: bool,
+    /// Whether a step failed so often that it is not tried any more.
+    pub(crate) has_dead_letter: bool,
     pub(crate) site: Option<String>,
     /// JSON.
     pub(crate) tags: String,
@@ -72,7 +74,8 @@ macro_rules! devices {
         concat!(
             "SELECT device.*, suspicion.kind AS suspicion, EXISTS \
              (SELECT 1 FROM dispute WHERE dispute.identity = device.identity) AS is_disputed, EXISTS \
-             (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) AS is_blocked",
+             (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) AS is_blocked, EXISTS \
+             (SELECT 1 FROM fault WHERE fault.identity = device.identity AND next_at IS NULL) AS has_dead_letter",
             $columns,
             " FROM device LEFT JOIN suspicion ON suspicion.identity = device.identity ",
             $end

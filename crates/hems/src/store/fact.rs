@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+#[cfg(test)]
+use super::fault;
 use super::{Store, StoreError, SuspicionRow, ms, query_as};
 use crate::alarm::COUNTED_MAX;
 
@@ -21,17 +23,22 @@ const FAR: &str = "SELECT identity, cell_clock_at - cell_clock AS number FROM de
 const LOST: &str = "SELECT identity, due_at AS number FROM device WHERE due_at < $1 AND state || '' = 'admitted' \
      AND NOT EXISTS (SELECT 1 FROM block WHERE kind = 'identity' AND value = device.identity) \
      ORDER BY due_at, identity LIMIT $2";
+const DEAD: &str = "SELECT identity, count(*) AS number FROM fault WHERE next_at IS NULL \
+     GROUP BY identity ORDER BY identity LIMIT $1";
 const SUSPECTED: &str = "SELECT * FROM suspicion ORDER BY first_at, identity LIMIT $1";
 const REFUSING: &str = "SELECT identity FROM device WHERE abs(cell_clock_at - cell_clock) > 3600000 AND state || '' = 'admitted' \
      AND (cell_clock_at - cell_clock > $1 OR cell_clock_at - cell_clock < $2) LIMIT $3";
 
 /// Each question, and the index that answers it.
 #[cfg(test)]
-pub(super) const QUESTIONS: [(&str, &str); 6] = [
+pub(super) const QUESTIONS: [(&str, &str); 9] = [
     (EXPIRING, "device_by_expiry"),
     (DOWNGRADED, "device_by_downgrade"),
     (FAR, "device_with_far_clock"),
     (LOST, "device_by_due"),
+    (DEAD, "fault_dead"),
+    (fault::DEAD, "fault_dead"),
+    (fault::DEAD_OF_DEVICE, "fault_dead"),
     (SUSPECTED, "suspicion_by_begin"),
     (REFUSING, "device_with_far_clock"),
 ];
@@ -84,6 +91,11 @@ impl Store {
     /// Cells whose Inform was due before a time, with when, the longest lost first; who is shut out is not missed.
     pub(crate) async fn cells_due_before(&self, before: i64) -> Result<Vec<CellFact>, StoreError> {
         Ok(query_as(LOST).bind(before).bind(ASKED).fetch_all(&self.reads).await?)
+    }
+
+    /// Cells with steps that are not tried any more, with how many.
+    pub(crate) async fn cells_with_dead_letters(&self) -> Result<Vec<CellFact>, StoreError> {
+        Ok(query_as(DEAD).bind(ASKED).fetch_all(&self.reads).await?)
     }
 
     /// Suspicions, the oldest first.

@@ -11,7 +11,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, file_url, ms, query, query_as};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, file_url, ms, query, query_as};
 
 /// Rows that one run of the cleaning takes: it holds the writer for a few milliseconds.
 const SWEPT: i64 = 100;
@@ -128,8 +128,13 @@ impl Store {
     }
 
     /// Takes a file away, unless a call that is open gives it to a cell.
-    pub(crate) async fn remove_file(&self, id: i64, now: Timestamp) -> Result<Removal, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { remove(tx, id, ms(now)).await })).await
+    pub(crate) async fn remove_file(
+        &self,
+        id: i64,
+        now: Timestamp,
+        condition: Condition,
+    ) -> Result<Removal, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { remove(tx, id, ms(now), &condition).await })).await
     }
 
     /// Takes URLs away that are over, and files of cells from before a time.
@@ -193,9 +198,17 @@ async fn keep(tx: &mut Tx, file: &NewFile) -> Result<Option<i64>, StoreError> {
     Ok(Some(id))
 }
 
-async fn remove(tx: &mut Tx, id: i64, now: i64) -> Result<Removal, StoreError> {
-    let file = query_as("SELECT * FROM file WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?;
-    let Some(file): Option<FileRow> = file else { return Ok(Removal::None) };
+impl Edited for FileRow {
+    fn tag(&self) -> Tag {
+        Tag::of(&self.sha256)
+    }
+}
+
+async fn remove(tx: &mut Tx, id: i64, now: i64, condition: &Condition) -> Result<Removal, StoreError> {
+    let query = query_as("SELECT * FROM file WHERE id = $1");
+    let file: Option<FileRow> = query.bind(id).fetch_optional(&mut *tx).await?;
+    condition.check(file.as_ref())?;
+    let Some(file) = file else { return Ok(Removal::None) };
     if file_url::is_given(tx, id, now).await? {
         return Ok(Removal::InUse);
     }

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Act, Store, StoreError, Tx, ms, outbox, query, query_as};
+use super::{Act, Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, outbox, query, query_as};
 use crate::event::Kind;
 
 /// Who froze everything, and why.
@@ -13,17 +13,24 @@ pub(crate) struct FreezeRow {
     pub(crate) at: i64,
 }
 
+impl Edited for FreezeRow {
+    fn tag(&self) -> Tag {
+        Tag::of((&self.author, &self.reason, self.at))
+    }
+}
+
 impl Store {
     /// The freeze, where there is one.
     pub(crate) async fn freeze(&self) -> Result<Option<FreezeRow>, StoreError> {
-        Ok(query_as("SELECT author, reason, at FROM frozen").fetch_optional(&self.reads).await?)
+        found(&self.reads).await
     }
 
     /// Begins it, or gives it another reason.
-    pub(crate) async fn begin_freeze(&self, act: Act) -> Result<(), StoreError> {
+    pub(crate) async fn begin_freeze(&self, act: Act, condition: Condition) -> Result<(), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    condition.check(found(&mut *tx).await?.as_ref())?;
                     query(
                         "INSERT INTO frozen (one, author, reason, at) VALUES (1, $1, $2, $3) ON CONFLICT (one) \
                          DO UPDATE SET author = excluded.author, reason = excluded.reason, at = excluded.at",
@@ -40,10 +47,11 @@ impl Store {
     }
 
     /// Ends it; whether there was one.
-    pub(crate) async fn end_freeze(&self, act: Act) -> Result<bool, StoreError> {
+    pub(crate) async fn end_freeze(&self, act: Act, condition: Condition) -> Result<bool, StoreError> {
         self.writer
-            .commit(|tx| {
+            .commit(move |tx| {
                 Box::pin(async move {
+                    condition.check(found(&mut *tx).await?.as_ref())?;
                     let ended = query("DELETE FROM frozen").execute(&mut *tx).await?.rows_affected() > 0;
                     if ended {
                         tell(tx, Kind::FreezeEnded, &act).await?;
@@ -53,6 +61,10 @@ impl Store {
             })
             .await
     }
+}
+
+async fn found(target: impl Target) -> Result<Option<FreezeRow>, StoreError> {
+    Ok(query_as("SELECT author, reason, at FROM frozen").fetch_optional(target).await?)
 }
 
 async fn tell(tx: &mut Tx, kind: Kind, act: &Act) -> Result<(), StoreError> {

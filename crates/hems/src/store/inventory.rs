@@ -7,14 +7,14 @@
 use jiff::Timestamp;
 
 use super::{
-    DeviceRow, Store, StoreError, Tx, built,
+    Condition, DeviceRow, Store, StoreError, Tx, built,
     device::devices,
     ms, query, query_as,
     sql::{Query, Value},
 };
 use crate::{
-    filter::{Moment, Question, State, Term, Test, Text},
-    inventory::{Key, LOST_AFTER, Place, Position},
+    filter::{Flag, Moment, Question, Sorted, State, Term, Test, Text},
+    inventory::{Key, LOST_AFTER, Place, Position, Way},
 };
 
 /// The query of one walk.
@@ -25,29 +25,30 @@ struct Range {
     key: Option<&'static str>,
     condition: String,
     arguments: Vec<Value<'static>>,
+    is_descending: bool,
+    /// Whether the key is null in all of it.
+    is_absent: bool,
 }
 
 impl Store {
-    /// Devices along an index after a position, at most `steps` of them.
+    /// Devices on a way after a position, at most `steps` of them.
     pub(crate) async fn walk(
         &self,
-        along: Option<&Term>,
+        way: &Way,
         after: &Position,
         steps: usize,
         now: Timestamp,
     ) -> Result<Vec<DeviceRow>, StoreError> {
-        let mut range = along.map_or_else(Range::all, |term| Range::of(term, now));
-        let order = range.start(after);
+        let mut range = Range::on(way, now);
+        let met = range.select(after, steps);
+        let direction = range.direction();
         let sql = format!(
             devices!(
-                "JOIN (SELECT {key} AS place, identity FROM {table} WHERE {condition} ORDER BY {order} LIMIT {steps}) \
-                 AS met ON met.identity = device.identity ORDER BY met.place, met.identity"
+                "JOIN ({met}) AS met ON met.identity = device.identity \
+                 ORDER BY met.place{direction}, met.identity{direction}"
             ),
-            key = range.key.unwrap_or("0"),
-            table = range.table,
-            condition = range.condition,
-            order = order,
-            steps = steps,
+            met = met,
+            direction = direction,
         );
         let query = range.arguments.into_iter().fold(built(sql), Query::bind);
         Ok(query.fetch_all(&self.reads).await?)
@@ -71,36 +72,59 @@ impl Store {
     /// The first devices, for tests that have few.
     #[cfg(test)]
     pub(crate) async fn every_device(&self) -> Vec<DeviceRow> {
-        self.walk(None, &Position::default(), 10, Timestamp::UNIX_EPOCH).await.unwrap_or_default()
+        self.walk(&Way::Along(None), &Position::default(), 10, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap_or_default()
     }
 
-    /// Writes where a device stands and what it is called; not where its tag is no longer the expected one.
+    /// Writes where a device stands and what it is called; whether it is known.
     pub(crate) async fn place(
         &self,
         identity: String,
         place: Place,
-        expected: Option<String>,
+        condition: Condition,
     ) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let is_expected = expected.is_none()
-                        || placed(tx, &identity).await?.map(|place| place.etag()) == expected;
-                    Ok(is_expected && put(tx, &identity, &place).await?)
+                    condition.check(placed(tx, &identity).await?.as_ref())?;
+                    put(tx, &identity, &place).await
                 })
             })
             .await
     }
 }
 
+/// The statements that a walk reads an index with.
+#[cfg(test)]
+pub(super) fn reads(way: &Way, after: &Position) -> Vec<String> {
+    Range::on(way, Timestamp::UNIX_EPOCH).reads(after, 200)
+}
+
 impl Range {
+    fn on(way: &Way, now: Timestamp) -> Self {
+        let along = |term: &Option<Term>| term.as_ref().map_or_else(Self::all, |term| Self::of(term, now));
+        match way {
+            Way::Along(term) => along(term),
+            Way::Sorted(order, lead) => {
+                Self { key: column(order.by), is_descending: order.is_descending, ..along(lead) }
+            }
+            Way::Absent(order) => {
+                let key = column(order.by);
+                let condition = key.map_or_else(|| "FALSE".to_owned(), |key| format!("{key} IS NULL"));
+                let range = Self::plain(condition, Vec::new());
+                Self { key, is_descending: order.is_descending, is_absent: true, ..range }
+            }
+        }
+    }
+
     fn all() -> Self {
         Self::plain("TRUE".to_owned(), Vec::new())
     }
 
     /// One value of an index: its devices come by identity.
     fn plain(condition: String, arguments: Vec<Value<'static>>) -> Self {
-        Self { table: "device", key: None, condition, arguments }
+        Self { table: "device", key: None, condition, arguments, is_descending: false, is_absent: false }
     }
 
     fn of(term: &Term, now: Timestamp) -> Self {
@@ -120,6 +144,12 @@ impl Range {
                 let condition = format!("{column} {} $1", term.test.sign());
                 let arguments = vec![when.at(now).into()];
                 Self { key: Some(column), ..Self::plain(condition, arguments) }
+            }
+            Question::Flag(Flag::DeadLetter, flag) => {
+                let inside = if *flag { "IN" } else { "NOT IN" };
+                let condition =
+                    format!("identity {inside} (SELECT identity FROM fault WHERE next_at IS NULL)");
+                Self::plain(condition, Vec::new())
             }
             Question::Flag(_, flag) => Self::plain(
                 format!("state = 'admitted' AND is_in_service = {}", i64::from(*flag)),
@@ -158,25 +188,68 @@ impl Range {
         }
     }
 
-    /// Adds where the walk goes on, and says in which order it goes.
-    fn start(&mut self, after: &Position) -> String {
+    /// The next steps of the walk after a position.
+    fn select(&mut self, after: &Position, steps: usize) -> String {
+        let direction = self.direction();
+        let reads = self.reads(after, steps);
+        if let [only] = reads.as_slice() {
+            return only.clone();
+        }
+        let parts: Vec<_> =
+            reads.iter().map(|read| format!("SELECT place, identity FROM ({read}) AS part")).collect();
+        format!(
+            "SELECT place, identity FROM ({}) AS parts ORDER BY place{direction}, identity{direction} LIMIT {steps}",
+            parts.join(" UNION ALL ")
+        )
+    }
+
+    /// The reads of the index: where the walk goes on in the middle of a value, the rest of that, and what is beyond.
+    /// Together they would be one comparison of rows, which SQLite does not find by an index of expressions.
+    fn reads(&mut self, after: &Position, steps: usize) -> Vec<String> {
+        let (beyond, direction) = (if self.is_descending { "<" } else { ">" }, self.direction());
         let mut bind = |argument| {
             self.arguments.push(argument);
             format!("${}", self.arguments.len())
         };
-        let (more, order) = match (self.key, &after.key) {
+        let by_identity = format!("identity{direction}");
+        let by_key = self.key.map(|key| format!("{key}{direction}, {by_identity}")).unwrap_or_default();
+        let more = match (self.key.filter(|_| !self.is_absent), &after.key) {
             (None, _) => {
-                (format!("identity > {}", bind(after.identity.clone().into())), "identity".to_owned())
+                let more = match after.identity.as_str() {
+                    "" => "TRUE".to_owned(),
+                    last => format!("identity {beyond} {}", bind(last.to_owned().into())),
+                };
+                vec![(more, if self.is_absent { by_key } else { by_identity })]
             }
-            (Some(key), None) => (format!("{key} IS NOT NULL"), format!("{key}, identity")),
+            (Some(key), None) => vec![(format!("{key} IS NOT NULL"), by_key)],
             (Some(key), Some(last)) => {
                 let last = bind(last.clone().into());
                 let identity = bind(after.identity.clone().into());
-                (format!("({key}, identity) > ({last}, {identity})"), format!("{key}, identity"))
+                let same = format!("{key} = {last} AND identity {beyond} {identity}");
+                vec![(same, by_identity), (format!("{key} {beyond} {last}"), by_key)]
             }
         };
-        self.condition = format!("{} AND {more}", self.condition);
-        order
+        let (key, table, condition) = (self.key.unwrap_or("0"), self.table, &self.condition);
+        let read = |(more, order)| {
+            format!(
+                "SELECT {key} AS place, identity FROM {table} WHERE {condition} AND {more} \
+                 ORDER BY {order} LIMIT {steps}"
+            )
+        };
+        more.into_iter().map(read).collect()
+    }
+
+    fn direction(&self) -> &'static str {
+        if self.is_descending { " DESC" } else { "" }
+    }
+}
+
+/// The indexed expression of a field by which lists come; nothing for the identity.
+fn column(by: Sorted) -> Option<&'static str> {
+    match by {
+        Sorted::Text(Text::Identity) => None,
+        Sorted::Text(field) => Some(text_column(field)),
+        Sorted::Time(field) => Some(time_column(field)),
     }
 }
 
@@ -192,13 +265,13 @@ impl From<Key> for Value<'_> {
 /// The indexed expression of a field that is text. What no index answers does not come here.
 fn text_column(field: Text) -> &'static str {
     match field {
-        Text::Serial => "lower(serial)",
-        Text::Site => "lower(site)",
-        Text::Pci => "lower(pci)",
-        Text::Tac => "lower(tac)",
-        Text::Software => "lower(software)",
-        Text::ProductClass => "lower(product_class)",
-        Text::Oui => "lower(oui)",
+        Text::Serial => "COALESCE(lower(serial), '')",
+        Text::Site => "COALESCE(lower(site), '')",
+        Text::Pci => "COALESCE(lower(pci), '')",
+        Text::Tac => "COALESCE(lower(tac), '')",
+        Text::Software => "COALESCE(lower(software), '')",
+        Text::ProductClass => "COALESCE(lower(product_class), '')",
+        Text::Oui => "COALESCE(lower(oui), '')",
         Text::Identity | Text::Realm | Text::Tag | Text::Plmn | Text::TlsVersion | Text::Suite => "identity",
     }
 }

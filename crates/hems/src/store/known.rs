@@ -2,11 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Batch, Intent, Lesson, StoreError, Tx, built, chunk, ms, query, sql::Query, tuples};
+use super::{Batch, FaultRow, Intent, Lesson, StoreError, Tx, built, chunk, ms, query, sql::Query, tuples};
 use crate::plan::{Chunk, Known, Verdict};
-
-/// Faults remembered per device: more different steps than a plan has at one time.
-const FAULTS_MAX: i64 = 100;
 
 /// A chunk to write, or to remove where there is none.
 pub(crate) type ChunkChange = (String, Option<Chunk>);
@@ -15,17 +12,6 @@ pub(crate) type ChunkChange = (String, Option<Chunk>);
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct IntentRow {
     pub(crate) object: String,
-}
-
-/// A step that the device refused.
-#[derive(Clone, Debug, FromRow, serde::Serialize)]
-pub(crate) struct FaultRow {
-    pub(crate) step: String,
-    pub(crate) code: i64,
-    pub(crate) text: String,
-    pub(crate) details: String,
-    pub(crate) count: i64,
-    pub(crate) last_at: i64,
 }
 
 /// Everything remembered of one device.
@@ -99,32 +85,5 @@ pub(super) async fn intend(tx: &mut Tx, intent: &Intent, object: &str) -> Result
 /// The answers are durable, or what they concerned is unknown again.
 pub(super) async fn close_intents(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
     query("DELETE FROM intent WHERE identity = $1").bind(identity).execute(tx).await?;
-    Ok(())
-}
-
-/// Counts a fault of a step.
-pub(super) async fn write_fault(tx: &mut Tx, identity: &str, fault: &FaultRow) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO fault (identity, step, code, text, details, count, last_at) \
-         SELECT $1, $2, $3, $4, $5, 1, $6 \
-         WHERE (SELECT count(*) FROM fault WHERE identity = $1) < $7 \
-         ON CONFLICT (identity, step) DO UPDATE SET code = excluded.code, text = excluded.text, \
-         details = excluded.details, count = fault.count + 1, last_at = excluded.last_at",
-    )
-    .bind(identity)
-    .bind(&fault.step)
-    .bind(fault.code)
-    .bind(&fault.text)
-    .bind(&fault.details)
-    .bind(fault.last_at)
-    .bind(FAULTS_MAX)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// A restarted device gets a new chance with every step.
-pub(super) async fn forget_faults(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
-    query("DELETE FROM fault WHERE identity = $1").bind(identity).execute(tx).await?;
     Ok(())
 }

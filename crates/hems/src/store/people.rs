@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms, query, query_as};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, query, query_as};
 
 /// Logins of one account at a time: people have few browsers. The oldest gives way.
 const LOGINS_MAX: i64 = 16;
@@ -56,6 +56,12 @@ pub(crate) struct MachineRow {
     pub(crate) made_at: i64,
 }
 
+impl Edited for AccountRow {
+    fn tag(&self) -> Tag {
+        Tag::of((&self.role, &self.scope, &self.subject, self.is_disabled))
+    }
+}
+
 /// What became of something new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Adding {
@@ -73,8 +79,7 @@ impl Store {
 
     /// One account.
     pub(crate) async fn account(&self, name: &str) -> Result<Option<AccountRow>, StoreError> {
-        let query = query_as("SELECT * FROM account WHERE name = $1").bind(name);
-        Ok(query.fetch_optional(&self.reads).await?)
+        found(&self.reads, name).await
     }
 
     /// The account of somebody whom the identity provider vouches for.
@@ -111,8 +116,19 @@ impl Store {
     }
 
     /// Changes role, scope, subject and whether it is disabled; nothing where there is no such account.
-    pub(crate) async fn change_account(&self, row: AccountRow) -> Result<Option<Adding>, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { change_account(tx, &row).await })).await
+    pub(crate) async fn change_account(
+        &self,
+        row: AccountRow,
+        condition: Condition,
+    ) -> Result<Option<Adding>, StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    condition.check(found(&mut *tx, &row.name).await?.as_ref())?;
+                    change_account(tx, &row).await
+                })
+            })
+            .await
     }
 
     /// Sets a password and ends every login; whether there is such an account.
@@ -131,10 +147,15 @@ impl Store {
     }
 
     /// Removes an account with its logins and tokens; whether it was there.
-    pub(crate) async fn remove_account(&self, name: String) -> Result<bool, StoreError> {
+    pub(crate) async fn remove_account(
+        &self,
+        name: String,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    condition.check(found(&mut *tx, &name).await?.as_ref())?;
                     end_logins(tx, &name).await?;
                     query("DELETE FROM api_token WHERE account = $1").bind(&name).execute(&mut *tx).await?;
                     let gone = query("DELETE FROM account WHERE name = $1").bind(&name).execute(tx).await?;
@@ -309,6 +330,10 @@ async fn offer_first(tx: &mut Tx, hash: &str, now: i64, until: i64) -> Result<bo
     let insert = "INSERT INTO first_administrator (one, hash, expires_at) VALUES (1, $1, $2) \
                   ON CONFLICT DO NOTHING";
     Ok(query(insert).bind(hash).bind(until).execute(tx).await?.rows_affected() > 0)
+}
+
+async fn found(target: impl Target, name: &str) -> Result<Option<AccountRow>, StoreError> {
+    Ok(query_as("SELECT * FROM account WHERE name = $1").bind(name).fetch_optional(target).await?)
 }
 
 async fn change_account(tx: &mut Tx, row: &AccountRow) -> Result<Option<Adding>, StoreError> {

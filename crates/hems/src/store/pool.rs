@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, Tx, link::Target, ms, query, query_as};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, query, query_as};
 use crate::pool::Pool;
 
 /// Why nothing could be drawn.
@@ -33,10 +33,12 @@ impl Store {
         name: String,
         pool: Pool,
         now: Timestamp,
+        condition: Condition,
     ) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    condition.check(found(tx, &name).await?.as_ref())?;
                     let done = query(
                         "INSERT INTO pool (name, first, last, changed_at) SELECT $1, $2, $3, $4 \
                          WHERE NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value NOT BETWEEN $2 AND $3) \
@@ -74,6 +76,18 @@ impl Store {
     }
 }
 
+impl Edited for Pool {
+    fn tag(&self) -> Tag {
+        Tag::of((self.first, self.last))
+    }
+}
+
+async fn found(tx: &mut Tx, name: &str) -> Result<Option<Pool>, StoreError> {
+    let query = query_as("SELECT first, last FROM pool WHERE name = $1");
+    let row: Option<(i64, i64)> = query.bind(name).fetch_optional(tx).await?;
+    Ok(row.map(|(first, last)| Pool { first, last }))
+}
+
 async fn holds(target: impl Target, pool: &str, identity: &str) -> Result<Option<i64>, StoreError> {
     let query = query_as("SELECT value FROM draw WHERE pool = $1 AND identity = $2");
     let row: Option<(i64,)> = query.bind(pool).bind(identity).fetch_optional(target).await?;
@@ -91,9 +105,7 @@ async fn draw(
     if let Some(value) = holds(&mut *tx, pool, identity).await? {
         return Ok(Ok(value));
     }
-    let range: Option<(i64, i64)> =
-        query_as("SELECT first, last FROM pool WHERE name = $1").bind(pool).fetch_optional(&mut *tx).await?;
-    let Some((first, last)) = range else { return Ok(Err(DrawError::NoPool)) };
+    let Some(Pool { first, last }) = found(tx, pool).await? else { return Ok(Err(DrawError::NoPool)) };
     let free: Option<(i64,)> = query_as(
         "SELECT candidate FROM (SELECT $2 AS candidate \
          UNION SELECT value + 1 FROM draw WHERE pool = $1 AND value >= $2) AS candidates \

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Act, Store, StoreError, Tx, ms, outbox, query, query_as};
+use super::{Act, Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, outbox, query, query_as};
 use crate::event::Kind;
 
 /// An emergency with how far it is.
@@ -74,10 +74,16 @@ impl Store {
     }
 
     /// Lifts it; whether it still stood.
-    pub(crate) async fn lift_radio_off(&self, id: i64, act: Act) -> Result<bool, StoreError> {
+    pub(crate) async fn lift_radio_off(
+        &self,
+        id: i64,
+        act: Act,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    condition.check(found(&mut *tx, id).await?.as_ref())?;
                     let query = query(
                         "UPDATE radio_off SET lifted_by = $2, lifted_at = $3 WHERE id = $1 AND lifted_at IS NULL",
                     );
@@ -101,8 +107,7 @@ impl Store {
 
     /// One of them.
     pub(crate) async fn emergency(&self, id: i64) -> Result<Option<EmergencyRow>, StoreError> {
-        let query = query_as(emergencies!("WHERE e.id = $1"));
-        Ok(query.bind(id).fetch_optional(&self.reads).await?)
+        found(&self.reads, id).await
     }
 
     /// The devices of an emergency after an identity, those on the air or those seen off it.
@@ -119,6 +124,17 @@ impl Store {
         );
         Ok(query.bind(emergency).bind(is_off).bind(after).bind(limit).fetch_all(&self.reads).await?)
     }
+}
+
+impl Edited for EmergencyRow {
+    fn tag(&self) -> Tag {
+        Tag::of((&self.lifted_by, self.lifted_at))
+    }
+}
+
+async fn found(target: impl Target, id: i64) -> Result<Option<EmergencyRow>, StoreError> {
+    let query = query_as(emergencies!("WHERE e.id = $1"));
+    Ok(query.bind(id).fetch_optional(target).await?)
 }
 
 /// A device was seen off the air by a session that began after the order.

@@ -6,9 +6,10 @@
 use sqlx::FromRow;
 
 use super::{
-    CallRow, DeviceRow, Remembered, SightingRow, Store, StoreError, Wishes, at, chunk,
+    CallRow, DeviceRow, FaultRow, Remembered, SightingRow, Store, StoreError, Wishes, at, chunk,
     device::devices,
-    known::{FaultRow, IntentRow},
+    fault::faults,
+    known::IntentRow,
     parse, query_as,
     wish::{Glimpse, glimpse},
 };
@@ -104,8 +105,7 @@ impl Store {
     }
 
     async fn faults(&self, identity: &str) -> Result<Vec<FaultRow>, StoreError> {
-        let query =
-            query_as("SELECT step, code, text, details, count, last_at FROM fault WHERE identity = $1");
+        let query = query_as(faults!("", "WHERE identity = $1"));
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
     }
 }

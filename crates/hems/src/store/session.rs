@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{
-    Batch, DeviceRow, Flag, Store, StoreError, Tx,
+    Batch, DeviceRow, FaultRow, Flag, Store, StoreError, Tx,
     call::{self, Progress},
     change,
     device::{self, Revision},
-    history,
-    known::{self, ChunkChange, FaultRow},
+    fault, history,
+    known::{self, ChunkChange},
     lease, misbehaviour, ms, outbox, query, query_as, radio_off,
 };
 use crate::{
@@ -104,6 +104,8 @@ pub(crate) struct Lesson {
     /// Whether it serves, where that is new.
     pub(crate) turned: Option<bool>,
     pub(crate) faults: Vec<FaultRow>,
+    /// Deeds that are no faults any more.
+    pub(crate) mended: Vec<String>,
     pub(crate) progress: Vec<(i64, Progress)>,
     /// What became of the changes that it follows, by these bounds.
     pub(crate) settled: Option<(Outcome, Bounds)>,
@@ -135,7 +137,6 @@ pub(crate) struct Opening {
     /// Event codes with their command keys, as JSON.
     pub(crate) events: String,
     pub(crate) is_bootstrap: bool,
-    pub(crate) is_boot: bool,
     /// What a device that nobody admitted claims to be; nothing of it is believed.
     pub(crate) claimed: Option<String>,
     /// The row of an admitted device as it stands; where it is not given, all of it is written.
@@ -254,8 +255,8 @@ async fn open(tx: &mut Tx, opening: &Opening, node: i64) -> Result<i64, StoreErr
         device::quarantine(tx, identity, claimed, now).await?;
         return Ok(session);
     }
-    if opening.is_boot || opening.is_bootstrap {
-        known::forget_faults(tx, identity).await?;
+    if opening.is_bootstrap {
+        fault::forget(tx, identity).await?;
     }
     let nothing = Lesson::default();
     let lesson = opening.lesson.as_ref().unwrap_or(&nothing);
@@ -384,8 +385,9 @@ async fn write_lesson<'q>(
     if !lesson.has_no_intents {
         known::close_intents(tx, identity).await?;
     }
+    fault::mend(tx, identity, &lesson.mended).await?;
     for fault in &lesson.faults {
-        known::write_fault(tx, identity, fault).await?;
+        fault::write(tx, identity, fault).await?;
     }
     for (id, progress) in &lesson.progress {
         call::advance(tx, *id, progress, now).await?;

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, json, ms, outbox, parse, query, query_as};
-use crate::{event::Kind, template::Template};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, json, ms, outbox, parse, query, query_as};
+use crate::{
+    event::Kind,
+    template::{Template, Wanted},
+};
 
 /// Versions kept of one template, beside those that apply or are on their way: a year of weekly changes.
 const VERSIONS_MAX: i64 = 64;
@@ -114,31 +117,67 @@ impl Store {
         rows.into_iter().map(Row::listed).collect()
     }
 
-    /// Saves a version; nothing where the newest one is no longer the expected one, which is 0 where there is none.
+    /// Saves a version; gives its number.
     pub(crate) async fn save(
         &self,
         whose: Whose,
         template: &Template,
         act: Act,
-        expected: Option<i64>,
-    ) -> Result<Option<i64>, StoreError> {
+        condition: Condition,
+    ) -> Result<i64, StoreError> {
         let body = json(template);
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    check(tx, whose.name(), &condition).await?;
                     let newest = newest(tx, whose.name()).await?;
-                    if expected.is_some_and(|expected| expected != newest) {
-                        return Ok(None);
-                    }
                     insert(tx, &whose, newest + 1, &body, &act).await?;
                     trim(tx, whose.name()).await?;
                     let data = serde_json::json!({"version": newest + 1, "author": act.author});
                     outbox::tell(tx, Kind::TemplateSaved, whose.name(), ms(act.at), &data).await?;
-                    Ok(Some(newest + 1))
+                    Ok(newest + 1)
                 })
             })
             .await
     }
+}
+
+impl Edited for Version {
+    fn tag(&self) -> Tag {
+        Tag::version(self.version)
+    }
+}
+
+/// Asks a condition of a template; one that was deleted is not there, although its versions are.
+pub(super) async fn check(tx: &mut Tx, name: &str, condition: &Condition) -> Result<(), StoreError> {
+    if condition.is_any() {
+        return Ok(());
+    }
+    let query = query_as(
+        "SELECT max(v.version) FROM template t JOIN template_version v ON v.name = t.name WHERE t.name = $1",
+    );
+    let (version,): (Option<i64>,) = query.bind(name).fetch_one(tx).await?;
+    condition.check(version.map(Tag::version).as_ref())
+}
+
+/// Wants one value more, or another one, of one device alone; at once.
+pub(super) async fn want(
+    tx: &mut Tx,
+    identity: &str,
+    (path, value): (&str, Wanted),
+    act: &Act,
+) -> Result<(), StoreError> {
+    let query = query_as("SELECT body FROM template WHERE name = $1 AND version > 0");
+    let applied: Option<(String,)> = query.bind(identity).fetch_optional(&mut *tx).await?;
+    let mut template: Template = match applied {
+        Some((body,)) => parse("template", &body)?,
+        None => Template::default(),
+    };
+    template.values.insert(path.to_owned(), value);
+    let version = newest(tx, identity).await? + 1;
+    insert(tx, &Whose::Device(identity.to_owned()), version, &json(&template), act).await?;
+    trim(tx, identity).await?;
+    apply(tx, identity, version, ms(act.at)).await
 }
 
 async fn newest(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {

@@ -6,6 +6,7 @@ mod files;
 mod leases;
 mod network;
 mod nodes;
+mod orders;
 mod people;
 mod reads;
 mod schemas;
@@ -54,7 +55,6 @@ fn opening(identity: &Identity) -> Opening {
         events: "[]".to_owned(),
         traces: Traces::default(),
         is_bootstrap: false,
-        is_boot: false,
         claimed: None,
         stored: None,
         lesson: Some(Lesson::default()),
@@ -125,7 +125,8 @@ async fn a_commit_that_fails_takes_no_other_along() {
                 Ok(())
             })
         });
-        let fine = store.put_pool("whole".to_owned(), Pool { first: 1, last: 2 }, now());
+        let fine =
+            store.put_pool("whole".to_owned(), Pool { first: 1, last: 2 }, now(), Condition::default());
         let (broken, fine) = tokio::join!(broken, fine);
         assert!(broken.is_err() && fine.is_ok());
         let names: Vec<_> = store.pools().await.unwrap().into_iter().map(|(name, ..)| name).collect();
@@ -139,7 +140,10 @@ async fn a_draw_is_durable_and_unique_both_ways() {
     on_both(async |world| {
         let first = world.open().await;
         assert_eq!(first.draw("pci", "a", now()).await.unwrap(), Err(DrawError::NoPool));
-        first.put_pool("pci".to_owned(), Pool { first: 5, last: 6 }, now()).await.unwrap();
+        first
+            .put_pool("pci".to_owned(), Pool { first: 5, last: 6 }, now(), Condition::default())
+            .await
+            .unwrap();
         let (a, b) = tokio::join!(first.draw("pci", "a", now()), first.draw("pci", "b", now()));
         let (a, b) = (a.unwrap().unwrap(), b.unwrap().unwrap());
         assert_ne!(a, b);
@@ -349,7 +353,7 @@ async fn the_database_is_its_owners_alone() {
     std::fs::write(&path, "").unwrap();
     std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     let store = Store::open(&Place::File(path), Arc::new(())).await.unwrap();
-    store.put_pool("pci".to_owned(), Pool { first: 1, last: 2 }, now()).await.unwrap();
+    store.put_pool("pci".to_owned(), Pool { first: 1, last: 2 }, now(), Condition::default()).await.unwrap();
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(files.len(), 3, "{files:?}");
     for file in files {

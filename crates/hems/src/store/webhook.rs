@@ -12,7 +12,9 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
 
-use super::{OutboxRow, Store, StoreError, Tx, json, ms, parse, query, query_as};
+use super::{
+    Condition, Edited, OutboxRow, Store, StoreError, Tag, Tx, json, link::Target, ms, parse, query, query_as,
+};
 use crate::event::{Envelope, Kind};
 
 /// Webhooks of a deployment: each event is written once for each.
@@ -104,9 +106,7 @@ impl Store {
 
     /// One webhook.
     pub(crate) async fn webhook(&self, id: i64) -> Result<Option<Webhook>, StoreError> {
-        let row: Option<Row> =
-            query_as("SELECT * FROM webhook WHERE id = $1").bind(id).fetch_optional(&self.reads).await?;
-        row.map(Webhook::try_from).transpose()
+        found(&self.reads, id).await
     }
 
     /// Makes a webhook that gets what happens from now on; nothing where there are too many.
@@ -124,8 +124,15 @@ impl Store {
     }
 
     /// Removes a webhook with everything of it; whether it was there.
-    pub(crate) async fn delete_webhook(&self, id: i64) -> Result<bool, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { delete(tx, id).await })).await
+    pub(crate) async fn delete_webhook(&self, id: i64, condition: Condition) -> Result<bool, StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    condition.check(found(&mut *tx, id).await?.as_ref())?;
+                    delete(tx, id).await
+                })
+            })
+            .await
     }
 
     /// Gives a webhook a further secret; those before it end after `grace`. False where it is not there.
@@ -319,6 +326,18 @@ async fn rotate(tx: &mut Tx, webhook: i64, secret: &str, now: i64, end: i64) -> 
     .execute(tx)
     .await?;
     Ok(true)
+}
+
+impl Edited for Webhook {
+    fn tag(&self) -> Tag {
+        Tag::of((&self.url, &self.types, &self.state))
+    }
+}
+
+async fn found(target: impl Target, id: i64) -> Result<Option<Webhook>, StoreError> {
+    let query = query_as("SELECT * FROM webhook WHERE id = $1");
+    let row: Option<Row> = query.bind(id).fetch_optional(target).await?;
+    row.map(Webhook::try_from).transpose()
 }
 
 async fn delete(tx: &mut Tx, id: i64) -> Result<bool, StoreError> {

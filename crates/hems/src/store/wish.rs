@@ -21,6 +21,8 @@ pub(crate) struct Wishes {
     /// What is wanted of this device alone.
     pub(crate) own: Option<Template>,
     pub(crate) changes: Vec<UnderWay>,
+    /// The changes that ask it for an action.
+    pub(crate) actions: Vec<i64>,
     pub(crate) is_frozen: bool,
     /// Whether an emergency wants it off the air.
     pub(crate) is_shut: bool,
@@ -31,8 +33,9 @@ macro_rules! glimpse {
     () => {
         "(SELECT string_agg(name || $2 || version, $3) FROM template WHERE identity IS NULL AND version > 0) AS templates, \
          EXISTS (SELECT 1 FROM template WHERE identity = $1 AND version > 0) AS has_own, \
-         EXISTS (SELECT 1 FROM change WHERE state IN ('waiting', 'running', 'stopped') \
-         AND (identity IS NULL OR identity = $1)) AS has_changes, EXISTS (SELECT 1 FROM frozen) AS is_frozen, \
+         (EXISTS (SELECT 1 FROM change WHERE state IN ('waiting', 'running', 'stopped') \
+         AND (identity IS NULL OR identity = $1)) OR EXISTS (SELECT 1 FROM change WHERE late_until IS NOT NULL)) AS has_changes, \
+         EXISTS (SELECT 1 FROM change_device WHERE identity = $1) AS has_actions, EXISTS (SELECT 1 FROM frozen) AS is_frozen, \
          EXISTS (SELECT 1 FROM radio_off_device shut JOIN radio_off ON radio_off.id = shut.emergency \
          WHERE shut.identity = $1 AND radio_off.lifted_at IS NULL) AS is_shut"
     };
@@ -46,6 +49,7 @@ pub(super) struct Glimpse {
     templates: Option<String>,
     has_own: bool,
     has_changes: bool,
+    has_actions: bool,
     is_frozen: bool,
     is_shut: bool,
 }
@@ -86,11 +90,12 @@ impl Store {
 
     /// What a glimpse stands for.
     pub(super) async fn look(&self, identity: &str, glimpse: Glimpse) -> Result<Wishes, StoreError> {
-        let Glimpse { templates, has_own, has_changes, is_frozen, is_shut } = glimpse;
+        let Glimpse { templates, has_own, has_changes, has_actions, is_frozen, is_shut } = glimpse;
         Ok(Wishes {
             templates: self.fleets(templates.as_deref().unwrap_or_default()).await?,
             own: if has_own { self.own(identity).await? } else { None },
             changes: if has_changes { self.under_way(identity).await? } else { Vec::new() },
+            actions: if has_actions { self.actions_of(identity).await? } else { Vec::new() },
             is_frozen,
             is_shut,
         })
@@ -107,6 +112,15 @@ impl Store {
             Ok((name, (version, Arc::new(parse("template", &body)?))))
         };
         Ok(self.shelf.fill(rows.into_iter().map(read).collect::<Result<_, StoreError>>()?))
+    }
+
+    async fn actions_of(&self, identity: &str) -> Result<Vec<i64>, StoreError> {
+        let query = query_as(
+            "SELECT c.id FROM change_device d JOIN change c ON c.id = d.change \
+             WHERE d.identity = $1 AND c.state = 'running'",
+        );
+        let rows: Vec<(i64,)> = query.bind(identity).fetch_all(&self.reads).await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     async fn own(&self, identity: &str) -> Result<Option<Template>, StoreError> {

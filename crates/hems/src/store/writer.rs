@@ -152,6 +152,7 @@ impl Line {
         let filled = fill(&mut tx, batch).await;
         let was_filled = filled.is_ok();
         let committed = match filled {
+            Ok(()) if tx.is_sqlite() => tx.run("COMMIT").await,
             // PostgreSQL ends a transaction with an error inside as if it were a commit; the release it refuses.
             Ok(()) => tx.run("RELEASE SAVEPOINT one; COMMIT").await,
             Err(error) => Err(error),

@@ -22,7 +22,7 @@ const VALUE_MAX: usize = 64 * 1024;
 const NAME_MAX: usize = 64;
 
 /// What is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub(crate) struct Complaint {
     pub(crate) place: String,
     pub(crate) message: String,

@@ -27,7 +27,7 @@ const NAMES: [&str; 9] =
     ["identity", "eui", "realm", "oui", "product_class", "serial", "site", "tags", "labels"];
 
 /// What stands in a template.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expression {
     pub(crate) expression: String,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A filter that may choose devices for a template; empty is all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Selector(Filter);
 

@@ -7,8 +7,8 @@ use cwmp::{
     AcsMethod, AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DateTime, DeleteObjectResponse,
     DeviceId, Envelope, EventCode, EventStruct, Fault, FaultCode, FromAcs, FromCpe,
     GetParameterNamesResponse, GetParameterValuesResponse, GetRPCMethodsResponse, Header, Inform, Limits,
-    ParameterInfoStruct, ParameterValueStruct, RebootResponse, SetParameterValuesResponse, Value, ValueKind,
-    Version,
+    ParameterInfoStruct, ParameterValueStruct, RebootResponse, SetParameterValuesFault,
+    SetParameterValuesResponse, Value, ValueKind, Version,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -173,12 +173,23 @@ pub(crate) fn parameter(name: &str, text: &str, kind: ValueKind) -> ParameterVal
     ParameterValueStruct { name: name.to_owned().into(), value: Value::new(kind, text.to_owned()) }
 }
 
+/// How a cell refuses to set a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Refusal {
+    /// It says which one.
+    Named,
+    /// It does not.
+    Silent,
+}
+
 /// The parameters of an honest cell, which goes on the air at once.
 pub(crate) struct Tree {
     pub(crate) values: BTreeMap<String, (String, ValueKind)>,
     next_row: u32,
     /// A method that it refuses.
     pub(crate) refuses: Option<&'static str>,
+    /// Parameters that it refuses to set.
+    pub(crate) bad: BTreeMap<&'static str, Refusal>,
     /// The CommandKeys of its reboots.
     pub(crate) reboots: Vec<String>,
     /// The transfers that it promised.
@@ -193,6 +204,7 @@ impl Tree {
             values: BTreeMap::new(),
             next_row: 2,
             refuses: None,
+            bad: BTreeMap::new(),
             reboots: Vec::new(),
             transfers: Vec::new(),
             factory_key: "",
@@ -227,6 +239,7 @@ impl Tree {
             CpeMethod::GetParameterNames(call) => self.names(&call.parameter_path).into(),
             CpeMethod::GetParameterValues(call) => self.read(&call.parameter_names)?.into(),
             CpeMethod::SetParameterValues(call) => {
+                self.object(&call.parameter_list)?;
                 call.parameter_list.iter().for_each(|one| self.set(&one.name, &one.value.text));
                 SetParameterValuesResponse { status: ApplyStatus::Applied }.into()
             }
@@ -277,6 +290,24 @@ impl Tree {
         Ok(GetParameterValuesResponse {
             parameter_list: names.iter().map(read).collect::<Result<_, Fault>>()?,
         })
+    }
+
+    /// All are set or none. (TR-069 A.3.2.1)
+    fn object(&self, list: &[ParameterValueStruct]) -> Result<(), Fault> {
+        let refused = list.iter().filter_map(|one| Some((&one.name, self.bad.get(&*one.name)?)));
+        let mut fault = Fault::from(FaultCode::INVALID_ARGUMENTS);
+        let mut is_fine = true;
+        for (name, refusal) in refused {
+            is_fine = false;
+            if *refusal == Refusal::Named {
+                fault.details.push(SetParameterValuesFault {
+                    parameter_name: name.clone(),
+                    fault_code: FaultCode::INVALID_PARAMETER_VALUE,
+                    fault_string: "not this".into(),
+                });
+            }
+        }
+        if is_fine { Ok(()) } else { Err(fault) }
     }
 
     fn set(&mut self, path: &str, text: &str) {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Cells that serve.
-async fn serving(world: &World, count: u8) -> Vec<Tree> {
+pub(crate) async fn serving(world: &World, count: u8) -> Vec<Tree> {
     configure(world).await;
     world.put("/api/v1/pools/pci", json!({"first": 10, "last": 20})).await;
     let mut trees = Vec::new();
@@ -28,7 +28,7 @@ async fn serving(world: &World, count: u8) -> Vec<Tree> {
     trees
 }
 
-async fn call(world: &World, number: u8, tree: &mut Tree) -> Vec<&'static str> {
+pub(crate) async fn call(world: &World, number: u8, tree: &mut Tree) -> Vec<&'static str> {
     Cell::connect(world, number).await.session(&[EventCode::PERIODIC], tree).await
 }
 
@@ -40,12 +40,12 @@ async fn want(world: &World, tac: &str) -> Value {
     view["change"].clone()
 }
 
-async fn decide(world: &World, change: &Value, what: &str) -> (StatusCode, Value) {
+pub(crate) async fn decide(world: &World, change: &Value, what: &str) -> (StatusCode, Value) {
     let path = format!("/api/v1/changes/{}/{what}", change["id"]);
     world.ask(Method::POST, &path, Some(json!({"reason": "because"}))).await
 }
 
-async fn shown(world: &World, change: &Value) -> Value {
+pub(crate) async fn shown(world: &World, change: &Value) -> Value {
     world.get(&format!("/api/v1/changes/{}", change["id"])).await
 }
 
@@ -65,8 +65,26 @@ async fn o04_a_change_reaches_as_many_cells_as_its_budget_allows() {
     assert_eq!(again, Vec::<&str>::new(), "who followed stays there");
     let (status, done) = decide(&world, &change, "finish").await;
     assert_eq!((status, &done["state"]), (StatusCode::OK, &json!("done")));
-    call(&world, 2, &mut trees[1]).await;
-    assert_eq!(trees[1].values[TAC].0, "9");
+    assert_eq!((&done["unreached"], &done["late"], &done["finish_days"]), (&json!(1), &json!(0), &json!(7)));
+    for (number, tree) in (1..).zip(&mut trees) {
+        call(&world, number, tree).await;
+        assert_eq!(tree.values[TAC].0, "9");
+    }
+    assert_eq!(shown(&world, &change).await["late"], 1, "who comes after the end is counted");
+}
+
+#[tokio::test]
+async fn o04_a_change_says_for_how_long_it_waits_for_a_further_cell() {
+    let world = World::with("[changes]\nfinish_days = 3\n").await;
+    serving(&world, 1).await;
+    assert_eq!(want(&world, "9").await["finish_days"], 3);
+    let path = "/api/v1/templates/tac?finish_days=";
+    let body = || Some(json!({"priority": 5, "values": {TAC: "8"}}));
+    let (status, view) = world.ask(Method::PUT, &format!("{path}30"), body()).await;
+    assert_eq!((status, &view["change"]["finish_days"]), (StatusCode::OK, &json!(30)), "{view}");
+    let (status, problem) = world.ask(Method::PUT, &format!("{path}366"), body()).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().unwrap().contains("1 to 365"), "{problem}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::{
     cell::{Cell, PCI, Tree},
     devices::configure,
-    world::{World, identity},
+    world::{World, identity, serial},
 };
 
 /// What the API answers to a GET that accepts this, as text.
@@ -130,4 +130,37 @@ async fn o02_a_new_cell_takes_the_place_of_an_old_one_with_its_pci() {
     Cell::over(stream, 2).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
     assert_eq!((tree.values[PCI].0.as_str(), old.values[PCI].0.as_str()), ("10", "10"));
     assert_eq!(restarted.device(2).await["in_service"], true);
+}
+
+#[tokio::test]
+async fn o01_a_list_comes_in_an_order_that_an_index_has_or_is_refused() {
+    let world = World::new().await;
+    for (number, site) in [(1, "b"), (2, "a"), (3, "c")] {
+        let admission = json!({"identity": identity(number), "oui": "00005E", "product_class": "C",
+            "serial": serial(number)});
+        world.ask(Method::POST, "/api/v1/devices", Some(admission)).await;
+        world.put(&format!("/api/v1/devices/{}/place", identity(number)), json!({"site": site})).await;
+    }
+    let listed = async |query: &str| {
+        let page = world.get(&format!("/api/v1/devices?{query}")).await;
+        let items = page["items"].as_array().unwrap().iter();
+        (items.map(|device| device["site"].as_str().unwrap().to_owned()).collect::<String>(), page)
+    };
+    assert_eq!(listed("sort=site").await.0, "abc");
+    assert_eq!(listed("sort=-site").await.0, "cba");
+    assert_eq!(listed("sort=-serial&filter=serial%3A00").await.0, "cab");
+    let (first, page) = listed("sort=site&limit=2").await;
+    let token = page["next_page_token"].as_str().unwrap();
+    let (second, last) = listed(&format!("sort=site&limit=2&page_token={token}")).await;
+    assert_eq!((first.as_str(), second.as_str(), last.get("next_page_token")), ("ab", "c", None));
+    for (query, expected) in [
+        (format!("sort=-site&page_token={token}"), "another filter or order"),
+        (format!("page_token={token}"), "another filter or order"),
+        ("sort=colour".to_owned(), "identity, serial, site"),
+        ("sort=last_inform&filter=site%3Da".to_owned(), "no index has"),
+    ] {
+        let (status, problem) = world.ask(Method::GET, &format!("/api/v1/devices?{query}"), None).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(expected), "{query}: {problem}");
+    }
 }

@@ -64,12 +64,19 @@ async fn a_version_is_saved_over_the_one_that_was_read_only() {
     let world = World::new().await;
     let body = || json!({"values": {"Device.X_A": "x"}}).to_string();
     let path = "/api/v1/templates/lab";
-    let (status, tag, _) = world.request(Method::PUT, path, Some("\"0\""), body()).await;
-    assert_eq!((status, tag.as_deref()), (StatusCode::OK, Some("\"1\"")));
-    let (status, _, problem) = world.request(Method::PUT, path, Some("\"0\""), body()).await;
+    let (status, tag, _) = world.request(Method::PUT, path, None, body()).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, next, _) = world.request(Method::PUT, path, tag.as_deref(), body()).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, _, problem) = world.request(Method::PUT, path, tag.as_deref(), body()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed")));
-    let (status, tag, _) = world.request(Method::PUT, path, Some("\"1\""), body()).await;
-    assert_eq!((status, tag.as_deref()), (StatusCode::OK, Some("\"2\"")));
+    assert!(problem["detail"].as_str().unwrap().contains("\"2\""), "{problem}");
+    assert_ne!(next, tag);
+    for (path, status) in
+        [(path, StatusCode::PRECONDITION_FAILED), ("/api/v1/templates/next", StatusCode::OK)]
+    {
+        assert_eq!(world.conditional(Method::PUT, path, ("if-none-match", "*"), body()).await.0, status);
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::document;
+
 /// The realm of the cells.
 pub(crate) const REALM: &str = "hnb.example";
 /// How long a condition may take to become true.
@@ -55,16 +57,18 @@ pub(crate) fn serial(number: u8) -> String {
     format!("00005E0053{number:02X}")
 }
 
-/// One request on a connection of its own; the answer is JSON or nothing.
+/// One request on a connection of its own; the answer is JSON or nothing, and what the OpenAPI document says.
 pub(crate) async fn send(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
 ) -> (Parts, Value) {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
+    let (method, target) = (request.method().clone(), request.uri().to_string());
     let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    document::hold(&method, &target, &parts, &value);
     (parts, value)
 }
 
@@ -265,6 +269,17 @@ impl World {
         body: String,
     ) -> (StatusCode, Option<String>, Value) {
         self.exchange(method, path, if_match.map(|tag| ("if-match", tag)), body).await
+    }
+
+    /// Asks under any condition.
+    pub(crate) async fn conditional(
+        &self,
+        method: Method,
+        path: &str,
+        condition: (&str, &str),
+        body: String,
+    ) -> (StatusCode, Option<String>, Value) {
+        self.exchange(method, path, Some(condition), body).await
     }
 
     async fn exchange(

@@ -3,7 +3,7 @@
 use profile::Identity;
 
 use super::*;
-use crate::store::{Act, Whose};
+use crate::store::{Act, Condition, Whose};
 use crate::store::{Binding, Place};
 
 struct World {
@@ -25,7 +25,10 @@ impl World {
         for _ in 0..count {
             let template = crate::template::Template::default();
             let act = Act { author: String::new(), reason: String::new(), at: crate::store::at(5) };
-            self.store.save(Whose::Fleet("t".to_owned()), &template, act, None).await.unwrap();
+            self.store
+                .save(Whose::Fleet("t".to_owned()), &template, act, Condition::default())
+                .await
+                .unwrap();
         }
         self.feed.see(self.store.outbox_ends().await.unwrap());
     }

@@ -1,7 +1,8 @@
 //! Which devices follow a change, within one budget, and what became of them.
 
-use super::{HOUR, end, find, set_state, tell};
+use super::{DAY, HOUR, end, find, set_state, tell};
 use crate::{
+    call,
     change::{Bounds, Outcome, State},
     event::Kind,
     store::{Flag, StoreError, Tx, freeze, query, query_as},
@@ -20,6 +21,9 @@ pub(super) async fn release(
     now: i64,
 ) -> Result<bool, StoreError> {
     let Some(change) = find(tx, id).await? else { return Ok(false) };
+    if change.state() == State::Running {
+        asked(tx, id, now).await?;
+    }
     if change.state() != State::Running || freeze::is_frozen(tx).await? {
         return Ok(false);
     }
@@ -39,6 +43,81 @@ pub(super) async fn release(
         query("UPDATE change SET released = released + 1 WHERE id = $1").bind(id).execute(tx).await?;
     }
     Ok(true)
+}
+
+/// A device asked to follow, whether it may or must wait: the change is not over. An hour's precision is enough.
+pub(super) async fn asked(tx: &mut Tx, id: i64, now: i64) -> Result<(), StoreError> {
+    let query = query("UPDATE change SET asked_at = $2 WHERE id = $1 AND asked_at < $3");
+    query.bind(id).bind(now).bind(now - HOUR).execute(tx).await?;
+    Ok(())
+}
+
+/// Ends changes that no further device asked to follow for as long as each waits; not while everything is frozen. Late
+/// devices are counted for a while only.
+pub(super) async fn finish_idle(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
+    let over: Vec<(i64,)> = query_as(
+        "UPDATE change SET late_until = NULL WHERE late_until IS NOT NULL AND late_until < $1 RETURNING id",
+    )
+    .bind(now)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (id,) in over {
+        clear(tx, id, now).await?;
+    }
+    if freeze::is_frozen(tx).await? {
+        return Ok(());
+    }
+    let idle: Vec<(i64, i64, i64)> = query_as(
+        "SELECT id, days, matched - released FROM change WHERE state = 'running' AND asked_at + days * $2 < $1",
+    )
+    .bind(now)
+    .bind(DAY)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (id, days, unreached) in idle {
+        let note =
+            format!("ended after {days} days without a further cell; {} were not reached", unreached.max(0));
+        end(tx, id, State::Done, Some(&note), now).await?;
+    }
+    Ok(())
+}
+
+/// Counts a device that served when a change began, was not released to it, and calls after its end.
+pub(super) async fn late(tx: &mut Tx, id: i64, identity: &str, now: i64) -> Result<(), StoreError> {
+    let done = query(
+        "INSERT INTO released (change, identity, at, served, outcome) \
+         SELECT c.id, d.identity, $3, d.is_in_service, 'late' FROM change c JOIN device d ON d.identity = $2 \
+         WHERE c.id = $1 AND c.late_until IS NOT NULL AND d.in_service_at < c.at ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(identity)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    query(
+        "UPDATE change SET late = late + 1, \
+         late_until = CASE WHEN late + 1 < unreached THEN late_until END WHERE id = $1",
+    )
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
+    clear(tx, id, now).await
+}
+
+/// Forgets who was released to a change that is over, but for the last hour, which is what a budget asks.
+pub(super) async fn clear(tx: &mut Tx, id: i64, now: i64) -> Result<(), StoreError> {
+    query(
+        "DELETE FROM released WHERE change = $1 AND at < $2 \
+         AND EXISTS (SELECT 1 FROM change WHERE id = $1 AND late_until IS NULL)",
+    )
+    .bind(id)
+    .bind(now - HOUR)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Whether one more cell may be changed within this hour.
@@ -102,7 +181,13 @@ pub(in crate::store) async fn settle(
 }
 
 /// Counts an outcome, and stops or ends the change where that is due.
-async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
+pub(super) async fn count(
+    tx: &mut Tx,
+    id: i64,
+    outcome: Outcome,
+    bounds: &Bounds,
+    now: i64,
+) -> Result<(), StoreError> {
     let sql = match outcome {
         Outcome::Fine => "UPDATE change SET fine = fine + 1 WHERE id = $1",
         Outcome::Faulted => "UPDATE change SET faulted = faulted + 1 WHERE id = $1",
@@ -127,9 +212,9 @@ async fn count(tx: &mut Tx, id: i64, outcome: Outcome, bounds: &Bounds, now: i64
 
 pub(super) async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<(), StoreError> {
     let settled_before = now - i64::from(bounds.settle_seconds.max(SESSION)) * 1_000;
-    type Columns = (i64, String, Flag, Flag, Option<i64>);
+    type Columns = (i64, String, Flag, Flag, Option<i64>, Option<String>);
     let rows: Vec<Columns> = query_as(
-        "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at FROM released r \
+        "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at, c.method FROM released r \
          JOIN change c ON c.id = r.change JOIN device d ON d.identity = r.identity \
          WHERE c.state IN ('running', 'stopped') AND r.outcome IS NULL AND r.at < $1 ORDER BY r.at LIMIT $2",
     )
@@ -137,11 +222,12 @@ pub(super) async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<()
     .bind(ROUND)
     .fetch_all(&mut *tx)
     .await?;
-    for (change, identity, served, serves, due_at) in rows {
+    for (change, identity, served, serves, due_at, method) in rows {
         let outcome = match (bool::from(served), bool::from(serves)) {
             _ if due_at.is_some_and(|due| due < now) => Outcome::Lost,
-            (true, false) => Outcome::Fell,
-            (false, _) | (true, true) => Outcome::Fine,
+            // Who is locked shall not serve.
+            (true, false) if method.as_deref() != Some(call::LOCK) => Outcome::Fell,
+            (true | false, _) => Outcome::Fine,
         };
         query("UPDATE released SET outcome = $3 WHERE change = $1 AND identity = $2")
             .bind(change)

@@ -39,8 +39,17 @@ async fn run(store: &Store, sql: &'static str, identity: Option<&'static str>) {
 async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
     let whose = Whose::Fleet(name.to_owned());
     let template = crate::template::Template::default();
-    let to = store.save(whose.clone(), &template, act("ann", now()), None).await.unwrap().unwrap();
-    let new = NewChange { whose, to, fleet: 2, matched: 2, bounds, act: act("ann", now()) };
+    let to = store.save(whose.clone(), &template, act("ann", now()), Condition::default()).await.unwrap();
+    let new = NewChange {
+        whose,
+        to,
+        fleet: 2,
+        matched: 2,
+        bounds,
+        days: 7,
+        act: act("ann", now()),
+        condition: Condition::default(),
+    };
     store.begin_change(new).await.unwrap().unwrap()
 }
 
@@ -75,8 +84,12 @@ async fn o04_a_second_person_lets_a_large_change_run() {
     on_both(async |world| {
         let store = world.open().await;
         let change = begin(&store, "a", Bounds { second_person_above: 1, ..BOUNDS }).await;
-        let approve =
-            async |author| store.decide(change.id, Decision::Approve, act(author, now())).await.unwrap();
+        let approve = async |author| {
+            store
+                .decide(change.id, Decision::Approve, act(author, now()), Condition::default())
+                .await
+                .unwrap()
+        };
         assert_eq!(change.state(), State::Waiting);
         assert_eq!(approve("ann").await.unwrap_err(), ChangeError::SamePerson);
         let approved = approve("ben").await.unwrap();
@@ -125,6 +138,84 @@ async fn o04_a_change_ends_with_its_last_device_and_the_version_applies() {
         }
         assert_eq!(store.change(change.id).await.unwrap().unwrap().state(), State::Done);
         assert_eq!(store.templates().await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_a_change_ends_when_nobody_asks_any_more_and_counts_who_comes_late() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let change = begin(&store, "a", BOUNDS).await;
+        run(&store, "UPDATE device SET in_service_at = in_service_at - 1", None).await;
+        assert!(store.release(change.id, FIRST.to_owned(), BOUNDS, now()).await.unwrap());
+        let shown = async || store.change(change.id).await.unwrap().unwrap();
+        let tick = async |days: i32| store.settle_overdue(BOUNDS, now() + HOUR * 24 * days).await.unwrap();
+        let frozen = async || store.begin_freeze(act("ann", now()), Condition::default()).await.unwrap();
+        tick(6).await;
+        assert_eq!(shown().await.state(), State::Running);
+        // Whoever asks and must wait is not gone.
+        frozen().await;
+        let asks = now() + HOUR * 24 * 6;
+        assert!(!store.release(change.id, SECOND.to_owned(), BOUNDS, asks).await.unwrap());
+        tick(14).await;
+        assert_eq!(shown().await.state(), State::Running, "nothing ends in a freeze");
+        store.end_freeze(act("ann", now()), Condition::default()).await.unwrap();
+        tick(12).await;
+        assert_eq!(shown().await.state(), State::Running, "seven days after the last who asked");
+        tick(14).await;
+        let ended = shown().await;
+        assert_eq!((ended.state(), ended.unreached, ended.late), (State::Done, 1, 0), "{ended:?}");
+        assert_eq!(
+            ended.note.as_deref(),
+            Some("ended after 7 days without a further cell; 1 were not reached")
+        );
+        assert_eq!(store.templates().await.unwrap().len(), 1, "whoever comes has it");
+        let late = async |identity: &str| {
+            let mine = store.under_way(identity).await.unwrap();
+            for one in mine.iter().filter(|one| !one.is_released) {
+                store.count_late(one.id, identity.to_owned(), now()).await.unwrap();
+            }
+            (mine.len(), shown().await.late)
+        };
+        assert_eq!(late(FIRST).await, (1, 0), "it was reached in time");
+        assert_eq!(late(SECOND).await, (1, 1));
+        assert_eq!(late(SECOND).await, (0, 1), "all are there");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o05_a_cell_that_many_were_locked_with_did_not_fall() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let new = NewAction {
+            action: "{}".to_owned(),
+            filter: String::new(),
+            method: crate::call::LOCK.to_owned(),
+            body: String::new(),
+            name: "action-1".to_owned(),
+            key: None,
+            fleet: 2,
+            days: 7,
+            act: act("ann", now()),
+        };
+        let prepared = store.prepare_action(new).await.unwrap().unwrap();
+        store.list_for_action(prepared.id, vec![FIRST.to_owned(), SECOND.to_owned()]).await.unwrap();
+        let ask = async |identity: &str| {
+            store.release_to_action(prepared.id, identity.to_owned(), BOUNDS, now()).await.unwrap()
+        };
+        assert!(!ask(FIRST).await, "it is only being prepared");
+        let begun = store.begin_action(prepared.id, BOUNDS, now()).await.unwrap().unwrap();
+        assert_eq!((begun.state(), begun.matched), (State::Running, 2));
+        assert!(ask(FIRST).await && ask(SECOND).await && !ask(FIRST).await, "each once");
+        run(&store, "UPDATE device SET is_in_service = 0, due_at = due_at + 7200000", None).await;
+        store.settle_overdue(BOUNDS, now() + HOUR).await.unwrap();
+        let over = store.change(prepared.id).await.unwrap().unwrap();
+        assert_eq!((over.state(), over.fine, over.fell), (State::Done, 2, 0), "{over:?}");
+        assert!(store.begin_action(prepared.id, BOUNDS, now()).await.unwrap().is_err());
     })
     .await;
 }

@@ -1,12 +1,8 @@
 //! The outbox, its readers, and the jobs that one node does.
 
 use jiff::SignedDuration;
-use sqlx::AssertSqlSafe;
 
-use super::{
-    super::{fact::QUESTIONS, sql::Query},
-    *,
-};
+use super::{super::fact::QUESTIONS, *};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -14,7 +10,7 @@ async fn save(store: &Store, count: usize) {
     for _ in 0..count {
         let act = Act { author: String::new(), reason: String::new(), at: now() };
         let template = crate::template::Template::default();
-        store.save(Whose::Fleet("t".to_owned()), &template, act, None).await.unwrap();
+        store.save(Whose::Fleet("t".to_owned()), &template, act, Condition::default()).await.unwrap();
     }
 }
 
@@ -173,31 +169,12 @@ async fn a_webhook_that_was_away_for_too_long_shows_what_it_missed() {
     .await;
 }
 
-/// How a database would answer a question.
-async fn plan(world: &World, sql: &str) -> String {
-    fn bound<O>(prefix: &str, sql: &str) -> Query<'static, O> {
-        let arguments = (1..=9).filter(|number| sql.contains(&format!("${number}")));
-        arguments.fold(query_as(AssertSqlSafe(format!("{prefix} {sql}"))), |query, _| query.bind(5_i64))
-    }
-    let mut connection = world.place.connect().await.unwrap();
-    if !connection.is_sqlite() {
-        // For a table without rows nothing is too dear.
-        let only_by_index = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off";
-        connection.run(only_by_index).await.unwrap();
-        let lines: Vec<(String,)> = bound("EXPLAIN", sql).fetch_all(&mut connection).await.unwrap();
-        return lines.into_iter().map(|(line,)| line).collect();
-    }
-    let lines: Vec<(i64, i64, i64, String)> =
-        bound("EXPLAIN QUERY PLAN", sql).fetch_all(&mut connection).await.unwrap();
-    lines.into_iter().map(|(.., line)| line).collect()
-}
-
 #[tokio::test]
 async fn f13_every_question_of_the_alarms_has_its_index_and_sorts_nothing() {
     on_both(async |world| {
         world.open().await.close().await;
         for (sql, index) in QUESTIONS {
-            let plan = plan(world, sql).await;
+            let plan = world.plan(sql).await;
             assert!(plan.contains(index), "{sql}: {plan}");
             assert!(!plan.contains("Sort") && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
         }

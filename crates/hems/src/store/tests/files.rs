@@ -83,10 +83,13 @@ async fn g12_what_is_reserved_counts_until_it_is_known_how_much_came() {
         assert_eq!(reserved(&store, "b", 90).await, Ok(()), "ten came");
         assert_eq!(kept(&store, "c").await, None, "nobody reserved that");
         store.queue_call(call(url(Some(file)))).await.unwrap().unwrap();
-        assert_eq!(store.remove_file(file, now()).await.unwrap(), Removal::InUse);
+        assert_eq!(store.remove_file(file, now(), Condition::default()).await.unwrap(), Removal::InUse);
         let later = at(ms(now()) + 1000);
-        assert_eq!(store.remove_file(file, later).await.unwrap(), Removal::Done("a".to_owned()));
-        assert_eq!(store.remove_file(file, later).await.unwrap(), Removal::None);
+        assert_eq!(
+            store.remove_file(file, later, Condition::default()).await.unwrap(),
+            Removal::Done("a".to_owned())
+        );
+        assert_eq!(store.remove_file(file, later, Condition::default()).await.unwrap(), Removal::None);
         assert_eq!(reserved(&store, "d", 1).await, Err(Full::All), "its content is there still");
         assert_eq!(store.strays(now()).await.unwrap(), ["a"]);
         store.forget("a".to_owned()).await.unwrap();

@@ -35,7 +35,7 @@ fn pool(last: i64) -> Pool {
 async fn what_nodes_do_at_once_is_as_if_each_were_alone() {
     on_both(async |world| {
         let nodes = [world.open().await, world.open().await, world.open().await];
-        nodes[0].put_pool("pci".to_owned(), pool(60), now()).await.unwrap();
+        nodes[0].put_pool("pci".to_owned(), pool(60), now(), Condition::default()).await.unwrap();
         let tasks: Vec<_> = (0..120)
             .map(|number: usize| {
                 let node = nodes[number % 3].clone();
@@ -63,15 +63,15 @@ async fn what_nodes_do_at_once_is_as_if_each_were_alone() {
 async fn a_broken_connection_fails_what_it_carried_and_comes_back() {
     let Some(mut world) = World::server() else { return };
     let store = world.open().await;
-    store.put_pool("before".to_owned(), pool(1), now()).await.unwrap();
+    store.put_pool("before".to_owned(), pool(1), now(), Condition::default()).await.unwrap();
     let server = world.server.as_mut().unwrap();
     server.crash();
-    let lost = store.put_pool("lost".to_owned(), pool(1), now()).await;
+    let lost = store.put_pool("lost".to_owned(), pool(1), now(), Condition::default()).await;
     assert!(matches!(lost, Err(StoreError::RolledBack(_))), "{lost:?}");
-    let lost = store.put_pool("lost".to_owned(), pool(1), now()).await;
+    let lost = store.put_pool("lost".to_owned(), pool(1), now(), Condition::default()).await;
     assert!(matches!(lost, Err(StoreError::RolledBack(_))), "there is nobody to connect to: {lost:?}");
     server.recover();
-    store.put_pool("after".to_owned(), pool(1), now()).await.unwrap();
+    store.put_pool("after".to_owned(), pool(1), now(), Condition::default()).await.unwrap();
     let names: Vec<_> = store.pools().await.unwrap().into_iter().map(|(name, ..)| name).collect();
     assert_eq!(names, ["after", "before"]);
 }
@@ -94,9 +94,9 @@ async fn a_commit_whose_answer_is_lost_is_unknown() {
     store.writer.commit(|tx| Box::pin(break_at_commit(tx))).await.unwrap();
     let template = crate::template::Template::default();
     let act = Act { author: String::new(), reason: String::new(), at: now() };
-    let lost = store.save(Whose::Fleet("t".to_owned()), &template, act, None).await;
+    let lost = store.save(Whose::Fleet("t".to_owned()), &template, act, Condition::default()).await;
     assert!(matches!(lost, Err(StoreError::Unknown(_))), "{lost:?}");
-    store.put_pool("after".to_owned(), pool(1), now()).await.unwrap();
+    store.put_pool("after".to_owned(), pool(1), now(), Condition::default()).await.unwrap();
 }
 
 async fn break_at_commit(tx: &mut Tx) -> Result<(), StoreError> {
@@ -113,7 +113,7 @@ async fn a_node_that_stands_still_in_a_commit_does_not_stop_the_others() {
     let mut still = world.place.connect().await.unwrap();
     still.run("SET idle_in_transaction_session_timeout = 200").await.unwrap();
     still.run("BEGIN; SELECT one FROM writer FOR UPDATE").await.unwrap();
-    store.put_pool("pci".to_owned(), pool(1), now()).await.unwrap();
+    store.put_pool("pci".to_owned(), pool(1), now(), Condition::default()).await.unwrap();
     still.run("COMMIT").await.unwrap_err();
 }
 
@@ -122,7 +122,7 @@ async fn text_is_ordered_by_its_bytes_and_a_nul_undoes_no_commit() {
     on_both(async |world| {
         let store = world.open().await;
         for name in ["b", "B-1", "a", "B 2", "nul\0l"] {
-            store.put_pool(name.to_owned(), pool(1), now()).await.unwrap();
+            store.put_pool(name.to_owned(), pool(1), now(), Condition::default()).await.unwrap();
         }
         let names: Vec<_> = store.pools().await.unwrap().into_iter().map(|(name, ..)| name).collect();
         assert_eq!(names, ["B 2", "B-1", "a", "b", "nul\u{fffd}l"]);

@@ -89,8 +89,8 @@ async fn o12_names_subjects_and_certificates_are_one_s_own() {
         let namesake = AccountRow { subject: Some("sub-ann".to_owned()), ..account("bob") };
         assert_eq!(store.add_account(namesake.clone()).await.unwrap(), Adding::Taken);
         assert_eq!(store.add_account(account("bob")).await.unwrap(), Adding::Added);
-        assert_eq!(store.change_account(namesake).await.unwrap(), Some(Adding::Taken));
-        assert_eq!(store.change_account(account("eve")).await.unwrap(), None);
+        assert_eq!(store.change_account(namesake, Condition::default()).await.unwrap(), Some(Adding::Taken));
+        assert_eq!(store.change_account(account("eve"), Condition::default()).await.unwrap(), None);
         let machine = |name: &str, fingerprint: Option<&str>, subject: Option<&str>| MachineRow {
             name: name.to_owned(),
             fingerprint: fingerprint.map(str::to_owned),
@@ -132,9 +132,9 @@ async fn o12_logins_are_bounded_and_end_with_their_account() {
         assert!(is_open("4", now()).await && is_open("19", now()).await);
         assert!(!is_open("19", later).await, "it is over");
         let disabled = AccountRow { is_disabled: true, ..account("ann") };
-        store.change_account(disabled).await.unwrap();
+        store.change_account(disabled, Condition::default()).await.unwrap();
         assert!(!is_open("19", now()).await);
-        store.change_account(account("ann")).await.unwrap();
+        store.change_account(account("ann"), Condition::default()).await.unwrap();
         assert!(!is_open("19", now()).await, "what ended does not come back");
     })
     .await;

@@ -61,7 +61,12 @@ async fn a_commit_whose_first_statement_fails_takes_no_other_along() {
             )
         });
         let idle = store.writer.commit(|_| Box::pin(async { Ok(()) }));
-        let fine = store.put_pool("whole".to_owned(), crate::pool::Pool { first: 1, last: 2 }, now());
+        let fine = store.put_pool(
+            "whole".to_owned(),
+            crate::pool::Pool { first: 1, last: 2 },
+            now(),
+            Condition::default(),
+        );
         let (broken, idle, fine) = tokio::join!(broken, idle, fine);
         assert!(broken.is_err() && idle.is_ok() && fine.is_ok());
         assert_eq!(store.pools().await.unwrap().len(), 1);
@@ -108,7 +113,7 @@ async fn s08_a_template_that_another_node_changed_counts_at_once() {
             let act = Act { author: String::new(), reason: String::new(), at: now() };
             let template = Template { priority, ..Template::default() };
             let whose = Whose::Fleet(name.to_owned());
-            let version = there.save(whose, &template, act, None).await.unwrap().unwrap();
+            let version = there.save(whose, &template, act, Condition::default()).await.unwrap();
             apply(&there, name, version).await;
         };
         assert!(priorities().await.is_empty());

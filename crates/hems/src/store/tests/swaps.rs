@@ -34,12 +34,15 @@ async fn o02_a_swap_moves_place_values_and_draws_and_blocks_the_old_cell() {
             labels: BTreeMap::from([("rack".to_owned(), "7".to_owned())]),
             ..place
         };
-        assert!(store.place(old.clone(), place.clone(), None).await.unwrap());
-        store.put_pool("pci".to_owned(), Pool { first: 5, last: 9 }, now()).await.unwrap();
+        assert!(store.place(old.clone(), place.clone(), Condition::default()).await.unwrap());
+        store
+            .put_pool("pci".to_owned(), Pool { first: 5, last: 9 }, now(), Condition::default())
+            .await
+            .unwrap();
         assert_eq!(store.draw("pci", &old, now()).await.unwrap(), Ok(5));
         assert_eq!(store.draw("pci", &new, now()).await.unwrap(), Ok(6));
         let whose = Whose::Device(old.clone());
-        store.save(whose, &Template::default(), act(), None).await.unwrap();
+        store.save(whose, &Template::default(), act(), Condition::default()).await.unwrap();
 
         store.swap(old.clone(), new.clone(), block(1)).await.unwrap().unwrap();
         let moved = store.device(&new).await.unwrap().unwrap();
@@ -66,7 +69,10 @@ async fn o02_a_swap_that_cannot_be_changes_nothing() {
         let rows = vec![(identity(1), binding("S1")), (identity(2), binding("S2"))];
         store.admit(rows, false, now()).await.unwrap();
         for whose in [&old, &new] {
-            store.save(Whose::Device(whose.clone()), &Template::default(), act(), None).await.unwrap();
+            store
+                .save(Whose::Device(whose.clone()), &Template::default(), act(), Condition::default())
+                .await
+                .unwrap();
         }
         let swapped = store.swap(old.clone(), new.clone(), block(1)).await.unwrap();
         assert_eq!(swapped, Err(SwapError::HasValues));

@@ -50,6 +50,25 @@ impl World {
         self.witnessed().await.0
     }
 
+    /// How the database would answer a question.
+    pub(super) async fn plan(&self, sql: &str) -> String {
+        // A literal has the type of what it is compared with.
+        let sql = (1..=9).fold(sql.to_owned(), |sql, number| sql.replace(&format!("${number}"), "'5'"));
+        let mut connection = self.place.connect().await.unwrap();
+        if !connection.is_sqlite() {
+            // For a table without rows nothing is too dear.
+            let only_by_index =
+                "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off";
+            connection.run(only_by_index).await.unwrap();
+            let lines: Vec<(String,)> =
+                built(format!("EXPLAIN {sql}")).fetch_all(&mut connection).await.unwrap();
+            return lines.into_iter().map(|(line,)| line).collect();
+        }
+        let lines: Vec<(i64, i64, i64, String)> =
+            built(format!("EXPLAIN QUERY PLAN {sql}")).fetch_all(&mut connection).await.unwrap();
+        lines.into_iter().map(|(.., line)| line).collect()
+    }
+
     /// A node on it whose commits are counted.
     pub(super) async fn witnessed(&self) -> (Store, Arc<Counter>) {
         let counter = Arc::new(Counter::default());
