@@ -15,6 +15,9 @@ use std::{
 
 use e2e::hearth;
 
+/// The name under which a judge is missed.
+const SHOWN: &str = "every_command_has_a_page_that_man_shows_without_a_warning";
+
 /// What `hearth` prints; it has to do as asked.
 fn printed(arguments: &[&str]) -> String {
     let output = hearth().args(arguments).output().unwrap();
@@ -45,13 +48,18 @@ fn every_command_has_a_page_that_man_shows_without_a_warning() {
         assert!(pages.iter().any(|page| page.ends_with(name)), "{name} is none of {pages:?}");
     }
     assert!(pages.len() > 120, "{}", pages.len());
-    let test = "every_command_has_a_page_that_man_shows_without_a_warning";
-    let Some(man) = oracles::tool(test, "man") else { return };
-    let (complaints, shown) = judged(Command::new(man).args(["--warnings", "-l"]), &pages);
+    let Some(man) = oracles::tool(SHOWN, "man") else { return };
+    let device = pages.iter().find(|page| page.ends_with("hearth-device-list.1")).unwrap().clone();
+    let (complaints, shown) = judged(Command::new(man).args(["--warnings", "-l"]), &[device]);
+    assert_eq!(complaints, "");
+    let footer = format!("Hearth {}", env!("CARGO_PKG_VERSION"));
+    assert!(shown.contains("\nSYNOPSIS\n") && shown.contains(&footer), "{shown}");
+    // What `man` asks to set a page, of all at once: `man` itself takes a tenth of a second for each.
+    let Some(groff) = oracles::tool(SHOWN, "groff") else { return };
+    let how = ["-man", "-Kutf8", "-Tutf8", "-ww", "-P-cbou"];
+    let (complaints, shown) = judged(Command::new(groff).args(how), &pages);
     assert_eq!(complaints, "");
     assert_eq!(shown.matches("\nSYNOPSIS\n").count(), pages.len());
-    let footer = format!("Hearth {}", env!("CARGO_PKG_VERSION"));
-    assert_eq!(shown.lines().filter(|line| line.starts_with(&footer)).count(), pages.len());
 }
 
 #[test]
