@@ -19,6 +19,11 @@ use tokio::{net::TcpStream, time::timeout};
 const ANSWER_BYTES: usize = 64 << 20;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes for which a second more is waited: a file goes over a slow line, too.
+const SLOWEST: usize = 64 << 10;
+
+/// Under which helps show what every command over the API takes.
+pub(crate) const HEADING: &str = "Options of every command over the API";
 
 /// Where the API is, and who asks.
 #[derive(Debug, Clone, Args)]
@@ -29,7 +34,8 @@ pub(crate) struct Access {
         global = true,
         env = "HEARTH_API",
         default_value = "http://127.0.0.1:8443",
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = HEADING
     )]
     pub(crate) api: String,
     /// The file with the API's token, which `hearth serve` writes at its first start.
@@ -38,17 +44,32 @@ pub(crate) struct Access {
         global = true,
         env = "HEARTH_TOKEN_FILE",
         default_value = "/var/lib/hearth/api.token",
-        value_name = "FILE"
+        value_name = "FILE",
+        help_heading = HEADING
     )]
     pub(crate) token_file: PathBuf,
     /// The CAs that may vouch for the API's certificate, PEM; those of the system where it is left out.
-    #[arg(long, global = true, env = "HEARTH_CA", value_name = "FILE")]
+    #[arg(long, global = true, env = "HEARTH_CA", value_name = "FILE", help_heading = HEADING)]
     pub(crate) ca: Option<PathBuf>,
     /// A certificate to show instead of the token, PEM, leaf first.
-    #[arg(long, global = true, env = "HEARTH_CERTIFICATE", value_name = "FILE", requires = "key")]
+    #[arg(
+        long,
+        global = true,
+        env = "HEARTH_CERTIFICATE",
+        value_name = "FILE",
+        requires = "key",
+        help_heading = HEADING
+    )]
     pub(crate) certificate: Option<PathBuf>,
     /// The certificate's key: PEM, readable by its owner only.
-    #[arg(long, global = true, env = "HEARTH_KEY", value_name = "FILE", requires = "certificate")]
+    #[arg(
+        long,
+        global = true,
+        env = "HEARTH_KEY",
+        value_name = "FILE",
+        requires = "certificate",
+        help_heading = HEADING
+    )]
     pub(crate) key: Option<PathBuf>,
     /// Whether neither is shown.
     #[arg(skip)]
@@ -68,7 +89,7 @@ pub(crate) enum ApiError {
     Address(String),
     #[error("cannot reach the H(e)MS at {address}; is `hearth serve` running?")]
     Connect { address: String, source: io::Error },
-    #[error("the H(e)MS did not answer in {} seconds", PATIENCE.as_secs())]
+    #[error("the H(e)MS did not answer in time")]
     Slow,
     #[error("the connection to the H(e)MS broke")]
     Http(#[from] hyper::Error),
@@ -79,6 +100,13 @@ pub(crate) enum ApiError {
     /// The API said no, with a problem document. (RFC 9457)
     #[error("{status}: {detail}")]
     Refused { status: StatusCode, detail: String },
+}
+
+impl ApiError {
+    /// What is said where the thing asked for is not there: an answer, and it is no.
+    pub(crate) fn absence(&self) -> Option<&str> {
+        if let Self::Refused { status: StatusCode::NOT_FOUND, detail } = self { Some(detail) } else { None }
+    }
 }
 
 impl Access {
@@ -104,7 +132,9 @@ impl Access {
 
     /// Posts a file as it is; of which kind it is shows in itself.
     pub(crate) async fn upload(&self, path: &str, file: Vec<u8>) -> Result<Value, ApiError> {
-        self.ask(Method::POST, path, file.into()).await
+        let patience = PATIENCE + Duration::from_secs((file.len() / SLOWEST) as u64);
+        let exchange = self.exchange(Method::POST, path, file.into());
+        timeout(patience, exchange).await.map_err(|_| ApiError::Slow)?
     }
 
     /// Every item of a list.
@@ -153,7 +183,11 @@ impl Access {
         }
         while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| ApiError::Slow)? {
             if let Ok(bytes) = frame?.into_data() {
-                out.write_all(&bytes).map_err(ApiError::Write)?;
+                match out.write_all(&bytes) {
+                    // Whoever reads it has seen enough.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                    written => written.map_err(ApiError::Write)?,
+                }
             }
         }
         driver.abort();

@@ -14,6 +14,8 @@ use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use commands::Over;
+
 /// What a command answers: yes, no, or why there is no answer.
 type Answer = Result<bool, Box<dyn Error>>;
 
@@ -41,36 +43,46 @@ enum Command {
     /// A laboratory's certificates: operator CA, manufacturer CAs, H(e)MS and H(e)NB certificates.
     #[command(subcommand)]
     Pki(commands::pki::Command),
-    /// Devices: list, show, admit, and call a method.
-    Device(commands::device::Arguments),
+    /// Devices: look at them, admit them, place them, and ask them for something.
+    Device(Over<commands::device::Command>),
+    /// Values: what is desired of one device alone.
+    Values(Over<commands::values::Command>),
     /// Templates: what is desired of the cells that a selector names.
-    Template(commands::template::Templates),
+    Template(Over<commands::template::TemplateCommand>),
     /// Pools: numbers that cells draw from, each its own.
-    Pool(commands::template::Pools),
+    Pool(Over<commands::template::PoolCommand>),
     /// Changes: what is on its way to the cells, and how far it is.
-    Change(commands::change::Changes),
+    Change(Over<commands::change::ChangeCommand>),
     /// The freeze: while it lasts nothing changes anywhere.
-    Freeze(commands::change::Freeze),
+    Freeze(Over<commands::change::FreezeCommand>),
     /// Emergencies: cells off the air, whatever else is desired, with the proof of it.
-    RadioOff(commands::change::RadioOff),
-    /// Accounts: who may log in, and what each may do.
-    Account(commands::account::Arguments),
-    /// Tokens: keys for programs, with a role and an end.
-    Token(commands::token::Arguments),
-    /// Machines: programs that come with a client certificate.
-    Machine(commands::machine::Arguments),
-    /// The audit log: who changed what, and whether the log is whole.
-    AuditLog(commands::audit_log::Arguments),
-    /// Refused connections, with reason and remedy.
-    Refusal(commands::refusal::Arguments),
-    /// Blocks: who is shut out although the certificate is good.
-    Block(commands::block::Arguments),
-    /// Certificates: which cells would refuse one of ours, and whose ends soon.
-    Trust(commands::trust::Trust),
+    RadioOff(Over<commands::change::RadioOffCommand>),
+    /// Files: what is kept for cells, and what they sent.
+    File(Over<commands::file::Command>),
     /// The H(e)MS's own alarms: what stands, what cleared, who looks after it.
-    Alarm(commands::alarm::Arguments),
+    Alarm(Over<commands::alarm::Command>),
+    /// Events: what happens, as it happens.
+    Event(Over<commands::event::Command>),
+    /// Webhooks: where events are posted, and what became of each.
+    Webhook(Over<commands::webhook::Command>),
+    /// Refused connections, with reason and remedy.
+    Refusal(Over<commands::refusal::Command>),
+    /// Blocks: who is shut out although the certificate is good.
+    Block(Over<commands::block::Command>),
+    /// Certificates: which cells would refuse one of ours, and whose ends soon.
+    Trust(Over<commands::trust::TrustCommand>),
     /// Sessions: who it was, what came of it, and what was said where that was recorded.
-    Session(commands::session::Arguments),
+    Session(Over<commands::session::Command>),
+    /// Accounts: who may log in, and what each may do.
+    Account(Over<commands::account::Command>),
+    /// Tokens: keys for programs, with a role and an end.
+    Token(Over<commands::token::Command>),
+    /// Machines: programs that come with a client certificate.
+    Machine(Over<commands::machine::Command>),
+    /// The audit log: who changed what, and whether the log is whole.
+    AuditLog(Over<commands::audit_log::Command>),
+    /// Who you are to the H(e)MS, which it is, and your own password.
+    Me(Over<commands::me::Command>),
     /// Firmware: sign images for cells, and look at them.
     #[command(subcommand)]
     Firmware(commands::firmware::Command),
@@ -80,41 +92,61 @@ enum Command {
     /// CWMP messages: read, write and judge files.
     #[command(subcommand)]
     Cwmp(commands::cwmp::Command),
+    /// Print what completes commands in a shell.
+    Completions(commands::manual::Completions),
+    /// Write the pages of the manual, one for each command.
+    Man(commands::manual::Pages),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let answer = match arguments.command {
+    output::leave_with_the_reader();
+    match run(Arguments::parse().command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            let absence = error.downcast_ref().and_then(api::ApiError::absence);
+            let (text, code) =
+                absence.map_or_else(|| (output::chain(error.as_ref()), 2), |no| (no.to_owned(), 1));
+            eprintln!("hearth: {text}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn run(command: Command) -> Answer {
+    match command {
         Command::Serve(arguments) => commands::serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Fleet(command) => commands::fleet::run(command).await,
         Command::Pki(command) => commands::pki::run(&command),
-        Command::Device(arguments) => commands::device::run(arguments).await,
-        Command::Template(arguments) => commands::template::run_templates(arguments).await,
-        Command::Pool(arguments) => commands::template::run_pools(arguments).await,
-        Command::Change(arguments) => commands::change::run(arguments).await,
-        Command::Freeze(arguments) => commands::change::run_freeze(arguments).await,
-        Command::RadioOff(arguments) => commands::change::run_radio_off(arguments).await,
-        Command::Account(arguments) => commands::account::run(arguments).await,
-        Command::Token(arguments) => commands::token::run(arguments).await,
-        Command::Machine(arguments) => commands::machine::run(arguments).await,
-        Command::AuditLog(arguments) => commands::audit_log::run(arguments).await,
-        Command::Refusal(arguments) => commands::refusal::run(arguments).await,
-        Command::Block(arguments) => commands::block::run(arguments).await,
-        Command::Trust(arguments) => commands::trust::run(arguments).await,
-        Command::Alarm(arguments) => commands::alarm::run(arguments).await,
-        Command::Session(arguments) => commands::session::run(arguments).await,
+        Command::Device(over) => commands::device::run(over).await,
+        Command::Values(over) => commands::values::run(over).await,
+        Command::Template(over) => commands::template::run_templates(over).await,
+        Command::Pool(over) => commands::template::run_pools(over).await,
+        Command::Change(over) => commands::change::run(over).await,
+        Command::Freeze(over) => commands::change::run_freeze(over).await,
+        Command::RadioOff(over) => commands::change::run_radio_off(over).await,
+        Command::File(over) => commands::file::run(over).await,
+        Command::Alarm(over) => commands::alarm::run(over).await,
+        Command::Event(over) => commands::event::run(over).await,
+        Command::Webhook(over) => commands::webhook::run(over).await,
+        Command::Refusal(over) => commands::refusal::run(over).await,
+        Command::Block(over) => commands::block::run(over).await,
+        Command::Trust(over) => commands::trust::run(over).await,
+        Command::Session(over) => commands::session::run(over).await,
+        Command::Account(over) => commands::account::run(over).await,
+        Command::Token(over) => commands::token::run(over).await,
+        Command::Machine(over) => commands::machine::run(over).await,
+        Command::AuditLog(over) => commands::audit_log::run(over).await,
+        Command::Me(over) => commands::me::run(over).await,
         Command::Firmware(command) => commands::firmware::run(&command),
         Command::Model(command) => commands::model::run(&command),
         Command::Cwmp(command) => commands::cwmp::run(&command),
-    };
-    match answer {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("hearth: {}", output::chain(error.as_ref()));
-            ExitCode::from(2)
-        }
+        Command::Completions(arguments) => commands::manual::completions(&arguments),
+        Command::Man(arguments) => commands::manual::man(&arguments),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,68 +1,124 @@
-//! What a terminal shows: tables, chains of errors, and text of peers made harmless.
+//! What a terminal shows: tables, single things, chains of errors, and text of peers made harmless.
 //!
 //! One rule: text that a peer chose is hostile. Control characters are shown, never obeyed. (decision 21)
 
-use std::error::Error;
+mod sheet;
+mod table;
+
+use std::{
+    error::Error,
+    io::{IsTerminal, stdout},
+    panic, process,
+};
 
 use clap::ValueEnum;
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 
-use crate::{
-    Answer,
-    api::{Access, ApiError},
-};
+use crate::{Answer, api::Access};
+use sheet::Sheet;
+pub(crate) use table::{Column, table};
 
 /// How a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// For people.
+    // Without a text of their own: with one, every help is in its long form.
     Table,
-    /// For programs: one JSON document.
     Json,
 }
 
-/// A column: its heading, and the JSON key that it shows.
-pub(crate) type Column = (&'static str, &'static str);
+/// Lets the command end without a word where whoever reads it has seen enough: `hearth device list | head`.
+pub(crate) fn leave_with_the_reader() {
+    let otherwise = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        // The one way to hear of it: `println!` panics, and the signal that ends others is ignored by Rust.
+        if panic.payload_as_str().is_some_and(|text| text.starts_with(UNREAD) && text.contains("Broken pipe"))
+        {
+            process::exit(0);
+        }
+        otherwise(panic);
+    }));
+}
 
-/// Prints an answer of the API: JSON, or nothing; what is not there is the answer no.
-pub(crate) fn answer(answer: Result<Value, ApiError>) -> Answer {
-    match answer {
-        Ok(Value::Null) => Ok(true),
-        Ok(value) => {
-            println!("{value:#}");
-            Ok(true)
+/// How the standard library begins to say that standard output takes nothing.
+const UNREAD: &str = "failed printing to stdout";
+
+/// Prints what the API said of one thing; nothing where it said nothing.
+pub(crate) fn show(form: Form, value: &Value) -> Answer {
+    match (form, value) {
+        (_, Value::Null) => {}
+        (Form::Table, Value::Object(thing)) => {
+            let sheet = Sheet::of(thing);
+            print!("{}", sheet.text());
+            for (name, rows) in &sheet.parts {
+                println!("\n{name}");
+                let columns = sheet::columns(rows);
+                let columns: Vec<_> = columns.iter().map(|(heading, key)| (heading.as_str(), *key)).collect();
+                // Whole: whoever asks for one thing has nowhere else to look.
+                print!("{}", table::fitted(&columns, rows, usize::MAX).0);
+            }
         }
-        Err(ApiError::Refused { status, detail }) if status.as_u16() == 404 => {
-            eprintln!("hearth: {detail}");
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
+        (Form::Table | Form::Json, _) => println!("{value:#}"),
     }
+    Ok(true)
 }
 
 /// Prints a list of the API.
 pub(crate) async fn list(access: &Access, path: &str, form: Form, columns: &[Column]) -> Answer {
-    let items = access.list(path).await?;
+    items(form, access.list(path).await?, columns)
+}
+
+/// Prints a list of lists: for people a row for each thing inside, beside what `field` says of the whole it is in.
+pub(crate) async fn list_inside(
+    access: &Access,
+    path: &str,
+    form: Form,
+    (inside, field): (&str, &str),
+    columns: &[Column],
+) -> Answer {
+    let wholes = access.list(path).await?;
+    if form == Form::Json {
+        return items(form, wholes, columns);
+    }
+    let rows = |whole: &Value| {
+        let mut rows = whole.get(inside).and_then(Value::as_array).cloned().unwrap_or_default();
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            row.insert(field.to_owned(), whole.get(field).cloned().unwrap_or_default());
+        }
+        rows
+    };
+    items(form, wholes.iter().flat_map(rows).collect(), columns)
+}
+
+/// Prints a list.
+pub(crate) fn items(form: Form, items: Vec<Value>, columns: &[Column]) -> Answer {
     match form {
-        Form::Table => print!("{}", table(columns, &items)),
+        Form::Table => rows_under(columns, &items),
         Form::Json => println!("{}", Value::Array(items)),
     }
     Ok(true)
 }
 
-/// Lines of aligned columns under their headings.
-pub(crate) fn table(columns: &[Column], rows: &[Value]) -> String {
-    let headings = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
-    let cells = rows.iter().map(|row| columns.iter().map(|(_, key)| cell(row.get(key))).collect());
-    let lines: Vec<Vec<String>> = std::iter::once(headings).chain(cells).collect();
-    let width =
-        |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns.len()).map(|at| width(at).unwrap_or(0)).collect();
-    let print = |line: &Vec<String>| {
-        let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    lines.iter().map(print).collect()
+/// The items of a list that has no pages.
+pub(crate) fn rows(page: &mut Value) -> Vec<Value> {
+    match page.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// Prints a table as wide as the terminal; what is not the terminal's has room for everything.
+pub(crate) fn rows_under(columns: &[(&str, &str)], rows: &[Value]) {
+    let (text, left_out) = table::fitted(columns, rows, room());
+    print!("{text}");
+    if !left_out.is_empty() {
+        eprintln!("no room for {}: a wider terminal or `| less -S` shows it", left_out.join(", "));
+    }
+}
+
+fn room() -> usize {
+    let size = if stdout().is_terminal() { tcgetwinsize(stdout()).ok() } else { None };
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(usize::MAX)
 }
 
 /// One value as a cell: what is not known is a dash, never an empty text. (decision 15)
@@ -75,6 +131,11 @@ pub(crate) fn cell(value: Option<&Value>) -> String {
             Some(fraction) if number.is_f64() => format!("{fraction:.1}"),
             _ => number.to_string(),
         },
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
+        Some(Value::Object(members)) if members.is_empty() => "-".to_owned(),
+        Some(Value::Array(items)) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+            items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(", ")
+        }
         Some(other @ (Value::Array(_) | Value::Object(_))) => harmless(&other.to_string()),
     }
 }
@@ -107,19 +168,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn a_table_is_aligned_and_shows_the_unknown_as_a_dash() {
-        let rows =
-            [json!({"name": "long one", "count": 2, "is": true}), json!({"name": "b", "seconds": 1.26})];
-        let text = table(&[("NAME", "name"), ("COUNT", "count"), ("IS", "is"), ("S", "seconds")], &rows);
-        let expected =
-            ["NAME      COUNT  IS   S", "long one  2      yes  -", "b         -      -    1.3", ""];
-        assert_eq!(text, expected.join("\n"));
-    }
 
     #[test]
     fn text_of_a_peer_cannot_move_the_cursor() {

@@ -6,7 +6,7 @@ use std::{
     fs, iter,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::atomic::{AtomicU16, Ordering},
     thread,
     time::Duration,
@@ -209,6 +209,15 @@ impl World {
     #[must_use]
     pub fn ask_anonymously(&self, request: &str) -> Reply {
         http::ask(self.api, None, request, "").expect("the API answers")
+    }
+
+    /// Runs `hearth` as an operator does, with the local token.
+    #[must_use]
+    pub fn operate(&self, arguments: &[&str]) -> Output {
+        let mut command = hearth();
+        command.args(arguments).arg("--api").arg(format!("http://{}", self.api));
+        command.arg("--token-file").arg(self.dir.join("hems/api.token"));
+        command.output().unwrap()
     }
 
     fn token(&self) -> Option<String> {

@@ -56,6 +56,8 @@ impl Demo {
         let mut command = e2e::hearth();
         command.args([
             "device",
+            "--output",
+            "json",
             "--api",
             self.text("/hems/api_url"),
             "--token-file",

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use e2e::{Cell, Process, World, hearth, wait_for};
+use e2e::{Cell, Process, World, wait_for};
 use profile::pki;
 use serde_json::Value;
 
@@ -56,10 +56,7 @@ fn listens(world: &World, cell: &Cell) {
 
 /// Runs `hearth device …` and gives what it prints.
 fn device(world: &World, arguments: &[&str]) -> Value {
-    let mut command = hearth();
-    command.arg("device").args(["--api", &format!("http://{}", world.api())]);
-    command.arg("--token-file").arg(world.dir().join("hems/api.token")).args(arguments);
-    let output = command.output().unwrap();
+    let output = world.operate(&[&["device", "--output", "json"], arguments].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {said}");
     serde_json::from_slice(&output.stdout).unwrap()

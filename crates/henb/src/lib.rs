@@ -14,6 +14,7 @@
 mod agent;
 mod air;
 mod alarms;
+pub mod arguments;
 mod backup;
 mod cell;
 mod clock_file;

@@ -14,9 +14,12 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 use cwmp::Witness;
-use henb::{Config, Overview, Recorder, Report};
+use henb::{
+    Config, Overview, Recorder, Report,
+    arguments::{Arguments, Command, Output},
+};
 use serde::Serialize;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -28,49 +31,6 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
-
-/// The agent of one H(e)NB: keeps it in touch with its H(e)MS, by certificates alone.
-#[derive(Debug, Parser)]
-#[command(
-    name = "henbd",
-    version,
-    about,
-    after_help = "Run it:    henbd --config /etc/hearth/henbd.toml\n\
-    Check it:  henbd check --config /etc/hearth/henbd.toml\n\
-    Look at it: henbd state --config /etc/hearth/henbd.toml"
-)]
-struct Arguments {
-    /// The TOML file with the H(e)MS, the certificate and the device.
-    #[arg(long, global = true, default_value = "/etc/hearth/henbd.toml", value_name = "FILE")]
-    config: PathBuf,
-    /// Keeps every message in this folder; only in a lab.
-    #[arg(long, value_name = "DIR")]
-    record: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Clone, Copy, Subcommand)]
-enum Command {
-    /// Says whether the cell would work here, and what is wrong where not; touches nothing.
-    Check {
-        /// For people or for programs.
-        #[arg(long, value_enum, default_value_t = Output::Text)]
-        output: Output,
-    },
-    /// Shows what the state folder keeps of the cell, while `henbd` runs or not; no value and no secret is in it.
-    State {
-        /// For people or for programs.
-        #[arg(long, value_enum, default_value_t = Output::Text)]
-        output: Output,
-    },
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -16,23 +16,13 @@ use serde_json::json;
 use crate::{
     Answer,
     api::{Access, escaped},
+    commands::Over,
     output::{self, Column, Form},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 /// What an account may do, and of which devices.
 #[derive(Debug, Args)]
-struct Part {
+pub(crate) struct Part {
     /// viewer, operator, engineer, security, auditor or admin; docs/operate/roles.md says who may what.
     #[arg(long)]
     role: String,
@@ -45,14 +35,14 @@ struct Part {
 }
 
 #[derive(Debug, Args)]
-struct Password {
+pub(crate) struct PasswordFile {
     /// The file with the password, in its first line; else it is asked for.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Make the first administrator, by the link that `hearth serve` printed.
     First {
         /// The new account's name.
@@ -61,10 +51,17 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "/var/lib/hearth/first-administrator.link")]
         link_file: PathBuf,
         #[command(flatten)]
-        password: Password,
+        password: PasswordFile,
     },
     /// Every account.
     List,
+    /// Which role may do what.
+    Roles,
+    /// One account.
+    Show {
+        /// Its name.
+        name: String,
+    },
     /// Add an account.
     Add {
         /// Its name.
@@ -75,7 +72,7 @@ enum Command {
         #[arg(long, requires = "subject", conflicts_with = "password_file")]
         no_password: bool,
         #[command(flatten)]
-        password: Password,
+        password: PasswordFile,
     },
     /// Change role, scope and subject; what is left out is none.
     Change {
@@ -92,7 +89,7 @@ enum Command {
         /// Whose.
         name: String,
         #[command(flatten)]
-        password: Password,
+        password: PasswordFile,
     },
     /// Remove an account with its tokens.
     Remove {
@@ -112,13 +109,20 @@ const COLUMNS: [Column; 7] = [
     ("LAST LOGIN", "last_login_at"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+const ROLES: [Column; 4] = [("ROLE", "role"), ("OPERATION", "id"), ("METHOD", "method"), ("PATH", "path")];
+
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     let path = |name: &str| format!("{PATH}/{}", escaped(name));
     let answer = match command {
         Command::List => return output::list(&access, PATH, output, &COLUMNS).await,
+        Command::Roles => {
+            let inside = ("operations", "role");
+            return output::list_inside(&access, "/api/v1/roles", output, inside, &ROLES).await;
+        }
+        Command::Show { name } => access.get(&path(&name)).await,
         Command::First { name, link_file, password } => {
-            return first(access, &name, &link_file, &password).await;
+            return first(access, output, &name, &link_file, &password).await;
         }
         Command::Add { name, part, no_password, password } => {
             let Part { role, scope, subject } = part;
@@ -137,33 +141,38 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         }
         Command::Remove { name } => access.delete(&path(&name)).await,
     };
-    output::answer(answer)
+    output::show(output, &answer?)
 }
 
-async fn first(access: Access, name: &str, file: &Path, password: &Password) -> Answer {
+async fn first(access: Access, form: Form, name: &str, file: &Path, password: &PasswordFile) -> Answer {
     let link = std::fs::read_to_string(file)
         .map_err(|error| format!("cannot read the link in {}: {error}", file.display()))?;
     let (_, key) = link.trim().split_once("/first-administrator#").ok_or("the file holds no link")?;
     let access = Access { is_anonymous: true, ..access };
     let body = json!({"name": name, "key": key, "password": password.read()?});
-    output::answer(access.send(Method::POST, "/api/v1/first-administrator", &body).await)
+    output::show(form, &access.send(Method::POST, "/api/v1/first-administrator", &body).await?)
 }
 
-impl Password {
+impl PasswordFile {
     fn read(&self) -> Result<String, Box<dyn Error>> {
-        let Some(file) = &self.password_file else { return asked() };
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("cannot read the password in {}: {error}", file.display()))?;
-        Ok(text.lines().next().unwrap_or_default().to_owned())
+        password(self.password_file.as_deref(), "password")
     }
 }
 
+/// The first line of a file, or what is typed where none is named.
+pub(super) fn password(file: Option<&Path>, which: &str) -> Result<String, Box<dyn Error>> {
+    let Some(file) = file else { return asked(which) };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("cannot read the {which} in {}: {error}", file.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
 /// One line of what is typed, which a terminal does not show.
-fn asked() -> Result<String, Box<dyn Error>> {
+fn asked(which: &str) -> Result<String, Box<dyn Error>> {
     let input = stdin();
     let shown = if input.is_terminal() { Some(tcgetattr(&input)?) } else { None };
     if let Some(shown) = &shown {
-        eprint!("password: ");
+        eprint!("{which}: ");
         let mut hidden = shown.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&input, OptionalActions::Flush, &hidden)?;

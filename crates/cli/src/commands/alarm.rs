@@ -7,24 +7,14 @@ use serde_json::{Value, json};
 use crate::{
     Answer,
     api::Access,
+    commands::Over,
     output::{self, Column, Form},
 };
 
 const ALARMS: &str = "/api/v1/alarms";
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Alarms of the H(e)MS that stand, the worst first; or those that cleared, the newest first.
     List {
         /// Those that stand, or those that cleared.
@@ -34,6 +24,8 @@ enum Command {
         #[arg(long)]
         severity: Option<String>,
     },
+    /// Work the alarms out now, and say what changed.
+    Evaluate,
     /// One alarm with what became of it.
     Show {
         /// Its number.
@@ -46,13 +38,13 @@ enum Command {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum State {
+pub(crate) enum State {
     Raised,
     Cleared,
 }
 
 #[derive(Debug, Args)]
-struct Word {
+pub(crate) struct Word {
     /// The alarm's number.
     id: u64,
     /// What others should know.
@@ -69,11 +61,9 @@ const COLUMNS: [Column; 7] = [
     ("SEEN BY", "seen_by"),
     ("DETAIL", "detail"),
 ];
-const HISTORY: [Column; 5] =
-    [("AT", "at"), ("WHAT", "what"), ("SEVERITY", "severity"), ("BY", "by"), ("NOTE", "note")];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     match command {
         Command::List { state, severity } => {
             let state = match state {
@@ -83,16 +73,18 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
             let severity = severity.map(|word| format!("&severity={}", crate::api::escaped(&word)));
             let path = format!("{ALARMS}?state={state}{}", severity.unwrap_or_default());
             let alarms = access.list(&path).await?;
-            match output {
-                Form::Json => println!("{}", Value::Array(alarms)),
-                Form::Table => print!("{}", table(alarms)),
-            }
+            let alarms =
+                if output == Form::Table { alarms.into_iter().map(with_who).collect() } else { alarms };
+            output::items(output, alarms, &COLUMNS)
         }
-        Command::Show { id } => show(output, access.get(&format!("{ALARMS}/{id}")).await?),
-        Command::Ack(word) => show(output, say(&access, "acknowledge", word).await?),
-        Command::Unack(word) => show(output, say(&access, "unacknowledge", word).await?),
+        Command::Evaluate => output::show(
+            output,
+            &access.send(Method::POST, &format!("{ALARMS}/evaluation"), &Value::Null).await?,
+        ),
+        Command::Show { id } => output::show(output, &access.get(&format!("{ALARMS}/{id}")).await?),
+        Command::Ack(word) => output::show(output, &say(&access, "acknowledge", word).await?),
+        Command::Unack(word) => output::show(output, &say(&access, "unacknowledge", word).await?),
     }
-    Ok(true)
 }
 
 async fn say(access: &Access, what: &str, word: Word) -> Result<Value, crate::api::ApiError> {
@@ -100,21 +92,11 @@ async fn say(access: &Access, what: &str, word: Word) -> Result<Value, crate::ap
     access.send(Method::POST, &format!("{ALARMS}/{}/{what}", word.id), &body).await
 }
 
-fn table(mut alarms: Vec<Value>) -> String {
-    for alarm in &mut alarms {
-        let by = alarm.pointer("/acknowledged/by").cloned().unwrap_or_default();
-        alarm.as_object_mut().map(|row| row.insert("seen_by".to_owned(), by));
-    }
-    output::table(&COLUMNS, &alarms)
-}
-
-fn show(form: Form, alarm: Value) {
-    if form == Form::Json {
-        println!("{alarm}");
-        return;
-    }
-    let history = alarm.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
-    print!("{}\n{}", table(vec![alarm]), output::table(&HISTORY, &history));
+/// An alarm with whoever has seen it, for the table.
+fn with_who(mut alarm: Value) -> Value {
+    let by = alarm.pointer("/acknowledged/by").cloned().unwrap_or_default();
+    alarm.as_object_mut().map(|row| row.insert("seen_by".to_owned(), by));
+    alarm
 }
 
 #[cfg(test)]
@@ -123,11 +105,11 @@ mod tests {
 
     #[test]
     fn an_alarm_that_somebody_has_seen_shows_who() {
-        let alarms = vec![
+        let alarms = [
             json!({"id": 1, "severity": "major", "acknowledged": {"by": "local"}}),
             json!({"id": 2, "severity": "minor", "acknowledged": null}),
         ];
-        let text = table(alarms);
+        let text = output::table(&COLUMNS, &alarms.map(with_who));
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].contains("local") && !lines[2].contains("local"), "{text}");
     }

@@ -9,28 +9,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hems::{AuditBreak, AuditChain};
 
 use crate::{
     Answer,
-    api::Access,
-    output::{self, Column, Form},
+    commands::Over,
+    output::{self, Column},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// The newest lines, the latest last.
     List {
         /// How many.
@@ -61,8 +50,8 @@ const COLUMNS: [Column; 8] = [
     ("TARGET", "target"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     match command {
         Command::List { last } => {
             output::list(&access, &format!("{PATH}?last={last}"), output, &COLUMNS).await

@@ -7,19 +7,12 @@ use serde_json::{Value, json};
 use crate::{
     Answer,
     api::{Access, ApiError},
+    commands::Over,
     output::{self, Column},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Changes {
-    #[command(flatten)]
-    access: Access,
-    #[command(subcommand)]
-    command: ChangeCommand,
-}
-
 #[derive(Debug, Subcommand)]
-enum ChangeCommand {
+pub(crate) enum ChangeCommand {
     /// The changes, the newest first.
     List,
     /// One change with how far it is.
@@ -40,7 +33,7 @@ enum ChangeCommand {
 }
 
 #[derive(Debug, Args)]
-struct Decision {
+pub(crate) struct Decision {
     /// The change's number.
     id: u32,
     /// Why, for those who look at it later.
@@ -48,16 +41,8 @@ struct Decision {
     reason: String,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Freeze {
-    #[command(flatten)]
-    access: Access,
-    #[command(subcommand)]
-    command: FreezeCommand,
-}
-
 #[derive(Debug, Subcommand)]
-enum FreezeCommand {
+pub(crate) enum FreezeCommand {
     /// Whether everything is frozen, since when and why.
     Show,
     /// Let nothing change anywhere, but for an emergency.
@@ -70,16 +55,8 @@ enum FreezeCommand {
     End,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct RadioOff {
-    #[command(flatten)]
-    access: Access,
-    #[command(subcommand)]
-    command: RadioOffCommand,
-}
-
 #[derive(Debug, Subcommand)]
-enum RadioOffCommand {
+pub(crate) enum RadioOffCommand {
     /// The emergencies, the newest first.
     List,
     /// Take the cells of a filter off the air, whatever else is desired.
@@ -128,12 +105,11 @@ const EMERGENCY_COLUMNS: [Column; 6] = [
     ("OFF", "off"),
 ];
 
-pub(crate) async fn run(arguments: Changes) -> Answer {
-    let Changes { access, command } = arguments;
+pub(crate) async fn run(arguments: Over<ChangeCommand>) -> Answer {
+    let Over { access, output, command } = arguments;
     let answer = match command {
         ChangeCommand::List => {
-            print!("{}", output::table(&CHANGE_COLUMNS, &access.list("/api/v1/changes").await?));
-            return Ok(true);
+            return output::list(&access, "/api/v1/changes", output, &CHANGE_COLUMNS).await;
         }
         ChangeCommand::Show { id } => access.get(&format!("/api/v1/changes/{id}")).await?,
         ChangeCommand::Approve(decision) => decision.send(&access, "approve").await?,
@@ -142,7 +118,7 @@ pub(crate) async fn run(arguments: Changes) -> Answer {
         ChangeCommand::Finish(decision) => decision.send(&access, "finish").await?,
         ChangeCommand::Withdraw(decision) => decision.send(&access, "withdraw").await?,
     };
-    print(&answer)
+    output::show(output, &answer)
 }
 
 impl Decision {
@@ -152,24 +128,23 @@ impl Decision {
     }
 }
 
-pub(crate) async fn run_freeze(arguments: Freeze) -> Answer {
+pub(crate) async fn run_freeze(arguments: Over<FreezeCommand>) -> Answer {
     const PATH: &str = "/api/v1/freeze";
-    let Freeze { access, command } = arguments;
+    let Over { access, output, command } = arguments;
     let answer = match command {
         FreezeCommand::Show => access.get(PATH).await?,
         FreezeCommand::Begin { reason } => access.send(Method::PUT, PATH, &json!({"reason": reason})).await?,
         FreezeCommand::End => access.delete(PATH).await?,
     };
-    print(&answer)
+    output::show(output, &answer)
 }
 
-pub(crate) async fn run_radio_off(arguments: RadioOff) -> Answer {
+pub(crate) async fn run_radio_off(arguments: Over<RadioOffCommand>) -> Answer {
     const PATH: &str = "/api/v1/radio-off";
-    let RadioOff { access, command } = arguments;
+    let Over { access, output, command } = arguments;
     let answer = match command {
         RadioOffCommand::List => {
-            print!("{}", output::table(&EMERGENCY_COLUMNS, &access.list(PATH).await?));
-            return Ok(true);
+            return output::list(&access, PATH, output, &EMERGENCY_COLUMNS).await;
         }
         RadioOffCommand::Order { filter, reason } => {
             access.send(Method::POST, PATH, &json!({"filter": filter, "reason": reason})).await?
@@ -185,12 +160,5 @@ pub(crate) async fn run_radio_off(arguments: RadioOff) -> Answer {
         }
         RadioOffCommand::Lift { id } => access.delete(&format!("{PATH}/{id}")).await?,
     };
-    print(&answer)
-}
-
-fn print(answer: &Value) -> Answer {
-    if !answer.is_null() {
-        println!("{}", serde_json::to_string_pretty(answer)?);
-    }
-    Ok(true)
+    output::show(output, &answer)
 }

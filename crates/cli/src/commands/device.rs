@@ -1,9 +1,9 @@
 //! `hearth device`: the cells, as the H(e)MS knows them.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+mod act;
+mod lists;
+
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -11,23 +11,14 @@ use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::{Access, ApiError, escaped},
+    api::{Access, escaped},
+    commands::Over,
     output::{self, Column, Form},
 };
-
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
+use act::Act;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// The devices with their states: all, or those for which a filter holds.
     ///
     /// For instance: hearth device list 'site = "north" AND last_inform < now-1d'
@@ -38,6 +29,12 @@ enum Command {
         /// By which field, with - before it for the other way, such as -last_inform.
         #[arg(long, allow_hyphen_values = true)]
         sort: Option<String>,
+    },
+    /// How many devices there are, or for how many a filter holds.
+    Count {
+        /// The filter.
+        #[arg(default_value = "")]
+        filter: String,
     },
     /// One device: what is known with its age, what comes next, what went wrong.
     Show {
@@ -77,7 +74,7 @@ enum Command {
         filter: String,
         /// In which form.
         #[arg(long, value_enum, default_value = "csv")]
-        form: Export,
+        form: lists::Export,
     },
     /// Say where many devices stand, by a list in CSV or JSON lines: identity, site, tags, labels.
     ///
@@ -89,8 +86,9 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Let another admitted device take this one's place: site, tags, labels, its own values and what it drew of pools;
-    /// this one is blocked.
+    /// Let another admitted device take this one's place, and block this one.
+    ///
+    /// What goes over: site, tags, labels, its own values and what it drew of pools.
     Swap {
         /// The identity of the old device.
         identity: String,
@@ -122,49 +120,15 @@ enum Command {
         /// The identity in its certificate.
         identity: String,
     },
-    /// Go off the air in the next session, and stay so whatever templates want.
-    Lock {
+    #[command(flatten)]
+    Act(Act),
+    /// The calls that were queued for a device and how far each is, the newest first.
+    Calls {
         /// The identity in its certificate.
         identity: String,
-        #[command(flatten)]
-        now: Now,
     },
-    /// Go on the air in the next session, behind the gate.
-    Unlock {
-        /// The identity in its certificate.
-        identity: String,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Start again in the next session.
-    Reboot {
-        /// The identity in its certificate.
-        identity: String,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Read parameters in the next session.
-    Refresh {
-        /// The identity in its certificate.
-        identity: String,
-        /// Parameters, or what is below a path that ends in a dot.
-        #[arg(required = true)]
-        paths: Vec<String>,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Set parameters once in the next session, such as no template wants.
-    Set {
-        /// The identity in its certificate.
-        identity: String,
-        /// PARAMETER=VALUE; may be repeated.
-        #[arg(required = true, value_parser = label)]
-        values: Vec<(String, String)>,
-        #[command(flatten)]
-        now: Now,
-    },
-    /// Ask for a session now, by a Connection Request; `hearth device show` says whether it can be.
-    Wake {
+    /// What its values were before, the newest first.
+    History {
         /// The identity in its certificate.
         identity: String,
     },
@@ -201,17 +165,9 @@ enum Command {
     },
 }
 
-/// When the device shall do it.
-#[derive(Debug, Clone, Copy, Args)]
-struct Now {
-    /// Ask the device for a session now, and do not wait until it calls.
-    #[arg(long)]
-    wake: bool,
-}
-
 /// An action for every device of a filter.
 #[derive(Debug, Args)]
-struct ForMany {
+pub(crate) struct ForMany {
     /// The action as JSON, or @FILE.
     action: String,
     /// Which devices.
@@ -236,15 +192,6 @@ impl ForMany {
     }
 }
 
-/// The forms of an export.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Export {
-    /// For spreadsheets.
-    Csv,
-    /// For programs: one JSON object a line.
-    Jsonl,
-}
-
 /// What the list and the demo's table show.
 pub(crate) const COLUMNS: [Column; 13] = [
     ("IDENTITY", "identity"),
@@ -262,6 +209,22 @@ pub(crate) const COLUMNS: [Column; 13] = [
     ("IN SERVICE AFTER (S)", "in_service_after"),
 ];
 
+/// What the list shows beside.
+const MORE_COLUMNS: [Column; 4] =
+    [("SITE", "site"), ("LAST INFORM", "last_inform"), ("CLONE?", "clone_suspicion"), ("BLOCKED", "blocked")];
+
+const CHANGE_COLUMNS: [Column; 4] =
+    [("AT", "at"), ("PARAMETER", "path"), ("BEFORE", "before"), ("AFTER", "after")];
+const CALL_COLUMNS: [Column; 7] = [
+    ("ID", "id"),
+    ("METHOD", "method"),
+    ("STATE", "state"),
+    ("QUEUED", "queued_at"),
+    ("SENT", "sent_at"),
+    ("FINISHED", "finished_at"),
+    ("BY", "author"),
+];
+
 const DEAD_LETTER_COLUMNS: [Column; 7] = [
     ("IDENTITY", "identity"),
     ("STEP", "step"),
@@ -272,72 +235,62 @@ const DEAD_LETTER_COLUMNS: [Column; 7] = [
     ("LAST", "last_at"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     let answer = match command {
         Command::List { filter, sort } => return list(&access, output, &filter, sort).await,
-        Command::Show { identity } => access.get(&format!("/api/v1/devices/{identity}")).await,
+        Command::Count { filter } => {
+            access.get(&format!("/api/v1/devices/count?filter={}", escaped(&filter))).await
+        }
+        Command::Show { identity } => access.get(&path(&identity, "")).await,
         Command::Admit { identity, oui, product_class, serial } => {
             let body =
                 json!({"identity": identity, "oui": oui, "product_class": product_class, "serial": serial});
             access.send(Method::POST, "/api/v1/devices", &body).await
         }
-        Command::Import { file, strict } => return import(&access, output, &file, strict).await,
-        Command::Export { filter, form } => return export(&access, &filter, form).await,
-        Command::ImportPlaces { file, strict } => return import_places(&access, output, &file, strict).await,
+        Command::Import { file, strict } => return lists::import(&access, output, &file, strict).await,
+        Command::Export { filter, form } => return lists::export(&access, &filter, form).await,
+        Command::ImportPlaces { file, strict } => {
+            return lists::import_places(&access, output, &file, strict).await;
+        }
         Command::Swap { identity, to } => {
-            access.send(Method::POST, &format!("/api/v1/devices/{identity}/swap"), &json!({"to": to})).await
+            access.send(Method::POST, &path(&identity, "/swap"), &json!({"to": to})).await
         }
-        Command::Withdraw { identity } => {
-            access.delete(&format!("/api/v1/devices/{identity}/admission")).await
-        }
+        Command::Withdraw { identity } => access.delete(&path(&identity, "/admission")).await,
         Command::Place { identity, site, tags, labels } => {
             let labels: BTreeMap<_, _> = labels.into_iter().collect();
             let body = json!({"site": site, "tags": tags, "labels": labels});
-            access.send(Method::PUT, &format!("/api/v1/devices/{identity}/place"), &body).await
+            access.send(Method::PUT, &path(&identity, "/place"), &body).await
         }
-        Command::Clear { identity } => access.delete(&format!("/api/v1/devices/{identity}/suspicion")).await,
-        Command::Lock { identity, now } => act(&access, &identity, json!({"action": "lock"}), now).await,
-        Command::Unlock { identity, now } => act(&access, &identity, json!({"action": "unlock"}), now).await,
-        Command::Reboot { identity, now } => act(&access, &identity, json!({"action": "reboot"}), now).await,
-        Command::Refresh { identity, paths, now } => {
-            act(&access, &identity, json!({"action": "refresh", "paths": paths}), now).await
+        Command::Clear { identity } => access.delete(&path(&identity, "/suspicion")).await,
+        Command::Act(act) => act.ask(&access).await,
+        Command::Calls { identity } => {
+            return output::list(&access, &path(&identity, "/calls"), output, &CALL_COLUMNS).await;
         }
-        Command::Set { identity, values, now } => {
-            let values: BTreeMap<_, _> = values.into_iter().collect();
-            act(&access, &identity, json!({"action": "set", "values": values}), now).await
-        }
-        Command::Wake { identity } => {
-            act(&access, &identity, json!({"action": "wake"}), Now { wake: false }).await
+        Command::History { identity } => {
+            let (path, inside) = (path(&identity, "/history"), ("changes", "at"));
+            return output::list_inside(&access, &path, output, inside, &CHANGE_COLUMNS).await;
         }
         Command::Action(many) => access.send(Method::POST, "/api/v1/actions", &many.body()?).await,
-        Command::DeadLetters { identity } => return dead_letters(&access, output, identity).await,
-        Command::Retry { identity, step } => retry(&access, &identity, step).await,
-        Command::Preview { identity } => access.get(&format!("/api/v1/devices/{identity}/preview")).await,
+        Command::DeadLetters { identity } => {
+            let identity = identity.map(|identity| format!("identity={}", escaped(&identity)));
+            let path = format!("/api/v1/dead-letters?{}", identity.unwrap_or_default());
+            return output::list(&access, &path, output, &DEAD_LETTER_COLUMNS).await;
+        }
+        Command::Retry { identity, step } => {
+            access.send(Method::POST, &path(&identity, "/dead-letters/retry"), &json!({"step": step})).await
+        }
+        Command::Preview { identity } => access.get(&path(&identity, "/preview")).await,
         Command::Call { identity, call } => {
-            let path = format!("/api/v1/devices/{identity}/calls");
-            access.send(Method::POST, &path, &document(&call)?).await
+            access.send(Method::POST, &path(&identity, "/calls"), &document(&call)?).await
         }
     };
-    match answer {
-        Ok(Value::Null) => Ok(true),
-        Ok(value) => {
-            println!("{}", serde_json::to_string_pretty(&value)?);
-            Ok(true)
-        }
-        Err(ApiError::Refused { status, detail }) if status.as_u16() == 404 => {
-            eprintln!("hearth: {detail}");
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
-    }
+    output::show(output, &answer?)
 }
 
-async fn act(access: &Access, identity: &str, mut action: Value, now: Now) -> Result<Value, ApiError> {
-    if let (true, Some(action)) = (now.wake, action.as_object_mut()) {
-        action.insert("wake".to_owned(), Value::Bool(true));
-    }
-    access.send(Method::POST, &format!("/api/v1/devices/{identity}/actions"), &action).await
+/// Where a device is, or what is below it.
+fn path(identity: &str, below: &str) -> String {
+    format!("/api/v1/devices/{}{below}", escaped(identity))
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -348,98 +301,9 @@ fn label(text: &str) -> Result<(String, String), String> {
 async fn list(access: &Access, form: Form, filter: &str, sort: Option<String>) -> Answer {
     let sort = sort.map(|sort| format!("&sort={}", escaped(&sort))).unwrap_or_default();
     let devices = access.list(&format!("/api/v1/devices?filter={}{sort}", escaped(filter))).await?;
-    match form {
-        Form::Table => {
-            let columns: Vec<Column> = COLUMNS
-                .into_iter()
-                .chain([
-                    ("SITE", "site"),
-                    ("LAST INFORM", "last_inform"),
-                    ("CLONE?", "clone_suspicion"),
-                    ("BLOCKED", "blocked"),
-                ])
-                .collect();
-            print!("{}", output::table(&columns, &devices));
-        }
-        Form::Json => println!("{}", Value::Array(devices)),
-    }
-    Ok(true)
-}
-
-async fn retry(access: &Access, identity: &str, step: Option<String>) -> Result<Value, ApiError> {
-    let path = format!("/api/v1/devices/{identity}/dead-letters/retry");
-    access.send(Method::POST, &path, &json!({"step": step})).await
-}
-
-async fn dead_letters(access: &Access, form: Form, identity: Option<String>) -> Answer {
-    let path = match identity {
-        Some(identity) => format!("/api/v1/dead-letters?identity={}", escaped(&identity)),
-        None => "/api/v1/dead-letters".to_owned(),
-    };
-    let letters = access.list(&path).await?;
-    match form {
-        Form::Table => print!("{}", output::table(&DEAD_LETTER_COLUMNS, &letters)),
-        Form::Json => println!("{}", Value::Array(letters)),
-    }
-    Ok(true)
-}
-
-async fn export(access: &Access, filter: &str, form: Export) -> Answer {
-    let filter = escaped(filter);
-    let accept = match form {
-        Export::Csv => "text/csv",
-        Export::Jsonl => "application/jsonl",
-    };
-    let path = format!("/api/v1/devices?filter={filter}");
-    access.copy(&path, accept, &mut std::io::stdout().lock()).await?;
-    Ok(true)
-}
-
-/// Wrong rows make the answer no.
-async fn import_places(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
-    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let summary = access.upload(&format!("/api/v1/places?strict={strict}"), list).await?;
-    let is_whole = summary.get("wrong").and_then(Value::as_u64) == Some(0);
-    if form == Form::Json {
-        println!("{summary}");
-        return Ok(is_whole);
-    }
-    for row in summary.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        let part = |key| output::cell(row.get(key));
-        eprintln!("{}: {}: {}", file.display(), part("place"), part("message"));
-    }
-    let count = |key| output::cell(summary.get(key));
-    println!("{} placed, {} wrong", count("placed"), count("wrong"));
-    Ok(is_whole)
-}
-
-/// Rows that contradict or cannot be read make the answer no.
-async fn import(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
-    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let summary = access.upload(&format!("/api/v1/identities?strict={strict}"), list).await?;
-    let rows = |key: &str| summary.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let (conflicts, errors) = (rows("conflicts"), rows("errors"));
-    let is_whole = conflicts.is_empty() && errors.is_empty();
-    if form == Form::Json {
-        println!("{summary}");
-        return Ok(is_whole);
-    }
-    for row in errors.iter().chain(&conflicts) {
-        eprintln!(
-            "{}: {}: {}",
-            file.display(),
-            output::cell(row.get("place")),
-            output::cell(row.get("message"))
-        );
-    }
-    println!(
-        "{} admitted, {} as before, {} in conflict, {} wrong",
-        output::cell(summary.get("admitted")),
-        output::cell(summary.get("same")),
-        conflicts.len(),
-        errors.len()
-    );
-    Ok(is_whole)
+    // First what a narrow terminal shall show.
+    let (first, last) = COLUMNS.split_at(3);
+    output::items(form, devices, &[first, &MORE_COLUMNS, last].concat())
 }
 
 /// JSON as typed, or from `@FILE`.

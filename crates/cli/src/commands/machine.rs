@@ -2,29 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use serde_json::json;
 
 use crate::{
     Answer,
-    api::{Access, escaped},
-    output::{self, Column, Form},
+    api::escaped,
+    commands::Over,
+    output::{self, Column},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Say whose a certificate is.
     Add {
         /// The machine's name.
@@ -60,8 +50,8 @@ const COLUMNS: [Column; 5] = [
     ("SUBJECT", "subject"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     let answer = match command {
         Command::List => return output::list(&access, PATH, output, &COLUMNS).await,
         Command::Add { name, of, subject, role, scope } => {
@@ -73,7 +63,7 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         }
         Command::Remove { name } => access.delete(&format!("{PATH}/{}", escaped(&name))).await,
     };
-    output::answer(answer)
+    output::show(output, &answer?)
 }
 
 fn fingerprint(file: &Path) -> Result<String, Box<dyn std::error::Error>> {

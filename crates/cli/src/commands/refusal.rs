@@ -2,28 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::Value;
 
 use crate::{
     Answer,
-    api::Access,
+    commands::Over,
     output::{self, Column, Form},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Every refusal, by reason, issuer and network.
     List,
 }
@@ -38,8 +27,8 @@ const COLUMNS: [Column; 7] = [
     ("DETAIL", "detail"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command: Command::List } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command: Command::List } = arguments;
     let mut refusals = access.list("/api/v1/refusals").await?;
     if output == Form::Json {
         println!("{}", Value::Array(refusals));
@@ -49,7 +38,7 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
         let subject = refusal.pointer("/certificate/subject").cloned().unwrap_or_default();
         refusal.as_object_mut().map(|row| row.insert("subject".to_owned(), subject));
     }
-    print!("{}", output::table(&COLUMNS, &refusals));
+    output::rows_under(&COLUMNS, &refusals);
     let remedy = |row: &Value| (output::cell(row.get("reason")), output::cell(row.get("remedy")));
     let remedies: BTreeMap<String, String> = refusals.iter().map(remedy).collect();
     offers(&refusals);

@@ -2,29 +2,19 @@
 
 use std::{io::stdout, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::Access,
+    api::{Access, escaped},
+    commands::{Over, template},
     output::{self, Column, Form},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Sessions with the evidence of what was negotiated and of who it was, newest first.
     List {
         /// Those of one identity.
@@ -93,22 +83,23 @@ const TURNS: [Column; 4] = [
 ];
 const DIFFERENCES: [Column; 3] = [("PATH", "path"), ("IS", "from"), ("DESIRED", "to")];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     match command {
         Command::List { identity } => list(&access, output, identity).await,
-        Command::Show { id } => output::answer(access.get(&format!("/api/v1/sessions/{id}")).await),
+        Command::Show { id } => output::show(output, &access.get(&format!("/api/v1/sessions/{id}")).await?),
         Command::Record { identity, stop: true, .. } => {
-            output::answer(access.delete(&format!("/api/v1/devices/{identity}/recording")).await)
+            output::show(output, &access.delete(&order(&identity)).await?)
         }
         Command::Record { identity, sessions, hours, stop: false } => {
-            let path = format!("/api/v1/devices/{identity}/recording");
-            let order = json!({"sessions": sessions, "hours": hours});
-            output::answer(access.send(Method::POST, &path, &order).await)
+            let body = json!({"sessions": sessions, "hours": hours});
+            output::show(output, &access.send(Method::POST, &order(&identity), &body).await?)
         }
-        Command::Recording { id, delete: true } => output::answer(access.delete(&recording(id)).await),
+        Command::Recording { id, delete: true } => {
+            output::show(output, &access.delete(&recording(id)).await?)
+        }
         Command::Recording { id, delete: false } => match output {
-            Form::Json => output::answer(access.get(&recording(id)).await),
+            Form::Json => output::show(output, &access.get(&recording(id)).await?),
             // The H(e)MS writes it so that a terminal comes to no harm.
             Form::Table => {
                 Ok(access.copy(&recording(id), "text/plain", &mut stdout()).await.map(|()| true)?)
@@ -118,19 +109,18 @@ pub(crate) async fn run(arguments: Arguments) -> Answer {
     }
 }
 
+fn order(identity: &str) -> String {
+    format!("/api/v1/devices/{}/recording", escaped(identity))
+}
+
 fn recording(id: u32) -> String {
     format!("/api/v1/sessions/{id}/recording")
 }
 
 async fn list(access: &Access, form: Form, identity: Option<String>) -> Answer {
-    let query = identity.map(|identity| format!("?identity={identity}")).unwrap_or_default();
-    let page = access.get(&format!("/api/v1/sessions{query}")).await?;
-    let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    match form {
-        Form::Table => print!("{}", output::table(&SESSIONS, &items)),
-        Form::Json => println!("{}", Value::Array(items)),
-    }
-    Ok(true)
+    let query = identity.map(|identity| format!("?identity={}", escaped(&identity))).unwrap_or_default();
+    let mut page = access.get(&format!("/api/v1/sessions{query}")).await?;
+    output::items(form, output::rows(&mut page), &SESSIONS)
 }
 
 async fn replay(
@@ -142,10 +132,7 @@ async fn replay(
 ) -> Answer {
     let mut request = json!({"name": template});
     if let Some(file) = file {
-        let read = std::fs::read_to_string(&file);
-        let text = read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        let typed: Value =
-            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        let typed = template::read(&file)?;
         request.as_object_mut().map(|request| request.insert("template".to_owned(), typed));
     }
     let answer = access.send(Method::POST, &format!("{}/replay", recording(id)), &request).await?;
@@ -171,11 +158,11 @@ fn print_replay(answer: &Value) {
             }
         }
     }
-    print!("{}", output::table(&TURNS, &turns));
+    output::rows_under(&TURNS, &turns);
     let differences = rows(answer, "/end/differences");
     if !differences.is_empty() {
         println!("\nAt the end would still differ:");
-        print!("{}", output::table(&DIFFERENCES, &differences));
+        output::rows_under(&DIFFERENCES, &differences);
     }
     for step in rows(answer, "/end/failed") {
         println!("\nThe device refused: {}", output::cell(Some(&step)));

@@ -2,29 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::{Access, escaped},
+    api::{Access, ApiError, escaped},
+    commands::Over,
     output::{self, Column, Form},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Templates {
-    #[command(flatten)]
-    access: Access,
-    #[command(subcommand)]
-    command: TemplateCommand,
-}
-
 #[derive(Debug, Subcommand)]
-enum TemplateCommand {
-    /// Every template as JSON.
+pub(crate) enum TemplateCommand {
+    /// Every template.
     List,
+    /// One template as it was saved last.
+    Show {
+        /// What the template is called.
+        name: String,
+    },
     /// Save a template from a JSON file; it is checked whole, and every complaint is shown.
     ///
     /// For instance {"selector": "product_class = \"SimulatedCell\"", "priority": 10,
@@ -47,9 +45,6 @@ enum TemplateCommand {
         name: String,
         /// The JSON file of what it would be; the saved template where it is left out.
         file: Option<PathBuf>,
-        /// How to print.
-        #[arg(long, value_enum, default_value = "table")]
-        output: Form,
     },
     /// The versions of a template, the newest first.
     History {
@@ -76,18 +71,15 @@ enum TemplateCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Pools {
-    #[command(flatten)]
-    access: Access,
-    #[command(subcommand)]
-    command: PoolCommand,
-}
-
 #[derive(Debug, Subcommand)]
-enum PoolCommand {
+pub(crate) enum PoolCommand {
     /// Every pool.
     List,
+    /// One pool, and how many of its numbers were drawn.
+    Show {
+        /// What the pool is called.
+        name: String,
+    },
     /// Make a pool of numbers, both ends included; each cell that a template tells to draws one of its own.
     Put {
         /// What the pool is called.
@@ -99,6 +91,15 @@ enum PoolCommand {
     },
 }
 
+const TEMPLATE_COLUMNS: [Column; 7] = [
+    ("NAME", "name"),
+    ("SELECTOR", "selector"),
+    ("PRIORITY", "priority"),
+    ("VERSION", "version"),
+    ("APPLIES", "applied_version"),
+    ("SAVED", "saved_at"),
+    ("BY", "author"),
+];
 const VERSION_COLUMNS: [Column; 5] = [
     ("VERSION", "version"),
     ("APPLIES", "applied_version"),
@@ -113,37 +114,74 @@ const DIFFERENCE_COLUMNS: [Column; 5] =
 const POOL_COLUMNS: [Column; 4] =
     [("NAME", "name"), ("FIRST", "first"), ("LAST", "last"), ("DRAWN", "drawn")];
 
-pub(crate) async fn run_templates(arguments: Templates) -> Answer {
-    let Templates { access, command } = arguments;
+pub(crate) async fn run_templates(arguments: Over<TemplateCommand>) -> Answer {
+    let Over { access, output, command } = arguments;
     let answer = match command {
-        TemplateCommand::List => Value::Array(access.list("/api/v1/templates").await?),
-        TemplateCommand::Put { name, file, reason, draft } => {
-            let path = format!("/api/v1/templates/{name}?reason={}&apply={}", escaped(&reason), !draft);
-            access.send(Method::PUT, &path, &read(&file)?).await?
+        TemplateCommand::List => {
+            return output::list(&access, "/api/v1/templates", output, &TEMPLATE_COLUMNS).await;
         }
-        TemplateCommand::Preview { name, file, output } => {
+        TemplateCommand::Show { name } => access.get(Desired::of_template(&name).path()).await?,
+        TemplateCommand::Put { name, file, reason, draft } => {
+            Desired::of_template(&name).put(&access, &read(&file)?, &reason, draft).await?
+        }
+        TemplateCommand::Preview { name, file } => {
             return preview(&access, &name, file.as_deref(), output).await;
         }
         TemplateCommand::History { name } => {
-            let versions = access.list(&format!("/api/v1/templates/{name}/versions")).await?;
-            print!("{}", output::table(&VERSION_COLUMNS, &versions));
-            return Ok(true);
+            return Desired::of_template(&name).history(&access, output).await;
         }
         TemplateCommand::Apply { name, version, reason, finish_days } => {
-            let body = json!({"version": version, "reason": reason, "finish_days": finish_days});
-            access.send(Method::POST, &format!("/api/v1/templates/{name}/apply"), &body).await?
+            Desired::of_template(&name).apply(&access, version, &reason, finish_days).await?
         }
-        TemplateCommand::Delete { name } => {
-            access.send(Method::DELETE, &format!("/api/v1/templates/{name}"), &Value::Null).await?
-        }
+        TemplateCommand::Delete { name } => access.delete(Desired::of_template(&name).path()).await?,
     };
-    if !answer.is_null() {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
-    }
-    Ok(true)
+    output::show(output, &answer)
 }
 
-fn read(file: &Path) -> Result<Value, String> {
+/// Where something desired with its versions is: a template, or the values of a device.
+pub(super) struct Desired(String);
+
+impl Desired {
+    fn of_template(name: &str) -> Self {
+        Self(format!("/api/v1/templates/{}", escaped(name)))
+    }
+
+    pub(super) fn of_device(identity: &str) -> Self {
+        Self(format!("/api/v1/devices/{}/values", escaped(identity)))
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) async fn put(
+        &self,
+        access: &Access,
+        template: &Value,
+        reason: &str,
+        is_draft: bool,
+    ) -> Result<Value, ApiError> {
+        let path = format!("{}?reason={}&apply={}", self.0, escaped(reason), !is_draft);
+        access.send(Method::PUT, &path, template).await
+    }
+
+    pub(super) async fn history(&self, access: &Access, form: Form) -> Answer {
+        output::list(access, &format!("{}/versions", self.0), form, &VERSION_COLUMNS).await
+    }
+
+    pub(super) async fn apply(
+        &self,
+        access: &Access,
+        version: u32,
+        reason: &str,
+        finish_days: Option<u32>,
+    ) -> Result<Value, ApiError> {
+        let body = json!({"version": version, "reason": reason, "finish_days": finish_days});
+        access.send(Method::POST, &format!("{}/apply", self.0), &body).await
+    }
+}
+
+pub(super) fn read(file: &Path) -> Result<Value, String> {
     let read = std::fs::read_to_string(file);
     let text = read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
@@ -174,7 +212,7 @@ async fn preview(access: &Access, name: &str, file: Option<&Path>, form: Form) -
         return Ok(true);
     }
     let lines: Vec<Value> = whole.items.iter().flat_map(DevicePreview::lines).collect();
-    print!("{}", output::table(&DIFFERENCE_COLUMNS, &lines));
+    output::rows_under(&DIFFERENCE_COLUMNS, &lines);
     let Preview { changed, same, failed, .. } = whole;
     println!(
         "devices that would be changed: {changed}; that would not: {same}; of which nothing can be said: {failed}"
@@ -228,14 +266,16 @@ impl DevicePreview {
     }
 }
 
-pub(crate) async fn run_pools(arguments: Pools) -> Answer {
-    let Pools { access, command } = arguments;
-    match command {
-        PoolCommand::List => print!("{}", output::table(&POOL_COLUMNS, &access.list("/api/v1/pools").await?)),
+pub(crate) async fn run_pools(arguments: Over<PoolCommand>) -> Answer {
+    const PATH: &str = "/api/v1/pools";
+    let Over { access, output, command } = arguments;
+    let path = |name: &str| format!("{PATH}/{}", escaped(name));
+    let answer = match command {
+        PoolCommand::List => return output::list(&access, PATH, output, &POOL_COLUMNS).await,
+        PoolCommand::Show { name } => access.get(&path(&name)).await?,
         PoolCommand::Put { name, first, last } => {
-            let pool = json!({"first": first, "last": last});
-            access.send(Method::PUT, &format!("/api/v1/pools/{name}"), &pool).await?;
+            access.send(Method::PUT, &path(&name), &json!({"first": first, "last": last})).await?
         }
-    }
-    Ok(true)
+    };
+    output::show(output, &answer)
 }

@@ -2,29 +2,19 @@
 
 use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
     Answer,
-    api::{Access, escaped},
+    api::escaped,
+    commands::Over,
     output::{self, Column, Form},
 };
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Make a token. It may no more than its account, and ends with it.
     Add {
         /// What you call it.
@@ -65,31 +55,29 @@ const COLUMNS: [Column; 7] = [
     ("LAST USED", "last_used_at"),
 ];
 
-pub(crate) async fn run(arguments: Arguments) -> Answer {
-    let Arguments { access, output, command } = arguments;
+pub(crate) async fn run(arguments: Over<Command>) -> Answer {
+    let Over { access, output, command } = arguments;
     match command {
         Command::List => output::list(&access, PATH, output, &COLUMNS).await,
         Command::Add { name, account, role, scope, days, to } => {
             let body = json!({"name": name, "account": account, "role": role, "scope": scope, "days": days});
             let made = access.send(Method::POST, PATH, &body).await?;
-            match to {
-                Some(file) => keep(made, &file),
-                None => output::answer(Ok(made)),
-            }
+            hand_over(output, made, "token", to.as_deref())
         }
         Command::Remove { prefix } => {
-            output::answer(access.delete(&format!("{PATH}/{}", escaped(&prefix))).await)
+            output::show(output, &access.delete(&format!("{PATH}/{}", escaped(&prefix))).await?)
         }
     }
 }
 
-/// Writes the token into a file and prints the rest.
-fn keep(mut made: Value, file: &Path) -> Answer {
-    let token = made.as_object_mut().and_then(|made| made.shift_remove("token"));
-    let token = token.as_ref().and_then(Value::as_str).unwrap_or_default();
+/// Prints what was made with its secret, or writes the secret into a new file and prints the rest.
+pub(super) fn hand_over(form: Form, mut made: Value, secret: &str, file: Option<&Path>) -> Answer {
+    let Some(file) = file else { return output::show(form, &made) };
+    let taken = made.as_object_mut().and_then(|made| made.shift_remove(secret));
+    let text = taken.as_ref().and_then(Value::as_str).unwrap_or_default();
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    written.and_then(|mut opened| opened.write_all(format!("{token}\n").as_bytes())).map_err(|error| {
-        format!("the token was made and cannot be written to {}: {error}", file.display())
+    written.and_then(|mut opened| opened.write_all(format!("{text}\n").as_bytes())).map_err(|error| {
+        format!("the {secret} was made and cannot be written to {}: {error}", file.display())
     })?;
-    output::answer(Ok(made))
+    output::show(form, &made)
 }

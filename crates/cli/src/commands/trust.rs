@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -10,35 +10,19 @@ use serde_json::{Value, json};
 use crate::{
     Answer,
     api::{Access, ApiError, escaped},
+    commands::Over,
     output::{self, Column, Form},
 };
 
-/// How to reach the API and how to print.
-#[derive(Debug, Args)]
-pub(crate) struct Common {
-    #[command(flatten)]
-    access: Access,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table", global = true)]
-    output: Form,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Trust {
-    #[command(flatten)]
-    common: Common,
-    #[command(subcommand)]
-    command: TrustCommand,
-}
-
 #[derive(Debug, Subcommand)]
-enum TrustCommand {
-    /// Which known cells would refuse a certificate of the H(e)MS, before it is used; exit code 1 where any would, or where its root is
-    /// not the one that they are known to trust.
+pub(crate) enum TrustCommand {
+    /// Which known cells would refuse a certificate of the H(e)MS, before it is used.
+    ///
+    /// Exit code 1 where any would, or where its root is not the one that they are known to trust.
     Preview {
         /// The chain in PEM, the H(e)MS's own certificate first.
-        #[arg(long)]
-        certificate: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        chain: PathBuf,
         /// For which listener it is meant; for the first, `cwmp`, where nothing is said.
         #[arg(long, value_name = "NAME")]
         listener: Option<String>,
@@ -82,30 +66,24 @@ const LISTS: [Column; 8] = [
 const GRACES: [Column; 5] =
     [("ANCHOR", "anchor"), ("UNTIL", "until"), ("REASON", "reason"), ("BY", "by"), ("AT", "at")];
 
-pub(crate) async fn run(arguments: Trust) -> Answer {
-    let Trust { common: Common { access, output }, command } = arguments;
+pub(crate) async fn run(arguments: Over<TrustCommand>) -> Answer {
+    let Over { access, output, command } = arguments;
     match command {
-        TrustCommand::Preview { certificate, listener } => {
-            let read = std::fs::read(&certificate);
-            let pem = read.map_err(|error| format!("cannot read {}: {error}", certificate.display()))?;
+        TrustCommand::Preview { chain, listener } => {
+            let read = std::fs::read(&chain);
+            let pem = read.map_err(|error| format!("cannot read {}: {error}", chain.display()))?;
             let query = listener.map(|name| format!("?listener={}", escaped(&name))).unwrap_or_default();
             let preview = access.upload(&format!("/api/v1/trust/preview{query}"), pem).await?;
             show(output, &preview, print_preview);
             let doubts = ["refuse", "unproven"].map(|key| number(&preview, key));
             Ok(doubts == [0, 0] && rows(&preview, "faults").is_empty())
         }
-        TrustCommand::Lists => {
-            list(output, access.get("/api/v1/trust/lists").await?, &LISTS);
-            Ok(true)
-        }
-        TrustCommand::Grace { anchor: None, .. } => {
-            list(output, access.get(GRACE).await?, &GRACES);
-            Ok(true)
-        }
+        TrustCommand::Lists => list(output, access.get("/api/v1/trust/lists").await?, &LISTS),
+        TrustCommand::Grace { anchor: None, .. } => list(output, access.get(GRACE).await?, &GRACES),
         TrustCommand::Grace { anchor: Some(anchor), days, reason } => {
             let act = extend(&access, &anchor, days, &reason.unwrap_or_default()).await?;
             show(output, &act, |act| {
-                print!("{}", output::table(&GRACES, std::slice::from_ref(act)));
+                output::rows_under(&GRACES, std::slice::from_ref(act));
             });
             Ok(true)
         }
@@ -114,7 +92,7 @@ pub(crate) async fn run(arguments: Trust) -> Answer {
             show(output, &expiry, |expiry| {
                 let own = expiry.pointer("/own/not_after");
                 println!("Our own certificate ends at {}.", output::cell(own));
-                print!("{}", output::table(&ENDINGS, &rows(expiry, "items")));
+                output::rows_under(&ENDINGS, &rows(expiry, "items"));
             });
             Ok(true)
         }
@@ -132,11 +110,8 @@ async fn extend(access: &Access, anchor: &str, days: u32, reason: &str) -> Resul
     access.send(Method::POST, GRACE, &extension).await
 }
 
-fn list(form: Form, mut page: Value, columns: &[Column]) {
-    let items = page.get_mut("items").map(Value::take).unwrap_or_default();
-    show(form, &items, |items| {
-        print!("{}", output::table(columns, items.as_array().map(Vec::as_slice).unwrap_or_default()));
-    });
+fn list(form: Form, mut page: Value, columns: &[Column]) -> Answer {
+    output::items(form, output::rows(&mut page), columns)
 }
 
 fn show(form: Form, value: &Value, table: impl FnOnce(&Value)) {
@@ -170,6 +145,6 @@ fn print_preview(preview: &Value) {
     }
     let doubts = rows(preview, "doubts");
     if !doubts.is_empty() {
-        print!("{}", output::table(&DOUBTS, &doubts));
+        output::rows_under(&DOUBTS, &doubts);
     }
 }
