@@ -2,6 +2,8 @@
 //!
 //! Everything a session needs is in [`Hems`]; listeners for cells and for operators share it and nothing else.
 
+mod work;
+
 use std::{
     fs::DirBuilder,
     io,
@@ -25,23 +27,19 @@ use crate::{
     api,
     blocks::Blocks,
     change::Bounds,
-    config::{AdminPlace, Config, GatePolicy, Policies, Telling, Waking},
+    config::{AdminPlace, Config, GatePolicy, Policies, Waking},
     doors::{DoorError, Doors},
     endpoint::{Budget, Endpoint},
-    event::{courier, feed::Feed, nats},
-    files::{self, Files},
+    event::feed::Feed,
+    files::Files,
     guard::Network,
     metrics::Metrics,
-    node,
     people::first,
     refusal::Ledger,
     session::{Outcome, Registry, Session},
-    store::{Place, Store, StoreError},
-    wake,
+    store::{Store, StoreError},
 };
 
-/// How often overdue sessions are looked for.
-const SWEEP: Duration = Duration::from_secs(1);
 /// How long sessions may take to end when the server shuts down: a few posts of a cell.
 const GRACE: Duration = Duration::from_secs(3);
 /// How often the end of the last session is looked for in that time.
@@ -249,8 +247,8 @@ impl Server {
             admin.spawn(admin::serve(Arc::clone(&hems), watchers, watched.clone()));
         }
         let mut tasks = JoinSet::new();
-        live(&mut tasks, &hems, &config.store, &watched);
-        tell(&mut tasks, &hems, config.events, &watched);
+        work::live(&mut tasks, &hems, &config.store, &watched);
+        work::tell(&mut tasks, &hems, config.events, &watched);
         let endpoint =
             Arc::new(Endpoint::new(Arc::clone(&hems), config.transport, config.limits, watched.clone()));
         for (listener, acceptor) in listeners {
@@ -260,7 +258,7 @@ impl Server {
             tasks.spawn(doors.watch(Arc::clone(&hems), watched.clone()));
         }
         tasks.spawn(api::serve(Arc::clone(&hems), front, operators, watched.clone()));
-        tasks.spawn(sweep(Arc::clone(&hems), watched));
+        tasks.spawn(work::sweep(Arc::clone(&hems), watched));
         tracing::info!(?cwmp_addresses, %api_address, "H(e)MS started");
         Ok(Self {
             hems,
@@ -344,25 +342,6 @@ impl Server {
         self.admin.shutdown().await;
         self.hems.store.close().await;
         tracing::info!("H(e)MS stopped");
-    }
-}
-
-/// Starts whatever tells what happens.
-fn tell(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, events: Telling, shutdown: &watch::Receiver<bool>) {
-    tasks.spawn(hems.feed.clone().watch(hems.store.clone(), shutdown.clone()));
-    tasks.spawn(Watch::run(Arc::clone(hems), shutdown.clone()));
-    if let Some(nats) = events.nats.clone() {
-        tasks.spawn(nats::run(Arc::clone(hems), nats, events.source.clone(), shutdown.clone()));
-    }
-    tasks.spawn(courier::run(Arc::clone(hems), events, shutdown.clone()));
-}
-
-/// Starts what goes on by itself; other nodes there are only where they can share a database.
-fn live(tasks: &mut JoinSet<()>, hems: &Arc<Hems>, place: &Place, shutdown: &watch::Receiver<bool>) {
-    tasks.spawn(files::clean(Arc::clone(hems), shutdown.clone()));
-    tasks.spawn(wake::run(Arc::clone(hems), shutdown.clone()));
-    if matches!(place, Place::Server(_)) {
-        tasks.spawn(node::run(Arc::clone(hems), shutdown.clone()));
     }
 }
 
@@ -465,20 +444,6 @@ async fn import(hems: &Hems) -> Result<(), ServeError> {
         Err(error) => {
             tracing::error!(%error, "nobody is admitted from the roster");
             Ok(())
-        }
-    }
-}
-
-async fn sweep(hems: Arc<Hems>, mut shutdown: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    while !*shutdown.borrow() {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = shutdown.changed() => return,
-        }
-        hems.sweep(Outcome::TimedOut).await;
-        if let Err(error) = hems.store.settle_overdue(hems.changes, hems.now()).await {
-            tracing::error!(%error, "what became of changes is not known");
         }
     }
 }

@@ -8,7 +8,9 @@ use crate::session::{Caller, Peer};
 impl Hems {
     /// What sessions share, on a store of its own.
     pub(crate) async fn for_tests(folder: &Path, patience: Duration) -> Self {
-        let store = Store::open(&Place::File(folder.join("hearth.sqlite3")), Arc::new(())).await.unwrap();
+        let store = Store::open(&crate::store::Place::File(folder.join("hearth.sqlite3")), Arc::new(()))
+            .await
+            .unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self {
             ledger: Ledger::start(store.clone(), Arc::clone(&clock)),
