@@ -7,7 +7,10 @@
 //!  {"expression": "'cell-' + labels.rack + '-' + string(pool.pci)", "draws": ["pci"]}
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    thread,
+};
 
 use cel::{Context, Program, Value};
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,9 @@ use super::Subject;
 const BYTES_MAX: usize = 1024;
 /// Brackets within brackets: the parser goes one call deeper for each.
 const DEPTH_MAX: usize = 32;
+/// Bytes of the stack on which one is read and worked out. Each bracket within brackets takes the parser through every
+/// rule of the grammar, up to 200 KB of it, and each operator goes one call deeper; only what is used is ever there.
+const STACK_BYTES: usize = 64 << 20;
 /// Words that go through a list. With 64 tags and labels each, two of them are some thousand turns.
 const LOOPS_MAX: usize = 2;
 /// The words that go through a list.
@@ -58,11 +64,19 @@ pub(crate) enum ExpressionError {
 impl Expression {
     /// Whether it can be read at all.
     pub(crate) fn check(&self) -> Result<(), ExpressionError> {
-        self.program().map(drop)
+        on_its_own_stack(|| self.program().map(drop))
     }
 
     /// Its value for a device, with the numbers that were drawn for it.
     pub(crate) fn value(
+        &self,
+        subject: &Subject,
+        draws: &BTreeMap<String, i64>,
+    ) -> Result<String, ExpressionError> {
+        on_its_own_stack(|| self.worked_out(subject, draws))
+    }
+
+    fn worked_out(
         &self,
         subject: &Subject,
         draws: &BTreeMap<String, i64>,
@@ -120,6 +134,17 @@ impl Expression {
         context.add_variable_from_value("pool", pools);
         context
     }
+}
+
+/// Runs what goes as deep as an expression is written, beside the stack of whoever asks.
+fn on_its_own_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, ExpressionError> + Send,
+) -> Result<T, ExpressionError> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| ExpressionError::Fails(error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(ExpressionError::Fails("the evaluator gave up".to_owned())))
+    })
 }
 
 /// How deep brackets and unary signs nest, at most; those in a text count too, and do no harm.
@@ -200,6 +225,30 @@ mod tests {
             let message = value(text).unwrap_err();
             assert!(message.contains(expected), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn s12_the_deepest_expression_within_the_bounds_harms_no_stack() {
+        let nested = |open: &str, inner: &str, close: &str| {
+            format!("{}{inner}{}", open.repeat(DEPTH_MAX), close.repeat(DEPTH_MAX))
+        };
+        let sum = format!("1{}", "+1".repeat(BYTES_MAX / 2 - 1));
+        let both = nested("(", &format!("1{}", "+1".repeat(400)), ")");
+        let inside = thread::Builder::new().stack_size(512 << 10).spawn(move || {
+            assert_eq!(value(&nested("(", "1", ")")).as_deref(), Ok("1"));
+            assert_eq!(value(&sum), Ok((BYTES_MAX / 2).to_string()));
+            assert_eq!(value(&both).as_deref(), Ok("401"));
+            assert!(value(&nested("-(", "1", ")")).unwrap_err().contains("at most"));
+            for deep in [nested("[", "1", "]"), nested("{1:", "1", "}"), nested("labels[", "1", "]")] {
+                assert!(value(&deep).is_err(), "{deep}");
+            }
+            let chains = ["labels", ".a", "1", "<1", "true", "||true", "true", "?1:true", "site", ".size()"];
+            for pair in chains.chunks(2) {
+                let times = (BYTES_MAX - pair[0].len()) / pair[1].len();
+                let _ = value(&format!("{}{}", pair[0], pair[1].repeat(times)));
+            }
+        });
+        inside.unwrap().join().unwrap();
     }
 
     #[test]
