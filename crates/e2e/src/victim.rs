@@ -141,6 +141,6 @@ pub fn run_henb() {
 #[must_use]
 pub fn points(passed: &PathBuf) -> Vec<(Point, String)> {
     let text = fs::read_to_string(passed).expect("the list is there");
-    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    let lines = text.lines().map(|line| line.split_once('\t').expect("it is a point and what it was"));
     lines.map(|(point, what)| (point.parse().expect("it is a point"), what.to_owned())).collect()
 }

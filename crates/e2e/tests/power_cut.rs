@@ -145,6 +145,10 @@ fn cut(side: Side, at: Point) {
 /// Every point of a side, a few worlds at a time.
 fn cut_everywhere(side: Side) {
     let points = reference(side);
+    let has = |is_it: fn(&Point) -> bool| points.iter().any(|(point, _)| is_it(point));
+    let has_both =
+        has(|point| matches!(point, Point::Commit(_))) && has(|point| matches!(point, Point::Message(_)));
+    assert!(has_both, "{side:?} passed commits and messages: {points:?}");
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..WORKERS {

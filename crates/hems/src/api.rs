@@ -75,7 +75,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
-use answer::{As, Path};
+use answer::{As, Object, Path};
 use condition::Tagged;
 use desk::Desk;
 use operation::{Operation, Rule, delete, get, post, put};
@@ -326,7 +326,7 @@ fn on_changes() -> Vec<Operation> {
         put("begin-freeze", "/api/v1/freeze", Operate, freeze::put),
         delete("end-freeze", "/api/v1/freeze", Engineer, freeze::delete).refuses(&[404, 422]),
         get("list-emergencies", "/api/v1/radio-off", Look, radio_off::list),
-        post("order-radio-off", "/api/v1/radio-off", Operate, radio_off::order),
+        post("order-radio-off", "/api/v1/radio-off", Operate, radio_off::order).refuses(&[409]),
         get("show-emergency", "/api/v1/radio-off/{id}", Look, radio_off::show),
         get("list-emergency-devices", "/api/v1/radio-off/{id}/devices", Look, radio_off::devices),
         delete("lift-radio-off", "/api/v1/radio-off/{id}", Engineer, radio_off::lift).refuses(&[409]),

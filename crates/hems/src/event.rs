@@ -185,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn every_type_is_on_the_page_of_events() {
+        let page = include_str!("../../../docs/operate/events.md");
+        let is_missing = |kind: &&Kind| !page.contains(&format!("`{}`", kind.name()));
+        let missing: Vec<_> = Kind::ALL.iter().filter(is_missing).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn a_type_has_one_name_and_is_found_by_it() {
         assert!(Kind::ALL.iter().all(|kind| Kind::named(kind.name()) == Some(*kind)));
         assert_eq!(Kind::named("alarm"), None);

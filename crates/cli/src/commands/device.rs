@@ -168,7 +168,7 @@ pub(crate) enum Command {
 /// An action for every device of a filter.
 #[derive(Debug, Args)]
 pub(crate) struct ForMany {
-    /// The action as JSON, or @FILE.
+    /// The action: a word such as reboot, or as JSON where it has more to say, or @FILE.
     action: String,
     /// Which devices.
     #[arg(long)]
@@ -187,7 +187,9 @@ pub(crate) struct ForMany {
 impl ForMany {
     fn body(self) -> Result<Value, Box<dyn std::error::Error>> {
         let Self { action, filter, dry_run, reason, finish_days } = self;
-        Ok(json!({"action": document(&action)?, "filter": filter, "dry_run": dry_run, "reason": reason,
+        let is_word = action.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let action = if is_word { json!({"action": action}) } else { document(&action)? };
+        Ok(json!({"action": action, "filter": filter, "dry_run": dry_run, "reason": reason,
             "finish_days": finish_days}))
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Path, Problem, Tagged, guard::About, time};
+use super::{Answer, Api, Object, Page, Path, Problem, Tagged, guard::About, time};
 use crate::{
     people::{self, Role, Scope, secret},
     store::{AccountRow, Adding, Condition},
@@ -85,9 +85,9 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<AccountView>> {
 /// Adds an account.
 pub(super) async fn add(
     State(api): State<Api>,
-    body: Result<Json<NewAccount>, JsonRejection>,
+    body: Result<Json<Object<NewAccount>>, JsonRejection>,
 ) -> Result<(StatusCode, About, Json<AccountView>), Problem> {
-    let Json(new) = body?;
+    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }
@@ -126,9 +126,9 @@ pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
     condition: Condition,
-    body: Result<Json<Change>, JsonRejection>,
+    body: Result<Json<Object<Change>>, JsonRejection>,
 ) -> Result<(About, Tagged<AccountView>), Problem> {
-    let Json(change) = body?;
+    let Json(Object(change)) = body?;
     let present = api.hems.store.account(&name).await?.ok_or_else(unknown)?;
     let row = AccountRow {
         role: change.role.name().to_owned(),
@@ -146,9 +146,9 @@ pub(super) async fn put(
 pub(super) async fn put_password(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<Json<GivenPassword>, JsonRejection>,
+    body: Result<Json<Object<GivenPassword>>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Json(GivenPassword { password }) = body?;
+    let Json(Object(GivenPassword { password })) = body?;
     let hash = api.desk.passwords.hash(password).await?;
     let is_there = api.hems.store.set_password(name, hash).await?;
     if is_there { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }

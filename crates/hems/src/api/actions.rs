@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api, Path, Problem,
+    Api, Object, Path, Problem,
     calls::{self, Asked, CallView, Key},
     templates, transfer,
 };
@@ -85,9 +85,9 @@ pub(super) async fn act(
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<Wish>, JsonRejection>,
+    body: Result<Json<Object<Wish>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(wish) = body?;
+    let Json(Object(wish)) = body?;
     let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&wish).unwrap_or_default();
     let Wish { action, wake } = wish;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, PAGE, PAGE_MAX, Page, Path, Problem,
+    Answer, Api, Object, PAGE, PAGE_MAX, Page, Path, Problem,
     reason::{REASON_MAX, reason},
     time,
 };
@@ -182,9 +182,9 @@ pub(super) async fn acknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-    note: Result<Json<Note>, JsonRejection>,
+    note: Result<Json<Object<Note>>, JsonRejection>,
 ) -> Answer<Detail> {
-    let note = note?.0.note.as_deref().map(reason).transpose()?;
+    let note = note?.0.0.note.as_deref().map(reason).transpose()?;
     say(api, caller, &id, (note, true)).await
 }
 
@@ -193,9 +193,9 @@ pub(super) async fn unacknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-    note: Result<Json<Note>, JsonRejection>,
+    note: Result<Json<Object<Note>>, JsonRejection>,
 ) -> Answer<Detail> {
-    let note = note?.0.note.as_deref().map(reason).transpose()?;
+    let note = note?.0.0.note.as_deref().map(reason).transpose()?;
     say(api, caller, &id, (note, false)).await
 }
 

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Problem,
+    Answer, Api, Object, Page, Problem,
     guard::About,
     reason::{REASON_MAX, reason},
     time,
@@ -70,9 +70,9 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<BlockView>> {
 pub(super) async fn add(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<NewBlock>, JsonRejection>,
+    body: Result<Json<Object<NewBlock>>, JsonRejection>,
 ) -> Result<(StatusCode, About, Json<BlockView>), Problem> {
-    let Json(new) = body?;
+    let Json(Object(new)) = body?;
     let rule = rule(new.kind, &new.value)?;
     let row = BlockRow::new(&rule, &reason(&new.reason)?, &caller.name, api.hems.now());
     let status = match api.hems.store.block(row.clone()).await? {

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api, Problem,
+    Api, Object, Problem,
     actions::{self, Action},
     calls::{self, Key},
     changes::ChangeView,
@@ -74,9 +74,9 @@ pub(super) async fn order(
     State(api): State<Api>,
     caller: Caller,
     Key(key): Key,
-    body: Result<Json<Order>, JsonRejection>,
+    body: Result<Json<Object<Order>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
-    let Json(order) = body?;
+    let Json(Object(order)) = body?;
     let filter = Filter::parse(&order.filter).map_err(|error| Problem::invalid(error.to_string()))?;
     let first = first(&api, &filter).await?;
     let name = format!("action-{}", hex::random::<8>().ok_or_else(Problem::internal)?);

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Path, Problem,
+    Answer, Api, Object, Page, Path, Problem,
     describe::{Sketch, Takes},
     devices, json, time,
 };
@@ -82,9 +82,9 @@ pub(super) async fn queue(
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<Method>, JsonRejection>,
+    body: Result<Json<Object<Method>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(Method(method)) = body?;
+    let Json(Object(Method(method))) = body?;
     let device = admitted(&api, &caller, &identity).await?;
     permit(&caller, &method)?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;

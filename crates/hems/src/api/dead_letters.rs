@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Path, Problem,
+    Answer, Api, Object, Page, Paging, Path, Problem,
     devices::{self, FaultView},
     sessions,
 };
@@ -80,9 +80,9 @@ pub(super) async fn retry(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Which>, JsonRejection>,
+    body: Result<Json<Object<Which>>, JsonRejection>,
 ) -> Answer<Retried> {
-    let Json(Which { step }) = body?;
+    let Json(Object(Which { step })) = body?;
     let device = devices::find(&api, &caller, &identity).await?;
     match api.hems.store.retry(device.identity, step).await? {
         0 => Err(Problem::not_found("no such step failed on the device")),

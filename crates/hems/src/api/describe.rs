@@ -20,7 +20,7 @@ use axum::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{Api, Problem, guard::About, guard::Asking};
+use super::{Api, Object, Problem, guard::About, guard::Asking};
 use crate::people::Caller;
 
 /// The media type of what is said in JSON.
@@ -172,7 +172,7 @@ macro_rules! take_nothing {
 
 take_nothing!(State<Api>, Caller, Asking, HeaderMap);
 
-impl<T: JsonSchema> Takes for Result<Json<T>, JsonRejection> {
+impl<T: JsonSchema> Takes for Result<Json<Object<T>>, JsonRejection> {
     fn takes(sketch: &mut Sketch) {
         let schema = sketch.taken.subschema_for::<T>().to_value();
         sketch.body.insert(JSON, schema);

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, As, Page, Paging, Path, Problem,
+    Answer, Api, As, Object, Page, Paging, Path, Problem,
     calls::CallView,
     describe::{self, Gives, Sketch},
     evidence,
@@ -433,9 +433,9 @@ impl From<FaultRow> for FaultView {
 pub(super) async fn admit(
     Extracted(api): Extracted<Api>,
     caller: Caller,
-    body: Result<Json<NewDevice>, JsonRejection>,
+    body: Result<Json<Object<NewDevice>>, JsonRejection>,
 ) -> Result<(StatusCode, About, Json<DeviceView>), Problem> {
-    let Json(new) = body?;
+    let Json(Object(new)) = body?;
     let row = admission::check(&new.identity, &new.oui, &new.product_class, &new.serial)
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let hems = &api.hems;

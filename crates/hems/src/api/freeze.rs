@@ -8,7 +8,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Api, Problem, Tagged, changes::Because, time};
+use super::{Api, Object, Problem, Tagged, changes::Because, time};
 use crate::{
     people::Caller,
     store::{Condition, FreezeRow},
@@ -40,9 +40,9 @@ pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
     condition: Condition,
-    body: Result<Json<Because>, JsonRejection>,
+    body: Result<Json<Object<Because>>, JsonRejection>,
 ) -> Result<Tagged<FreezeView>, Problem> {
-    let act = caller.act(&body?.0.reason, api.hems.now())?;
+    let act = caller.act(&body?.0.0.reason, api.hems.now())?;
     api.hems.store.begin_freeze(act, condition).await?;
     show(State(api)).await
 }

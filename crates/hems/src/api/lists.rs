@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Problem,
+    Answer, Api, Object, Page, Problem,
     guard::About,
     reason::{REASON_MAX, reason},
     time,
@@ -113,9 +113,9 @@ pub(super) async fn history(State(api): State<Api>) -> Answer<Page<GraceView>> {
 pub(super) async fn extend(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Extension>, JsonRejection>,
+    body: Result<Json<Object<Extension>>, JsonRejection>,
 ) -> Result<(StatusCode, About, Json<GraceView>), Problem> {
-    let Json(new) = body?;
+    let Json(Object(new)) = body?;
     let now = api.hems.now();
     if new.until <= now || new.until > now + EXTENSION_MAX {
         let days = EXTENSION_MAX.as_hours() / 24;

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, As, Problem, cookie,
+    Api, As, Object, Problem, cookie,
     guard::{self, Asking},
     me::MeView,
 };
@@ -45,9 +45,9 @@ pub(super) async fn login(
     State(api): State<Api>,
     asking: Asking,
     headers: HeaderMap,
-    body: Result<Json<Credentials>, JsonRejection>,
+    body: Result<Json<Object<Credentials>>, JsonRejection>,
 ) -> Result<As<Json<MeView>>, Problem> {
-    let Json(Credentials { name, password }) = body?;
+    let Json(Object(Credentials { name, password })) = body?;
     if cookie::is_foreign(&headers) {
         return Err(Problem::foreign());
     }
@@ -101,9 +101,9 @@ pub(super) async fn first_administrator(
     State(api): State<Api>,
     asking: Asking,
     headers: HeaderMap,
-    body: Result<Json<FirstAdministrator>, JsonRejection>,
+    body: Result<Json<Object<FirstAdministrator>>, JsonRejection>,
 ) -> Result<As<(StatusCode, Json<MeView>)>, Problem> {
-    let Json(wanted) = body?;
+    let Json(Object(wanted)) = body?;
     if cookie::is_foreign(&headers) {
         return Err(Problem::foreign());
     }

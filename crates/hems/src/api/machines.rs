@@ -8,7 +8,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Path, Problem, accounts::added, guard::About, time};
+use super::{Answer, Api, Object, Page, Path, Problem, accounts::added, guard::About, time};
 use crate::{
     people::{self, Role, Scope},
     store::MachineRow,
@@ -67,9 +67,9 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<MachineView>> {
 /// Says whose a certificate is.
 pub(super) async fn add(
     State(api): State<Api>,
-    body: Result<Json<NewMachine>, JsonRejection>,
+    body: Result<Json<Object<NewMachine>>, JsonRejection>,
 ) -> Result<(StatusCode, About, Json<MachineView>), Problem> {
-    let Json(new) = body?;
+    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }

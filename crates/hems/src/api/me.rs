@@ -8,7 +8,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Problem, operation::Rule, rules};
+use super::{Answer, Api, Object, Problem, operation::Rule, rules};
 use crate::people::{Caller, Scope, secret};
 
 /// Who asks.
@@ -58,9 +58,9 @@ pub(super) async fn show(caller: Caller) -> Answer<MeView> {
 pub(super) async fn put_password(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<NewPassword>, JsonRejection>,
+    body: Result<Json<Object<NewPassword>>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Json(NewPassword { present, next }) = body?;
+    let Json(Object(NewPassword { present, next })) = body?;
     let Some(name) = caller.account() else {
         return Err(Problem::conflict("you have no account here, and so no password"));
     };

@@ -6,7 +6,7 @@
 use super::describe::{self, Gives, Sketch};
 
 /// The document.
-const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
+pub(super) const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
 
 /// JSON that was written before.
 pub(super) struct Document;

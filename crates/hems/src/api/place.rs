@@ -5,7 +5,7 @@ use axum::{
     extract::{State, rejection::JsonRejection},
 };
 
-use super::{Api, Path, Problem, Tagged, devices};
+use super::{Api, Object, Path, Problem, Tagged, devices};
 use crate::{
     inventory::{Device, Place},
     people::Caller,
@@ -28,9 +28,9 @@ pub(super) async fn put(
     caller: Caller,
     Path(identity): Path<String>,
     condition: Condition,
-    body: Result<Json<Place>, JsonRejection>,
+    body: Result<Json<Object<Place>>, JsonRejection>,
 ) -> Result<Tagged<Place>, Problem> {
-    let Json(place) = body?;
+    let Json(Object(place)) = body?;
     let complaints = place.complaints();
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));

@@ -7,7 +7,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Api, Page, Path, Problem, Tagged};
+use super::{Answer, Api, Object, Page, Path, Problem, Tagged};
 use crate::{pool::Pool, store::Condition, template::is_name};
 
 /// A pool with its name.
@@ -39,9 +39,9 @@ pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
     condition: Condition,
-    body: Result<Json<Pool>, JsonRejection>,
+    body: Result<Json<Object<Pool>>, JsonRejection>,
 ) -> Result<Tagged<PoolView>, Problem> {
-    let Json(pool) = body?;
+    let Json(Object(pool)) = body?;
     if !is_name(&name) {
         return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
     }

@@ -11,7 +11,7 @@ use cwmp::ValueKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, PAGE_MAX, Path, Problem, devices, templates};
+use super::{Answer, Api, Object, PAGE_MAX, Path, Problem, devices, templates};
 use crate::{
     desire::{self, Resolved},
     gate, inventory,
@@ -92,9 +92,9 @@ struct CallPreview {
 pub(super) async fn template(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<Json<Request>, JsonRejection>,
+    body: Result<Json<Object<Request>>, JsonRejection>,
 ) -> Answer<Preview> {
-    let Json(Request { template, limit, page_token }) = body?;
+    let Json(Object(Request { template, limit, page_token })) = body?;
     let applied = api.hems.store.templates().await?.remove(&name);
     let to = supposed(&api, &name, template).await?;
     let limit = limit.unwrap_or(DEVICES).clamp(1, PAGE_MAX) as usize;

@@ -11,7 +11,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, PAGE_MAX, Page, Path, Problem, Tagged, time};
+use super::{Answer, Api, Object, PAGE_MAX, Page, Path, Problem, Tagged, reason, time};
 use crate::{
     filter::Filter,
     inventory,
@@ -111,13 +111,19 @@ async fn find(api: &Api, id: i64) -> Result<EmergencyRow, Problem> {
 pub(super) async fn order(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Order>, JsonRejection>,
+    body: Result<Json<Object<Order>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<EmergencyView>), Problem> {
-    let Json(Order { filter, reason }) = body?;
+    let Json(Object(Order { filter, reason })) = body?;
     let parsed = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
     parsed.walks().map_err(|error| Problem::invalid(error.to_string()))?;
     let (store, now) = (&api.hems.store, api.hems.now());
-    let id = store.order_radio_off(filter, caller.act(&reason, now)?).await?;
+    let act = caller.act(&reason::reason(&reason)?, now)?;
+    let first = inventory::page(store, &parsed, None, BATCH, now).await?;
+    // That no cell is on the air would prove nothing of those that were meant.
+    if first.next.is_none() && !first.devices.iter().any(|device| device.row.state == "admitted") {
+        return Err(Problem::conflict("the filter holds for no admitted device"));
+    }
+    let id = store.order_radio_off(filter, act).await?;
     let mut token = None;
     loop {
         let page = inventory::page(store, &parsed, token.as_deref(), BATCH, now).await?;

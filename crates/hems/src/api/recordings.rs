@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, As, Path, Problem, calls,
+    Answer, Api, As, Object, Path, Problem, calls,
     describe::{Gives, Sketch, any},
     devices, time,
 };
@@ -94,9 +94,9 @@ pub(super) async fn record(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Order>, JsonRejection>,
+    body: Result<Json<Object<Order>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<OrderView>), Problem> {
-    let Json(Order { sessions, hours }) = body?;
+    let Json(Object(Order { sessions, hours })) = body?;
     if !(1..=SESSIONS_MAX).contains(&sessions) || !(1..=HOURS_MAX).contains(&hours) {
         let right = format!("`sessions` is 1 to {SESSIONS_MAX}, `hours` 1 to {HOURS_MAX}");
         return Err(Problem::invalid(right));

@@ -8,7 +8,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Path, Problem, devices, preview, recordings};
+use super::{Answer, Api, Object, Path, Problem, devices, preview, recordings};
 use crate::{
     desire, gate,
     people::Caller,
@@ -72,9 +72,9 @@ pub(super) async fn replay(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<i64>,
-    body: Result<Json<Request>, JsonRejection>,
+    body: Result<Json<Object<Request>>, JsonRejection>,
 ) -> Answer<ReplayView> {
-    let Json(request) = body?;
+    let Json(Object(request)) = body?;
     let (row, recording) = recordings::whole(&api, &caller, id).await?;
     let exchanges = recording.exchanges();
     let start = recording.start.ok_or_else(|| {

@@ -8,7 +8,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Api, Path, Problem, calls, devices, guard::About};
+use super::{Api, Object, Path, Problem, calls, devices, guard::About};
 use crate::{
     blocks::{Kind, Rule},
     people::Caller,
@@ -27,9 +27,9 @@ pub(super) async fn swap(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Successor>, JsonRejection>,
+    body: Result<Json<Object<Successor>>, JsonRejection>,
 ) -> Result<(StatusCode, About, ()), Problem> {
-    let Json(Successor { to }) = body?;
+    let Json(Object(Successor { to })) = body?;
     let old = devices::find(&api, &caller, &identity).await?;
     let new = calls::admitted(&api, &caller, &to).await?;
     if old.identity == new.identity {

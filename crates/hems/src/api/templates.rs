@@ -14,7 +14,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, As, Page, Path, Problem, Tagged, changes::ChangeView, devices, time};
+use super::{Answer, Api, As, Object, Page, Path, Problem, Tagged, changes::ChangeView, devices, time};
 use crate::{
     change::{Bounds, DAYS_MAX},
     inventory,
@@ -192,9 +192,9 @@ pub(super) async fn put(
     caller: Caller,
     Path(name): Path<String>,
     (condition, saving): (Condition, Result<Query<Saving>, QueryRejection>),
-    body: Result<Json<Template>, JsonRejection>,
+    body: Result<Json<Object<Template>>, JsonRejection>,
 ) -> Result<Tagged<TemplateView>, Problem> {
-    let Json(template) = body?;
+    let Json(Object(template)) = body?;
     save(&api, &caller, fleet(name)?, template, (saving?.0, condition)).await
 }
 
@@ -204,9 +204,9 @@ pub(super) async fn put_own(
     caller: Caller,
     Path(identity): Path<String>,
     (condition, saving): (Condition, Result<Query<Saving>, QueryRejection>),
-    body: Result<Json<Template>, JsonRejection>,
+    body: Result<Json<Object<Template>>, JsonRejection>,
 ) -> Result<Tagged<TemplateView>, Problem> {
-    let Json(template) = body?;
+    let Json(Object(template)) = body?;
     if (&template.selector, template.priority) != (&Selector::default(), 0) {
         return Err(Problem::invalid("what is wanted of one device has `values` and `objects` only"));
     }
@@ -274,15 +274,20 @@ pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Com
     Ok(complaints)
 }
 
+/// Versions are numbered from 1; to have none is to delete.
+fn numbered(version: i64) -> Result<i64, Problem> {
+    if version < 1 { Err(Problem::invalid("`version` is 1 or more")) } else { Ok(version) }
+}
+
 /// Makes a version the one that applies: the newest, or an old one to go back to.
 pub(super) async fn apply(
     State(api): State<Api>,
     caller: Caller,
     Path(name): Path<String>,
-    body: Result<Json<Applying>, JsonRejection>,
+    body: Result<Json<Object<Applying>>, JsonRejection>,
 ) -> Answer<ChangeView> {
-    let Json(Applying { version, reason, finish_days }) = body?;
-    let to = (version.max(1), finish_days, any());
+    let Json(Object(Applying { version, reason, finish_days })) = body?;
+    let to = (numbered(version)?, finish_days, any());
     Ok(Json(begin(&api, &caller, &fleet(name)?, to, &reason).await?.into()))
 }
 
@@ -291,10 +296,10 @@ pub(super) async fn apply_own(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Applying>, JsonRejection>,
+    body: Result<Json<Object<Applying>>, JsonRejection>,
 ) -> Answer<ChangeView> {
-    let Json(Applying { version, reason, finish_days }) = body?;
-    let (whose, to) = (device(&api, &caller, &identity).await?, (version.max(1), finish_days, any()));
+    let Json(Object(Applying { version, reason, finish_days })) = body?;
+    let (whose, to) = (device(&api, &caller, &identity).await?, (numbered(version)?, finish_days, any()));
     Ok(Json(begin(&api, &caller, &whose, to, &reason).await?.into()))
 }
 

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Path, Problem,
+    Answer, Api, Object, Page, Path, Problem,
     accounts::added,
     guard::{About, TOKEN},
     time,
@@ -92,9 +92,9 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer<Page<
 pub(super) async fn add(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<NewToken>, JsonRejection>,
+    body: Result<Json<Object<NewToken>>, JsonRejection>,
 ) -> Result<(StatusCode, About, Json<TokenView>), Problem> {
-    let Json(new) = body?;
+    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Page, Path, Problem, Tagged, events::kinds, json, time};
+use super::{Answer, Api, Object, Page, Path, Problem, Tagged, events::kinds, json, time};
 use crate::{
     event::{post::Target, signature},
     store::{Condition, Delivery, Webhook},
@@ -132,9 +132,9 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<WebhookView>> {
 /// Makes one, which gets what happens from now on.
 pub(super) async fn make(
     State(api): State<Api>,
-    body: Result<Json<New>, JsonRejection>,
+    body: Result<Json<Object<New>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    let Json(New { url, types }) = body?;
+    let Json(Object(New { url, types })) = body?;
     let hems = &api.hems;
     Target::parse(&url, &hems.webhook_networks).map_err(|error| Problem::invalid(error.to_string()))?;
     let types = kinds(types.iter().map(String::as_str))?;

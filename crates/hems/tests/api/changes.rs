@@ -194,6 +194,32 @@ async fn o05_an_emergency_takes_cells_off_the_air_and_proves_it() {
 }
 
 #[tokio::test]
+async fn o05_an_emergency_means_somebody_and_says_why() {
+    let world = World::new().await;
+    configure(&world).await;
+    for (order, expected) in [
+        (json!({"filter": "identity = \"nobody.example\"", "reason": "smoke"}), 409),
+        (json!({"filter": "", "reason": " "}), 422),
+        (json!({"filter": ""}), 422),
+    ] {
+        let (status, problem) = world.ask(Method::POST, "/api/v1/radio-off", Some(order)).await;
+        assert_eq!(status.as_u16(), expected, "{problem}");
+    }
+    assert_eq!(world.get("/api/v1/radio-off").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn o04_a_version_that_is_none_is_not_applied() {
+    let world = World::new().await;
+    want(&world, "9").await;
+    for version in [0, -7] {
+        let body = Some(json!({"version": version}));
+        let (status, problem) = world.ask(Method::POST, "/api/v1/templates/tac/apply", body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    }
+}
+
+#[tokio::test]
 async fn o04_a_preview_says_the_difference_and_the_calls_and_a_session_does_them() {
     let world = World::new().await;
     let mut trees = serving(&world, 2).await;

@@ -109,11 +109,12 @@ async fn o12_what_is_taken_away_is_what_was_read() {
     let (status, file) =
         world.upload(Method::POST, "/api/v1/files?kind=configuration&name=a", "text".to_owned()).await;
     assert_eq!(status, StatusCode::CREATED, "{file}");
-    let order = json!({"filter": "identity=\"a.example\"", "reason": "fire"});
+    let things = edited(&world).await;
+    let order = json!({"filter": format!("identity = \"{}\"", identity(1)), "reason": "fire"});
     let (status, emergency) = world.ask(Method::POST, "/api/v1/radio-off", Some(order)).await;
     assert_eq!(status, StatusCode::CREATED, "{emergency}");
     let mut paths: Vec<String> = Vec::new();
-    for Edited { path, states } in edited(&world).await {
+    for Edited { path, states } in things {
         world.put(&path, states[0].clone()).await;
         paths.push(path);
     }
