@@ -34,7 +34,7 @@ fn o10_a_cells_first_session_is_recorded_shown_and_replayed() {
     let server = world.serve();
     let identity = cell.identity.as_str();
     world.configure(3600);
-    let (code, said) = say(&world, &["session", "record", identity]);
+    let (code, said) = say(&world, &["session", "record", identity, "--output", "json"]);
     assert!(code == Some(0) && said.contains("\"sessions\": 1"), "{said}");
     let henbd = world.henbd(&cell);
     let _ = world.wait_in_service(identity);
@@ -56,7 +56,7 @@ fn o10_a_cells_first_session_is_recorded_shown_and_replayed() {
     let (code, said) = say(&world, &other);
     assert!(code == Some(1) && said.contains("unanswered"), "{said}");
 
-    let (code, shown) = say(&world, &["session", "show", &id]);
+    let (code, shown) = say(&world, &["session", "show", &id, "--output", "json"]);
     assert!(
         code == Some(0) && shown.contains("\"tls_version\"") && shown.contains("\"expires_at\""),
         "{shown}"

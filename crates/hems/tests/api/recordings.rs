@@ -137,8 +137,6 @@ async fn s13_a_session_shows_what_came_of_it() {
     world.ask(Method::POST, &calls, Some(json!({"Reboot": {"CommandKey": "again"}}))).await;
     call(&world, &mut tree).await;
     let first = newest(&world).await;
-    tree.refuses = None;
-    call(&world, &mut tree).await;
     let shown = world.get(&session(first)).await;
     assert_eq!((&shown["id"], &shown["identity"]), (&json!(first), &json!(identity(1))));
     assert_eq!((&shown["tls_version"], &shown["outcome"]), (&json!("TLSv1.2"), &json!("completed")));
@@ -147,6 +145,11 @@ async fn s13_a_session_shows_what_came_of_it() {
         (&shown["calls"][0]["method"], &shown["calls"][0]["state"]),
         (&json!("Reboot"), &json!("done"))
     );
+    tree.refuses = None;
+    let retry = format!("/api/v1/devices/{}/dead-letters/retry", identity(1));
+    let (status, problem) = world.ask(Method::POST, &retry, Some(json!({}))).await;
+    assert_eq!(status, StatusCode::OK, "{problem}");
+    call(&world, &mut tree).await;
     let later = world.get(&session(newest(&world).await)).await;
     assert_eq!((&later["calls"], &later["faults"]), (&json!([]), &json!([])));
     let changes = later["changes"][0]["changes"].as_array().unwrap();
