@@ -236,10 +236,15 @@ impl Store {
         before: i64,
         limit: u32,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let query = query_as(
-            "SELECT * FROM session WHERE ($1 IS NULL OR identity = $1) AND id < $2 ORDER BY id DESC LIMIT $3",
-        );
-        Ok(query.bind(identity).bind(before).bind(limit).fetch_all(&self.reads).await?)
+        // One text for both would walk through everybody's sessions to find the last one of a device.
+        let query = match identity {
+            Some(identity) => {
+                query_as("SELECT * FROM session WHERE identity = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+                    .bind(identity)
+            }
+            None => query_as("SELECT * FROM session WHERE id < $1 ORDER BY id DESC LIMIT $2"),
+        };
+        Ok(query.bind(before).bind(limit).fetch_all(&self.reads).await?)
     }
 
     /// One session.
