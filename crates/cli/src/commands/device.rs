@@ -3,7 +3,10 @@
 mod act;
 mod lists;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -12,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     Answer,
     api::{Access, escaped},
-    commands::Over,
+    commands::{Over, template},
     output::{self, Column, Form},
 };
 use act::Act;
@@ -310,13 +313,8 @@ async fn list(access: &Access, form: Form, filter: &str, sort: Option<String>) -
 
 /// JSON as typed, or from `@FILE`.
 fn document(text: &str) -> Result<Value, Box<dyn std::error::Error>> {
-    let text = match text.strip_prefix('@') {
-        Some(file) => {
-            let file = PathBuf::from(file);
-            std::fs::read_to_string(&file)
-                .map_err(|error| format!("cannot read {}: {error}", file.display()))?
-        }
-        None => text.to_owned(),
-    };
-    serde_json::from_str(&text).map_err(|error| format!("that is no JSON: {error}").into())
+    match text.strip_prefix('@') {
+        Some(file) => Ok(template::read(Path::new(file))?),
+        None => serde_json::from_str(text).map_err(|error| format!("that is no JSON: {error}").into()),
+    }
 }

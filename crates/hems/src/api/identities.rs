@@ -15,11 +15,12 @@ use serde::Deserialize;
 use super::{Api, Path, Problem, devices};
 use crate::{admission, admission::Summary, people::Caller, session::Outcome};
 
+/// How a list is imported, of identities or of places.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     #[serde(default)]
-    strict: bool,
+    pub(super) strict: bool,
 }
 
 /// Admits a list in CSV or JSON; with `strict=true` all of it or nothing.

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Api, Problem, devices};
+use super::{Api, Problem, devices, identities::How};
 use crate::{
     inventory::{Device, Place},
     people::Caller,
@@ -72,13 +72,6 @@ pub(super) struct Summary {
     wrong: usize,
     /// The first that are wrong.
     errors: Vec<Wrong>,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct How {
-    #[serde(default)]
-    strict: bool,
 }
 
 /// Places the devices of a list; with `strict=true` all of them or, with 422, none.
