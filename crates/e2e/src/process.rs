@@ -10,8 +10,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often a condition is looked at.
-const PACE: Duration = Duration::from_millis(20);
+/// The first look at a condition again; what takes long is looked at less often, for looking costs the watched.
+const PACE: Duration = Duration::from_millis(10);
+/// The longest time between two looks.
+const LONGEST_PACE: Duration = Duration::from_millis(250);
 
 /// Waits until `condition` gives something, or panics after `patience` with what was waited for.
 pub fn wait_for<T>(what: &str, patience: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
@@ -20,8 +22,9 @@ pub fn wait_for<T>(what: &str, patience: Duration, mut condition: impl FnMut() -
         if let Some(value) = condition() {
             return value;
         }
-        assert!(began.elapsed() < patience, "waited {patience:?} in vain for {what}");
-        thread::sleep(PACE);
+        let waited = began.elapsed();
+        assert!(waited < patience, "waited {patience:?} in vain for {what}");
+        thread::sleep((waited / 20).clamp(PACE, LONGEST_PACE));
     }
 }
 

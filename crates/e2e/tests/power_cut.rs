@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Worlds at a time: most of a run is waiting for a retry.
-const WORKERS: usize = 8;
+const WORKERS: usize = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Side {
