@@ -9,6 +9,7 @@
 
 mod clean;
 mod firmware;
+mod offer;
 mod receive;
 
 use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::PathBuf, time::Duration};
@@ -19,6 +20,7 @@ use profile::HemsUrl;
 use tokio::sync::Semaphore;
 
 pub(crate) use clean::clean;
+pub(crate) use offer::{download, new_url};
 pub(crate) use receive::{Arriving, FileError, drop_content, receive};
 
 use crate::{config::Filing, hex, people::secret::SecretError};

@@ -1,12 +1,12 @@
 //! From what is desired and what is known to the next step, or none. Pure: no I/O, no clock, no turns.
 //!
 //! What is desired but unknown is read first; then rows; then values; then the gate; the transmitter last. Each
-//! rule below is one function, and [`RULES`] is their order. Repeating [`next`] against a device that answers reaches
+//! rule below is one function, and [`RULES`] is their order. Repeating [`next_without`] against a device that answers reaches
 //! `None` within a bounded number of steps, and then desired equals known. A row just added is ours whatever the
 //! factory wrote into it. A device's quirks change which step is taken, and never what is desired in the end.
 //!
 //! ```text
-//!  methods ─▶ names ─▶ values ─▶ lock ─▶ surplus row ─▶ missing row ─▶ differing values ─▶ gate ─▶ AdminState
+//!  methods ─▶ names ─▶ values ─▶ lock ─▶ surplus row ─▶ missing row ─▶ differing values ─▶ gate ─▶ AdminState ─▶ software
 //! ```
 //!
 //! A deed that failed is spared for a while, and the rest goes on without it; but where something was not read nothing
@@ -21,7 +21,7 @@ mod replay;
 mod spared;
 mod step;
 
-pub(crate) use desired::{Desired, DesiredObject};
+pub(crate) use desired::{Desired, DesiredObject, Image, Software};
 pub(crate) use known::{Change, Chunk, Held, Known, Verdict};
 pub(crate) use learn::{learn, overhear, unlearn};
 pub(crate) use rehearsal::{Difference, Stage, differences, rehearse};
@@ -47,7 +47,7 @@ type Deeds<'p> = Box<dyn Iterator<Item = Step> + 'p>;
 /// A rule.
 type Rule = for<'p> fn(&'p Plan<'p>) -> Deeds<'p>;
 
-/// The rules, in their order.
+/// What makes a device serve as desired, in the order of the rules; another software comes after.
 const RULES: [Rule; 9] = [
     methods,
     unknown_tables,
@@ -74,6 +74,7 @@ struct Plan<'p> {
 }
 
 /// The next step towards what is desired.
+#[cfg(test)]
 pub(crate) fn next(desired: &Desired, known: &Known, quirks: &Quirks) -> Option<Step> {
     next_without(&Spared::default(), desired, known, quirks)
 }
@@ -86,13 +87,13 @@ pub(crate) fn next_without(
     quirks: &Quirks,
 ) -> Option<Step> {
     let plan = Plan { desired, known, quirks, spared };
-    RULES.iter().find_map(|rule| plan.first(rule(&plan)))
+    plan.serving().or_else(|| plan.first(software(&plan)))
 }
 
 /// Every deed that is still due, and what is wanted of it, whether it may be tried or not.
 pub(crate) fn due(desired: &Desired, known: &Known, quirks: &Quirks) -> BTreeSet<(String, String)> {
     let plan = Plan { desired, known, quirks, spared: &Spared::default() };
-    let deeds = RULES.iter().flat_map(|rule| rule(&plan));
+    let deeds = RULES.iter().flat_map(|rule| rule(&plan)).chain(software(&plan));
     deeds.map(|deed| (deed.deed(), desired.wanted(&deed))).collect()
 }
 
@@ -103,14 +104,19 @@ pub(crate) fn repeats(desired: &Desired, step: &Step) -> usize {
     table.map_or(REPEATS_MAX, |table| table.rows.len())
 }
 
-/// Whether the cell serves as desired. (decision 23)
+/// Whether the cell serves as desired, on whatever software. (decision 23)
 pub(crate) fn is_in_service(desired: &Desired, known: &Known, quirks: &Quirks) -> bool {
     desired.admin_state == Some(true)
         && radio::SERVICE_STATES.iter().all(|path| known.is_true(path))
-        && next(desired, known, quirks).is_none()
+        && Plan { desired, known, quirks, spared: &Spared::default() }.serving().is_none()
 }
 
 impl Plan<'_> {
+    /// The next step until the device serves as desired.
+    fn serving(&self) -> Option<Step> {
+        RULES.iter().find_map(|rule| self.first(rule(self)))
+    }
+
     /// The first deeds that may be tried, as many as one call carries.
     fn first(&self, deeds: Deeds<'_>) -> Option<Step> {
         let mut deeds = deeds.filter(|deed| !self.spares(deed) && self.permits(deed));
@@ -123,7 +129,8 @@ impl Plan<'_> {
             | Step::Rows { .. }
             | Step::Add { .. }
             | Step::Delete { .. }
-            | Step::Gate { .. } => 1,
+            | Step::Gate { .. }
+            | Step::Software { .. } => 1,
         };
         let most = most.min(self.quirks.at_most().unwrap_or(usize::MAX)).min(self.spared.batch(&step));
         Some(deeds.take(most.saturating_sub(1)).fold(step, Step::and))
@@ -133,8 +140,11 @@ impl Plan<'_> {
         self.spared.wanted(|| deed.deed()).is_some_and(|wanted| wanted == self.desired.wanted(deed))
     }
 
-    /// Whether the cell's state lets it be done.
+    /// Whether it can be done now: an image is there, or the cell's state is such.
     fn permits(&self, deed: &Step) -> bool {
+        if let Step::Software { .. } = deed {
+            return self.desired.software.as_ref().is_some_and(|software| software.image.is_some());
+        }
         let is_off = || {
             let is_known = self.known.value(radio::ADMIN_STATE).is_some();
             is_known && !self.known.is_true(radio::ADMIN_STATE) || self.quirks.lacks(radio::ADMIN_STATE)
@@ -192,7 +202,8 @@ fn conditions(desired: &Desired) -> impl Iterator<Item = &'static str> {
     let states = if desired.touches_service() { radio::SERVICE_STATES.as_slice() } else { &[] };
     let place: &[&str] =
         if desired.admin_state == Some(true) { &[radio::LATITUDE, radio::LONGITUDE] } else { &[] };
-    states.iter().chain(place).copied()
+    let software = desired.software.as_ref().map(|_| radio::SOFTWARE);
+    states.iter().chain(place).copied().chain(software)
 }
 
 /// Radio parameters change only while the cell is off the air. One that could not go on again, because something of its
@@ -243,6 +254,13 @@ fn admin_state<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
     let is_radio_due = || plan.radio(&READS).chain(plan.radio(&CHANGES)).next().is_some();
     let may_be = |wanted: &bool| !*wanted || !is_radio_due();
     perhaps(wanted.filter(is_other).filter(may_be).and_then(|wanted| set_admin_state(plan.known, wanted)))
+}
+
+/// Another software is fetched when all else is done: the cell restarts with it.
+fn software<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
+    let is_known = plan.known.value(radio::SOFTWARE).is_some();
+    let version = plan.desired.other_software(plan.known).filter(|_| is_known);
+    perhaps(version.map(|version| Step::Software { version: version.to_owned() }))
 }
 
 fn set_admin_state(known: &Known, on: bool) -> Option<Step> {

@@ -77,6 +77,9 @@ pub(crate) fn fit(mut desired: Desired, quirks: &Quirks) -> (Desired, Vec<String
     if desired.admin_state.is_some() && !keeps(radio::ADMIN_STATE) {
         desired.admin_state = None;
     }
+    if desired.software.is_some() && !keeps(radio::SOFTWARE) {
+        desired.software = None;
+    }
     (desired, left_out.into_iter().collect())
 }
 
@@ -106,6 +109,7 @@ mod tests {
             values: BTreeMap::from(["Device.P", "Device.Q"].map(|path| (path.to_owned(), String::new()))),
             objects: vec![table("Device.T."), table("Device.U.")],
             admin_state: Some(true),
+            software: None,
         };
         let lacks = ["Device.P", radio::ADMIN_STATE, "Device.T.{i}.A", "Device.U.{i}.K"];
         let quirks = quirks(lacks.map(|path| Effect::Lacks(path.to_owned())).into());

@@ -23,6 +23,8 @@ pub(crate) const LONGITUDE: &str = "Device.FAP.GPS.LockedLongitude";
 pub(crate) const MANUFACTURER: &str = "Device.DeviceInfo.Manufacturer";
 /// The name on the box.
 pub(crate) const MODEL_NAME: &str = "Device.DeviceInfo.ModelName";
+/// The board, by which an image is chosen.
+pub(crate) const HARDWARE: &str = "Device.DeviceInfo.HardwareVersion";
 /// The running software.
 pub(crate) const SOFTWARE: &str = "Device.DeviceInfo.SoftwareVersion";
 /// The tracking area.

@@ -77,7 +77,7 @@ pub(crate) struct Message {
     pub(crate) from: Side,
     /// The element in the SOAP body; nothing for the empty message, and for what is none.
     pub(crate) method: Option<String>,
-    /// Whether the call is one that an operator queued, and no step of the plan.
+    /// Whether the call was queued, by an operator or for another software, and is no step of the plan.
     pub(crate) is_operators: bool,
     /// The envelope without its secrets.
     pub(crate) body: String,

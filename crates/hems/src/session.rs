@@ -13,6 +13,7 @@ mod hear;
 mod identity;
 mod record;
 mod registry;
+mod software;
 mod stumble;
 
 use std::{
@@ -141,7 +142,13 @@ impl Outcome {
 #[derive(Clone, Debug)]
 enum Outstanding {
     Step(Step),
-    Call { id: i64, object: Option<String>, method: Box<CpeMethod> },
+    /// A queued call; the deed of the plan that it carries out, where it is not an operator's.
+    Call {
+        id: i64,
+        object: Option<String>,
+        method: Box<CpeMethod>,
+        deed: Option<Step>,
+    },
 }
 
 /// What we know and want of an admitted device while its session lasts.
@@ -443,7 +450,8 @@ impl Device {
         match is_fine {
             _ if !self.is_following => None,
             false => Some(change::Outcome::Faulted),
-            true => self.stored.summary.is_in_service.then_some(change::Outcome::Fine),
+            true => (self.stored.summary.is_in_service && !self.awaits_software())
+                .then_some(change::Outcome::Fine),
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) use expression::{Expression, ExpressionError};
 pub(crate) use selector::{Selector, Subject};
 
 use crate::{
-    plan::{Desired, DesiredObject},
+    plan::{Desired, DesiredObject, Software},
     radio,
 };
 
@@ -39,6 +39,9 @@ pub(crate) struct Template {
     /// Tables with all their rows.
     #[serde(default)]
     pub(crate) objects: Vec<WantedObject>,
+    /// The version of the software that shall run; an image of it for each product is among the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) software: Option<String>,
 }
 
 /// A value that is wanted.
@@ -78,6 +81,7 @@ pub(crate) struct WantedObject {
 pub(crate) struct Layers<'t> {
     values: BTreeMap<&'t str, &'t Wanted>,
     objects: BTreeMap<&'t str, &'t WantedObject>,
+    software: Option<&'t str>,
 }
 
 /// Why nothing can be said of what is desired.
@@ -179,6 +183,7 @@ impl<'t> Layers<'t> {
             for object in &template.objects {
                 layers.objects.entry(&object.object).or_insert(object);
             }
+            layers.software = layers.software.or(template.software.as_deref());
         }
         layers
     }
@@ -202,7 +207,8 @@ impl<'t> Layers<'t> {
         let admin_state = values.remove(radio::ADMIN_STATE).map(|text| text == "true" || text == "1");
         let objects =
             self.objects.values().map(|object| object.desired(sources)).collect::<Result<_, _>>()?;
-        Ok(Desired { values, objects, admin_state })
+        let software = self.software.map(|version| Software { version: version.to_owned(), image: None });
+        Ok(Desired { values, objects, admin_state, software })
     }
 }
 
@@ -276,6 +282,20 @@ mod tests {
             (desired.values["Device.X_A"].as_str(), desired.values["Device.B"].as_str()),
             ("no 1", "2")
         );
+    }
+
+    #[test]
+    fn the_software_of_one_device_alone_stands_above_that_of_the_templates() {
+        let named = |name: &str, body: &str| (name.to_owned(), template(body));
+        let templates = [
+            named("all", r#"{"software": "2.0"}"#),
+            named("more", r#"{"priority": 1, "values": {"Device.X_A": 1}}"#),
+        ];
+        let version = |own: Option<&Template>| {
+            desired(&templates, own, &BTreeMap::new()).unwrap().software.unwrap().version
+        };
+        assert_eq!(version(None), "2.0");
+        assert_eq!(version(Some(&template(r#"{"software": "2.1"}"#))), "2.1");
     }
 
     #[test]

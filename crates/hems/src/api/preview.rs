@@ -7,20 +7,25 @@ use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
 };
-use cwmp::ValueKind;
+use cwmp::{CpeMethod, ValueKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Object, PAGE_MAX, Path, Problem, devices, templates};
 use crate::{
     desire::{self, Resolved},
+    files::{self, Kind},
     gate, inventory,
     people::Caller,
-    plan::{self, Difference, Stage},
+    plan::{self, Desired, Difference, Stage, Step},
     quirk,
+    software::{self, Standing},
     store::DeviceRow,
     template::{Subject, Template},
 };
+
+/// Stands in a URL for what nobody may guess.
+const URL_TOKEN: &str = "TOKEN";
 
 /// Devices of one page, where nobody asks for less.
 const DEVICES: u32 = 50;
@@ -202,15 +207,22 @@ async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<Devic
     let remembered = api.hems.store.remembered(&row.identity).await?;
     let (spared, known) = (&devices::spared(api, &remembered), remembered.known);
     let quirks = quirk::of(&api.hems.quirks, &binding, &known);
-    let (desired, left_out) = quirk::fit(desired, &quirks);
+    let (mut desired, left_out) = quirk::fit(desired, &quirks);
     preview.left_out = left_out;
     preview.differences = plan::differences(&desired, &known);
     let now = api.hems.now();
+    let whose = (row.identity.as_str(), &binding);
+    match software::standing(&api.hems.store, whose, (&desired, &known), now).await? {
+        Some(Standing::Ready(image)) => drop(desired.set_image(Some(image))),
+        Some(Standing::Absent(_, why)) => preview.error = Some(why),
+        Some(Standing::UnderWay | Standing::Failed(..)) | None => {}
+    }
     let verdict = |latitude: &str, longitude: &str| gate::judge(api.hems.gate, latitude, longitude, now);
     let kind = &|path: &str| kind(api, path);
     let stage = Stage { quirks: &quirks, spared, kind, gate: &verdict, now };
     for foreseen in plan::rehearse(&desired, known, &stage) {
-        let Some(method) = foreseen.step.method(&quirks) else { continue };
+        let download = || download(api, &desired, &foreseen.step);
+        let Some(method) = foreseen.step.method(&quirks).or_else(download) else { continue };
         preview.calls.push(CallPreview {
             method: method.name(),
             call: serde_json::to_value(&method).unwrap_or_default(),
@@ -218,6 +230,14 @@ async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<Devic
         });
     }
     Ok(preview)
+}
+
+/// The Download of a software, but for its URL, which is made for it when it is sent.
+fn download(api: &Api, desired: &Desired, step: &Step) -> Option<CpeMethod> {
+    let image =
+        desired.software.as_ref()?.image.as_ref().filter(|_| matches!(step, Step::Software { .. }))?;
+    let url = files::url(&api.hems.url, URL_TOKEN);
+    Some(files::download(Kind::Firmware.to_download()?, url, (&image.name, image.size)))
 }
 
 /// The type of a parameter by the model.

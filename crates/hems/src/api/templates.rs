@@ -19,7 +19,7 @@ use crate::{
     change::{Bounds, DAYS_MAX},
     inventory,
     people::Caller,
-    store::{ChangeError, ChangeRow, Condition, Listed, NewChange, Tag, Whose},
+    store::{ChangeError, ChangeRow, Condition, FileRow, Listed, NewChange, Tag, Whose},
     template::{Complaint, Selector, Subject, Template, Wanted, check, is_name},
 };
 
@@ -208,7 +208,9 @@ pub(super) async fn put_own(
 ) -> Result<Tagged<TemplateView>, Problem> {
     let Json(Object(template)) = body?;
     if (&template.selector, template.priority) != (&Selector::default(), 0) {
-        return Err(Problem::invalid("what is wanted of one device has `values` and `objects` only"));
+        return Err(Problem::invalid(
+            "what is wanted of one device has `values`, `objects` and `software` only",
+        ));
     }
     let whose = device(&api, &caller, &identity).await?;
     save(&api, &caller, whose, template, (saving?.0, condition)).await
@@ -259,6 +261,9 @@ pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Com
     let hems = &api.hems;
     let pools = hems.store.pools().await?.into_iter().map(|(name, pool, _)| (name, pool)).collect();
     let mut complaints = check(template, hems.mode, &pools, &hems.model);
+    if let Some(version) = &template.software {
+        complaints.extend(lacks_image(api, version).await?);
+    }
     if complaints.is_empty() && template.has_expressions() {
         let filter = inventory::union(&[&template.selector]);
         let page = inventory::page(&hems.store, &filter, None, TRIALS, hems.now()).await?;
@@ -272,6 +277,15 @@ pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Com
         }
     }
     Ok(complaints)
+}
+
+/// What is not among the files cannot be fetched by anybody.
+async fn lacks_image(api: &Api, version: &str) -> Result<Option<Complaint>, Problem> {
+    let files = api.hems.store.firmware().await?;
+    let is_there = files.iter().filter_map(FileRow::firmware).any(|manifest| manifest.version == version);
+    let message =
+        format!("{version:.64} is the version of no image among the files: add one of each product first");
+    Ok((!is_there).then(|| Complaint { place: "software".to_owned(), message }))
 }
 
 /// Versions are numbered from 1; to have none is to delete.

@@ -110,6 +110,25 @@ fn claim(free: &mut Vec<u32>, pairs: &mut Vec<(u32, usize)>, row: usize, fits: i
     found.is_some()
 }
 
+/// The software that shall run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Software {
+    /// What the device calls itself then.
+    pub(crate) version: String,
+    /// What it fetches; nothing where there is no image for it, or none now.
+    pub(crate) image: Option<Image>,
+}
+
+/// A file of firmware, as a Download names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    /// The number of the file.
+    pub(crate) file: i64,
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) size: i64,
+}
+
 /// What is wanted of one device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Desired {
@@ -119,6 +138,8 @@ pub(crate) struct Desired {
     pub(crate) objects: Vec<DesiredObject>,
     /// Whether the cell shall be on the air; `None` leaves that alone.
     pub(crate) admin_state: Option<bool>,
+    /// The software, where that is said.
+    pub(crate) software: Option<Software>,
 }
 
 impl Desired {
@@ -134,6 +155,17 @@ impl Desired {
             || self.objects.iter().any(|object| object.object.starts_with(radio::SERVICE))
     }
 
+    /// What is fetched for the software, or nothing more.
+    pub(crate) fn set_image(&mut self, image: Option<Image>) -> Option<Image> {
+        std::mem::replace(&mut self.software.as_mut()?.image, image)
+    }
+
+    /// The version that shall run, where another one does or none is known.
+    pub(crate) fn other_software(&self, known: &Known) -> Option<&str> {
+        let wanted = self.software.as_ref()?.version.as_str();
+        (known.text(radio::SOFTWARE) != Some(wanted)).then_some(wanted)
+    }
+
     /// What is wanted of a deed, short: when that is another, the deed is another chance.
     pub(crate) fn wanted(&self, deed: &Step) -> String {
         let short = |value: &str| match value.char_indices().nth(WANTED_CHARS) {
@@ -147,6 +179,7 @@ impl Desired {
                 let rows = table.map(|table| &table.rows);
                 rows.map(|rows| format!("{} rows #{:016x}", rows.len(), digest(rows))).unwrap_or_default()
             }
+            Step::Software { version } => version.clone(),
             Step::Methods
             | Step::Names { .. }
             | Step::Rows { .. }

@@ -84,6 +84,10 @@ pub(super) fn assume(known: &mut Known, step: &Step, stage: &Stage<'_>) -> bool 
             known.gate = Some((stage.gate)(latitude, longitude));
             return false;
         }
+        Step::Software { version } => {
+            known.learn(radio::SOFTWARE, version, ValueKind::String, stage.now);
+            return false;
+        }
         Step::Names { object } | Step::Rows { object } => {
             known.learn_instances(object, []);
             return true;
@@ -127,6 +131,10 @@ pub(crate) fn differences(desired: &Desired, known: &Known) -> Vec<Difference> {
         && (known.value(radio::ADMIN_STATE).is_none() || known.is_true(radio::ADMIN_STATE) != wanted)
     {
         found.insert(radio::ADMIN_STATE.to_owned(), (held(radio::ADMIN_STATE), Some(wanted.to_string())));
+    }
+    if let Some(version) = desired.other_software(known) {
+        let path = radio::SOFTWARE.to_owned();
+        found.insert(path, (held(radio::SOFTWARE), Some(version.to_owned())));
     }
     for object in &desired.objects {
         let matching = object.matching(known);

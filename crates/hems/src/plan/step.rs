@@ -1,4 +1,4 @@
-//! One step of a plan: nearly always one RPC, once a judgement of our own (the gate).
+//! One step of a plan: nearly always one RPC; a judgement of our own (the gate), or a Download that is made when it is sent.
 //!
 //! A step names what it touches, so that a lost answer or a fault makes exactly that unknown again.
 
@@ -41,10 +41,12 @@ pub(crate) enum Step {
     Delete { instance: String },
     /// Judge the place where the cell stands; no RPC.
     Gate { latitude: String, longitude: String },
+    /// Fetch the image of a software; the Download has a URL of its own each time, and is made when it is sent.
+    Software { version: String },
 }
 
 impl Step {
-    /// The call to make, with the paths that the device has, or none for the gate.
+    /// The call to make, with the paths that the device has; none for the gate, and for what is made when it is sent.
     pub(crate) fn method(&self, quirks: &Quirks) -> Option<CpeMethod> {
         let key = || PARAMETER_KEY.into();
         let wire = |path: &str| Text::from(quirks.wire_path(path).into_owned());
@@ -70,11 +72,11 @@ impl Step {
             Self::Delete { instance } => {
                 CpeMethod::DeleteObject(DeleteObject { object_name: wire(instance), parameter_key: key() })
             }
-            Self::Gate { .. } => return None,
+            Self::Gate { .. } | Self::Software { .. } => return None,
         })
     }
 
-    /// The method's name, or the gate's.
+    /// The method's name, or that of what is none.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Methods => "GetRPCMethods",
@@ -84,6 +86,7 @@ impl Step {
             Self::Add { .. } => "AddObject",
             Self::Delete { .. } => "DeleteObject",
             Self::Gate { .. } => "Gate",
+            Self::Software { .. } => "Software",
         }
     }
 
@@ -103,19 +106,20 @@ impl Step {
             | Self::Names { .. }
             | Self::Rows { .. }
             | Self::Read { .. }
-            | Self::Gate { .. } => None,
+            | Self::Gate { .. }
+            | Self::Software { .. } => None,
         }
     }
 
     /// Whether the device is another one afterwards.
     pub(crate) fn is_change(&self) -> bool {
-        matches!(self, Self::Set { .. } | Self::Add { .. } | Self::Delete { .. })
+        matches!(self, Self::Set { .. } | Self::Add { .. } | Self::Delete { .. } | Self::Software { .. })
     }
 
     /// The paths that it touches.
     pub(crate) fn touches(&self) -> Vec<&str> {
         match self {
-            Self::Methods | Self::Gate { .. } => Vec::new(),
+            Self::Methods | Self::Gate { .. } | Self::Software { .. } => Vec::new(),
             Self::Names { object } | Self::Rows { object } | Self::Add { object } => vec![object],
             Self::Read { paths } => paths.iter().map(String::as_str).collect(),
             Self::Set { settings } => settings.iter().map(|setting| setting.path.as_str()).collect(),
@@ -152,7 +156,8 @@ impl Step {
             | Self::Rows { .. }
             | Self::Add { .. }
             | Self::Delete { .. }
-            | Self::Gate { .. } => vec![self.clone()],
+            | Self::Gate { .. }
+            | Self::Software { .. } => vec![self.clone()],
         }
     }
 
@@ -166,7 +171,8 @@ impl Step {
             | Self::Read { .. }
             | Self::Set { .. }
             | Self::Add { .. }
-            | Self::Gate { .. } => self.touches().first().copied().unwrap_or_default(),
+            | Self::Gate { .. }
+            | Self::Software { .. } => self.touches().first().copied().unwrap_or_default(),
         };
         format!("{} {path}", self.name()).trim_end().to_owned()
     }

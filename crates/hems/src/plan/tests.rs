@@ -7,7 +7,7 @@
 
 mod faults;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cwmp::{
     AddObjectResponse, ApplyStatus, CpeMethod, CpeResponse, DeleteObjectResponse, Effect,
@@ -180,6 +180,7 @@ fn desired(plmns: &[&str]) -> Desired {
         values: values.map(|(path, text)| (path.to_owned(), text.to_owned())).into(),
         objects: vec![list],
         admin_state: Some(true),
+        software: None,
     }
 }
 
@@ -416,4 +417,35 @@ fn a_response_that_answers_nothing_is_a_contradiction() {
 fn nothing_desired_means_nothing_touched() {
     let known = Known::restore(BTreeMap::new(), None, Some(Vec::new()));
     assert_eq!(next(&Desired::default(), &known, &Quirks::default()), None);
+}
+
+#[test]
+fn w02_another_software_comes_last_where_there_is_an_image_and_is_no_loss_of_service() {
+    let mut cell = Cell::new(&[], false, 1);
+    let mut wanted = desired(&["99970"]);
+    let mut known = Known::default();
+    story(&mut cell, &wanted, &mut known, true);
+    known.learn(radio::SOFTWARE, "1", ValueKind::String, Timestamp::UNIX_EPOCH);
+    wanted.software = Some(Software { version: "2".to_owned(), image: None });
+    let (plain, step) = (Quirks::default(), Step::Software { version: "2".to_owned() });
+    assert_eq!(next(&wanted, &known, &plain), None, "there is nothing to fetch");
+    assert_eq!(due(&wanted, &known, &plain), BTreeSet::from([("Software".to_owned(), "2".to_owned())]));
+    wanted.set_image(Some(Image { file: 1, name: "cell".to_owned(), size: 10 }));
+    assert_eq!(next(&wanted, &known, &plain), Some(step.clone()));
+    assert!(is_in_service(&wanted, &known, &plain));
+    let mut spared = Spared::default();
+    spared.spare(step.deed(), "2".to_owned());
+    assert_eq!(next_without(&spared, &wanted, &known, &plain), None);
+    wanted.values.insert(radio::TAC.to_owned(), "8".to_owned());
+    assert!(matches!(next(&wanted, &known, &plain), Some(Step::Set { .. })), "the rest comes first");
+}
+
+#[test]
+fn w02_a_software_that_is_not_known_is_read_first() {
+    let mut wanted =
+        Desired { software: Some(Software { version: "2".to_owned(), image: None }), ..Desired::default() };
+    wanted.set_image(Some(Image { file: 1, name: "cell".to_owned(), size: 10 }));
+    let known = Known::restore(BTreeMap::new(), None, Some(Vec::new()));
+    let read = Step::Read { paths: vec![radio::SOFTWARE.to_owned()] };
+    assert_eq!(next(&wanted, &known, &Quirks::default()), Some(read));
 }

@@ -22,7 +22,7 @@ fn paragraph(out: &mut String, message: &Message) {
     let method = message.method.as_deref().unwrap_or("nothing");
     *out += &format!("\n{}  {arrow}  {}, {} bytes", message.at, harmless(method), message.bytes);
     let marks = [
-        (message.is_operators, "an operator's call".to_owned()),
+        (message.is_operators, "a queued call".to_owned()),
         (message.redacted > 0, format!("{} redacted", message.redacted)),
         (message.cut > 0, format!("{} bytes cut", message.cut)),
     ];

@@ -11,7 +11,7 @@ use super::{Device, Outstanding, Session, SessionError};
 use crate::{
     Hems, call, gate,
     plan::{self, Step},
-    radio,
+    radio, software,
     store::{self, Intent, Progress},
 };
 
@@ -34,8 +34,10 @@ impl Session {
         if is_long {
             device.stall(hems, "the plan has more steps than one session may have");
         } else {
-            if let Some(step) = device.next_step(hems) {
-                return Ok(device.send_step(hems, session, step).await?);
+            while let Some(step) = device.next_step(hems) {
+                if let Some(method) = device.send_step(hems, session, step).await? {
+                    return Ok(Some(method));
+                }
             }
             while let Some(row) = device.calls.pop_front() {
                 if call::wanted_state(&row.method).is_some() {
@@ -58,8 +60,11 @@ impl Device {
     fn take_answer(&mut self, hems: &Hems, answer: Result<CpeResponse, Fault>) {
         match self.outstanding.take() {
             Some(Outstanding::Step(step)) => self.take_step(hems, &step, answer),
-            Some(Outstanding::Call { id, object, method }) => {
+            Some(Outstanding::Call { id, object, method, deed }) => {
                 self.progress.push((id, call::outcome(&answer)));
+                if let (Some(deed), Err(fault)) = (&deed, &answer) {
+                    self.stumble(hems, deed, fault);
+                }
                 plan::overhear(&mut self.known, &method, &answer, &self.quirks, hems.now());
                 if let Some(object) = object {
                     self.known.forget(&object);
@@ -137,6 +142,9 @@ impl Device {
         session: i64,
         step: Step,
     ) -> Result<Option<CpeMethod>, store::StoreError> {
+        if let Step::Software { version } = &step {
+            return self.fetch(hems, session, version).await;
+        }
         if let Some(object) = step.intent() {
             let intent = self.intent(hems, session, step.label(), Some(object.to_owned()));
             hems.store.intend(intent).await?;
@@ -147,8 +155,8 @@ impl Device {
         Ok(method)
     }
 
-    /// A call that cannot be read any more fails; that happens when a newer version queued it.
-    async fn send_call(
+    /// Sends a queued call. One that cannot be read any more fails; that happens when a newer version queued it.
+    pub(super) async fn send_call(
         &mut self,
         hems: &Hems,
         session: i64,
@@ -171,7 +179,8 @@ impl Device {
         hems.store.intend(intent).await?;
         self.stored.has_intents |= object.is_some();
         let sent = Box::new(method.clone());
-        self.outstanding = Some(Outstanding::Call { id: row.id, object, method: sent });
+        let deed = software::deed(row);
+        self.outstanding = Some(Outstanding::Call { id: row.id, object, method: sent, deed });
         Ok(Some(method))
     }
 

@@ -113,6 +113,7 @@ impl Session {
         }
         let calls = hems.store.open_calls(self.caller.peer.identity.as_str()).await?;
         let progress = call::transferred(&calls, &complete);
+        self.device.iter_mut().for_each(|device| device.transferred(hems, &calls, &progress, &complete));
         if progress.is_empty() {
             tracing::info!(device = %self.caller.peer.identity, "a transfer that nobody here asked for is complete");
         } else {
@@ -229,6 +230,7 @@ impl Device {
             progress,
             outstanding: None,
         };
+        device.prepare_software(hems).await?;
         let lesson = device.lesson();
         let recording = device.recording(hems, recorded_until);
         Ok(Informed { device, lesson, stored: row, recording, is_bootstrap })
@@ -248,21 +250,10 @@ impl Stored {
     }
 }
 
-/// What is desired cannot be said: seen like a fault of the device, though it is the operator's to mend.
+/// What is desired cannot be said.
 fn no_draw(hems: &Hems, identity: &str, missing: &desire::Missing) -> FaultRow {
     tracing::warn!(device = identity, error = %missing, "the plan cannot be made");
-    FaultRow {
-        step: missing.step(),
-        wanted: String::new(),
-        software: String::new(),
-        code: 0,
-        text: missing.to_string(),
-        details: "[]".to_owned(),
-        count: 1,
-        last_at: hems.now().as_millisecond(),
-        // Every session tries it.
-        next_at: Some(hems.now().as_millisecond()),
-    }
+    FaultRow::of_ours(missing.step(), missing.to_string(), hems.now())
 }
 
 /// The calls that wait to be sent, once those without an answer are sorted out.

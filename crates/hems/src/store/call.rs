@@ -16,6 +16,7 @@ use crate::{
     call::{WAKE, WAKE_ACTION},
     change::Bounds,
     event::Kind,
+    software::ACTION,
 };
 
 /// Calls that may wait for one device; the operator is told when there are more.
@@ -131,6 +132,13 @@ impl Store {
             "SELECT * FROM call WHERE identity = $1 AND state IN ('queued', 'sent', 'accepted', 'unknown') ORDER BY id",
         );
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
+    }
+
+    /// The latest Download that the plan queued for a device.
+    pub(crate) async fn latest_fetch(&self, identity: &str) -> Result<Option<CallRow>, StoreError> {
+        let query =
+            query_as("SELECT * FROM call WHERE identity = $1 AND action LIKE $2 ORDER BY id DESC LIMIT 1");
+        Ok(query.bind(identity).bind(format!("{ACTION}%")).fetch_optional(&self.reads).await?)
     }
 
     /// Writes what a TransferComplete says, before it is answered.

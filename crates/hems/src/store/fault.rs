@@ -1,8 +1,9 @@
 //! Deeds that failed on a device, and when each is tried again; one without a next try is a dead letter.
 
+use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, outbox, query, query_as};
+use super::{Store, StoreError, Tx, ms, outbox, query, query_as};
 use crate::{event::Kind, plan::Spared};
 
 /// Faults remembered per device: more different deeds than fail at one time, unless everything does.
@@ -62,6 +63,22 @@ pub(super) const DEAD_OF_DEVICE: &str =
     faults!("identity, ", "WHERE next_at IS NULL AND identity = $1 AND step > $2 ORDER BY step LIMIT $3");
 
 impl FaultRow {
+    /// What is the operator's to mend, seen like a fault of the device; every session tries it.
+    pub(crate) fn of_ours(step: String, text: String, now: Timestamp) -> Self {
+        let now = ms(now);
+        Self {
+            step,
+            wanted: String::new(),
+            software: String::new(),
+            code: 0,
+            text,
+            details: "[]".to_owned(),
+            count: 1,
+            last_at: now,
+            next_at: Some(now),
+        }
+    }
+
     /// Whether it still counts against its deed: what ran on another software says nothing of this one, and a boot
     /// makes all due that may still be tried.
     pub(crate) fn holds(&self, (software, is_boot, now): Moment<'_>) -> bool {

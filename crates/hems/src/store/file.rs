@@ -9,12 +9,15 @@
 //! ```
 
 use jiff::Timestamp;
+use profile::FirmwareManifest;
 use sqlx::FromRow;
 
 use super::{Condition, Edited, Store, StoreError, Tag, Tx, file_url, ms, query, query_as};
 
 /// Rows that one run of the cleaning takes: it holds the writer for a few milliseconds.
 const SWEPT: i64 = 100;
+/// Images that are looked through for one of a version: ten products, each with a hundred.
+const FIRMWARE_MAX: i64 = 1_000;
 /// Under which name the bytes of all cells and people are counted.
 const ALL: &str = "";
 
@@ -31,6 +34,13 @@ pub(crate) struct FileRow {
     pub(crate) manifest: Option<String>,
     pub(crate) author: String,
     pub(crate) at: i64,
+}
+
+impl FileRow {
+    /// What is signed of it, where it is firmware.
+    pub(crate) fn firmware(&self) -> Option<FirmwareManifest> {
+        serde_json::from_str(self.manifest.as_deref()?).ok()
+    }
 }
 
 /// A file whose content is written and durable.
@@ -109,6 +119,12 @@ impl Store {
     /// One file.
     pub(crate) async fn file(&self, id: i64) -> Result<Option<FileRow>, StoreError> {
         Ok(query_as("SELECT * FROM file WHERE id = $1").bind(id).fetch_optional(&self.reads).await?)
+    }
+
+    /// The firmware of all products, the newest first.
+    pub(crate) async fn firmware(&self) -> Result<Vec<FileRow>, StoreError> {
+        let query = query_as("SELECT * FROM file WHERE kind = 'firmware' ORDER BY id DESC LIMIT $1");
+        Ok(query.bind(FIRMWARE_MAX).fetch_all(&self.reads).await?)
     }
 
     /// Files below a number, the newest first; of one kind or of one cell where that is said.

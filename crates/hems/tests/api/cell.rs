@@ -120,6 +120,11 @@ impl Cell {
     pub(crate) async fn session_of(&mut self, inform: Inform, tree: &mut Tree) -> Vec<&'static str> {
         let reply = self.post("i", FromCpe::Call(AcsMethod::Inform(inform))).await;
         assert!(matches!(reply.message(), FromAcs::Response(_)), "{reply:?}");
+        self.go_on(tree).await
+    }
+
+    /// The rest of a session, from the end of what the cell has to say.
+    pub(crate) async fn go_on(&mut self, tree: &mut Tree) -> Vec<&'static str> {
         let mut called = Vec::new();
         let mut reply = self.empty().await;
         while let FromAcs::Call(method) = reply.message() {

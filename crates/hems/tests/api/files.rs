@@ -220,12 +220,12 @@ async fn g12_what_is_too_large_empty_or_broken_off_leaves_nothing() {
     assert_eq!(contents(&world).len(), 2);
 }
 
-/// An image behind a manifest for a product, signed by this key.
-fn signed(signer: &KeyPair, product_class: &str) -> Vec<u8> {
+/// An image behind a manifest of a version for a product, signed by this key.
+pub(crate) fn signed(signer: &KeyPair, product_class: &str, version: &str) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(TEXT.as_bytes());
     let manifest = FirmwareManifest {
-        version: "2".to_owned(),
+        version: version.to_owned(),
         oui: "00005E".to_owned(),
         product_class: product_class.to_owned(),
         hardware_versions: vec!["1".to_owned()],
@@ -245,20 +245,20 @@ async fn w02_firmware_comes_in_with_its_signed_manifest_and_goes_to_its_product(
     let path = "/api/v1/files?kind=firmware&name=cell-2.img";
     let post =
         async |bytes: Vec<u8>| world.upload(Method::POST, path, String::from_utf8(bytes).unwrap()).await;
-    let (status, file) = post(signed(&signer, "SimulatedCell")).await;
+    let (status, file) = post(signed(&signer, "SimulatedCell", "2")).await;
     assert_eq!((status, &file["manifest"]["version"]), (StatusCode::CREATED, &json!("2")), "{file}");
     let (status, queued) = ask(&world, json!({"action": "download", "file": file["id"]})).await;
     assert_eq!(status, StatusCode::CREATED, "{queued}");
     assert_eq!(queued["call"]["Download"]["FileType"], "1 Firmware Upgrade Image");
     assert_eq!(queued["call"]["Download"]["FileSize"], file["size"]);
 
-    let (_, other) = post(signed(&signer, "OtherCell")).await;
+    let (_, other) = post(signed(&signer, "OtherCell", "2")).await;
     let (status, problem) = ask(&world, json!({"action": "download", "file": other["id"]})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
 
-    let mut altered = signed(&signer, "SimulatedCell");
+    let mut altered = signed(&signer, "SimulatedCell", "2");
     *altered.last_mut().unwrap() = b'!';
-    let mut short = signed(&signer, "SimulatedCell");
+    let mut short = signed(&signer, "SimulatedCell", "2");
     short.pop();
     for (wrong, says) in [(altered, "another"), (short, "9 bytes"), (TEXT.into(), "signed manifest")] {
         let (status, problem) = post(wrong).await;
@@ -276,7 +276,7 @@ async fn w02_firmware_of_another_key_is_not_taken_where_the_keys_are_known() {
     let more = format!("[files]\nfirmware_keys = [{:?}]\n", own.chain);
     let world = world.restart_with(&more).await;
     for (signer, expected) in [(&own, StatusCode::CREATED), (&other, StatusCode::UNPROCESSABLE_ENTITY)] {
-        let text = String::from_utf8(signed(signer, "SimulatedCell")).unwrap();
+        let text = String::from_utf8(signed(signer, "SimulatedCell", "2")).unwrap();
         let (status, file) = world.upload(Method::POST, "/api/v1/files?kind=firmware&name=a", text).await;
         assert_eq!(status, expected, "{file}");
     }

@@ -35,6 +35,7 @@ mod refusals;
 mod reports;
 mod schemathesis;
 mod sessions;
+mod software;
 mod stop;
 mod templates;
 mod tls;
