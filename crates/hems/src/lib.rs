@@ -55,4 +55,4 @@ pub use config::{Config, ConfigErrors};
 pub use people::audit::{AuditBreak, AuditChain};
 pub(crate) use server::Hems;
 pub use server::{ServeError, Server};
-pub use store::{Stale, StoreError};
+pub use store::{ChangeError, Stale, StoreError};

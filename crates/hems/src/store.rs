@@ -59,7 +59,8 @@ pub(crate) use admission::{Admission, Binding};
 pub(crate) use alarm::{AlarmRow, AlarmStep, Word};
 pub(crate) use block::{BlockRow, Blocking};
 pub(crate) use call::{CallRow, NewCall, Progress, QueueError};
-pub(crate) use change::{ChangeError, ChangeRow, Decision, NewAction, NewChange, UnderWay};
+pub use change::ChangeError;
+pub(crate) use change::{ChangeRow, Decision, NewAction, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;
 pub use condition::Stale;
 pub(crate) use condition::{Condition, Edited, Tag};
@@ -146,6 +147,9 @@ pub enum StoreError {
     /// Somebody expected something else where he writes; nothing was written.
     #[error("{0}")]
     Stale(Stale),
+    /// A change does not begin, nor is anything written that came with it.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
     /// The store is closed.
     #[error("the store is closed")]
     Closed,

@@ -244,12 +244,21 @@ async fn save(
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }
-    let act = caller.act(&saving.reason, api.hems.now())?;
-    let to = api.hems.store.save(whose.clone(), &template, act, condition).await?;
+    let store = &api.hems.store;
     let change = match saving.apply {
-        Some(false) => None,
+        Some(false) => {
+            store
+                .save(whose.clone(), &template, caller.act(&saving.reason, api.hems.now())?, condition)
+                .await?;
+            None
+        }
         Some(true) | None => {
-            Some(begin(api, caller, &whose, (to, saving.finish_days, any()), &saving.reason).await?)
+            let versions = store.versions(&whose).await?;
+            let applied = versions.iter().find(|one| one.newest.version == one.applied);
+            let concerned = applied.map(|one| &one.newest.template).into_iter().chain([&template]);
+            let to = (0, saving.finish_days, condition);
+            let new = change(api, caller, (&whose, concerned.collect()), to, &saving.reason).await?;
+            Some(store.save_and_begin(&template, new).await?)
         }
     };
     let view = TemplateView { change: change.map(ChangeView::from), ..newest(api, &whose).await? };
@@ -370,22 +379,33 @@ async fn begin(
     (to, days, condition): (i64, Option<u32>, Condition),
     reason: &str,
 ) -> Result<ChangeRow, Problem> {
+    let store = &api.hems.store;
+    let versions = store.versions(whose).await?;
+    let concerned = versions.iter().filter(|one| [to, one.applied].contains(&one.newest.version));
+    let concerned = concerned.map(|one| &one.newest.template).collect();
+    let new = change(api, caller, (whose, concerned), (to, days, condition), reason).await?;
+    Ok(store.begin_change(new).await?)
+}
+
+/// A change that concerns whom these templates select.
+async fn change(
+    api: &Api,
+    caller: &Caller,
+    (whose, concerned): (&Whose, Vec<&Template>),
+    (to, days, condition): (i64, Option<u32>, Condition),
+    reason: &str,
+) -> Result<NewChange, Problem> {
     let (store, now) = (&api.hems.store, api.hems.now());
+    let selectors: Vec<_> = concerned.iter().map(|template| &template.selector).collect();
     let matched = match whose {
         // It spends one cell of the budget, and there is nobody to hold back.
         Whose::Device(_) => 0,
-        Whose::Fleet(_) => {
-            let versions = store.versions(whose).await?;
-            let concerned = versions.iter().filter(|one| [to, one.applied].contains(&one.newest.version));
-            let selectors: Vec<_> = concerned.map(|one| &one.newest.template.selector).collect();
-            inventory::served(store, &selectors, now).await?
-        }
+        Whose::Fleet(_) => inventory::served(store, &selectors, now).await?,
     };
     let (bounds, act) = (api.hems.changes, caller.act(reason, now)?);
     let days = days_of(&bounds, days)?;
     let fleet = store.count_admitted().await?;
-    let new = NewChange { whose: whose.clone(), to, fleet, matched, bounds, days, act, condition };
-    Ok(store.begin_change(new).await??)
+    Ok(NewChange { whose: whose.clone(), to, fleet, matched, bounds, days, act, condition })
 }
 
 /// For how many days a change waits for a further device.

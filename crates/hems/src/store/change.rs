@@ -13,8 +13,8 @@ pub(crate) use action::NewAction;
 pub(super) use release::{settle, spend};
 
 use super::{
-    Act, Condition, Edited, Flag, Store, StoreError, Tag, Tx, Whose, ms, outbox, parse, query, query_as,
-    template,
+    Act, Condition, Edited, Flag, Store, StoreError, Tag, Tx, Whose, json, ms, outbox, parse, query,
+    query_as, template,
 };
 use crate::{
     call,
@@ -96,19 +96,26 @@ pub(crate) struct NewChange {
 
 /// Why a change does not begin, or does not go the way that somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ChangeError {
+pub enum ChangeError {
+    /// To what it should lead is not there.
     #[error("there is no such version")]
     NoVersion,
+    /// It is not there itself.
     #[error("there is no such change")]
     NoChange,
+    /// Another one has begun.
     #[error("change {0} of it is under way: withdraw or finish it first")]
     UnderWay(i64),
+    /// It would be one cell too many.
     #[error("as many cells were changed within an hour as the budget allows")]
     Budget,
+    /// Another request had the same key.
     #[error("the idempotency key was used for another request")]
     OtherRequest,
+    /// In this state nobody decides that.
     #[error("the change is {0}")]
     State(&'static str),
+    /// Two people are asked for.
     #[error("somebody else than its author approves a change")]
     SamePerson,
 }
@@ -151,11 +158,26 @@ impl ChangeRow {
 
 impl Store {
     /// Begins a change. One that nobody is concerned by is done at once.
-    pub(crate) async fn begin_change(
-        &self,
-        change: NewChange,
-    ) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
+    pub(crate) async fn begin_change(&self, change: NewChange) -> Result<ChangeRow, StoreError> {
         self.writer.commit(move |tx| Box::pin(async move { begin(tx, &change).await })).await
+    }
+
+    /// Saves a version and begins the change to it, both or neither; `change` says the rest.
+    pub(crate) async fn save_and_begin(
+        &self,
+        template: &Template,
+        change: NewChange,
+    ) -> Result<ChangeRow, StoreError> {
+        let body = json(template);
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let NewChange { whose, act, condition, .. } = &change;
+                    let to = template::save(tx, whose, &body, act, condition).await?;
+                    begin(tx, &NewChange { to, condition: Condition::default(), ..change }).await
+                })
+            })
+            .await
     }
 
     /// Changes before a number, the newest first.
@@ -260,7 +282,7 @@ async fn find(tx: &mut Tx, id: i64) -> Result<Option<ChangeRow>, StoreError> {
     Ok(query_as("SELECT * FROM change WHERE id = $1").bind(id).fetch_optional(tx).await?)
 }
 
-async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
+async fn begin(tx: &mut Tx, new: &NewChange) -> Result<ChangeRow, StoreError> {
     let name = new.whose.name();
     template::check(tx, name, &new.condition).await?;
     let busy: Option<(i64,)> =
@@ -271,7 +293,7 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeE
     if let Some((id,)) = busy
         && !replaced(tx, id, ms(new.act.at)).await?
     {
-        return Ok(Err(ChangeError::UnderWay(id)));
+        return Err(ChangeError::UnderWay(id).into());
     }
     let known: Option<(i64,)> = query_as(
         "SELECT template.version FROM template WHERE name = $1 AND ($2 = 0 OR EXISTS \
@@ -281,11 +303,11 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeE
     .bind(new.to)
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((from,)) = known else { return Ok(Err(ChangeError::NoVersion)) };
+    let (from,) = known.ok_or(ChangeError::NoVersion)?;
     if let Some(identity) = new.whose.identity()
         && !spend(tx, identity, &new.bounds, new.fleet, ms(new.act.at)).await?
     {
-        return Ok(Err(ChangeError::Budget));
+        return Err(ChangeError::Budget.into());
     }
     let id = insert(tx, new, from).await?;
     tell(tx, id, Kind::ChangeBegun, ms(new.act.at)).await?;
@@ -293,7 +315,7 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<Result<ChangeRow, ChangeE
         end(tx, id, State::Done, None, ms(new.act.at)).await?;
     }
     forget_old(tx).await?;
-    Ok(find(tx, id).await?.ok_or(ChangeError::NoChange))
+    Ok(find(tx, id).await?.ok_or(ChangeError::NoChange)?)
 }
 
 /// A change that released nobody yet gives way to the next one.

@@ -127,19 +127,26 @@ impl Store {
     ) -> Result<i64, StoreError> {
         let body = json(template);
         self.writer
-            .commit(move |tx| {
-                Box::pin(async move {
-                    check(tx, whose.name(), &condition).await?;
-                    let newest = newest(tx, whose.name()).await?;
-                    insert(tx, &whose, newest + 1, &body, &act).await?;
-                    trim(tx, whose.name()).await?;
-                    let data = serde_json::json!({"version": newest + 1, "author": act.author});
-                    outbox::tell(tx, Kind::TemplateSaved, whose.name(), ms(act.at), &data).await?;
-                    Ok(newest + 1)
-                })
-            })
+            .commit(move |tx| Box::pin(async move { save(tx, &whose, &body, &act, &condition).await }))
             .await
     }
+}
+
+/// Saves a version; gives its number.
+pub(super) async fn save(
+    tx: &mut Tx,
+    whose: &Whose,
+    body: &str,
+    act: &Act,
+    condition: &Condition,
+) -> Result<i64, StoreError> {
+    check(tx, whose.name(), condition).await?;
+    let version = newest(tx, whose.name()).await? + 1;
+    insert(tx, whose, version, body, act).await?;
+    trim(tx, whose.name()).await?;
+    let data = serde_json::json!({"version": version, "author": act.author});
+    outbox::tell(tx, Kind::TemplateSaved, whose.name(), ms(act.at), &data).await?;
+    Ok(version)
 }
 
 impl Edited for Version {

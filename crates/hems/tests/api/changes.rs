@@ -265,3 +265,24 @@ async fn o03_what_is_wanted_of_one_device_alone_stands_above_the_templates() {
     let changes = world.get("/api/v1/changes").await;
     assert_eq!(changes["items"][0]["identity"], identity(1), "{changes}");
 }
+
+#[tokio::test]
+async fn o04_a_version_that_cannot_apply_is_not_saved() {
+    let world = World::with("[changes]\ncells_per_hour = 1\n").await;
+    let mut trees = serving(&world, 2).await;
+    want(&world, "9").await;
+    call(&world, 1, &mut trees[0]).await;
+    let path = "/api/v1/templates/tac";
+    let (_, tag, before) = world.request(Method::GET, path, None, String::new()).await;
+    let other = json!({"priority": 5, "values": {TAC: "11"}});
+    let (status, problem) = world.ask(Method::PUT, path, Some(other.clone())).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    let (_, after_tag, after) = world.request(Method::GET, path, None, String::new()).await;
+    assert_eq!((tag, before), (after_tag, after));
+    let own = format!("/api/v1/devices/{}/values", identity(2));
+    let (status, problem) = world.ask(Method::PUT, &own, Some(json!({"values": {TAC: "12"}}))).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{problem}");
+    assert_eq!(world.ask(Method::GET, &own, None).await.0, StatusCode::NOT_FOUND, "nothing is left of it");
+    let (status, draft) = world.ask(Method::PUT, &format!("{path}?apply=false"), Some(other)).await;
+    assert_eq!((status, &draft["version"]), (StatusCode::OK, &json!(2)), "{draft}");
+}

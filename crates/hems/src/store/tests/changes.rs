@@ -50,7 +50,7 @@ async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
         act: act("ann", now()),
         condition: Condition::default(),
     };
-    store.begin_change(new).await.unwrap().unwrap()
+    store.begin_change(new).await.unwrap()
 }
 
 const FIRST: &str = "00005e005301.hnb.example";
