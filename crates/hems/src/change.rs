@@ -47,6 +47,8 @@ pub(crate) enum State {
 pub(crate) enum Outcome {
     /// It serves.
     Fine,
+    /// It is off the air, as is desired: there is nothing to watch.
+    Off,
     /// A step of its plan failed.
     Faulted,
     /// It does not serve any more.
@@ -146,7 +148,7 @@ impl Outcome {
     /// As it is stored.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Fine => "fine",
+            Self::Fine | Self::Off => "fine",
             Self::Faulted => "faulted",
             Self::Fell => "fell",
             Self::Lost => "lost",

@@ -450,9 +450,15 @@ impl Device {
         match is_fine {
             _ if !self.is_following => None,
             false => Some(change::Outcome::Faulted),
-            true => (self.stored.summary.is_in_service && !self.awaits_software())
-                .then_some(change::Outcome::Fine),
+            true if self.awaits_software() => None,
+            true if self.is_off_as_desired() => Some(change::Outcome::Off),
+            true => self.stored.summary.is_in_service.then_some(change::Outcome::Fine),
         }
+    }
+
+    fn is_off_as_desired(&self) -> bool {
+        let is_desired = self.desired.as_ref().is_ok_and(|desired| desired.admin_state == Some(false));
+        is_desired && self.is_at_end && self.is_off_the_air()
     }
 
     fn summary(&self) -> Summary {

@@ -286,3 +286,20 @@ async fn o04_a_version_that_cannot_apply_is_not_saved() {
     let (status, draft) = world.ask(Method::PUT, &format!("{path}?apply=false"), Some(other)).await;
     assert_eq!((status, &draft["version"]), (StatusCode::OK, &json!(2)), "{draft}");
 }
+
+#[tokio::test]
+async fn o04_a_change_that_switches_cells_off_has_not_made_them_fall() {
+    let world = World::with("[changes]\nsettle_seconds = 1\nstop_above = 0\nstop_percent = 0\n").await;
+    let mut trees = serving(&world, 1).await;
+    let template = json!({"priority": 5, "values": {format!("{CONTROL}AdminState"): false}});
+    let (status, view) = world.ask(Method::PUT, "/api/v1/templates/off", Some(template)).await;
+    assert_eq!(status, StatusCode::OK, "{view}");
+    call(&world, 1, &mut trees[0]).await;
+    assert_eq!(trees[0].values[&format!("{CONTROL}AdminState")].0, "false");
+    let now = shown(&world, &view["change"]).await;
+    assert_eq!(
+        (&now["fine"], &now["fell"], &now["state"]),
+        (&json!(1), &json!(0), &json!("done")),
+        "{now}"
+    );
+}

@@ -5,6 +5,7 @@ use crate::{
     call,
     change::{Bounds, Outcome, State},
     event::Kind,
+    software::ACTION,
     store::{Flag, StoreError, Tx, freeze, query, query_as},
 };
 
@@ -189,7 +190,7 @@ pub(super) async fn count(
     now: i64,
 ) -> Result<(), StoreError> {
     let sql = match outcome {
-        Outcome::Fine => "UPDATE change SET fine = fine + 1 WHERE id = $1",
+        Outcome::Fine | Outcome::Off => "UPDATE change SET fine = fine + 1 WHERE id = $1",
         Outcome::Faulted => "UPDATE change SET faulted = faulted + 1 WHERE id = $1",
         Outcome::Fell => "UPDATE change SET fell = fell + 1 WHERE id = $1",
         Outcome::Lost => "UPDATE change SET lost = lost + 1 WHERE id = $1",
@@ -216,10 +217,16 @@ pub(super) async fn overdue(tx: &mut Tx, bounds: &Bounds, now: i64) -> Result<()
     let rows: Vec<Columns> = query_as(
         "SELECT r.change, r.identity, r.served, d.is_in_service, d.due_at, c.method FROM released r \
          JOIN change c ON c.id = r.change JOIN device d ON d.identity = r.identity \
-         WHERE c.state IN ('running', 'stopped') AND r.outcome IS NULL AND r.at < $1 ORDER BY r.at LIMIT $2",
+         WHERE c.state IN ('running', 'stopped') AND r.outcome IS NULL AND r.at < $1 \
+         AND (d.due_at < $3 OR NOT EXISTS (SELECT 1 FROM call WHERE call.identity = r.identity \
+         AND call.action LIKE $4 AND call.state IN ('queued', 'sent', 'accepted', 'unknown'))) \
+         ORDER BY r.at LIMIT $2",
     )
     .bind(settled_before)
     .bind(ROUND)
+    .bind(now)
+    // Who fetches another software is not there yet.
+    .bind(format!("{ACTION}%"))
     .fetch_all(&mut *tx)
     .await?;
     for (change, identity, served, serves, due_at, method) in rows {

@@ -3,7 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{super::*, now, world::on_both};
-use crate::change::{BOUNDS, Bounds, Outcome, State};
+use crate::{
+    change::{BOUNDS, Bounds, Outcome, State},
+    plan::Image,
+    software,
+};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -216,6 +220,42 @@ async fn o05_a_cell_that_many_were_locked_with_did_not_fall() {
         let over = store.change(prepared.id).await.unwrap().unwrap();
         assert_eq!((over.state(), over.fine, over.fell), (State::Done, 2, 0), "{over:?}");
         assert!(store.begin_action(prepared.id, BOUNDS, now()).await.unwrap().is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_who_fetches_another_software_is_not_settled_before_it_reports_or_is_lost() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let change = begin(&store, "a", BOUNDS).await;
+        for identity in [FIRST, SECOND] {
+            assert!(store.release(change.id, identity.to_owned(), BOUNDS, now()).await.unwrap());
+        }
+        let image = Image { file: 1, name: "cell".to_owned(), size: 10 };
+        let call = NewCall {
+            identity: FIRST.to_owned(),
+            method: "Download".to_owned(),
+            command_key: "k".to_owned(),
+            body: "{}".to_owned(),
+            author: software::AUTHOR.to_owned(),
+            action: Some(software::action(&image, "2")),
+            url: None,
+            key: None,
+            spends: None,
+            wakes: false,
+            at: now(),
+        };
+        store.queue_call(call).await.unwrap().unwrap();
+        let fine = async |after: SignedDuration| {
+            store.settle_overdue(BOUNDS, now() + after).await.unwrap();
+            let shown = store.change(change.id).await.unwrap().unwrap();
+            (shown.fine, shown.lost)
+        };
+        run(&store, "UPDATE device SET due_at = due_at + 86400000", None).await;
+        assert_eq!(fine(HOUR).await, (1, 0), "the other one serves on");
+        assert_eq!(fine(HOUR * 48).await, (1, 1), "it calls no more");
     })
     .await;
 }
