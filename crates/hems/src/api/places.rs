@@ -22,7 +22,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Api, Problem, devices, identities::How};
+use super::{
+    Api, Problem, devices,
+    identities::{How, answered},
+};
 use crate::{
     inventory::{Device, Place},
     people::Caller,
@@ -74,7 +77,9 @@ pub(super) struct Summary {
     errors: Vec<Wrong>,
 }
 
-/// Places the devices of a list; with `strict=true` all of them or, with 422, none.
+/// Places the devices of a list; with `strict=true` all of them or none.
+///
+/// What is wrong with which row is in the answer; 422 where nothing was taken because of it.
 pub(super) async fn import(
     State(api): State<Api>,
     caller: Caller,
@@ -95,11 +100,10 @@ pub(super) async fn import(
             summary.placed += api.hems.store.place_all(std::mem::take(&mut placing)).await?;
         }
     }
-    if strict && summary.wrong > 0 {
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(summary)));
+    if !strict || summary.wrong == 0 {
+        summary.placed += api.hems.store.place_all(placing).await?;
     }
-    summary.placed += api.hems.store.place_all(placing).await?;
-    Ok((StatusCode::OK, Json(summary)))
+    Ok((answered(summary.placed, summary.wrong == 0), Json(summary)))
 }
 
 impl Summary {
