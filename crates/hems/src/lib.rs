@@ -43,6 +43,7 @@ mod recording;
 mod refusal;
 mod server;
 mod session;
+mod spreadsheet;
 mod store;
 mod template;
 mod trust;

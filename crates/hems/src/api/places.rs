@@ -29,6 +29,7 @@ use super::{
 use crate::{
     inventory::{Device, Place},
     people::Caller,
+    spreadsheet::unquoted,
 };
 
 /// Devices that one commit places: the writer has other work too.
@@ -195,7 +196,7 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row
     if record.len() != header.len() {
         return Err(format!("the row has {} columns, and the header has {}", record.len(), header.len()));
     }
-    let column = |name: &str| record.get(header.iter().position(|heading| heading == name)?);
+    let column = |name: &str| record.get(header.iter().position(|heading| heading == name)?).map(unquoted);
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Ok(Row {
         identity: column("identity").unwrap_or_default().to_owned(),
