@@ -32,6 +32,7 @@ mod grace;
 mod guard;
 mod hex;
 mod inventory;
+mod keys;
 mod metrics;
 mod node;
 mod people;

@@ -5,7 +5,7 @@
 use profile::Identity;
 use serde::{Deserialize, Serialize};
 
-use crate::{spreadsheet::unquoted, store::Binding};
+use crate::{keys::Once, spreadsheet::unquoted, store::Binding};
 
 /// The columns of the CSV, and the keys of an object in JSON.
 const COLUMNS: [&str; 4] = ["identity", "oui", "product_class", "serial"];
@@ -171,7 +171,8 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Lin
 }
 
 fn read_json(text: &[u8]) -> Lines<'_> {
-    match serde_json::from_slice::<Vec<serde_json::Value>>(text) {
+    let once = serde_json::from_slice::<Once>(text);
+    match once.and_then(|Once| serde_json::from_slice::<Vec<serde_json::Value>>(text)) {
         Ok(items) => Box::new(items.into_iter().enumerate().map(|(index, item)| placed(index, item))),
         Err(error) => {
             let message = format!("is no JSON list of objects with {}: {error}", COLUMNS.join(", "));

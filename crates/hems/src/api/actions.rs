@@ -10,11 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use cwmp::{
     AddObject, CpeMethod, DeleteObject, FactoryReset, GetParameterValues, ParameterValueStruct, Reboot,
     SetParameterValues, Text, Value, ValueKind,
@@ -85,9 +81,8 @@ pub(super) async fn act(
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<Object<Wish>>, JsonRejection>,
+    Object(wish): Object<Wish>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(Object(wish)) = body?;
     let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&wish).unwrap_or_default();
     let Wish { action, wake } = wish;

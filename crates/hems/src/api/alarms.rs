@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -182,9 +182,9 @@ pub(super) async fn acknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-    note: Result<Json<Object<Note>>, JsonRejection>,
+    Object(said): Object<Note>,
 ) -> Answer<Detail> {
-    let note = note?.0.0.note.as_deref().map(reason).transpose()?;
+    let note = said.note.as_deref().map(reason).transpose()?;
     say(api, caller, &id, (note, true)).await
 }
 
@@ -193,9 +193,9 @@ pub(super) async fn unacknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-    note: Result<Json<Object<Note>>, JsonRejection>,
+    Object(said): Object<Note>,
 ) -> Answer<Detail> {
-    let note = note?.0.0.note.as_deref().map(reason).transpose()?;
+    let note = said.note.as_deref().map(reason).transpose()?;
     say(api, caller, &id, (note, false)).await
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State as Extracted, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
@@ -433,9 +433,8 @@ impl From<FaultRow> for FaultView {
 pub(super) async fn admit(
     Extracted(api): Extracted<Api>,
     caller: Caller,
-    body: Result<Json<Object<NewDevice>>, JsonRejection>,
+    Object(new): Object<NewDevice>,
 ) -> Result<(StatusCode, About, Json<DeviceView>), Problem> {
-    let Json(Object(new)) = body?;
     let row = admission::check(&new.identity, &new.oui, &new.product_class, &new.serial)
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let hems = &api.hems;

@@ -1,10 +1,6 @@
 //! `/api/v1/machines`: programs that come with a client certificate.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,9 +63,8 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<MachineView>> {
 /// Says whose a certificate is.
 pub(super) async fn add(
     State(api): State<Api>,
-    body: Result<Json<Object<NewMachine>>, JsonRejection>,
+    Object(new): Object<NewMachine>,
 ) -> Result<(StatusCode, About, Json<MachineView>), Problem> {
-    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }

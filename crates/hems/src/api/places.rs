@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     inventory::{Device, Place},
+    keys::Once,
     people::Caller,
     spreadsheet::unquoted,
 };
@@ -172,7 +173,8 @@ fn read_lines(text: &[u8]) -> impl Iterator<Item = (String, Result<Row, String>)
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
         let wrong = |error| format!("a line is an object with identity, site, tags, labels: {error}");
-        (format!("line {}", index + 1), serde_json::from_slice(line).map_err(wrong))
+        let once = serde_json::from_slice::<Once>(line);
+        (format!("line {}", index + 1), once.and_then(|Once| serde_json::from_slice(line)).map_err(wrong))
     })
 }
 

@@ -3,10 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-};
+use axum::{Json, extract::State};
 use cwmp::ValueKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,9 +89,8 @@ struct CallPreview {
 pub(super) async fn template(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<Json<Object<Request>>, JsonRejection>,
+    Object(Request { template, limit, page_token }): Object<Request>,
 ) -> Answer<Preview> {
-    let Json(Object(Request { template, limit, page_token })) = body?;
     let applied = api.hems.store.templates().await?.remove(&name);
     let to = supposed(&api, &name, template).await?;
     let limit = limit.unwrap_or(DEVICES).clamp(1, PAGE_MAX) as usize;

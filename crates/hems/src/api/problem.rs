@@ -2,9 +2,11 @@
 //!
 //! What went wrong inside goes to the log, never to the caller.
 
+use std::error::Error;
+
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, QueryRejection},
+    extract::rejection::QueryRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -201,15 +203,12 @@ impl From<SecretError> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::rejected(rejection.status(), rejection.body_text())
-    }
-}
-
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::rejected(rejection.status(), rejection.body_text())
+        // What is around the cause is the framework's.
+        let cause = rejection.source().map(ToString::to_string);
+        let detail = cause.unwrap_or_else(|| rejection.body_text());
+        Self::rejected(rejection.status(), format!("the query: {detail}"))
     }
 }
 

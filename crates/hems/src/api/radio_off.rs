@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use schemars::JsonSchema;
@@ -111,9 +111,8 @@ async fn find(api: &Api, id: i64) -> Result<EmergencyRow, Problem> {
 pub(super) async fn order(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Object<Order>>, JsonRejection>,
+    Object(Order { filter, reason }): Object<Order>,
 ) -> Result<(StatusCode, Json<EmergencyView>), Problem> {
-    let Json(Object(Order { filter, reason })) = body?;
     let parsed = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
     parsed.walks().map_err(|error| Problem::invalid(error.to_string()))?;
     let (store, now) = (&api.hems.store, api.hems.now());
