@@ -50,6 +50,7 @@ mod preview;
 mod problem;
 mod radio_off;
 mod rate;
+mod readable;
 mod reason;
 mod recordings;
 mod refusals;

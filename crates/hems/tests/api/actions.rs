@@ -67,6 +67,15 @@ async fn o03_what_cannot_be_set_once_is_refused_with_its_reason() {
         (json!({"action": "add", "object": PLMN_LIST}), 409, "change it there"),
         (json!({"action": "delete", "row": format!("{PLMN_LIST}1.")}), 409, "change it there"),
         (json!({"action": "add", "object": "Device.DeviceInfo."}), 422, "is a table"),
+        (json!({"action": "add", "object": "Device.Users.User"}), 422, "is a table"),
+        (json!({"action": "delete", "row": "Device.Users.User."}), 422, "`row` is one row"),
+        (json!({"action": "delete", "row": "Users.User.1."}), 422, "`row` is one row"),
+        (json!({"action": "delete", "row": "Device.Tme.1."}), 422, "`row` is one row"),
+        (json!({"action": "refresh", "paths": []}), 422, "between 1 and"),
+        (json!({"action": "refresh", "paths": ["Time."]}), 422, "begins with the root"),
+        (json!({"action": "refresh", "paths": [INTERVAL, "Device.Time"]}), 422, "with a dot"),
+        (json!({"action": "refresh", "paths": ["Device.Tme."]}), 422, "no such object"),
+        (json!({"action": "set", "values": {"Device.Time.": "x"}}), 422, "no full path"),
         (json!({"action": "explode"}), 422, "unknown variant"),
     ] {
         let (answered, problem) = ask(&world, action.clone()).await;
