@@ -43,7 +43,7 @@ mod web_key;
 pub use blocks::Blocklist;
 pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
 pub use candidate::{Candidate, CandidateError};
-pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
+pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT, is_subject};
 pub use chain::ChainDates;
 pub use client::{Connector, Provision, ServerPeer, StaplePolicy};
 pub use clock::{

@@ -99,8 +99,11 @@ fn fingerprint(text: &str) -> Result<String, Problem> {
 }
 
 fn subject(text: String) -> Result<String, Problem> {
-    if (1..=SUBJECT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+    let is_bounded = text.chars().count() <= SUBJECT_MAX && !text.chars().any(char::is_control);
+    if is_bounded && profile::is_subject(&text) {
         return Ok(text);
     }
-    Err(Problem::invalid("`subject` is the certificate's distinguished name, such as `CN=exporter, O=Acme`"))
+    Err(Problem::invalid(
+        "`subject` is the certificate's distinguished name in its order, such as `CN=exporter, O=Acme`: each part is          TYPE=value, as CN, O, OU, C, L, ST, DC or Email, without blanks around `=`, and `, ` stands between parts",
+    ))
 }

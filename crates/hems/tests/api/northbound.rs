@@ -54,6 +54,11 @@ async fn o12_a_machine_is_known_by_its_certificate_or_by_a_subject_that_a_ca_vou
     assert_eq!(ask(&world, Some(&first), &nobody, ME).await.0, StatusCode::UNAUTHORIZED);
     let fingerprint = facts(&first).fingerprint_sha256.to_uppercase();
     add_machine(&world, json!({"name": "export", "role": "viewer", "fingerprint": fingerprint})).await;
+    for garbage in ["garbage", "cn=noc", "/C=DE/CN=noc", "CN=noc,O=Acme"] {
+        let machine = json!({"name": "noc", "role": "auditor", "subject": garbage});
+        let (status, problem) = ask(&world, &own, "/api/v1/machines", Some(machine)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{garbage}: {problem}");
+    }
     add_machine(&world, json!({"name": "noc", "role": "auditor", "subject": facts(&second).subject})).await;
     for (pair, name, role) in [(&first, "export", "viewer"), (&second, "noc", "auditor")] {
         let (status, me) = ask(&world, Some(pair), &nobody, ME).await;
