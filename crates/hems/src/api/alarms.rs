@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Object, PAGE, PAGE_MAX, Page, Path, Problem,
+    Answer, Api, Limit, Object, PAGE, Page, Path, Problem,
     reason::{REASON_MAX, reason},
     time,
 };
@@ -74,7 +74,7 @@ struct StepView {
 pub(super) struct Which {
     state: Option<String>,
     severity: Option<String>,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn list(
 ) -> Answer<Page<AlarmView>> {
     let Query(which) = which?;
     let severity = which.severity.as_deref().map(severity).transpose()?;
-    let limit = which.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let limit = Limit::of(which.limit, PAGE);
     let token = which.page_token.as_deref();
     let store = &api.hems.store;
     let rows = match which.state.as_deref() {

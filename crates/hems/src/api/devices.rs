@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, As, Object, Page, Paging, Path, Problem,
+    Answer, Api, As, Limit, Object, PAGE, Page, Path, Problem,
     calls::CallView,
     describe::{self, Gives, Sketch},
     evidence,
@@ -224,7 +224,7 @@ pub(super) struct Which {
     filter: String,
     /// By which field, with `-` before it for the other way; by what the filter asks for where nothing is said.
     sort: Option<String>,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
 }
 
@@ -257,7 +257,7 @@ pub(super) async fn list(
         Some(form) => return Ok(export::respond(api, filter, form).await?.into()),
         None => {}
     }
-    let limit = Paging { limit, ..Paging::default() }.limit() as usize;
+    let limit = Limit::of(limit, PAGE) as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
     let token = page_token.as_deref();
     let page = match sort.as_deref().map(Order::parse).transpose().map_err(ListError::from)? {
