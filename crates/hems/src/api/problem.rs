@@ -27,6 +27,9 @@ pub(crate) struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<crate::template::Complaint>,
+    /// The tag of what is there, where that is not what was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tag: Option<String>,
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
@@ -41,6 +44,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            tag: None,
             retry_after: None,
         }
     }

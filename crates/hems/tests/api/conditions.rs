@@ -58,6 +58,7 @@ async fn o12_of_two_writers_who_read_the_same_one_is_told() {
         let (_, now, _) = world.request(Method::GET, &path, None, String::new()).await;
         let named = now.unwrap().split('.').next().unwrap().to_owned();
         assert!(problem["detail"].as_str().unwrap().contains(&named), "{path}: {problem}");
+        assert_eq!(problem["tag"], format!("{named}\""), "{path}");
         assert_eq!(put(Some(&format!("{named}\"")), second).await.0, StatusCode::OK, "{path}");
     }
 }
@@ -91,14 +92,18 @@ async fn o12_what_a_reader_has_is_not_sent_again() {
 async fn o12_a_condition_may_ask_that_there_is_none_and_that_there_is_one() {
     let world = World::new().await;
     for Edited { path, states } in edited(&world).await {
-        let put =
-            async |condition| world.conditional(Method::PUT, &path, condition, states[0].to_string()).await.0;
+        let say =
+            async |condition| world.conditional(Method::PUT, &path, condition, states[0].to_string()).await;
+        let put = async |condition| say(condition).await.0;
         let was_there = world.ask(Method::GET, &path, None).await.0 == StatusCode::OK;
         if !was_there {
             assert_eq!(put(("if-match", "*")).await, StatusCode::PRECONDITION_FAILED, "{path}");
             assert_eq!(put(("if-none-match", "*")).await, StatusCode::OK, "{path}");
         }
-        assert_eq!(put(("if-none-match", "*")).await, StatusCode::PRECONDITION_FAILED, "{path}");
+        let (status, _, problem) = say(("if-none-match", "*")).await;
+        assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{path}");
+        assert!(problem["detail"].as_str().unwrap().starts_with("it exists already"), "{path}: {problem}");
+        assert!(problem["tag"].as_str().unwrap().starts_with('"'), "{path}: {problem}");
         assert_eq!(put(("if-match", "*")).await, StatusCode::OK, "{path}");
     }
 }
