@@ -17,6 +17,7 @@ mod calls;
 mod changes;
 mod condition;
 mod cookie;
+mod counted;
 mod dead_letters;
 #[cfg_attr(
     not(test),
@@ -349,6 +350,7 @@ fn router(api: &Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), guard::identify))
         .layer(middleware::from_fn(condition::unchanged))
         .layer(middleware::from_fn(guard::headers))
+        .layer(middleware::from_fn_with_state(api.clone(), counted::counted))
         .with_state(api.clone())
 }
 
