@@ -32,7 +32,7 @@ pub(crate) struct Access {
     #[arg(
         long,
         global = true,
-        env = "HEARTH_API",
+        env = "HEARTH_API", hide_env_values = true,
         default_value = "http://127.0.0.1:8443",
         value_name = "URL",
         help_heading = HEADING
@@ -42,20 +42,20 @@ pub(crate) struct Access {
     #[arg(
         long,
         global = true,
-        env = "HEARTH_TOKEN_FILE",
+        env = "HEARTH_TOKEN_FILE", hide_env_values = true,
         default_value = "/var/lib/hearth/api.token",
         value_name = "FILE",
         help_heading = HEADING
     )]
     pub(crate) token_file: PathBuf,
     /// The CAs that may vouch for the API's certificate, PEM; those of the system where it is left out.
-    #[arg(long, global = true, env = "HEARTH_CA", value_name = "FILE", help_heading = HEADING)]
+    #[arg(long, global = true, env = "HEARTH_CA", hide_env_values = true, value_name = "FILE", help_heading = HEADING)]
     pub(crate) ca: Option<PathBuf>,
     /// A certificate to show instead of the token, PEM, leaf first.
     #[arg(
         long,
         global = true,
-        env = "HEARTH_CERTIFICATE",
+        env = "HEARTH_CERTIFICATE", hide_env_values = true,
         value_name = "FILE",
         requires = "key",
         help_heading = HEADING
@@ -65,7 +65,7 @@ pub(crate) struct Access {
     #[arg(
         long,
         global = true,
-        env = "HEARTH_KEY",
+        env = "HEARTH_KEY", hide_env_values = true,
         value_name = "FILE",
         requires = "certificate",
         help_heading = HEADING
