@@ -36,6 +36,7 @@ mod history;
 mod identities;
 mod listener;
 mod lists;
+mod lock;
 mod login;
 mod machines;
 mod me;

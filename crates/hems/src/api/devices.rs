@@ -20,7 +20,9 @@ use super::{
     guard::About,
     history,
     history::EntryView,
-    json, time,
+    json,
+    lock::LockView,
+    time,
 };
 use crate::{
     admission, desire,
@@ -93,6 +95,9 @@ pub(super) struct DeviceDetail {
     left_out: Vec<String>,
     /// Whether it can be asked for a session.
     wake: WakeView,
+    /// Who keeps it off the air by its own values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked: Option<LockView>,
     calls: Vec<CallView>,
     reports: Vec<ReportView>,
     /// What the plan would do next; absent where it has nothing to do.
@@ -327,6 +332,7 @@ pub(super) async fn show(
         faults: remembered.faults.into_iter().map(FaultView::from).collect(),
         misbehaviour: misbehaviour.into_iter().map(MisbehaviourView::from).collect(),
         wake: WakeView { is_possible: aimed.is_ok(), why_not: aimed.err().map(|error| error.to_string()) },
+        locked: LockView::of(&api, &row.identity).await?,
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
         reports: reports.into_iter().map(ReportView::from).collect(),

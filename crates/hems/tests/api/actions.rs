@@ -95,12 +95,19 @@ async fn o05_a_cell_is_locked_and_unlocked_and_stays_so() {
     assert_eq!(shown(&world, &lock).await["state"], "done");
     assert_eq!(call(&world, &mut tree).await, ["GetParameterValues"]);
     assert_eq!(tree.values[&admin].0, "false", "no template switches it on again");
+    let device = world.device(1).await;
+    assert_eq!((&device["locked"]["by"], &device["locked"]["reason"]), (&json!("local"), &json!("Lock")));
+    assert!(device["locked"]["at"].is_string(), "{device}");
+    let other = json!({"values": {admin.as_str(): false, INTERVAL: 60}});
+    world.put(&format!("/api/v1/devices/{}/values?reason=slower", identity(1)), other).await;
+    assert_eq!(world.device(1).await["locked"], device["locked"], "another value is no other lock");
     let unlock = asked(&world, json!({"action": "unlock"})).await;
     call(&world, &mut tree).await;
     assert_eq!(
         (tree.values[&admin].0.as_str(), &shown(&world, &unlock).await["state"]),
         ("true", &json!("done"))
     );
+    assert_eq!(world.device(1).await.get("locked"), None);
 }
 
 #[tokio::test]

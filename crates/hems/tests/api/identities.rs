@@ -41,6 +41,31 @@ async fn i12_a_list_is_imported_and_each_bad_row_is_shown() {
 }
 
 #[tokio::test]
+async fn s11_whoever_was_withdrawn_before_he_called_is_in_no_quarantine() {
+    let world = World::new().await;
+    let pair = world.unlisted_certificate(2);
+    let list = format!("{HEADER}{}{}", line(1, "1"), line(3, "3"));
+    world.upload(Method::POST, "/api/v1/identities", list).await;
+    let path = format!("/api/v1/devices/{}/admission", identity(1));
+    assert_eq!(world.ask(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);
+    Cell::over(world.connect(&pair).await, 2).await.inform(&[EventCode::BOOTSTRAP]).await;
+    world.until(&format!("/api/v1/devices/{}", identity(2)), |device| device["state"] == "quarantined").await;
+    assert_eq!(world.device(1).await["state"], "never");
+    for (state, numbers) in [("quarantined", vec![2]), ("never", vec![1, 3])] {
+        let page = world.get(&format!("/api/v1/devices?filter=state%3D{state}")).await;
+        let found: Vec<_> =
+            page["items"].as_array().unwrap().iter().map(|device| device["identity"].clone()).collect();
+        assert_eq!(
+            found,
+            numbers.into_iter().map(|number| json!(identity(number))).collect::<Vec<_>>(),
+            "{state}"
+        );
+    }
+    let (_, text) = crate::admin::page(&world, "/metrics").await;
+    assert!(text.contains("hems_devices{state=\"quarantined\"} 1\n"), "{text}");
+}
+
+#[tokio::test]
 async fn i12_a_list_of_which_nothing_is_taken_is_answered_with_422() {
     let world = World::new().await;
     let bad = format!("{HEADER}nobody,00005E,C,2\n");
