@@ -23,6 +23,7 @@ mod identity;
 mod key;
 mod mode;
 pub mod pki;
+mod present;
 mod profile;
 mod refusal;
 mod resume;
