@@ -8,14 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Limit, Object, PAGE, Page, Path, Problem,
+    Answer, Api, Limit, Object, PAGE, Page, Path, Problem, Tagged,
     reason::{REASON_MAX, reason},
     time,
 };
 use crate::{
     alarm::{Severity, watch::Summary},
     people::Caller,
-    store::{AlarmRow, AlarmStep, Word},
+    store::{AlarmRow, AlarmStep, Condition, Word},
 };
 
 /// An alarm.
@@ -164,9 +164,10 @@ fn pair(token: &str) -> Option<(i64, i64)> {
 }
 
 /// Shows one with what became of it.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer<Detail> {
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Tagged<Detail>, Problem> {
     let (row, steps) = api.hems.store.alarm(number(&id)?).await?.ok_or_else(no_alarm)?;
-    Ok(Json(Detail { alarm: row.into(), history: steps.into_iter().map(StepView::from).collect() }))
+    let history = steps.into_iter().map(StepView::from).collect();
+    Ok(Tagged::new(&row.clone(), Detail { alarm: row.into(), history }))
 }
 
 fn number(id: &str) -> Result<i64, Problem> {
@@ -182,10 +183,11 @@ pub(super) async fn acknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    condition: Condition,
     Object(said): Object<Note>,
-) -> Answer<Detail> {
+) -> Result<Tagged<Detail>, Problem> {
     let note = said.note.as_deref().map(reason).transpose()?;
-    say(api, caller, &id, (note, true)).await
+    say(api, caller, &id, (note, true, condition)).await
 }
 
 /// Takes that back.
@@ -193,16 +195,22 @@ pub(super) async fn unacknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    condition: Condition,
     Object(said): Object<Note>,
-) -> Answer<Detail> {
+) -> Result<Tagged<Detail>, Problem> {
     let note = said.note.as_deref().map(reason).transpose()?;
-    say(api, caller, &id, (note, false)).await
+    say(api, caller, &id, (note, false, condition)).await
 }
 
-async fn say(api: Api, caller: Caller, id: &str, (note, is_seen): (Option<String>, bool)) -> Answer<Detail> {
+async fn say(
+    api: Api,
+    caller: Caller,
+    id: &str,
+    (note, is_seen, condition): (Option<String>, bool, Condition),
+) -> Result<Tagged<Detail>, Problem> {
     let id = number(id)?;
     let word = Word { who: caller.name, note, at: api.hems.now(), is_seen };
-    if !api.hems.store.acknowledge(id, word).await? {
+    if !api.hems.store.acknowledge(id, word, condition).await? {
         api.hems.store.alarm(id).await?.ok_or_else(no_alarm)?;
         return Err(Problem::conflict("it has cleared: there is nothing left to look after"));
     }

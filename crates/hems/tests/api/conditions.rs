@@ -109,6 +109,30 @@ async fn o12_a_condition_may_ask_that_there_is_none_and_that_there_is_one() {
 }
 
 #[tokio::test]
+async fn o12_of_two_people_who_take_an_alarm_one_is_told() {
+    let world = World::new().await;
+    for number in [1, 2] {
+        let device =
+            json!({"identity": identity(number), "oui": "00005E", "product_class": "C", "serial": "x"});
+        world.ask(Method::POST, "/api/v1/devices", Some(device)).await;
+    }
+    let path = format!("/api/v1/alarms/{}", world.alarms().await["items"][0]["id"]);
+    let (_, tag, _) = world.request(Method::GET, &path, None, String::new()).await;
+    let say = async |what: &str, tag: Option<&str>| {
+        world.request(Method::POST, &format!("{path}/{what}"), tag, "{}".to_owned()).await
+    };
+    let (one, other) = tokio::join!(say("acknowledge", tag.as_deref()), say("acknowledge", tag.as_deref()));
+    let mut statuses = [one.0, other.0];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::PRECONDITION_FAILED]);
+    let (status, _, problem) = say("unacknowledge", tag.as_deref()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed")), "{problem}");
+    let (status, next, _) = say("unacknowledge", problem["tag"].as_str()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(say("acknowledge", next.as_deref()).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn o12_what_is_taken_away_is_what_was_read() {
     let world = World::new().await;
     let (status, file) =
