@@ -16,8 +16,7 @@ use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    ClientHelloResponse, Ssl, SslAlert, SslContextBuilder, SslOptions, SslRef,
-    SslSessionCacheMode,
+    ClientHelloResponse, Ssl, SslAlert, SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode,
 };
 use openssl::x509::{X509, X509Ref};
 use tokio::sync::watch;
