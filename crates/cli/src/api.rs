@@ -2,11 +2,17 @@
 //!
 //! One rule: the token comes from a file, never from an argument that other users of the machine could see.
 
-use std::{io, path::PathBuf, time::Duration};
+mod content;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use clap::Args;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{Method, Request, StatusCode, Uri, header::HeaderValue};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,12 +21,14 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 
+use content::{Sending, whole};
+
 /// Bytes of an answer: the API's pages are smaller by far.
 const ANSWER_BYTES: usize = 64 << 20;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes for which a second more is waited: a file goes over a slow line, too.
-const SLOWEST: usize = 64 << 10;
+const SLOWEST: u64 = 64 << 10;
 
 /// Under which helps show what every command over the API takes.
 pub(crate) const HEADING: &str = "Options of every command over the API";
@@ -32,7 +40,7 @@ pub(crate) struct Access {
     #[arg(
         long,
         global = true,
-        env = "HEARTH_API",
+        env = "HEARTH_API", hide_env_values = true,
         default_value = "http://127.0.0.1:8443",
         value_name = "URL",
         help_heading = HEADING
@@ -42,20 +50,20 @@ pub(crate) struct Access {
     #[arg(
         long,
         global = true,
-        env = "HEARTH_TOKEN_FILE",
+        env = "HEARTH_TOKEN_FILE", hide_env_values = true,
         default_value = "/var/lib/hearth/api.token",
         value_name = "FILE",
         help_heading = HEADING
     )]
     pub(crate) token_file: PathBuf,
     /// The CAs that may vouch for the API's certificate, PEM; those of the system where it is left out.
-    #[arg(long, global = true, env = "HEARTH_CA", value_name = "FILE", help_heading = HEADING)]
+    #[arg(long, global = true, env = "HEARTH_CA", hide_env_values = true, value_name = "FILE", help_heading = HEADING)]
     pub(crate) ca: Option<PathBuf>,
     /// A certificate to show instead of the token, PEM, leaf first.
     #[arg(
         long,
         global = true,
-        env = "HEARTH_CERTIFICATE",
+        env = "HEARTH_CERTIFICATE", hide_env_values = true,
         value_name = "FILE",
         requires = "key",
         help_heading = HEADING
@@ -65,7 +73,7 @@ pub(crate) struct Access {
     #[arg(
         long,
         global = true,
-        env = "HEARTH_KEY",
+        env = "HEARTH_KEY", hide_env_values = true,
         value_name = "FILE",
         requires = "certificate",
         help_heading = HEADING
@@ -93,6 +101,8 @@ pub(crate) enum ApiError {
     Slow,
     #[error("the connection to the H(e)MS broke")]
     Http(#[from] hyper::Error),
+    #[error("cannot read {file}")]
+    File { file: PathBuf, source: io::Error },
     #[error("cannot write")]
     Write(#[source] io::Error),
     #[error("the answer is no JSON that can be read")]
@@ -130,10 +140,12 @@ impl Access {
         self.ask(Method::DELETE, path, Bytes::new()).await
     }
 
-    /// Posts a file as it is; of which kind it is shows in itself.
-    pub(crate) async fn upload(&self, path: &str, file: Vec<u8>) -> Result<Value, ApiError> {
-        let patience = PATIENCE + Duration::from_secs((file.len() / SLOWEST) as u64);
-        let exchange = self.exchange(Method::POST, path, file.into());
+    /// Posts a file as it is, while it is read; of which kind it is shows in itself.
+    pub(crate) async fn upload(&self, path: &str, file: &Path) -> Result<Value, ApiError> {
+        let cannot = |source| ApiError::File { file: file.to_owned(), source };
+        let (content, length) = content::of(file).await.map_err(cannot)?;
+        let patience = PATIENCE + Duration::from_secs(length / SLOWEST);
+        let exchange = self.exchange(Method::POST, path, content);
         timeout(patience, exchange).await.map_err(|_| ApiError::Slow)?
     }
 
@@ -169,7 +181,7 @@ impl Access {
         accept: &'static str,
         out: &mut impl io::Write,
     ) -> Result<(), ApiError> {
-        let mut request = self.request(Method::GET, path, Bytes::new())?;
+        let mut request = self.request(Method::GET, path, whole(Bytes::new()))?;
         request.headers_mut().insert("accept", HeaderValue::from_static(accept));
         let stream = self.connect(request.uri()).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -195,10 +207,10 @@ impl Access {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ApiError> {
-        timeout(PATIENCE, self.exchange(method, path, body)).await.map_err(|_| ApiError::Slow)?
+        timeout(PATIENCE, self.exchange(method, path, whole(body))).await.map_err(|_| ApiError::Slow)?
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ApiError> {
+    async fn exchange(&self, method: Method, path: &str, body: Sending) -> Result<Value, ApiError> {
         let request = self.request(method, path, body)?;
         let stream = self.connect(request.uri()).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -242,7 +254,7 @@ impl Access {
         Ok(Some(format!("Bearer {}", token.trim())))
     }
 
-    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ApiError> {
+    fn request(&self, method: Method, path: &str, body: Sending) -> Result<Request<Sending>, ApiError> {
         let no_address = || ApiError::Address(self.api.clone());
         let uri: Uri =
             format!("{}{path}", self.api.trim_end_matches('/')).parse().map_err(|_| no_address())?;
@@ -257,7 +269,7 @@ impl Access {
             Some(token) => request.header("authorization", token),
             None => request,
         };
-        request.body(Full::from(body)).map_err(|_| no_address())
+        request.body(body).map_err(|_| no_address())
     }
 }
 

@@ -12,7 +12,7 @@ mod output;
 
 use std::{error::Error, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use commands::Over;
 
@@ -101,7 +101,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     output::leave_with_the_reader();
-    match run(Arguments::parse().command).await {
+    match run(arguments().command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -112,6 +112,12 @@ async fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// What was typed; what is wrong with it is told with the usage of the command alone.
+fn arguments() -> Arguments {
+    let mut matches = commands::manual::with_plain_usages(Arguments::command()).get_matches();
+    Arguments::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
 }
 
 async fn run(command: Command) -> Answer {

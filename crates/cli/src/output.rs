@@ -49,7 +49,7 @@ pub(crate) fn show(form: Form, value: &Value) -> Answer {
         (_, Value::Null) => {}
         (Form::Table, Value::Object(thing)) => {
             let sheet = Sheet::of(thing);
-            print!("{}", sheet.text());
+            print!("{}", sheet.text(room()));
             for (name, rows) in &sheet.parts {
                 println!("\n{name}");
                 let columns = sheet::columns(rows);
@@ -140,6 +140,37 @@ pub(crate) fn cell(value: Option<&Value>) -> String {
     }
 }
 
+/// A value as the lines of a cell: what is inside another thing has a line of its own.
+fn lines(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(items)) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            items.iter().map(|item| leaves("", item).join("  ")).collect()
+        }
+        Some(thing @ Value::Object(members)) if !members.is_empty() => leaves("", thing),
+        other => vec![cell(other)],
+    }
+}
+
+/// Everything simple in a value as `name=value`; what peers say is said as they do, and true is no yes.
+fn leaves(name: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            let dot = if name.is_empty() { "" } else { "." };
+            members
+                .iter()
+                .flat_map(|(key, inner)| leaves(&format!("{name}{dot}{}", harmless(key)), inner))
+                .collect()
+        }
+        _ if name.is_empty() => vec![said(value)],
+        _ => vec![format!("{name}={}", said(value))],
+    }
+}
+
+/// A value as it was said.
+fn said(value: &Value) -> String {
+    if let Value::Bool(is_true) = value { is_true.to_string() } else { cell(Some(value)) }
+}
+
 /// Text with its control characters shown, and those that hide text or turn it round.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
@@ -169,6 +200,18 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_inside_a_thing_is_a_line_of_its_cell() {
+        use serde_json::json;
+        let changes =
+            json!([{"path": "Device.X", "before": null, "after": "1"}, {"path": "Device.Y", "after": true}]);
+        assert_eq!(lines(Some(&changes)), ["path=Device.X  before=-  after=1", "path=Device.Y  after=true"]);
+        let call = json!({"GetParameterValues": {"ParameterNames": ["a", "b"], "x": {}}});
+        assert_eq!(lines(Some(&call)), ["GetParameterValues.ParameterNames=a, b", "GetParameterValues.x=-"]);
+        assert_eq!(lines(Some(&json!([["Device.X"], ["\u{1b}[2J"]]))), ["Device.X", "\\u{1b}[2J"]);
+        assert_eq!(lines(Some(&json!(["a", "b"]))), ["a, b"]);
+    }
 
     #[test]
     fn text_of_a_peer_cannot_move_the_cursor() {

@@ -309,3 +309,13 @@ fn no_argument_of_a_command_hides_one_of_all() {
         }
     }
 }
+
+#[test]
+fn an_error_shows_the_usage_of_the_help_whatever_the_environment_says() {
+    let command = commands::manual::with_plain_usages(Arguments::command());
+    let typed =
+        ["hearth", "account", "add", "ann", "--no-password", "--api", "http://x", "--token-file", "t"];
+    let error = command.try_get_matches_from(typed).unwrap_err().to_string();
+    assert!(error.contains("Usage: hearth account add [OPTIONS] --role <ROLE> <NAME>\n"), "{error}");
+    assert!(!error.contains("--api"), "{error}");
+}

@@ -116,21 +116,29 @@ pub(crate) async fn import(
     let mut rows = rows::read(text).peekable();
     while rows.peek().is_some() {
         let batch = summary.sort(rows.by_ref().take(size), policies);
-        if strict && !summary.errors.is_empty() {
-            return Ok(summary);
-        }
         let pairs = batch.iter().map(|row| (row.identity.clone(), row.binding.clone())).collect();
-        for (row, outcome) in batch.iter().zip(store.admit(pairs, strict, now).await?) {
+        // What cannot be read hides nothing of what contradicts.
+        let outcomes = if strict && !summary.errors.is_empty() {
+            store.rehearse_admission(pairs, now).await?
+        } else {
+            store.admit(pairs, strict, now).await?
+        };
+        for (row, outcome) in batch.iter().zip(outcomes) {
             summary.count(row, &outcome);
         }
     }
-    if strict && !summary.conflicts.is_empty() {
+    if strict && !summary.is_whole() {
         summary = Summary { admitted: 0, same: 0, stopped: Vec::new(), ..summary };
     }
     Ok(summary)
 }
 
 impl Summary {
+    /// Whether every row was taken.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.errors.is_empty() && self.conflicts.is_empty()
+    }
+
     /// The good ones of some rows; what is wrong with the others is kept.
     fn sort(&mut self, rows: impl Iterator<Item = rows::Outcome>, policies: Policies) -> Vec<rows::Row> {
         let permitted = |row: rows::Row| match policies.permits(&row.identity, &row.binding) {

@@ -17,6 +17,7 @@ mod calls;
 mod changes;
 mod condition;
 mod cookie;
+mod counted;
 mod dead_letters;
 #[cfg_attr(
     not(test),
@@ -35,13 +36,16 @@ mod history;
 mod identities;
 mod listener;
 mod lists;
+mod lock;
 mod login;
 mod machines;
 mod me;
+mod object;
 mod offer;
 mod oidc;
 mod openapi;
 mod operation;
+mod paging;
 mod place;
 mod places;
 mod pools;
@@ -49,6 +53,7 @@ mod preview;
 mod problem;
 mod radio_off;
 mod rate;
+mod readable;
 mod reason;
 mod recordings;
 mod refusals;
@@ -71,14 +76,14 @@ use std::{
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use profile::WebAcceptor;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
-use answer::{As, Object, Path};
+use answer::{As, Path};
 use condition::Tagged;
 use desk::Desk;
+use object::Object;
 use operation::{Operation, Rule, delete, get, post, put};
+use paging::{Limit, PAGE, PAGE_MAX, Page, Paging};
 pub(crate) use problem::Problem;
 use rate::Rates;
 pub(crate) use token::Token;
@@ -95,49 +100,11 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 const LIST_BYTES_MAX: usize = 128 << 20;
 /// What a list of identities or places is written in.
 const LISTS: &[&str] = &["text/csv", "application/jsonl"];
-/// Rows of one page, where nobody asks for less.
-const PAGE: u32 = 100;
-/// Rows of the longest page.
-const PAGE_MAX: u32 = 1000;
-
 /// What handlers get.
 #[derive(Clone)]
 pub(crate) struct Api {
     hems: Arc<Hems>,
     desk: Arc<Desk>,
-}
-
-/// One page of a list.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "{T}Page")]
-struct Page<T> {
-    items: Vec<T>,
-    /// Opaque; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_token: Option<String>,
-}
-
-/// What a list may be asked for.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Paging {
-    limit: Option<u32>,
-    page_token: Option<String>,
-    identity: Option<String>,
-}
-
-impl Paging {
-    fn limit(&self) -> u32 {
-        self.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX)
-    }
-
-    /// Where a list by numbers goes on, the newest first.
-    fn before(&self) -> Result<i64, Problem> {
-        match &self.page_token {
-            Some(token) => token.parse().map_err(|_| Problem::invalid("`page_token` is none of ours")),
-            None => Ok(i64::MAX),
-        }
-    }
 }
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
@@ -384,6 +351,7 @@ fn router(api: &Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), guard::identify))
         .layer(middleware::from_fn(condition::unchanged))
         .layer(middleware::from_fn(guard::headers))
+        .layer(middleware::from_fn_with_state(api.clone(), counted::counted))
         .with_state(api.clone())
 }
 

@@ -4,6 +4,7 @@
 //! the device itself reports (`M Reboot`, TransferComplete, each with the CommandKey), or shown as unknown.
 
 use cwmp::{CpeMethod, CpeResponse, EventCode, EventStruct, Fault, Text, TransferComplete, TransferStatus};
+use datamodel::{Path, PathError};
 use profile::{HemsUrl, TransportMode, UrlError};
 
 use crate::{
@@ -30,8 +31,11 @@ pub(crate) enum CallError {
     #[error("{0} came with CWMP 1.2, and cells are spoken to in 1.1")]
     TooNew(&'static str),
     /// Too many or too few names.
-    #[error("between 1 and {NAMES_MAX} parameter names of at most {PATH_MAX} characters")]
+    #[error("there are between 1 and {NAMES_MAX} parameter names")]
     Names,
+    /// No path.
+    #[error("a parameter's name: {0}")]
+    Path(#[from] PathError),
     /// Not one row of a table.
     #[error("`ObjectName` names one row, such as Device.Users.User.3.")]
     Row,
@@ -60,7 +64,7 @@ pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallE
         | CpeMethod::GetQueuedTransfers(_)
         | CpeMethod::GetAllQueuedTransfers(_)
         | CpeMethod::FactoryReset(_) => Ok(()),
-        CpeMethod::GetParameterNames(call) => fits(call.parameter_path.len() <= PATH_MAX, CallError::Names),
+        CpeMethod::GetParameterNames(call) => check_names([&*call.parameter_path].into_iter()),
         CpeMethod::GetParameterValues(call) => check_names(call.parameter_names.iter().map(|name| &**name)),
         CpeMethod::GetParameterAttributes(call) => {
             check_names(call.parameter_names.iter().map(|name| &**name))
@@ -107,7 +111,8 @@ fn check_key(key: &str) -> Result<(), CallError> {
 
 fn check_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), CallError> {
     let is_count_fine = (1..=NAMES_MAX).contains(&names.len());
-    fits(is_count_fine && names.into_iter().all(|name| name.len() <= PATH_MAX), CallError::Names)
+    fits(is_count_fine, CallError::Names)?;
+    names.map(Path::parse).try_for_each(|path| path.map(drop)).map_err(CallError::Path)
 }
 
 /// What every call for a file says: its key, the kind of file and where it is; and what it must not say.
@@ -300,6 +305,16 @@ mod tests {
         let names = vec!["\"Device.X\""; NAMES_MAX + 1].join(",");
         let attributes = format!(r#"{{"GetParameterAttributes": {{"ParameterNames": [{names}]}}}}"#);
         assert_eq!(checked(&attributes), Err(CallError::Names));
+    }
+
+    #[test]
+    fn a_name_that_is_no_path_is_not_asked_for() {
+        let read =
+            |name: &str| checked(&format!(r#"{{"GetParameterValues": {{"ParameterNames": ["{name}"]}}}}"#));
+        assert_eq!((read(""), read("Device.Time."), read("Device.X_A.1.B")), (Ok(()), Ok(()), Ok(())));
+        for name in ["Device..Time", "what is this", &"x".repeat(257)] {
+            assert!(matches!(read(name), Err(CallError::Path(_))), "{name}");
+        }
     }
 
     #[test]

@@ -342,7 +342,8 @@ impl Facts for Device {
         Some(match row.state.as_str() {
             _ if row.is_blocked => State::Blocked,
             _ if row.is_disputed => State::Disputed,
-            "admitted" if row.last_inform_at.is_none() => State::Never,
+            // Somebody withdrew it before it was seen, or nobody saw it yet.
+            _ if row.last_inform_at.is_none() => State::Never,
             "admitted" if overdue > LOST_AFTER => State::Lost,
             "admitted" if overdue > 0 => State::Late,
             "admitted" if row.is_in_service => State::InService,

@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     certificates: Histogram,
     deliveries: IntCounterVec,
     knocks: IntCounterVec,
+    requests: IntCounterVec,
+    too_many: IntCounterVec,
     devices: IntGaugeVec,
     alarms: IntGaugeVec,
     lag: Gauge,
@@ -103,6 +105,16 @@ impl Metrics {
                 &["result"],
             )?,
             knocks: counter("hems_connection_requests_total", "Connection Requests.", &["result"])?,
+            requests: counter(
+                "hems_api_requests_total",
+                "Requests to the API, by operation and the first digit of the status.",
+                &["operation", "method", "status"],
+            )?,
+            too_many: counter(
+                "hems_api_too_many_requests_total",
+                "Requests to the API that were answered with 429.",
+                &["operation"],
+            )?,
             devices: gauge("hems_devices", "Devices, counted once a minute.", &["state"])?,
             alarms: gauge("hems_alarms_active", "Alarms that stand.", &["severity"])?,
             connections: gauge(
@@ -167,6 +179,21 @@ impl Metrics {
     /// A device was asked for a session, or could not be.
     pub(crate) fn knocked(&self, result: &str) {
         self.knocks.with_label_values(&[result]).inc();
+    }
+
+    /// The API was asked for an operation of its table, or for none of them.
+    pub(crate) fn asked(&self, operation: &str, method: &str, status: u16) {
+        let class = match status / 100 {
+            1 => "1xx",
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        };
+        self.requests.with_label_values(&[operation, method, class]).inc();
+        if status == 429 {
+            self.too_many.with_label_values(&[operation]).inc();
+        }
     }
 
     /// Everything as text, with what the store says now.

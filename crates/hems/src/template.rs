@@ -46,7 +46,10 @@ pub(crate) struct Template {
 
 /// A value that is wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a value is a text, a whole number, true, false, {\"pool\": …} or {\"expression\": …}"
+)]
 pub(crate) enum Wanted {
     /// This text.
     Text(String),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use openssl::hash::{MessageDigest, hash};
 use serde::{Deserialize, Serialize};
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{AlgorithmIdentifier, FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
@@ -73,6 +74,28 @@ impl CertificateFacts {
             signature: signature_name(certificate),
         }
     }
+}
+
+/// Whether a text can be the subject of a certificate, as [`CertificateFacts::subject`] has it: `TYPE=value`, each part
+/// after a comma and a blank. (RFC 4514 says how others write it)
+#[must_use]
+pub fn is_subject(text: &str) -> bool {
+    // A value may have a comma of its own; only one before a type ends it, and then a blank follows.
+    let is_run_together = || text.split(',').skip(1).any(|part| attribute(part).is_some());
+    let parts = || text.split(", ").flat_map(|part| part.split(" + "));
+    let has_value = |part: &str| attribute(part).is_none_or(|value| !value.is_empty());
+    attribute(text).is_some() && !is_run_together() && parts().all(has_value)
+}
+
+/// The value of a part that begins with a type as subjects write it.
+fn attribute(part: &str) -> Option<&str> {
+    let (kind, value) = part.split_once('=')?;
+    let registry = oid_registry();
+    let is_known = || registry.iter().any(|(oid, _)| oid2abbrev(oid, registry) == Ok(kind));
+    let number = kind.strip_prefix("OID(").and_then(|rest| rest.strip_suffix(')'));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_numbered = number.is_some_and(|oid| oid.contains('.') && oid.split('.').all(is_number));
+    (is_numbered || is_known()).then_some(value)
 }
 
 /// The dNSNames as they stand, hostile or not.
@@ -216,6 +239,35 @@ mod tests {
         assert_eq!(bounded("\u{202e}evil", 64), "\\u{202e}evil");
         assert_eq!(bounded(&"x".repeat(1000), 8), "xxxxxxxx…");
         assert_eq!(bounded("äääää", 5), "ää…");
+    }
+
+    #[test]
+    fn a_subject_is_written_as_facts_show_it() {
+        for right in [
+            "CN=noc",
+            "CN=noc, O=Acme",
+            "C=DE, ST=Saxony, O=Acme, Inc., OU=a + OU=b, CN=noc, Email=a@b, serialNumber=5",
+            "OID(1.2.3.4)=x, DC=example",
+        ] {
+            assert!(is_subject(right), "{right}");
+        }
+        for wrong in [
+            "",
+            "garbage",
+            "noc, O=Acme",
+            "CN = noc",
+            "cn=noc",
+            "/C=DE/CN=noc",
+            "CN=",
+            "CN=noc, O=",
+            "CN=noc,O=Acme",
+            "XX=noc",
+            "OID()=x",
+            "commonName=noc",
+            "subject=CN=noc",
+        ] {
+            assert!(!is_subject(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod identity;
 mod key;
 mod mode;
 pub mod pki;
+mod present;
 mod profile;
 mod refusal;
 mod resume;
@@ -43,7 +44,7 @@ mod web_key;
 pub use blocks::Blocklist;
 pub use bundle::{ClockCorrection, MOST_ROOTS, RootCertificate, TrustBundle};
 pub use candidate::{Candidate, CandidateError};
-pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT};
+pub use certificate::{CertificateFacts, MAX_NAMES, MAX_TEXT, is_subject};
 pub use chain::ChainDates;
 pub use client::{Connector, Provision, ServerPeer, StaplePolicy};
 pub use clock::{

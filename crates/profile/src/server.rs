@@ -16,8 +16,7 @@ use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    ClientHelloResponse, Ssl, SslAlert, SslContext, SslContextBuilder, SslOptions, SslRef,
-    SslSessionCacheMode,
+    ClientHelloResponse, Ssl, SslAlert, SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode,
 };
 use openssl::x509::{X509, X509Ref};
 use tokio::sync::watch;
@@ -30,6 +29,7 @@ use crate::ffi::ticket::{Keeper, Sealing};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
 use crate::key::OwnCertificate;
+use crate::present::Present;
 use crate::refusal::{Reason, Refusal};
 use crate::resume::{Known, KnownChains};
 use crate::revocation::ocsp::StapleFile;
@@ -45,14 +45,6 @@ pub use vigil::Vigil;
 pub struct Acceptor {
     resumer: Arc<Resumer>,
     present: Arc<watch::Sender<Arc<Present>>>,
-}
-
-/// What holds between two reloads.
-#[derive(Debug)]
-struct Present {
-    context: SslContext,
-    trust: Arc<Trust>,
-    own: CertificateFacts,
 }
 
 /// What a listener is made of, and made of again at a reload.
@@ -120,14 +112,14 @@ impl Acceptor {
     ) -> Result<Self, ContextError> {
         let tickets = tickets.filter(|_| terms.resumption);
         let bench = Resumer { terms: terms.clone(), blocks, tickets, chains: Arc::default() };
-        let present = watch::Sender::new(Arc::new(Present::load(&bench, materials)?));
+        let present = watch::Sender::new(Arc::new(load(&bench, materials)?));
         Ok(Self { resumer: Arc::new(bench), present: Arc::new(present) })
     }
 
     /// Takes over changed files, or says what is wrong with them and goes on with the old ones. Connections that
     /// stand and tickets stay good for whom the new trust still trusts: see [`Vigil`].
     pub fn reload(&self, materials: &Materials) -> Result<(), ContextError> {
-        self.present.send_replace(Arc::new(Present::load(&self.resumer, materials)?));
+        self.present.send_replace(Arc::new(load(&self.resumer, materials)?));
         Ok(())
     }
 
@@ -221,29 +213,28 @@ impl Acceptor {
     }
 }
 
-impl Present {
-    fn load(resumer: &Resumer, materials: &Materials) -> Result<Self, ContextError> {
-        let terms = &resumer.terms;
-        let own = Own::load(&materials.own, Role::Hems, terms)?;
-        let kept = materials.kept_lists.as_deref();
-        let trust = Arc::new(Trust::load(&materials.anchors, Role::Henb, terms, kept)?);
-        let mut builder = builder(terms, &own, &trust)?;
-        builder.set_session_id_context(&session_context(terms, &own)?)?;
-        if let Some(path) = &materials.staple {
-            let staple = staple(path, &own, terms)?;
-            builder.set_status_callback(move |ssl| ssl.set_ocsp_status(&staple).map(|()| true))?;
-        }
-        if resumer.tickets.is_some() {
-            // Tickets only: a cache in memory would hold 14 kB for each cell.
-            builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-            builder.clear_options(SslOptions::NO_TICKET);
-            let keeper = Arc::new(Gatekeeper { resumer: resumer.clone(), trust: Arc::clone(&trust) });
-            ffi::ticket::keep(&mut builder, keeper)?;
-        } else {
-            context::never_resume(&mut builder);
-        }
-        Ok(Self { context: builder.build(), trust, own: own.facts })
+/// Loads every file, and checks what needs no peer.
+fn load(resumer: &Resumer, materials: &Materials) -> Result<Present, ContextError> {
+    let terms = &resumer.terms;
+    let own = Own::load(&materials.own, Role::Hems, terms)?;
+    let kept = materials.kept_lists.as_deref();
+    let trust = Arc::new(Trust::load(&materials.anchors, Role::Henb, terms, kept)?);
+    let mut builder = builder(terms, &own, &trust)?;
+    builder.set_session_id_context(&session_context(terms, &own)?)?;
+    if let Some(path) = &materials.staple {
+        let staple = staple(path, &own, terms)?;
+        builder.set_status_callback(move |ssl| ssl.set_ocsp_status(&staple).map(|()| true))?;
     }
+    if resumer.tickets.is_some() {
+        // Tickets only: a cache in memory would hold 14 kB for each cell.
+        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+        builder.clear_options(SslOptions::NO_TICKET);
+        let keeper = Arc::new(Gatekeeper { resumer: resumer.clone(), trust: Arc::clone(&trust) });
+        ffi::ticket::keep(&mut builder, keeper)?;
+    } else {
+        context::never_resume(&mut builder);
+    }
+    Ok(Present { context: builder.build(), trust, own: own.facts })
 }
 
 /// The recipe of every listener.

@@ -14,7 +14,7 @@ mod connector;
 
 use std::sync::Arc;
 
-use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslRef};
+use openssl::ssl::{Ssl, SslContextBuilder, SslRef};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -23,6 +23,7 @@ use crate::client::{Connector, Provision};
 use crate::clock::Clock;
 use crate::context::{self, ContextError, Own, Terms};
 use crate::handshake::{self, Bench, Judge, Side};
+use crate::present::Present;
 use crate::profile::Profile;
 use crate::refusal::{Reason, Refusal};
 use crate::revocation::CrlNote;
@@ -39,14 +40,6 @@ pub struct WakeAcceptor {
     present: Arc<watch::Sender<Arc<Present>>>,
 }
 
-/// What holds between two reloads.
-#[derive(Debug)]
-struct Present {
-    context: SslContext,
-    trust: Arc<Trust>,
-    own: CertificateFacts,
-}
-
 impl WakeAcceptor {
     /// Checks everything that does not need a peer; `provision` has the listener's own certificate and key, and the
     /// anchors under which the H(e)MS stands.
@@ -55,7 +48,7 @@ impl WakeAcceptor {
     /// A file that is missing or wrong, a certificate of another cell than `cell`'s, or a key that the cell already uses.
     pub fn new(terms: &Terms, provision: &Provision, cell: &Connector) -> Result<Self, ContextError> {
         let terms = Terms { profile: &Profile::TS33320, resumption: false, ..terms.clone() };
-        let present = Present::load(&terms, provision, cell)?;
+        let present = load(&terms, provision, cell)?;
         Ok(Self { terms, present: Arc::new(watch::Sender::new(Arc::new(present))) })
     }
 
@@ -64,7 +57,7 @@ impl WakeAcceptor {
     /// # Errors
     /// Those of [`WakeAcceptor::new`].
     pub fn reload(&self, provision: &Provision, cell: &Connector) -> Result<(), ContextError> {
-        let next = Arc::new(Present::load(&self.terms, provision, cell)?);
+        let next = Arc::new(load(&self.terms, provision, cell)?);
         self.present.send_replace(next);
         Ok(())
     }
@@ -142,20 +135,19 @@ fn judge(trust: &Trust, clock: &dyn Clock, hems: &str, chain: &[Vec<u8>]) -> Res
     Ok(verdict)
 }
 
-impl Present {
-    fn load(terms: &Terms, provision: &Provision, cell: &Connector) -> Result<Self, ContextError> {
-        let own = Own::load(&provision.own, Role::Listener, terms)?;
-        is_of_its_own(&own, provision, cell)?;
-        let anchor = TrustAnchor {
-            crls: provision.crls.clone(),
-            ..TrustAnchor::new("operator", provision.anchors.clone(), Vec::new())
-        };
-        let trust = Arc::new(Trust::load(&[anchor], Role::Wake, terms, provision.kept_lists.as_deref())?);
-        let mut builder = server::builder(terms, &own, &trust)?;
-        offer_dhe(&mut builder, terms)?;
-        context::never_resume(&mut builder);
-        Ok(Self { context: builder.build(), trust, own: own.facts })
-    }
+/// Loads every file, and checks what needs no peer.
+fn load(terms: &Terms, provision: &Provision, cell: &Connector) -> Result<Present, ContextError> {
+    let own = Own::load(&provision.own, Role::Listener, terms)?;
+    is_of_its_own(&own, provision, cell)?;
+    let anchor = TrustAnchor {
+        crls: provision.crls.clone(),
+        ..TrustAnchor::new("operator", provision.anchors.clone(), Vec::new())
+    };
+    let trust = Arc::new(Trust::load(&[anchor], Role::Wake, terms, provision.kept_lists.as_deref())?);
+    let mut builder = server::builder(terms, &own, &trust)?;
+    offer_dhe(&mut builder, terms)?;
+    context::never_resume(&mut builder);
+    Ok(Present { context: builder.build(), trust, own: own.facts })
 }
 
 /// The listener is the same cell's, with another key. (Decision 9)

@@ -218,8 +218,7 @@ pub(crate) const COLUMNS: [Column; 13] = [
 const MORE_COLUMNS: [Column; 4] =
     [("SITE", "site"), ("LAST INFORM", "last_inform"), ("CLONE?", "clone_suspicion"), ("BLOCKED", "blocked")];
 
-const CHANGE_COLUMNS: [Column; 4] =
-    [("AT", "at"), ("PARAMETER", "path"), ("BEFORE", "before"), ("AFTER", "after")];
+const CHANGE_COLUMNS: [Column; 2] = [("AT", "at"), ("CHANGE", "change")];
 const CALL_COLUMNS: [Column; 7] = [
     ("ID", "id"),
     ("METHOD", "method"),
@@ -273,8 +272,7 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
             return output::list(&access, &path(&identity, "/calls"), output, &CALL_COLUMNS).await;
         }
         Command::History { identity } => {
-            let (path, inside) = (path(&identity, "/history"), ("changes", "at"));
-            return output::list_inside(&access, &path, output, inside, &CHANGE_COLUMNS).await;
+            return history(&access, &path(&identity, "/history"), output).await;
         }
         Command::Action(many) => access.send(Method::POST, "/api/v1/actions", &many.body()?).await,
         Command::DeadLetters { identity } => {
@@ -309,6 +307,30 @@ async fn list(access: &Access, form: Form, filter: &str, sort: Option<String>) -
     // First what a narrow terminal shall show.
     let (first, last) = COLUMNS.split_at(3);
     output::items(form, devices, &[first, &MORE_COLUMNS, last].concat())
+}
+
+/// Every change on two lines: paths are long, and what was there before matters as much.
+async fn history(access: &Access, path: &str, form: Form) -> Answer {
+    let entries = access.list(path).await?;
+    if form == Form::Json {
+        return output::items(form, entries, &CHANGE_COLUMNS);
+    }
+    let changes = |entry: &Value| entry.get("changes").and_then(Value::as_array).cloned().unwrap_or_default();
+    let row = |entry: &Value, change: &Value| {
+        let part = |key| output::cell(change.get(key));
+        let change = [[part("path")], [format!("  {} -> {}", part("before"), part("after"))]];
+        json!({"at": entry.get("at"), "change": change})
+    };
+    let rows = entries
+        .iter()
+        .flat_map(|entry| changes(entry).iter().map(|change| row(entry, change)).collect::<Vec<_>>());
+    output::items(form, rows.collect(), &CHANGE_COLUMNS)
+}
+
+/// PARAMETER=VALUE of a device.
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("that is PARAMETER=VALUE, such as Device.Time.Enable=true")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
 /// JSON as typed, or from `@FILE`.

@@ -110,9 +110,8 @@ async fn add(
 ) -> Result<Value, Box<dyn std::error::Error>> {
     let own = || file.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.or_else(own).unwrap_or_default();
-    let content = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let path = format!("{PATH}?kind={}&name={}", kind.word(), escaped(&name));
-    Ok(access.upload(&path, content).await?)
+    Ok(access.upload(&path, file).await?)
 }
 
 /// Writes beside the place and renames, so that nobody ever finds half a file.

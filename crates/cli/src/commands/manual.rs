@@ -44,6 +44,19 @@ impl Program {
     }
 }
 
+/// Commands whose errors show their usage as their help does: clap adds every option that the environment says, as if it
+/// had been typed and had to be.
+pub(crate) fn with_plain_usages(mut command: Command) -> Command {
+    command.build();
+    plain(command)
+}
+
+fn plain(mut command: Command) -> Command {
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim().to_owned();
+    command.override_usage(usage).mut_subcommands(plain)
+}
+
 pub(crate) fn completions(arguments: &Completions) -> Answer {
     let mut command = arguments.of.command();
     let name = command.get_name().to_owned();

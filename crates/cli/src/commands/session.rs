@@ -65,6 +65,7 @@ const SESSIONS: [Column; 11] = [
     ("ID", "id"),
     ("IDENTITY", "identity"),
     ("STARTED", "started_at"),
+    ("OUTCOME", "outcome"),
     ("TLS", "tls_version"),
     ("SUITE", "suite"),
     ("RESUMED", "resumed"),
@@ -72,7 +73,6 @@ const SESSIONS: [Column; 11] = [
     ("CERTIFICATE ENDS", "certificate_not_after"),
     ("CLOCK BEHIND (S)", "clock_offset"),
     ("FROM", "peer"),
-    ("OUTCOME", "outcome"),
 ];
 
 const TURNS: [Column; 4] = [

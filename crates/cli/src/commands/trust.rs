@@ -70,10 +70,8 @@ pub(crate) async fn run(arguments: Over<TrustCommand>) -> Answer {
     let Over { access, output, command } = arguments;
     match command {
         TrustCommand::Preview { chain, listener } => {
-            let read = std::fs::read(&chain);
-            let pem = read.map_err(|error| format!("cannot read {}: {error}", chain.display()))?;
             let query = listener.map(|name| format!("?listener={}", escaped(&name))).unwrap_or_default();
-            let preview = access.upload(&format!("/api/v1/trust/preview{query}"), pem).await?;
+            let preview = access.upload(&format!("/api/v1/trust/preview{query}"), &chain).await?;
             show(output, &preview, print_preview);
             let doubts = ["refuse", "unproven"].map(|key| number(&preview, key));
             Ok(doubts == [0, 0] && rows(&preview, "faults").is_empty())

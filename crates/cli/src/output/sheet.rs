@@ -13,7 +13,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{cell, harmless};
+use super::{cell, harmless, said};
+
+/// Columns that a value has at least, however long the names are.
+const NARROW: usize = 30;
 
 /// What a thing says of itself.
 #[derive(Debug, Default, PartialEq)]
@@ -42,16 +45,42 @@ impl<'v> Sheet<'v> {
                 | Value::Number(_)
                 | Value::String(_)
                 | Value::Array(_)
-                | Value::Object(_) => self.lines.push((name, cell(Some(value)))),
+                | Value::Object(_) => {
+                    // A path names a parameter: its value is the cell's, and not ours to say yes to.
+                    let shown = if key.contains('.') { said(value) } else { cell(Some(value)) };
+                    self.lines.push((name, shown));
+                }
             }
         }
     }
 
-    /// What is simple, aligned.
-    pub(super) fn text(&self) -> String {
+    /// What is simple, aligned; long text goes on below where the terminal ends.
+    pub(super) fn text(&self, room: usize) -> String {
         let width = self.lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-        self.lines.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+        let room = room.saturating_sub(width + 2).max(NARROW);
+        let below = format!("\n{:width$}  ", "");
+        let line = |(name, value): &(String, String)| {
+            format!("{name:<width$}  {}\n", broken(value, room).join(&below))
+        };
+        self.lines.iter().map(line).collect()
     }
+}
+
+/// A text in lines that end between words; a word that is longer stays whole.
+fn broken(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(last) if line == 0 => last.push_str(word),
+            Some(last) if line + 1 + word.chars().count() <= room => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The columns of a list whose rows nobody described: every key in the order in which it comes first.
@@ -77,15 +106,31 @@ mod tests {
             "calls": [{"method": "Reboot"}, {"method": "Download", "sent_at": "noon"}], "steps": []});
         let sheet = Sheet::of(thing.as_object().unwrap());
         let expected = "id          7\nplace.site  north\nplace.tags  a, b\ngone_at     -\nsteps       -\n";
-        assert_eq!(sheet.text(), expected);
+        assert_eq!(sheet.text(usize::MAX), expected);
         let (name, rows) = &sheet.parts[0];
         assert_eq!((name.as_str(), sheet.parts.len()), ("calls", 1));
         assert_eq!(columns(rows), [("METHOD".to_owned(), "method"), ("SENT AT".to_owned(), "sent_at")]);
     }
 
     #[test]
+    fn the_value_of_a_parameter_is_shown_as_it_is() {
+        let thing = json!({"is_new": true, "values": {"Device.Time.Enable": true}});
+        let expected = "is_new                     yes\nvalues.Device.Time.Enable  true\n";
+        assert_eq!(Sheet::of(thing.as_object().unwrap()).text(usize::MAX), expected);
+    }
+
+    #[test]
+    fn long_text_goes_on_below() {
+        let thing = json!({"why": format!("{} end", "word ".repeat(8).trim_end()), "one": "x".repeat(50)});
+        let sheet = Sheet::of(thing.as_object().unwrap());
+        let expected =
+            format!("why  word word word word word word\n     word word end\none  {}\n", "x".repeat(50));
+        assert_eq!(sheet.text(35), expected);
+    }
+
+    #[test]
     fn a_name_that_a_peer_chose_cannot_move_the_cursor() {
         let thing = json!({"a\u{1b}[2J": 1});
-        assert_eq!(Sheet::of(thing.as_object().unwrap()).text(), "a\\u{1b}[2J  1\n");
+        assert_eq!(Sheet::of(thing.as_object().unwrap()).text(usize::MAX), "a\\u{1b}[2J  1\n");
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::cell;
+use super::lines;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -22,11 +22,12 @@ pub(super) fn fitted<'c>(columns: &[(&'c str, &str)], rows: &[Value], room: usiz
     if rows.is_empty() {
         return ("none\n".to_owned(), Vec::new());
     }
-    let (mut lines, mut left_out, mut taken) = (vec![String::new(); rows.len() + 1], Vec::new(), 0);
+    let (mut taken, mut left_out) = (0, Vec::new());
+    let mut columns_of_cells = Vec::new();
     for (index, (heading, key)) in columns.iter().enumerate() {
-        let cells = std::iter::once((*heading).to_owned()).chain(rows.iter().map(|row| cell(row.get(*key))));
-        let cells: Vec<String> = cells.collect();
-        let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or_default();
+        let cells = rows.iter().map(|row| lines(row.get(*key)));
+        let cells: Vec<_> = std::iter::once(vec![(*heading).to_owned()]).chain(cells).collect();
+        let width = cells.iter().flatten().map(|line| line.chars().count()).max().unwrap_or_default();
         let gap = if index == 0 { 0 } else { GAP };
         // The first column says which row it is.
         if index > 0 && taken + gap + width > room {
@@ -34,12 +35,25 @@ pub(super) fn fitted<'c>(columns: &[(&'c str, &str)], rows: &[Value], room: usiz
             continue;
         }
         taken += gap + width;
-        for (line, cell) in lines.iter_mut().zip(cells) {
-            *line += &format!("{:gap$}{cell:<width$}", "");
-        }
+        columns_of_cells.push((gap, width, cells));
     }
-    let text = lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect();
+    let text = (0..=rows.len()).flat_map(|row| drawn(&columns_of_cells, row)).collect();
     (text, left_out)
+}
+
+/// A row's lines: as many as its highest cell has.
+fn drawn(columns: &[(usize, usize, Vec<Vec<String>>)], row: usize) -> Vec<String> {
+    let cell = |cells: &'_ [Vec<String>], line: usize| {
+        cells.get(row).and_then(|lines| lines.get(line)).cloned().unwrap_or_default()
+    };
+    let height =
+        columns.iter().filter_map(|(.., cells)| cells.get(row)).map(Vec::len).max().unwrap_or_default();
+    let line = |line: usize| {
+        let parts =
+            columns.iter().map(|(gap, width, cells)| format!("{:gap$}{:<width$}", "", cell(cells, line)));
+        parts.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    (0..height).map(line).collect()
 }
 
 #[cfg(test)]
@@ -55,6 +69,17 @@ mod tests {
         let text = table(&[("NAME", "name"), ("COUNT", "count"), ("IS", "is"), ("S", "seconds")], &rows);
         let expected =
             ["NAME      COUNT  IS   S", "long one  2      yes  -", "b         -      -    1.3", ""];
+        assert_eq!(text, expected.join("\n"));
+    }
+
+    #[test]
+    fn a_cell_of_several_lines_stands_beside_its_row() {
+        let rows = [
+            json!({"at": "noon", "changes": [{"path": "a"}, {"path": "b"}], "by": "x"}),
+            json!({"at": "night"}),
+        ];
+        let text = table(&[("AT", "at"), ("CHANGES", "changes"), ("BY", "by")], &rows);
+        let expected = ["AT     CHANGES  BY", "noon   path=a   x", "       path=b", "night  -        -", ""];
         assert_eq!(text, expected.join("\n"));
     }
 

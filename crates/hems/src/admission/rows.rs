@@ -5,7 +5,7 @@
 use profile::Identity;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Binding;
+use crate::{keys::Once, spreadsheet::unquoted, store::Binding};
 
 /// The columns of the CSV, and the keys of an object in JSON.
 const COLUMNS: [&str; 4] = ["identity", "oui", "product_class", "serial"];
@@ -164,14 +164,15 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Lin
     }
     let column = |name: &str| {
         let at = header.iter().position(|heading| heading == name);
-        at.and_then(|at| record.get(at)).unwrap_or_default().to_owned()
+        at.and_then(|at| record.get(at)).map(unquoted).unwrap_or_default().to_owned()
     };
     let [identity, oui, product_class, serial] = COLUMNS.map(column);
     Ok(Line { identity, oui, product_class, serial })
 }
 
 fn read_json(text: &[u8]) -> Lines<'_> {
-    match serde_json::from_slice::<Vec<serde_json::Value>>(text) {
+    let once = serde_json::from_slice::<Once>(text);
+    match once.and_then(|Once| serde_json::from_slice::<Vec<serde_json::Value>>(text)) {
         Ok(items) => Box::new(items.into_iter().enumerate().map(|(index, item)| placed(index, item))),
         Err(error) => {
             let message = format!("is no JSON list of objects with {}: {error}", COLUMNS.join(", "));
@@ -229,6 +230,13 @@ mod tests {
         assert_eq!(places, ["line 3", "line 4", "line 6", "line 7", "line 8"], "{errors:#?}");
         assert!(errors[0].contains("12 or 16") && errors[0].contains("such as 00005e005301"), "{errors:#?}");
         assert!(errors[4].contains("2 columns, and the header has 4"), "{errors:#?}");
+    }
+
+    #[test]
+    fn i12_what_an_export_quoted_is_read_as_it_was() {
+        let (rows, _) =
+            outcome("identity,oui,product_class,serial\n00005e005301.hnb.example,00005E,'-C,'=1\n");
+        assert_eq!(rows, ["line 2 00005e005301.hnb.example 00005E/-C/=1"]);
     }
 
     #[test]

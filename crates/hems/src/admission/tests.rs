@@ -82,6 +82,18 @@ async fn i12_a_strict_import_is_whole_or_nothing() {
 }
 
 #[tokio::test]
+async fn i12_a_strict_import_names_what_contradicts_beside_what_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let lines =
+        "nobody,00005E,C,3\n00005e005301.hnb.example,00005E,C,1\n00005e005302.hnb.example,00005E,C,1\n";
+    let summary = take(&store, lines, true).await;
+    assert_eq!((summary.errors[0].place.as_str(), summary.conflicts[0].place.as_str()), ("line 2", "line 4"));
+    assert_eq!((summary.admitted, summary.stopped.len()), (0, 0), "{summary:?}");
+    assert!(store.every_device().await.is_empty(), "it was a rehearsal");
+}
+
+#[tokio::test]
 async fn i01_an_eui_48_and_the_eui_64_made_from_it_are_two_devices() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;

@@ -1,10 +1,6 @@
 //! `/api/v1/accounts`: the people of a deployment.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,9 +81,8 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<AccountView>> {
 /// Adds an account.
 pub(super) async fn add(
     State(api): State<Api>,
-    body: Result<Json<Object<NewAccount>>, JsonRejection>,
+    Object(new): Object<NewAccount>,
 ) -> Result<(StatusCode, About, Json<AccountView>), Problem> {
-    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }
@@ -126,9 +121,8 @@ pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
     condition: Condition,
-    body: Result<Json<Object<Change>>, JsonRejection>,
+    Object(change): Object<Change>,
 ) -> Result<(About, Tagged<AccountView>), Problem> {
-    let Json(Object(change)) = body?;
     let present = api.hems.store.account(&name).await?.ok_or_else(unknown)?;
     let row = AccountRow {
         role: change.role.name().to_owned(),
@@ -146,9 +140,8 @@ pub(super) async fn put(
 pub(super) async fn put_password(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<Json<Object<GivenPassword>>, JsonRejection>,
+    Object(GivenPassword { password }): Object<GivenPassword>,
 ) -> Result<StatusCode, Problem> {
-    let Json(Object(GivenPassword { password })) = body?;
     let hash = api.desk.passwords.hash(password).await?;
     let is_there = api.hems.store.set_password(name, hash).await?;
     if is_there { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }

@@ -10,11 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use cwmp::{
     AddObject, CpeMethod, DeleteObject, FactoryReset, GetParameterValues, ParameterValueStruct, Reboot,
     SetParameterValues, Text, Value, ValueKind,
@@ -25,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Api, Object, Path, Problem,
     calls::{self, Asked, CallView, Key},
-    templates, transfer,
+    readable, templates, transfer,
 };
 use crate::{
     call, desire,
@@ -85,9 +81,8 @@ pub(super) async fn act(
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<Object<Wish>>, JsonRejection>,
+    Object(wish): Object<Wish>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(Object(wish)) = body?;
     let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&wish).unwrap_or_default();
     let Wish { action, wake } = wish;
@@ -163,9 +158,15 @@ async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option
         Ok(Some(method))
     };
     match action {
-        Action::Refresh { paths } => checked(CpeMethod::GetParameterValues(GetParameterValues {
-            parameter_names: paths.iter().map(|path| Text::from(path.clone())).collect(),
-        })),
+        Action::Refresh { paths } => {
+            let known = api.hems.store.remembered(&device.identity).await?.known;
+            let wrong = readable::complaints(paths, &known, &api.hems.model);
+            if !wrong.is_empty() {
+                return Err(Problem::complaints(wrong));
+            }
+            let parameter_names = paths.iter().map(|path| Text::from(path.clone())).collect();
+            checked(CpeMethod::GetParameterValues(GetParameterValues { parameter_names }))
+        }
         Action::Reboot {} => checked(CpeMethod::Reboot(Reboot { command_key: Text::new() })),
         Action::Set { values } => set(api, device, values.clone()).await.map(Some),
         Action::Add { object } => {
@@ -176,6 +177,7 @@ async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option
         }
         Action::Delete { row } => {
             wants_nothing(api, device, row).await?;
+            is_row(api, row)?;
             let (object_name, parameter_key) = (row.clone().into(), PARAMETER_KEY.into());
             checked(CpeMethod::DeleteObject(DeleteObject { object_name, parameter_key }))
         }
@@ -248,12 +250,25 @@ pub(super) async fn wants_nothing(api: &Api, device: &DeviceRow, path: &str) -> 
 }
 
 fn is_table(api: &Api, object: &str) -> Result<(), Problem> {
-    let is_path = object.starts_with("Device.") && object.ends_with('.') && object.len() <= 256;
-    let table = datamodel::Path::parse(object).ok();
-    let table = table.as_ref().and_then(|path| api.hems.model.table(path));
-    let is_vendors = object.contains(".X_");
-    if is_path && (is_vendors || table.is_some_and(|table| table.access != datamodel::Access::ReadOnly)) {
+    let path = readable::concrete(object).ok().filter(datamodel::Path::is_partial);
+    if path.is_some_and(|path| has_rows_of_ours(api, &path)) {
         return Ok(());
     }
     Err(Problem::invalid("`object` is a table to which rows can be added, such as Device.Users.User."))
+}
+
+fn is_row(api: &Api, row: &str) -> Result<(), Problem> {
+    let path = readable::concrete(row).ok().filter(|path| path.is_partial() && path.instance().is_some());
+    if path.is_some_and(|path| has_rows_of_ours(api, &path.parent())) {
+        return Ok(());
+    }
+    Err(Problem::invalid(
+        "`row` is one row of a table whose rows can be deleted, such as Device.Users.User.3.",
+    ))
+}
+
+/// Whether rows of a table come and go by the H(e)MS, as far as the model knows it.
+fn has_rows_of_ours(api: &Api, table: &datamodel::Path) -> bool {
+    let known = api.hems.model.table(table);
+    known.map_or(readable::is_vendors(table), |table| table.access != datamodel::Access::ReadOnly)
 }

@@ -2,20 +2,20 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Object, PAGE, PAGE_MAX, Page, Path, Problem,
+    Answer, Api, Limit, Object, PAGE, Page, Path, Problem, Tagged,
     reason::{REASON_MAX, reason},
     time,
 };
 use crate::{
     alarm::{Severity, watch::Summary},
     people::Caller,
-    store::{AlarmRow, AlarmStep, Word},
+    store::{AlarmRow, AlarmStep, Condition, Word},
 };
 
 /// An alarm.
@@ -74,7 +74,7 @@ struct StepView {
 pub(super) struct Which {
     state: Option<String>,
     severity: Option<String>,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn list(
 ) -> Answer<Page<AlarmView>> {
     let Query(which) = which?;
     let severity = which.severity.as_deref().map(severity).transpose()?;
-    let limit = which.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let limit = Limit::of(which.limit, PAGE);
     let token = which.page_token.as_deref();
     let store = &api.hems.store;
     let rows = match which.state.as_deref() {
@@ -164,9 +164,10 @@ fn pair(token: &str) -> Option<(i64, i64)> {
 }
 
 /// Shows one with what became of it.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer<Detail> {
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Tagged<Detail>, Problem> {
     let (row, steps) = api.hems.store.alarm(number(&id)?).await?.ok_or_else(no_alarm)?;
-    Ok(Json(Detail { alarm: row.into(), history: steps.into_iter().map(StepView::from).collect() }))
+    let history = steps.into_iter().map(StepView::from).collect();
+    Ok(Tagged::new(&row.clone(), Detail { alarm: row.into(), history }))
 }
 
 fn number(id: &str) -> Result<i64, Problem> {
@@ -182,10 +183,11 @@ pub(super) async fn acknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-    note: Result<Json<Object<Note>>, JsonRejection>,
-) -> Answer<Detail> {
-    let note = note?.0.0.note.as_deref().map(reason).transpose()?;
-    say(api, caller, &id, (note, true)).await
+    condition: Condition,
+    Object(said): Object<Note>,
+) -> Result<Tagged<Detail>, Problem> {
+    let note = said.note.as_deref().map(reason).transpose()?;
+    say(api, caller, &id, (note, true, condition)).await
 }
 
 /// Takes that back.
@@ -193,16 +195,22 @@ pub(super) async fn unacknowledge(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-    note: Result<Json<Object<Note>>, JsonRejection>,
-) -> Answer<Detail> {
-    let note = note?.0.0.note.as_deref().map(reason).transpose()?;
-    say(api, caller, &id, (note, false)).await
+    condition: Condition,
+    Object(said): Object<Note>,
+) -> Result<Tagged<Detail>, Problem> {
+    let note = said.note.as_deref().map(reason).transpose()?;
+    say(api, caller, &id, (note, false, condition)).await
 }
 
-async fn say(api: Api, caller: Caller, id: &str, (note, is_seen): (Option<String>, bool)) -> Answer<Detail> {
+async fn say(
+    api: Api,
+    caller: Caller,
+    id: &str,
+    (note, is_seen, condition): (Option<String>, bool, Condition),
+) -> Result<Tagged<Detail>, Problem> {
     let id = number(id)?;
     let word = Word { who: caller.name, note, at: api.hems.now(), is_seen };
-    if !api.hems.store.acknowledge(id, word).await? {
+    if !api.hems.store.acknowledge(id, word, condition).await? {
         api.hems.store.alarm(id).await?.ok_or_else(no_alarm)?;
         return Err(Problem::conflict("it has cleared: there is nothing left to look after"));
     }

@@ -4,14 +4,10 @@ use std::marker::PhantomData;
 
 use axum::{
     extract::{FromRequestParts, rejection::BytesRejection},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Visitor},
-    forward_to_deserialize_any,
-};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
@@ -37,40 +33,6 @@ impl<T> IntoResponse for As<T> {
 impl<T: Gives> Gives for As<T> {
     fn gives(sketch: &mut Sketch) {
         T::gives(sketch);
-    }
-}
-
-/// A body that is an object: what is derived for a struct takes an array for its fields, and an empty one for nothing
-/// but what may be left out.
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(Braced(deserializer)).map(Self)
-    }
-}
-
-struct Braced<D>(D);
-
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Braced<D> {
-    type Error = D::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_map(visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_enum(name, variants, visitor)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -121,6 +83,10 @@ impl<T: Named, U: Named> Takes for Path<(T, U)> {
 
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
-        Self::rejected(rejection.status(), rejection.body_text())
+        let detail = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than it may be".to_owned(),
+            _ => rejection.body_text(),
+        };
+        Self::rejected(rejection.status(), detail)
     }
 }

@@ -7,14 +7,14 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, PAGE_MAX, Page, Paging, Problem};
+use super::{Answer, Api, Limit, PAGE, PAGE_MAX, Page, Problem};
 use crate::people::audit::{self, AuditBreak, AuditChain, AuditLine};
 
 /// Which lines.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
     /// Begins so many lines before the end.
     last: Option<u32>,
@@ -50,7 +50,7 @@ pub(super) async fn list(
         (None, Some(last)) => store.audit_end().await?.number() - i64::from(last),
         (None, None) => 0,
     };
-    let limit = Paging { limit, ..Paging::default() }.limit();
+    let limit = Limit::of(limit, PAGE);
     let rows = store.audit_lines(after, limit).await?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);
     let next_page_token = rows.last().filter(|_| is_full).map(|(number, ..)| number.to_string());

@@ -4,7 +4,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use schemars::JsonSchema;
@@ -70,9 +70,8 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<BlockView>> {
 pub(super) async fn add(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Object<NewBlock>>, JsonRejection>,
+    Object(new): Object<NewBlock>,
 ) -> Result<(StatusCode, About, Json<BlockView>), Problem> {
-    let Json(Object(new)) = body?;
     let rule = rule(new.kind, &new.value)?;
     let row = BlockRow::new(&rule, &reason(&new.reason)?, &caller.name, api.hems.now());
     let status = match api.hems.store.block(row.clone()).await? {

@@ -6,11 +6,7 @@
 //!                                              └▶ listed ─▶ each is asked in its next session
 //! ```
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +70,8 @@ pub(super) async fn order(
     State(api): State<Api>,
     caller: Caller,
     Key(key): Key,
-    body: Result<Json<Object<Order>>, JsonRejection>,
+    Object(order): Object<Order>,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
-    let Json(Object(order)) = body?;
     let filter = Filter::parse(&order.filter).map_err(|error| Problem::invalid(error.to_string()))?;
     let first = first(&api, &filter).await?;
     let name = format!("action-{}", hex::random::<8>().ok_or_else(Problem::internal)?);

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, State, rejection::JsonRejection},
+    extract::{FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
 use cwmp::CpeMethod;
@@ -82,9 +82,8 @@ pub(super) async fn queue(
     caller: Caller,
     Path(identity): Path<String>,
     Key(key): Key,
-    body: Result<Json<Object<Method>>, JsonRejection>,
+    Object(Method(method)): Object<Method>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
-    let Json(Object(Method(method))) = body?;
     let device = admitted(&api, &caller, &identity).await?;
     permit(&caller, &method)?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;

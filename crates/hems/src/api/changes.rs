@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,7 @@ pub(super) async fn withdraw(
     decide((api.0, caller), id.0, when, body, Decision::Withdraw).await
 }
 
-type Body = Result<Json<Object<Because>>, JsonRejection>;
+type Body = Object<Because>;
 type Decided = Result<Tagged<ChangeView>, Problem>;
 
 async fn decide(
@@ -164,7 +164,7 @@ async fn decide(
     body: Body,
     decision: Decision,
 ) -> Decided {
-    let act = caller.act(&body?.0.0.reason, api.hems.now())?;
+    let act = caller.act(&body.0.reason, api.hems.now())?;
     let row = api.hems.store.decide(id, decision, act, condition).await??;
     Ok(Tagged::new(&row.clone(), row.into()))
 }

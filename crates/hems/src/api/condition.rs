@@ -104,6 +104,8 @@ fn has(known: &str, tag: &str) -> bool {
 impl Problem {
     /// Every write that finds something else than its caller expects says what is there.
     pub(super) fn stale(stale: &crate::store::Stale) -> Self {
-        Self::changed(stale.to_string())
+        let mut problem = Self::changed(stale.to_string());
+        problem.tag = stale.tag().map(Into::into);
+        problem
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,9 +80,8 @@ pub(super) async fn retry(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Object<Which>>, JsonRejection>,
+    Object(Which { step }): Object<Which>,
 ) -> Answer<Retried> {
-    let Json(Object(Which { step })) = body?;
     let device = devices::find(&api, &caller, &identity).await?;
     match api.hems.store.retry(device.identity, step).await? {
         0 => Err(Problem::not_found("no such step failed on the device")),

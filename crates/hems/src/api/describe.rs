@@ -2,8 +2,8 @@
 //! them by a test, and served as it was committed; so a handler and its document cannot disagree.
 //!
 //! ```text
-//!  async fn put(Path<String>, Condition, Result<Json<Pool>, …>) -> Result<Tagged<PoolView>, Problem>
-//!               └ 404         └ If-Match, 412  └ body, 413 415 422        └ 200 with an ETag
+//!  async fn put(Path<String>, Condition, Object<Pool>) -> Result<Tagged<PoolView>, Problem>
+//!               └ 404         └ If-Match, 412  └ body, 413 415 422  └ 200 with an ETag
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{
         Query, State,
-        rejection::{BytesRejection, JsonRejection, QueryRejection},
+        rejection::{BytesRejection, QueryRejection},
     },
     http::{HeaderMap, StatusCode},
 };
@@ -121,7 +121,7 @@ fn without_null(mut schema: Value) -> Value {
 /// A handler that can be drawn; `T` is what axum makes of its arguments.
 #[diagnostic::on_unimplemented(
     message = "the document cannot say what `{Self}` takes and gives",
-    note = "each argument is `Takes` (`super::Path`, `Result<Json<T>, …>`, `Result<Query<T>, …>` with `T: JsonSchema`), the answer `Gives`"
+    note = "each argument is `Takes` (`super::Path`, `Object<T>`, `Result<Query<T>, …>` with `T: JsonSchema`), the answer `Gives`"
 )]
 pub(super) trait Describe<T> {
     /// Draws it.
@@ -172,7 +172,7 @@ macro_rules! take_nothing {
 
 take_nothing!(State<Api>, Caller, Asking, HeaderMap);
 
-impl<T: JsonSchema> Takes for Result<Json<Object<T>>, JsonRejection> {
+impl<T: JsonSchema> Takes for Object<T> {
     fn takes(sketch: &mut Sketch) {
         let schema = sketch.taken.subschema_for::<T>().to_value();
         sketch.body.insert(JSON, schema);

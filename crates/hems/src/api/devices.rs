@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State as Extracted, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State as Extracted, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, As, Object, Page, Paging, Path, Problem,
+    Answer, Api, As, Limit, Object, PAGE, Page, Path, Problem,
     calls::CallView,
     describe::{self, Gives, Sketch},
     evidence,
@@ -20,7 +20,9 @@ use super::{
     guard::About,
     history,
     history::EntryView,
-    json, time,
+    json,
+    lock::LockView,
+    time,
 };
 use crate::{
     admission, desire,
@@ -93,6 +95,9 @@ pub(super) struct DeviceDetail {
     left_out: Vec<String>,
     /// Whether it can be asked for a session.
     wake: WakeView,
+    /// Who keeps it off the air by its own values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked: Option<LockView>,
     calls: Vec<CallView>,
     reports: Vec<ReportView>,
     /// What the plan would do next; absent where it has nothing to do.
@@ -224,7 +229,7 @@ pub(super) struct Which {
     filter: String,
     /// By which field, with `-` before it for the other way; by what the filter asks for where nothing is said.
     sort: Option<String>,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
 }
 
@@ -257,7 +262,7 @@ pub(super) async fn list(
         Some(form) => return Ok(export::respond(api, filter, form).await?.into()),
         None => {}
     }
-    let limit = Paging { limit, ..Paging::default() }.limit() as usize;
+    let limit = Limit::of(limit, PAGE) as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
     let token = page_token.as_deref();
     let page = match sort.as_deref().map(Order::parse).transpose().map_err(ListError::from)? {
@@ -327,6 +332,7 @@ pub(super) async fn show(
         faults: remembered.faults.into_iter().map(FaultView::from).collect(),
         misbehaviour: misbehaviour.into_iter().map(MisbehaviourView::from).collect(),
         wake: WakeView { is_possible: aimed.is_ok(), why_not: aimed.err().map(|error| error.to_string()) },
+        locked: LockView::of(&api, &row.identity).await?,
         calls: calls.into_iter().map(CallView::from).collect(),
         evidence: Evidence::of(&api, &row).await?,
         reports: reports.into_iter().map(ReportView::from).collect(),
@@ -433,9 +439,8 @@ impl From<FaultRow> for FaultView {
 pub(super) async fn admit(
     Extracted(api): Extracted<Api>,
     caller: Caller,
-    body: Result<Json<Object<NewDevice>>, JsonRejection>,
+    Object(new): Object<NewDevice>,
 ) -> Result<(StatusCode, About, Json<DeviceView>), Problem> {
-    let Json(Object(new)) = body?;
     let row = admission::check(&new.identity, &new.oui, &new.product_class, &new.serial)
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let hems = &api.hems;

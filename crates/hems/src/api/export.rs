@@ -1,7 +1,7 @@
 //! The list of devices as a file: CSV or JSON lines, page by page as it is read, so that no length of it is in memory.
 //!
-//! What operators say (site, tags, labels) is written as the import of places reads it. What cells say is foreign text
-//! that is opened in spreadsheets, where a cell must not begin a formula.
+//! What operators say (site, tags, labels) is written as the import of places reads it. No text of a CSV begins a
+//! formula, whoever said it.
 
 use axum::{
     body::{Body, Bytes},
@@ -15,6 +15,7 @@ use super::{Api, PAGE_MAX, Problem, devices::DeviceView, places};
 use crate::{
     filter::Filter,
     inventory::{self, ListError},
+    spreadsheet::quoted,
 };
 
 /// The columns of the CSV, named as in JSON.
@@ -133,18 +134,11 @@ fn record<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>) -> Vec<u8> {
 fn cell(column: &str, value: Option<&Value>) -> String {
     match (column, value) {
         (_, None | Some(Value::Null)) => String::new(),
-        ("tags", Some(tags)) => places::tags_cell(tags),
-        ("labels", Some(labels)) => places::labels_cell(labels),
-        ("site", Some(Value::String(text))) => text.clone(),
-        (_, Some(Value::String(text))) => harmless(text),
+        ("tags", Some(tags)) => quoted(&places::tags_cell(tags)),
+        ("labels", Some(labels)) => quoted(&places::labels_cell(labels)),
+        (_, Some(Value::String(text))) => quoted(text),
         (_, Some(other)) => other.to_string(),
     }
-}
-
-/// Text that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -152,10 +146,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cells_text_is_no_formula_and_an_operators_comes_back_as_it_was() {
-        let text = |column, text: &str| cell(column, Some(&Value::from(text)));
-        assert_eq!(text("software", "=1+2"), "'=1+2");
-        assert_eq!(text("site", "-north"), "-north");
+    fn no_column_begins_a_formula() {
+        let written = |column, value: Value| cell(column, Some(&value));
+        assert_eq!(written("software", "=1+2".into()), "'=1+2");
+        assert_eq!(written("site", "-north".into()), "'-north");
+        assert_eq!(written("tags", serde_json::json!(["-a", "b"])), "'-a b");
+        assert_eq!(written("labels", serde_json::json!({"-a": "b"})), "'-a=b");
         assert_eq!(record(["a\"b", "c,d"]), b"\"a\"\"b\",\"c,d\"\n");
     }
 

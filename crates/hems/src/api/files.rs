@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, As, Page, Paging, Path, Problem, Tagged,
+    Answer, Api, As, Limit, Page, Paging, Path, Problem, Tagged,
     describe::{self, Gives, Sketch},
     guard::About,
     json, time,
@@ -56,7 +56,7 @@ pub(super) struct New {
 pub(super) struct Which {
     kind: Option<Kind>,
     identity: Option<String>,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
 }
 

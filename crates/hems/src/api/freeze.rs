@@ -1,10 +1,6 @@
 //! `/api/v1/freeze`: while it lasts nothing changes anywhere, but for an emergency.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,9 +36,9 @@ pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
     condition: Condition,
-    body: Result<Json<Object<Because>>, JsonRejection>,
+    Object(because): Object<Because>,
 ) -> Result<Tagged<FreezeView>, Problem> {
-    let act = caller.act(&body?.0.0.reason, api.hems.now())?;
+    let act = caller.act(&because.reason, api.hems.now())?;
     api.hems.store.begin_freeze(act, condition).await?;
     show(State(api)).await
 }

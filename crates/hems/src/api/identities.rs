@@ -23,9 +23,14 @@ pub(super) struct How {
     pub(super) strict: bool,
 }
 
+/// How a list is answered: 422 where something is wrong with it and nothing of it was taken.
+pub(super) fn answered(taken: usize, is_whole: bool) -> StatusCode {
+    if taken == 0 && !is_whole { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
+}
+
 /// Admits a list in CSV or JSON; with `strict=true` all of it or nothing.
 ///
-/// What is wrong with which row is in the answer; 422 where a strict import admitted nothing because of it.
+/// What is wrong with which row is in the answer; 422 where nothing was taken because of it.
 pub(super) async fn import(
     State(api): State<Api>,
     how: Result<Query<How>, QueryRejection>,
@@ -37,8 +42,7 @@ pub(super) async fn import(
     for identity in &summary.stopped {
         hems.cut(identity, Outcome::Disputed).await;
     }
-    let is_whole = summary.errors.is_empty() && summary.conflicts.is_empty();
-    let status = if strict && !is_whole { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = answered(summary.admitted + summary.same, summary.is_whole());
     tracing::info!(admitted = summary.admitted, same = summary.same, "a list of identities was imported");
     Ok((status, Json(summary)))
 }

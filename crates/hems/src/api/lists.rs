@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use jiff::Timestamp;
@@ -113,9 +113,8 @@ pub(super) async fn history(State(api): State<Api>) -> Answer<Page<GraceView>> {
 pub(super) async fn extend(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Object<Extension>>, JsonRejection>,
+    Object(new): Object<Extension>,
 ) -> Result<(StatusCode, About, Json<GraceView>), Problem> {
-    let Json(Object(new)) = body?;
     let now = api.hems.now();
     if new.until <= now || new.until > now + EXTENSION_MAX {
         let days = EXTENSION_MAX.as_hours() / 24;

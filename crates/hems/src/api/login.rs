@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
@@ -45,9 +45,8 @@ pub(super) async fn login(
     State(api): State<Api>,
     asking: Asking,
     headers: HeaderMap,
-    body: Result<Json<Object<Credentials>>, JsonRejection>,
+    Object(Credentials { name, password }): Object<Credentials>,
 ) -> Result<As<Json<MeView>>, Problem> {
-    let Json(Object(Credentials { name, password })) = body?;
     if cookie::is_foreign(&headers) {
         return Err(Problem::foreign());
     }
@@ -101,9 +100,8 @@ pub(super) async fn first_administrator(
     State(api): State<Api>,
     asking: Asking,
     headers: HeaderMap,
-    body: Result<Json<Object<FirstAdministrator>>, JsonRejection>,
+    Object(wanted): Object<FirstAdministrator>,
 ) -> Result<As<(StatusCode, Json<MeView>)>, Problem> {
-    let Json(Object(wanted)) = body?;
     if cookie::is_foreign(&headers) {
         return Err(Problem::foreign());
     }

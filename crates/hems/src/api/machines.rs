@@ -1,10 +1,6 @@
 //! `/api/v1/machines`: programs that come with a client certificate.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,9 +63,8 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<MachineView>> {
 /// Says whose a certificate is.
 pub(super) async fn add(
     State(api): State<Api>,
-    body: Result<Json<Object<NewMachine>>, JsonRejection>,
+    Object(new): Object<NewMachine>,
 ) -> Result<(StatusCode, About, Json<MachineView>), Problem> {
-    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }
@@ -104,8 +99,11 @@ fn fingerprint(text: &str) -> Result<String, Problem> {
 }
 
 fn subject(text: String) -> Result<String, Problem> {
-    if (1..=SUBJECT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+    let is_bounded = text.chars().count() <= SUBJECT_MAX && !text.chars().any(char::is_control);
+    if is_bounded && profile::is_subject(&text) {
         return Ok(text);
     }
-    Err(Problem::invalid("`subject` is the certificate's distinguished name, such as `CN=exporter, O=Acme`"))
+    Err(Problem::invalid(
+        "`subject` is the certificate's distinguished name in its order, such as `CN=exporter, O=Acme`: each part is          TYPE=value, as CN, O, OU, C, L, ST, DC or Email, without blanks around `=`, and `, ` stands between parts",
+    ))
 }

@@ -1,10 +1,6 @@
 //! `/api/v1/me`: who one is here and what one may, and one's own password.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,9 +54,8 @@ pub(super) async fn show(caller: Caller) -> Answer<MeView> {
 pub(super) async fn put_password(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Object<NewPassword>>, JsonRejection>,
+    Object(NewPassword { present, next }): Object<NewPassword>,
 ) -> Result<StatusCode, Problem> {
-    let Json(Object(NewPassword { present, next })) = body?;
     let Some(name) = caller.account() else {
         return Err(Problem::conflict("you have no account here, and so no password"));
     };

@@ -1,9 +1,6 @@
 //! `/api/v1/devices/IDENTITY/place`: at which site a device stands, and its tags and labels.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-};
+use axum::extract::State;
 
 use super::{Api, Object, Path, Problem, Tagged, devices};
 use crate::{
@@ -28,9 +25,8 @@ pub(super) async fn put(
     caller: Caller,
     Path(identity): Path<String>,
     condition: Condition,
-    body: Result<Json<Object<Place>>, JsonRejection>,
+    Object(place): Object<Place>,
 ) -> Result<Tagged<Place>, Problem> {
-    let Json(Object(place)) = body?;
     let complaints = place.complaints();
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));

@@ -22,10 +22,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Api, Problem, devices, identities::How};
+use super::{
+    Api, Problem, devices,
+    identities::{How, answered},
+};
 use crate::{
     inventory::{Device, Place},
+    keys::Once,
     people::Caller,
+    spreadsheet::unquoted,
 };
 
 /// Devices that one commit places: the writer has other work too.
@@ -74,7 +79,9 @@ pub(super) struct Summary {
     errors: Vec<Wrong>,
 }
 
-/// Places the devices of a list; with `strict=true` all of them or, with 422, none.
+/// Places the devices of a list; with `strict=true` all of them or none.
+///
+/// What is wrong with which row is in the answer; 422 where nothing was taken because of it.
 pub(super) async fn import(
     State(api): State<Api>,
     caller: Caller,
@@ -95,11 +102,10 @@ pub(super) async fn import(
             summary.placed += api.hems.store.place_all(std::mem::take(&mut placing)).await?;
         }
     }
-    if strict && summary.wrong > 0 {
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(summary)));
+    if !strict || summary.wrong == 0 {
+        summary.placed += api.hems.store.place_all(placing).await?;
     }
-    summary.placed += api.hems.store.place_all(placing).await?;
-    Ok((StatusCode::OK, Json(summary)))
+    Ok((answered(summary.placed, summary.wrong == 0), Json(summary)))
 }
 
 impl Summary {
@@ -167,7 +173,8 @@ fn read_lines(text: &[u8]) -> impl Iterator<Item = (String, Result<Row, String>)
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
         let wrong = |error| format!("a line is an object with identity, site, tags, labels: {error}");
-        (format!("line {}", index + 1), serde_json::from_slice(line).map_err(wrong))
+        let once = serde_json::from_slice::<Once>(line);
+        (format!("line {}", index + 1), once.and_then(|Once| serde_json::from_slice(line)).map_err(wrong))
     })
 }
 
@@ -191,7 +198,7 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row
     if record.len() != header.len() {
         return Err(format!("the row has {} columns, and the header has {}", record.len(), header.len()));
     }
-    let column = |name: &str| record.get(header.iter().position(|heading| heading == name)?);
+    let column = |name: &str| record.get(header.iter().position(|heading| heading == name)?).map(unquoted);
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Ok(Row {
         identity: column("identity").unwrap_or_default().to_owned(),

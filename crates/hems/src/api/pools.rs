@@ -1,9 +1,6 @@
 //! `/api/v1/pools`: ranges of numbers that devices draw from.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-};
+use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -39,9 +36,8 @@ pub(super) async fn put(
     State(api): State<Api>,
     Path(name): Path<String>,
     condition: Condition,
-    body: Result<Json<Object<Pool>>, JsonRejection>,
+    Object(pool): Object<Pool>,
 ) -> Result<Tagged<PoolView>, Problem> {
-    let Json(Object(pool)) = body?;
     if !is_name(&name) {
         return Err(Problem::invalid("a name has 1 to 64 of a-z, 0-9, - and _"));
     }

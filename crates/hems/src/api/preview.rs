@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-};
+use axum::{Json, extract::State};
 use cwmp::{CpeMethod, ValueKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Object, PAGE_MAX, Path, Problem, devices, templates};
+use super::{Answer, Api, Limit, Object, Path, Problem, devices, templates};
 use crate::{
     desire::{self, Resolved},
     files::{self, Kind},
@@ -37,7 +34,7 @@ pub(super) struct Request {
     /// The template as it would be; the saved one where it is left out, and none where it is null.
     #[serde(default, deserialize_with = "some")]
     template: Option<Option<Template>>,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     page_token: Option<String>,
 }
 
@@ -97,12 +94,11 @@ struct CallPreview {
 pub(super) async fn template(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<Json<Object<Request>>, JsonRejection>,
+    Object(Request { template, limit, page_token }): Object<Request>,
 ) -> Answer<Preview> {
-    let Json(Object(Request { template, limit, page_token })) = body?;
     let applied = api.hems.store.templates().await?.remove(&name);
     let to = supposed(&api, &name, template).await?;
-    let limit = limit.unwrap_or(DEVICES).clamp(1, PAGE_MAX) as usize;
+    let limit = Limit::of(limit, DEVICES) as usize;
     let both: Vec<&Template> = applied.iter().chain(&to).collect();
     let selectors: Vec<_> = both.iter().map(|template| &template.selector).collect();
     let filter = inventory::union(&selectors);

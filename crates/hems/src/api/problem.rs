@@ -2,9 +2,11 @@
 //!
 //! What went wrong inside goes to the log, never to the caller.
 
+use std::error::Error;
+
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, QueryRejection},
+    extract::rejection::QueryRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,17 +16,20 @@ use serde::Serialize;
 
 use crate::{people::secret::SecretError, store::StoreError};
 
-/// An error of the API.
+/// An error of the API. Boxed texts keep it small in each result.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    kind: Box<str>,
     title: &'static str,
     status: u16,
     code: &'static str,
-    detail: String,
+    detail: Box<str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<crate::template::Complaint>,
+    /// The tag of what is there, where that is not what was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tag: Option<Box<str>>,
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
@@ -33,12 +38,13 @@ pub(crate) struct Problem {
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:hearth:problem:{code}"),
+            kind: format!("urn:hearth:problem:{code}").into(),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code,
-            detail: detail.into(),
+            detail: detail.into().into(),
             errors: Vec::new(),
+            tag: None,
             retry_after: None,
         }
     }
@@ -204,15 +210,12 @@ impl From<SecretError> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::rejected(rejection.status(), rejection.body_text())
-    }
-}
-
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::rejected(rejection.status(), rejection.body_text())
+        // What is around the cause is the framework's.
+        let cause = rejection.source().map(ToString::to_string);
+        let detail = cause.unwrap_or_else(|| rejection.body_text());
+        Self::rejected(rejection.status(), format!("the query: {detail}"))
     }
 }
 

@@ -5,13 +5,13 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, Object, PAGE_MAX, Page, Path, Problem, Tagged, reason, time};
+use super::{Answer, Api, Limit, Object, PAGE_MAX, Page, Path, Problem, Tagged, reason, time};
 use crate::{
     filter::Filter,
     inventory,
@@ -59,7 +59,7 @@ pub(super) struct Order {
 pub(super) struct Which {
     #[serde(default)]
     off: bool,
-    limit: Option<u32>,
+    limit: Option<Limit>,
     #[serde(default)]
     page_token: String,
 }
@@ -111,9 +111,8 @@ async fn find(api: &Api, id: i64) -> Result<EmergencyRow, Problem> {
 pub(super) async fn order(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Object<Order>>, JsonRejection>,
+    Object(Order { filter, reason }): Object<Order>,
 ) -> Result<(StatusCode, Json<EmergencyView>), Problem> {
-    let Json(Object(Order { filter, reason })) = body?;
     let parsed = Filter::parse(&filter).map_err(|error| Problem::invalid(error.to_string()))?;
     parsed.walks().map_err(|error| Problem::invalid(error.to_string()))?;
     let (store, now) = (&api.hems.store, api.hems.now());
@@ -145,7 +144,7 @@ pub(super) async fn devices(
 ) -> Answer<Page<ShutView>> {
     let Query(Which { off, limit, page_token }) = query?;
     find(&api, id).await?;
-    let limit = limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let limit = Limit::of(limit, PAGE_MAX);
     let rows = api.hems.store.shut_devices(id, off, &page_token, limit).await?;
     let is_full = rows.len() == limit as usize;
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.identity.clone());

@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{State, rejection::JsonRejection},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
@@ -94,9 +94,8 @@ pub(super) async fn record(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Object<Order>>, JsonRejection>,
+    Object(Order { sessions, hours }): Object<Order>,
 ) -> Result<(StatusCode, Json<OrderView>), Problem> {
-    let Json(Object(Order { sessions, hours })) = body?;
     if !(1..=SESSIONS_MAX).contains(&sessions) || !(1..=HOURS_MAX).contains(&hours) {
         let right = format!("`sessions` is 1 to {SESSIONS_MAX}, `hours` 1 to {HOURS_MAX}");
         return Err(Problem::invalid(right));

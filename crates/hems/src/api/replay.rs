@@ -1,10 +1,7 @@
 //! `/api/v1/sessions/{id}/recording/replay`: what today's plan would do where the device answers as it did then. Nothing
 //! is sent, and nothing drawn.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-};
+use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,9 +69,8 @@ pub(super) async fn replay(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<i64>,
-    body: Result<Json<Object<Request>>, JsonRejection>,
+    Object(request): Object<Request>,
 ) -> Answer<ReplayView> {
-    let Json(Object(request)) = body?;
     let (row, recording) = recordings::whole(&api, &caller, id).await?;
     let exchanges = recording.exchanges();
     let start = recording.start.ok_or_else(|| {

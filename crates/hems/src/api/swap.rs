@@ -1,10 +1,6 @@
 //! `/api/v1/devices/{identity}/swap`: one cell takes the place of another.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,9 +23,8 @@ pub(super) async fn swap(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Object<Successor>>, JsonRejection>,
+    Object(Successor { to }): Object<Successor>,
 ) -> Result<(StatusCode, About, ()), Problem> {
-    let Json(Object(Successor { to })) = body?;
     let old = devices::find(&api, &caller, &identity).await?;
     let new = calls::admitted(&api, &caller, &to).await?;
     if old.identity == new.identity {

@@ -4,17 +4,19 @@
 
 use axum::{
     Json,
-    extract::{
-        Query, State,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    extract::{FromRequest, Query, Request, State, rejection::QueryRejection},
     http::StatusCode,
     response::IntoResponse,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Api, As, Object, Page, Path, Problem, Tagged, changes::ChangeView, devices, time};
+use super::{
+    Answer, Api, As, Object, Page, Path, Problem, Tagged,
+    changes::ChangeView,
+    describe::{Sketch, Takes},
+    devices, object, time,
+};
 use crate::{
     change::{Bounds, DAYS_MAX},
     inventory,
@@ -43,6 +45,44 @@ pub(super) struct TemplateView {
     /// What carries this version to the devices, where it was applied just now.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<ChangeView>,
+}
+
+/// A template as it was typed; a selector that is none hides nothing else that is wrong.
+pub(super) struct Typed {
+    template: Template,
+    wrong: Option<Complaint>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Typed {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = object::bytes(request, state).await?;
+        let unreadable = match object::read(&body) {
+            Ok(template) => return Ok(Self { template, wrong: None }),
+            Err(unreadable) => unreadable,
+        };
+        let Some((complaint, rest)) = without_selector(&body) else { return Err(unreadable.into()) };
+        match object::read(&rest) {
+            Ok(template) => Ok(Self { template, wrong: Some(complaint) }),
+            Err(more) => Err(Problem::complaints(vec![complaint, more.into()])),
+        }
+    }
+}
+
+impl Takes for Typed {
+    fn takes(sketch: &mut Sketch) {
+        Object::<Template>::takes(sketch);
+    }
+}
+
+/// What is wrong with a selector, and the template without it.
+fn without_selector(body: &[u8]) -> Option<(Complaint, Vec<u8>)> {
+    let mut fields: serde_json::Map<String, serde_json::Value> = object::read(body).ok()?;
+    let selector = fields.shift_remove("selector")?;
+    let message = serde_json::from_value::<Selector>(selector).err()?.to_string();
+    let complaint = Complaint { place: "selector".to_owned(), message };
+    Some((complaint, serde_json::to_vec(&fields).ok()?))
 }
 
 /// How a template is saved.
@@ -192,10 +232,9 @@ pub(super) async fn put(
     caller: Caller,
     Path(name): Path<String>,
     (condition, saving): (Condition, Result<Query<Saving>, QueryRejection>),
-    body: Result<Json<Object<Template>>, JsonRejection>,
+    typed: Typed,
 ) -> Result<Tagged<TemplateView>, Problem> {
-    let Json(Object(template)) = body?;
-    save(&api, &caller, fleet(name)?, template, (saving?.0, condition)).await
+    save(&api, &caller, fleet(name)?, typed, (saving?.0, condition)).await
 }
 
 /// Saves what is wanted of one device alone.
@@ -204,16 +243,17 @@ pub(super) async fn put_own(
     caller: Caller,
     Path(identity): Path<String>,
     (condition, saving): (Condition, Result<Query<Saving>, QueryRejection>),
-    body: Result<Json<Object<Template>>, JsonRejection>,
+    typed: Typed,
 ) -> Result<Tagged<TemplateView>, Problem> {
-    let Json(Object(template)) = body?;
-    if (&template.selector, template.priority) != (&Selector::default(), 0) {
+    if (&typed.template.selector, typed.template.priority) != (&Selector::default(), 0)
+        || typed.wrong.is_some()
+    {
         return Err(Problem::invalid(
             "what is wanted of one device has `values`, `objects` and `software` only",
         ));
     }
     let whose = device(&api, &caller, &identity).await?;
-    save(&api, &caller, whose, template, (saving?.0, condition)).await
+    save(&api, &caller, whose, typed, (saving?.0, condition)).await
 }
 
 /// What is wanted of one device alone, with one value more or another one; applied at once.
@@ -230,17 +270,18 @@ pub(super) async fn want(
     let mut template = applied.map(|one| one.newest.template).unwrap_or_default();
     template.values.insert(path.to_owned(), value);
     let saving = Saving { reason: reason.to_owned(), apply: Some(true), finish_days: None };
-    save(api, caller, whose, template, (saving, Condition::default())).await.map(drop)
+    let typed = Typed { template, wrong: None };
+    save(api, caller, whose, typed, (saving, Condition::default())).await.map(drop)
 }
 
 async fn save(
     api: &Api,
     caller: &Caller,
     whose: Whose,
-    template: Template,
+    Typed { template, wrong }: Typed,
     (saving, condition): (Saving, Condition),
 ) -> Result<Tagged<TemplateView>, Problem> {
-    let complaints = complaints(api, &template).await?;
+    let complaints = all_complaints(api, &template, wrong).await?;
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }
@@ -267,9 +308,19 @@ async fn save(
 
 /// Everything that is wrong with a template: in itself, and for the first devices that it selects.
 pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Complaint>, Problem> {
+    all_complaints(api, template, None).await
+}
+
+/// The same, beside what is wrong already; where that is so, nobody knows on which devices it could be tried.
+async fn all_complaints(
+    api: &Api,
+    template: &Template,
+    wrong: Option<Complaint>,
+) -> Result<Vec<Complaint>, Problem> {
     let hems = &api.hems;
     let pools = hems.store.pools().await?.into_iter().map(|(name, pool, _)| (name, pool)).collect();
-    let mut complaints = check(template, hems.mode, &pools, &hems.model);
+    let mut complaints: Vec<_> = wrong.into_iter().collect();
+    complaints.extend(check(template, hems.mode, &pools, &hems.model));
     if let Some(version) = &template.software {
         complaints.extend(lacks_image(api, version).await?);
     }
@@ -307,9 +358,8 @@ pub(super) async fn apply(
     State(api): State<Api>,
     caller: Caller,
     Path(name): Path<String>,
-    body: Result<Json<Object<Applying>>, JsonRejection>,
+    Object(Applying { version, reason, finish_days }): Object<Applying>,
 ) -> Answer<ChangeView> {
-    let Json(Object(Applying { version, reason, finish_days })) = body?;
     let to = (numbered(version)?, finish_days, any());
     Ok(Json(begin(&api, &caller, &fleet(name)?, to, &reason).await?.into()))
 }
@@ -319,9 +369,8 @@ pub(super) async fn apply_own(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
-    body: Result<Json<Object<Applying>>, JsonRejection>,
+    Object(Applying { version, reason, finish_days }): Object<Applying>,
 ) -> Answer<ChangeView> {
-    let Json(Object(Applying { version, reason, finish_days })) = body?;
     let (whose, to) = (device(&api, &caller, &identity).await?, (numbered(version)?, finish_days, any()));
     Ok(Json(begin(&api, &caller, &whose, to, &reason).await?.into()))
 }

@@ -2,11 +2,7 @@
 //!
 //! The key is shown once, when it is made. A token cannot make another: what is stolen ends by its date.
 
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,9 +88,8 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer<Page<
 pub(super) async fn add(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Object<NewToken>>, JsonRejection>,
+    Object(new): Object<NewToken>,
 ) -> Result<(StatusCode, About, Json<TokenView>), Problem> {
-    let Json(Object(new)) = body?;
     if !people::is_name(&new.name) {
         return Err(Problem::name());
     }

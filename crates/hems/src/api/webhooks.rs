@@ -4,7 +4,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use jiff::SignedDuration;
@@ -132,9 +132,8 @@ pub(super) async fn list(State(api): State<Api>) -> Answer<Page<WebhookView>> {
 /// Makes one, which gets what happens from now on.
 pub(super) async fn make(
     State(api): State<Api>,
-    body: Result<Json<Object<New>>, JsonRejection>,
+    Object(New { url, types }): Object<New>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    let Json(Object(New { url, types })) = body?;
     let hems = &api.hems;
     Target::parse(&url, &hems.webhook_networks).map_err(|error| Problem::invalid(error.to_string()))?;
     let types = kinds(types.iter().map(String::as_str))?;

@@ -54,7 +54,7 @@ pub(crate) enum Moment {
 /// How a cell is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Admitted, and never heard of.
+    /// Never heard of.
     Never,
     /// Its certificate is good and nobody admitted it.
     Quarantined,

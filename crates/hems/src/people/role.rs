@@ -22,9 +22,9 @@ pub(crate) enum Role {
     Operator,
     /// Says what is desired of cells.
     Engineer,
-    /// Decides who is shut out and which evidence counts.
+    /// Decides who is shut out and which evidence counts, and reads the audit log.
     Security,
-    /// Sees everything, the audit log too, and changes nothing.
+    /// Looks, and reads the audit log.
     Auditor,
     /// May do everything, and says who else may what.
     Admin,

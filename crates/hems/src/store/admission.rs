@@ -56,8 +56,18 @@ impl Store {
         strict: bool,
         now: Timestamp,
     ) -> Result<Vec<Admission>, StoreError> {
+        let keep = if strict { is_consistent } else { |_: &[Admission]| true };
+        self.writer.commit(move |tx| Box::pin(async move { admit_all(tx, rows, keep, ms(now)).await })).await
+    }
+
+    /// What would become of an admission; nothing stays of it.
+    pub(crate) async fn rehearse_admission(
+        &self,
+        rows: Vec<(Identity, Binding)>,
+        now: Timestamp,
+    ) -> Result<Vec<Admission>, StoreError> {
         self.writer
-            .commit(move |tx| Box::pin(async move { admit_all(tx, rows, strict, ms(now)).await }))
+            .commit(move |tx| Box::pin(async move { admit_all(tx, rows, |_| false, ms(now)).await }))
             .await
     }
 
@@ -80,10 +90,14 @@ impl Store {
     }
 }
 
+fn is_consistent(outcomes: &[Admission]) -> bool {
+    !outcomes.iter().any(Admission::is_conflict)
+}
+
 async fn admit_all(
     tx: &mut Tx,
     rows: Vec<(Identity, Binding)>,
-    strict: bool,
+    keep: fn(&[Admission]) -> bool,
     now: i64,
 ) -> Result<Vec<Admission>, StoreError> {
     query("SAVEPOINT trial").execute(&mut *tx).await?;
@@ -101,11 +115,11 @@ async fn admit_all(
             });
         }
     }
-    if strict && outcomes.iter().any(Admission::is_conflict) {
-        query("ROLLBACK TO SAVEPOINT trial").execute(&mut *tx).await?;
-    } else {
+    if keep(&outcomes) {
         let new = rows.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Admission::New);
         tell(tx, new.map(|(row, _)| row).collect(), now).await?;
+    } else {
+        query("ROLLBACK TO SAVEPOINT trial").execute(&mut *tx).await?;
     }
     query("RELEASE SAVEPOINT trial").execute(&mut *tx).await?;
     Ok(outcomes)

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, Tx, ms, outbox, query, query_as};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, outbox, query, query_as};
 use crate::{
     alarm::{self, Alarm, Change, Facts, SOURCE, Severity, Standing},
     event::Kind,
@@ -93,8 +93,7 @@ impl Store {
 
     /// One alarm with its steps, the oldest first.
     pub(crate) async fn alarm(&self, id: i64) -> Result<Option<(AlarmRow, Vec<AlarmStep>)>, StoreError> {
-        let query = query_as("SELECT * FROM alarm WHERE id = $1").bind(id);
-        let Some(row) = query.fetch_optional(&self.reads).await? else { return Ok(None) };
+        let Some(row) = found(&self.reads, id).await? else { return Ok(None) };
         let steps =
             query_as("SELECT at, what, severity, who, note FROM alarm_step WHERE alarm = $1 ORDER BY id");
         Ok(Some((row, steps.bind(id).fetch_all(&self.reads).await?)))
@@ -142,9 +141,32 @@ impl Store {
     }
 
     /// Writes that somebody has seen an alarm, or has not. False where there is no such alarm that stands.
-    pub(crate) async fn acknowledge(&self, id: i64, word: Word) -> Result<bool, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { acknowledge(tx, id, &word).await })).await
+    pub(crate) async fn acknowledge(
+        &self,
+        id: i64,
+        word: Word,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    condition.check(found(&mut *tx, id).await?.as_ref())?;
+                    acknowledge(tx, id, &word).await
+                })
+            })
+            .await
     }
+}
+
+/// How bad it is and who looks after it is what people decide by.
+impl Edited for AlarmRow {
+    fn tag(&self) -> Tag {
+        Tag::of((self.severity, self.cleared_at, &self.ack_by, self.ack_at, &self.ack_note))
+    }
+}
+
+async fn found(target: impl Target, id: i64) -> Result<Option<AlarmRow>, StoreError> {
+    Ok(query_as("SELECT * FROM alarm WHERE id = $1").bind(id).fetch_optional(target).await?)
 }
 
 const STANDING: &str =

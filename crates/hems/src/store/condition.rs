@@ -38,7 +38,11 @@ pub(crate) struct Condition {
 
 /// Something else is there than was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stale(Option<Tag>);
+pub struct Stale {
+    present: Option<Tag>,
+    /// Whether there should be none.
+    is_one_too_many: bool,
+}
 
 impl Tag {
     /// Of the fields that are edited.
@@ -67,13 +71,26 @@ impl std::fmt::Display for Tag {
 
 impl std::fmt::Display for Stale {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
+        match &self.present {
+            Some(tag) if self.is_one_too_many => {
+                write!(
+                    f,
+                    "it exists already, with the tag \"{tag}\", and `If-None-Match` asks that it does not"
+                )
+            }
             Some(tag) => write!(
                 f,
                 "somebody changed it since you read it: what is there now has the tag \"{tag}\"; read it again"
             ),
             None => f.write_str("there is none that could be changed"),
         }
+    }
+}
+
+impl Stale {
+    /// What a further `If-Match` would name.
+    pub(crate) fn tag(&self) -> Option<String> {
+        self.present.as_ref().map(|tag| format!("\"{tag}\""))
     }
 }
 
@@ -108,9 +125,12 @@ impl Condition {
     pub(crate) fn check(&self, present: Option<&impl Edited>) -> Result<(), StoreError> {
         let present = present.map(Edited::tag);
         let is_there = |named: &Named| present.as_ref().is_some_and(|tag| named.names(tag));
-        let is_expected =
-            self.if_match.as_ref().is_none_or(is_there) && !self.if_none_match.as_ref().is_some_and(is_there);
-        if is_expected { Ok(()) } else { Err(StoreError::Stale(Stale(present))) }
+        let is_expected = self.if_match.as_ref().is_none_or(is_there);
+        let is_one_too_many = self.if_none_match.as_ref().is_some_and(is_there);
+        if is_expected && !is_one_too_many {
+            return Ok(());
+        }
+        Err(StoreError::Stale(Stale { present, is_one_too_many }))
     }
 
     /// Whether it asks for anything; else what is there need not be read.
@@ -156,6 +176,12 @@ mod tests {
     #[test]
     fn what_is_there_is_named() {
         let stale = Condition::new(Some("\"1\""), None).check(Some(&Tag::version(7))).unwrap_err();
-        assert!(stale.to_string().contains("\"7\""), "{stale}");
+        assert!(
+            stale.to_string().contains("changed it since you read it: what is there now has the tag \"7\"")
+        );
+        let stale = Condition::new(None, Some("*")).check(Some(&Tag::version(7))).unwrap_err();
+        assert!(stale.to_string().contains("exists already, with the tag \"7\""), "{stale}");
+        let stale = Condition::new(Some("*"), None).check(None::<&Tag>).unwrap_err();
+        assert!(stale.to_string().contains("there is none"), "{stale}");
     }
 }

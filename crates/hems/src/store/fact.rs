@@ -124,6 +124,11 @@ impl Store {
             };
             counts.iter_mut().filter(|(other, _)| *other == name).for_each(|(_, sum)| *sum += count);
         }
+        // Whoever was withdrawn before he called is in no quarantine.
+        let query =
+            query_as("SELECT count(*) FROM device WHERE state = 'quarantined' AND last_inform_at IS NULL");
+        let (unseen,): (i64,) = query.fetch_one(&self.reads).await?;
+        counts[0].1 -= unseen;
         Ok(counts.to_vec())
     }
 }

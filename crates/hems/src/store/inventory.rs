@@ -177,7 +177,7 @@ impl Range {
         };
         let plain = |condition: &str| Self::plain(condition.to_owned(), Vec::new());
         match state {
-            State::Never => plain("state = 'admitted' AND last_inform_at IS NULL"),
+            State::Never => plain("last_inform_at IS NULL"),
             State::Quarantined => plain("state = 'quarantined'"),
             State::Provisioning => plain("state = 'admitted' AND is_in_service = 0"),
             State::InService => plain("state = 'admitted' AND is_in_service = 1"),

@@ -67,6 +67,15 @@ async fn o03_what_cannot_be_set_once_is_refused_with_its_reason() {
         (json!({"action": "add", "object": PLMN_LIST}), 409, "change it there"),
         (json!({"action": "delete", "row": format!("{PLMN_LIST}1.")}), 409, "change it there"),
         (json!({"action": "add", "object": "Device.DeviceInfo."}), 422, "is a table"),
+        (json!({"action": "add", "object": "Device.Users.User"}), 422, "is a table"),
+        (json!({"action": "delete", "row": "Device.Users.User."}), 422, "`row` is one row"),
+        (json!({"action": "delete", "row": "Users.User.1."}), 422, "`row` is one row"),
+        (json!({"action": "delete", "row": "Device.Tme.1."}), 422, "`row` is one row"),
+        (json!({"action": "refresh", "paths": []}), 422, "between 1 and"),
+        (json!({"action": "refresh", "paths": ["Time."]}), 422, "begins with the root"),
+        (json!({"action": "refresh", "paths": [INTERVAL, "Device.Time"]}), 422, "with a dot"),
+        (json!({"action": "refresh", "paths": ["Device.Tme."]}), 422, "no such object"),
+        (json!({"action": "set", "values": {"Device.Time.": "x"}}), 422, "no full path"),
         (json!({"action": "explode"}), 422, "unknown variant"),
     ] {
         let (answered, problem) = ask(&world, action.clone()).await;
@@ -86,12 +95,19 @@ async fn o05_a_cell_is_locked_and_unlocked_and_stays_so() {
     assert_eq!(shown(&world, &lock).await["state"], "done");
     assert_eq!(call(&world, &mut tree).await, ["GetParameterValues"]);
     assert_eq!(tree.values[&admin].0, "false", "no template switches it on again");
+    let device = world.device(1).await;
+    assert_eq!((&device["locked"]["by"], &device["locked"]["reason"]), (&json!("local"), &json!("Lock")));
+    assert!(device["locked"]["at"].is_string(), "{device}");
+    let other = json!({"values": {admin.as_str(): false, INTERVAL: 60}});
+    world.put(&format!("/api/v1/devices/{}/values?reason=slower", identity(1)), other).await;
+    assert_eq!(world.device(1).await["locked"], device["locked"], "another value is no other lock");
     let unlock = asked(&world, json!({"action": "unlock"})).await;
     call(&world, &mut tree).await;
     assert_eq!(
         (tree.values[&admin].0.as_str(), &shown(&world, &unlock).await["state"]),
         ("true", &json!("done"))
     );
+    assert_eq!(world.device(1).await.get("locked"), None);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{io::Write, process::Stdio};
 use bytes::Bytes;
 use cwmp::EventCode;
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, client::conn::http1};
+use hyper::{Method, Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -34,6 +34,11 @@ async fn metrics_count_what_happens_name_nobody_and_please_promtool() {
     Cell::over(world.connect(&pair).await, 9).await.inform(&[EventCode::BOOTSTRAP]).await;
     world.until("/api/v1/devices", |devices| devices["items"].as_array().unwrap().len() == 2).await;
     world.alarms().await;
+    for (method, path) in
+        [(Method::GET, "/api/v1/pools/none"), (Method::PATCH, "/api/v1/pools"), (Method::GET, "/x")]
+    {
+        world.ask(method, path, None).await;
+    }
     let (status, text) = page(&world, "/metrics").await;
     assert_eq!(status, 200);
     for line in [
@@ -46,6 +51,9 @@ async fn metrics_count_what_happens_name_nobody_and_please_promtool() {
         "hems_devices{state=\"quarantined\"} 1",
         "hems_alarms_active{severity=\"critical\"} 0",
         "hems_outbox_lag_seconds 0",
+        "hems_api_requests_total{method=\"POST\",operation=\"evaluate-alarms\",status=\"2xx\"} 1",
+        "hems_api_requests_total{method=\"GET\",operation=\"show-pool\",status=\"4xx\"} 1",
+        "hems_api_requests_total{method=\"other\",operation=\"none\",status=\"4xx\"} 2",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -297,9 +297,5 @@ async fn o04_a_change_that_switches_cells_off_has_not_made_them_fall() {
     call(&world, 1, &mut trees[0]).await;
     assert_eq!(trees[0].values[&format!("{CONTROL}AdminState")].0, "false");
     let now = shown(&world, &view["change"]).await;
-    assert_eq!(
-        (&now["fine"], &now["fell"], &now["state"]),
-        (&json!(1), &json!(0), &json!("done")),
-        "{now}"
-    );
+    assert_eq!((&now["fine"], &now["fell"], &now["state"]), (&json!(1), &json!(0), &json!("done")), "{now}");
 }

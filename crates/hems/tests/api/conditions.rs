@@ -58,6 +58,7 @@ async fn o12_of_two_writers_who_read_the_same_one_is_told() {
         let (_, now, _) = world.request(Method::GET, &path, None, String::new()).await;
         let named = now.unwrap().split('.').next().unwrap().to_owned();
         assert!(problem["detail"].as_str().unwrap().contains(&named), "{path}: {problem}");
+        assert_eq!(problem["tag"], format!("{named}\""), "{path}");
         assert_eq!(put(Some(&format!("{named}\"")), second).await.0, StatusCode::OK, "{path}");
     }
 }
@@ -91,16 +92,44 @@ async fn o12_what_a_reader_has_is_not_sent_again() {
 async fn o12_a_condition_may_ask_that_there_is_none_and_that_there_is_one() {
     let world = World::new().await;
     for Edited { path, states } in edited(&world).await {
-        let put =
-            async |condition| world.conditional(Method::PUT, &path, condition, states[0].to_string()).await.0;
+        let say =
+            async |condition| world.conditional(Method::PUT, &path, condition, states[0].to_string()).await;
+        let put = async |condition| say(condition).await.0;
         let was_there = world.ask(Method::GET, &path, None).await.0 == StatusCode::OK;
         if !was_there {
             assert_eq!(put(("if-match", "*")).await, StatusCode::PRECONDITION_FAILED, "{path}");
             assert_eq!(put(("if-none-match", "*")).await, StatusCode::OK, "{path}");
         }
-        assert_eq!(put(("if-none-match", "*")).await, StatusCode::PRECONDITION_FAILED, "{path}");
+        let (status, _, problem) = say(("if-none-match", "*")).await;
+        assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{path}");
+        assert!(problem["detail"].as_str().unwrap().starts_with("it exists already"), "{path}: {problem}");
+        assert!(problem["tag"].as_str().unwrap().starts_with('"'), "{path}: {problem}");
         assert_eq!(put(("if-match", "*")).await, StatusCode::OK, "{path}");
     }
+}
+
+#[tokio::test]
+async fn o12_of_two_people_who_take_an_alarm_one_is_told() {
+    let world = World::new().await;
+    for number in [1, 2] {
+        let device =
+            json!({"identity": identity(number), "oui": "00005E", "product_class": "C", "serial": "x"});
+        world.ask(Method::POST, "/api/v1/devices", Some(device)).await;
+    }
+    let path = format!("/api/v1/alarms/{}", world.alarms().await["items"][0]["id"]);
+    let (_, tag, _) = world.request(Method::GET, &path, None, String::new()).await;
+    let say = async |what: &str, tag: Option<&str>| {
+        world.request(Method::POST, &format!("{path}/{what}"), tag, "{}".to_owned()).await
+    };
+    let (one, other) = tokio::join!(say("acknowledge", tag.as_deref()), say("acknowledge", tag.as_deref()));
+    let mut statuses = [one.0, other.0];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::PRECONDITION_FAILED]);
+    let (status, _, problem) = say("unacknowledge", tag.as_deref()).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed")), "{problem}");
+    let (status, next, _) = say("unacknowledge", problem["tag"].as_str()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(say("acknowledge", next.as_deref()).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -21,6 +21,29 @@ pub(crate) async fn configure(world: &World) {
 }
 
 #[tokio::test]
+async fn o01_a_page_of_more_rows_than_there_may_be_is_refused_and_not_cut() {
+    let world = World::new().await;
+    for list in ["devices", "sessions", "refusals", "changes", "dead-letters", "alarms", "files", "audit-log"]
+    {
+        for limit in ["0", "1001", "-1", "ten", ""] {
+            let path = format!("/api/v1/{list}?limit={limit}");
+            let (status, problem) = world.ask(Method::GET, &path, None).await;
+            assert_eq!(
+                (status, &problem["code"]),
+                (StatusCode::BAD_REQUEST, &json!("invalid")),
+                "{path}: {problem}"
+            );
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(
+                detail.contains("limit") && detail.contains("a whole number from 1 to 1000"),
+                "{path}: {detail}"
+            );
+        }
+        world.get(&format!("/api/v1/{list}?limit=1000")).await;
+    }
+}
+
+#[tokio::test]
 async fn a_cell_comes_into_service_in_its_first_session() {
     let world = World::new().await;
     configure(&world).await;

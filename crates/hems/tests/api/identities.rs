@@ -22,6 +22,11 @@ async fn i12_a_list_is_imported_and_each_bad_row_is_shown() {
     let (status, summary) = world.upload(Method::POST, "/api/v1/identities?strict=true", csv.clone()).await;
     assert_eq!((status, &summary["admitted"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(0)), "{summary}");
     assert_eq!(world.get("/api/v1/devices").await["items"], json!([]));
+    assert_eq!(
+        (&summary["errors"][0]["place"], &summary["conflicts"][0]["place"]),
+        (&json!("line 3"), &json!("line 5")),
+        "all that is wrong at once"
+    );
     let (status, summary) = world.upload(Method::POST, "/api/v1/identities", csv).await;
     assert_eq!(status, StatusCode::OK, "{summary}");
     assert_eq!((&summary["admitted"], &summary["same"]), (&json!(2), &json!(0)));
@@ -33,6 +38,50 @@ async fn i12_a_list_is_imported_and_each_bad_row_is_shown() {
         json!([{"identity": identity(1), "oui": "00005E", "product_class": "SimulatedCell", "serial": "1"}]);
     let (_, summary) = world.upload(Method::POST, "/api/v1/identities", list.to_string()).await;
     assert_eq!(summary, json!({"admitted": 0, "same": 1, "conflicts": [], "errors": []}));
+}
+
+#[tokio::test]
+async fn s11_whoever_was_withdrawn_before_he_called_is_in_no_quarantine() {
+    let world = World::new().await;
+    let pair = world.unlisted_certificate(2);
+    let list = format!("{HEADER}{}{}", line(1, "1"), line(3, "3"));
+    world.upload(Method::POST, "/api/v1/identities", list).await;
+    let path = format!("/api/v1/devices/{}/admission", identity(1));
+    assert_eq!(world.ask(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);
+    Cell::over(world.connect(&pair).await, 2).await.inform(&[EventCode::BOOTSTRAP]).await;
+    world.until(&format!("/api/v1/devices/{}", identity(2)), |device| device["state"] == "quarantined").await;
+    assert_eq!(world.device(1).await["state"], "never");
+    for (state, numbers) in [("quarantined", vec![2]), ("never", vec![1, 3])] {
+        let page = world.get(&format!("/api/v1/devices?filter=state%3D{state}")).await;
+        let found: Vec<_> =
+            page["items"].as_array().unwrap().iter().map(|device| device["identity"].clone()).collect();
+        assert_eq!(
+            found,
+            numbers.into_iter().map(|number| json!(identity(number))).collect::<Vec<_>>(),
+            "{state}"
+        );
+    }
+    let (_, text) = crate::admin::page(&world, "/metrics").await;
+    assert!(text.contains("hems_devices{state=\"quarantined\"} 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn i12_a_list_of_which_nothing_is_taken_is_answered_with_422() {
+    let world = World::new().await;
+    let bad = format!("{HEADER}nobody,00005E,C,2\n");
+    for (path, list) in [
+        ("/api/v1/identities", bad.as_str()),
+        ("/api/v1/identities", "identity;oui\n"),
+        ("/api/v1/places", "identity,site\nnobody,north\n"),
+        ("/api/v1/places", "site\nnorth\n"),
+    ] {
+        for strict in [false, true] {
+            let path = format!("{path}?strict={strict}");
+            let (status, summary) = world.upload(Method::POST, &path, list.to_owned()).await;
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {list}: {summary}");
+            assert!(summary["errors"][0]["message"].is_string(), "{summary}");
+        }
+    }
 }
 
 #[tokio::test]

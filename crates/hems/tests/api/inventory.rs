@@ -74,6 +74,30 @@ async fn o02_the_inventory_goes_out_whole_and_its_places_come_back() {
 }
 
 #[tokio::test]
+async fn o02_an_export_begins_no_formula_and_gives_the_same_places_again() {
+    let world = World::new().await;
+    admit(&world, 6).await;
+    let sites = ["=HYPERLINK(\"http://x\")", "+1", "-north", "@a", "'=already", "'tis"];
+    for (number, site) in sites.iter().enumerate() {
+        let place = json!({"site": site, "tags": ["-odd", "a"], "labels": {"-x": "=1"}});
+        world.put(&format!("/api/v1/devices/{number:012x}.hnb.example/place"), place).await;
+    }
+    let before = world.get("/api/v1/devices").await;
+    let (_, csv) = accepted(&world, "/api/v1/devices", "text/csv").await;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let begins = |cell: &str| cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    for row in reader.records() {
+        assert!(!row.as_ref().unwrap().iter().any(begins), "{row:?}");
+    }
+    let bare: String = (0..6).map(|number| format!("{number:012x}.hnb.example,,,\n")).collect();
+    places(&world, "", &format!("identity,site,tags,labels\n{bare}")).await;
+    assert_ne!(world.get("/api/v1/devices").await, before);
+    let (status, summary) = places(&world, "?strict=true", &csv).await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(6)), "{summary}");
+    assert_eq!(world.get("/api/v1/devices").await, before);
+}
+
+#[tokio::test]
 async fn o02_every_wrong_row_of_places_is_named_and_strict_takes_none() {
     let world = World::new().await;
     admit(&world, 3).await;

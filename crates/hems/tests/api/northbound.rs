@@ -34,11 +34,16 @@ fn local(world: &World) -> Person {
     Person::with("authorization", format!("Bearer {}", world.token))
 }
 
-async fn add_machine(world: &World, body: Value) {
+async fn post_machine(world: &World, body: &Value) -> (StatusCode, Value) {
     let stream = connect(world, None).await.unwrap();
-    let request = local(world).request(Method::POST, "/api/v1/machines", &body);
+    let request = local(world).request(Method::POST, "/api/v1/machines", body);
     let (parts, shown) = send(stream, request).await;
-    assert_eq!(parts.status, StatusCode::CREATED, "{shown}");
+    (parts.status, shown)
+}
+
+async fn add_machine(world: &World, body: Value) {
+    let (status, shown) = post_machine(world, &body).await;
+    assert_eq!(status, StatusCode::CREATED, "{shown}");
 }
 
 /// The facts of a certificate.
@@ -54,6 +59,11 @@ async fn o12_a_machine_is_known_by_its_certificate_or_by_a_subject_that_a_ca_vou
     assert_eq!(ask(&world, Some(&first), &nobody, ME).await.0, StatusCode::UNAUTHORIZED);
     let fingerprint = facts(&first).fingerprint_sha256.to_uppercase();
     add_machine(&world, json!({"name": "export", "role": "viewer", "fingerprint": fingerprint})).await;
+    for garbage in ["garbage", "cn=noc", "/C=DE/CN=noc", "CN=noc,O=Acme"] {
+        let machine = json!({"name": "noc", "role": "auditor", "subject": garbage});
+        let (status, problem) = post_machine(&world, &machine).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{garbage}: {problem}");
+    }
     add_machine(&world, json!({"name": "noc", "role": "auditor", "subject": facts(&second).subject})).await;
     for (pair, name, role) in [(&first, "export", "viewer"), (&second, "noc", "auditor")] {
         let (status, me) = ask(&world, Some(pair), &nobody, ME).await;

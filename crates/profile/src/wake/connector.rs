@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslRef};
+use openssl::ssl::{Ssl, SslRef};
 use tokio::sync::watch;
 
 use super::{forward_secret, offer_dhe};
@@ -19,6 +19,7 @@ use crate::certificate::CertificateFacts;
 use crate::context::{self, ContextError, Own, Terms};
 use crate::handshake::{self, Bench, Judge, Side};
 use crate::identity::Identity;
+use crate::present::Present;
 use crate::profile::Profile;
 use crate::refusal::{Reason, Refusal};
 use crate::revocation::CrlNote;
@@ -35,14 +36,6 @@ pub struct WakeConnector {
     present: Arc<watch::Sender<Arc<Present>>>,
 }
 
-/// What holds between two reloads.
-#[derive(Debug)]
-struct Present {
-    context: SslContext,
-    trust: Arc<Trust>,
-    own: CertificateFacts,
-}
-
 impl WakeConnector {
     /// Checks everything that does not need a peer; `materials` has a certificate with the wake role, and the anchors of
     /// the cells.
@@ -55,7 +48,7 @@ impl WakeConnector {
         blocks: Arc<dyn Blocklist>,
     ) -> Result<Self, ContextError> {
         let terms = Terms { profile: &Profile::TS33320, resumption: false, ..terms.clone() };
-        let present = Arc::new(watch::Sender::new(Arc::new(Present::load(&terms, materials)?)));
+        let present = Arc::new(watch::Sender::new(Arc::new(load(&terms, materials)?)));
         Ok(Self { terms, blocks, present })
     }
 
@@ -64,7 +57,7 @@ impl WakeConnector {
     /// # Errors
     /// Those of [`WakeConnector::new`].
     pub fn reload(&self, materials: &Materials) -> Result<(), ContextError> {
-        self.present.send_replace(Arc::new(Present::load(&self.terms, materials)?));
+        self.present.send_replace(Arc::new(load(&self.terms, materials)?));
         Ok(())
     }
 
@@ -130,14 +123,13 @@ fn is_of(identity: Option<&Identity>, wanted: &Identity) -> Result<(), Refusal> 
     Err(Refusal::new(Reason::WrongName, detail))
 }
 
-impl Present {
-    fn load(terms: &Terms, materials: &Materials) -> Result<Self, ContextError> {
-        let own = Own::load(&materials.own, Role::Wake, terms)?;
-        let kept = materials.kept_lists.as_deref();
-        let trust = Arc::new(Trust::load(&materials.anchors, Role::Listener, terms, kept)?);
-        let mut builder = context::builder(terms, &own, trust.roots())?;
-        offer_dhe(&mut builder, terms)?;
-        context::never_resume(&mut builder);
-        Ok(Self { context: builder.build(), trust, own: own.facts })
-    }
+/// Loads every file, and checks what needs no peer.
+fn load(terms: &Terms, materials: &Materials) -> Result<Present, ContextError> {
+    let own = Own::load(&materials.own, Role::Wake, terms)?;
+    let kept = materials.kept_lists.as_deref();
+    let trust = Arc::new(Trust::load(&materials.anchors, Role::Listener, terms, kept)?);
+    let mut builder = context::builder(terms, &own, trust.roots())?;
+    offer_dhe(&mut builder, terms)?;
+    context::never_resume(&mut builder);
+    Ok(Present { context: builder.build(), trust, own: own.facts })
 }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{label, path};
+use super::{parameter, path};
 use crate::{
     api::{Access, ApiError},
     commands::file::Kind,
@@ -54,7 +54,7 @@ pub(crate) enum Act {
         /// The identity in its certificate.
         identity: String,
         /// PARAMETER=VALUE; may be repeated.
-        #[arg(required = true, value_parser = label)]
+        #[arg(required = true, value_parser = parameter)]
         values: Vec<(String, String)>,
         #[command(flatten)]
         now: Now,

@@ -34,8 +34,7 @@ pub(super) async fn export(access: &Access, filter: &str, form: Export) -> Answe
 
 /// Wrong rows make the answer no.
 pub(super) async fn import_places(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
-    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let summary = access.upload(&format!("/api/v1/places?strict={strict}"), list).await?;
+    let summary = access.upload(&format!("/api/v1/places?strict={strict}"), file).await?;
     let is_whole = summary.get("wrong").and_then(Value::as_u64) == Some(0);
     if form == Form::Json {
         println!("{summary}");
@@ -52,8 +51,7 @@ pub(super) async fn import_places(access: &Access, form: Form, file: &Path, stri
 
 /// Rows that contradict or cannot be read make the answer no.
 pub(super) async fn import(access: &Access, form: Form, file: &Path, strict: bool) -> Answer {
-    let list = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let summary = access.upload(&format!("/api/v1/identities?strict={strict}"), list).await?;
+    let summary = access.upload(&format!("/api/v1/identities?strict={strict}"), file).await?;
     let rows = |key: &str| summary.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let (conflicts, errors) = (rows("conflicts"), rows("errors"));
     let is_whole = conflicts.is_empty() && errors.is_empty();
