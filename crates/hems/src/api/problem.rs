@@ -16,20 +16,20 @@ use serde::Serialize;
 
 use crate::{people::secret::SecretError, store::StoreError};
 
-/// An error of the API.
+/// An error of the API; small, because everything may return it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    kind: Box<str>,
     title: &'static str,
     status: u16,
     code: &'static str,
-    detail: String,
+    detail: Box<str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<crate::template::Complaint>,
     /// The tag of what is there, where that is not what was expected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tag: Option<String>,
+    pub(super) tag: Option<Box<str>>,
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
@@ -38,11 +38,11 @@ pub(crate) struct Problem {
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:hearth:problem:{code}"),
+            kind: format!("urn:hearth:problem:{code}").into(),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code,
-            detail: detail.into(),
+            detail: detail.into().into(),
             errors: Vec::new(),
             tag: None,
             retry_after: None,
