@@ -59,18 +59,9 @@ impl Default for Metrics {
 impl Metrics {
     fn new() -> Result<Self> {
         let registry = Registry::new();
-        let counter = |name: &str, help: &str, labels: &[&str]| {
-            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counter.clone())).map(|()| counter)
-        };
-        let gauge = |name: &str, help: &str, labels: &[&str]| {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(gauge.clone())).map(|()| gauge)
-        };
-        let histogram = |name: &str, help: &str, buckets: &[f64]| {
-            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
-            registry.register(Box::new(histogram.clone())).map(|()| histogram)
-        };
+        let counter = |name: &str, help: &str, labels: &[&str]| counter(&registry, name, help, labels);
+        let gauge = |name: &str, help: &str, labels: &[&str]| gauge(&registry, name, help, labels);
+        let histogram = |name: &str, help: &str, buckets: &[f64]| histogram(&registry, name, help, buckets);
         let lag =
             Gauge::new("hems_outbox_lag_seconds", "Age of the oldest event that a listener was not handed.")?;
         registry.register(Box::new(lag.clone()))?;
@@ -217,6 +208,21 @@ impl Metrics {
         self.lag.set(lag.as_secs_f64());
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default())
     }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec> {
+    let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(counter.clone())).map(|()| counter)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec> {
+    let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(gauge.clone())).map(|()| gauge)
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram> {
+    let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+    registry.register(Box::new(histogram.clone())).map(|()| histogram)
 }
 
 /// A fault's code as a label; a peer could make up a million.

@@ -137,7 +137,7 @@ async fn d08_c03_an_unlocked_cell_comes_on_air_and_says_so() {
 }
 
 #[tokio::test]
-async fn p17_k04_k07_a_session_needs_no_accurate_time_and_brings_it() {
+async fn g02_p17_k04_k07_a_session_needs_no_accurate_time_and_brings_it() {
     let world = World::new().await;
     let later = Timestamp::now().checked_add((24 * 40).hours()).unwrap();
     world.acs.header(header::DATE, &later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
@@ -170,7 +170,7 @@ async fn k01_k02_the_clock_goes_on_from_where_it_was_saved() {
 }
 
 #[tokio::test]
-async fn p18_k05_an_expired_hems_is_refused_by_the_restored_clock() {
+async fn g02_p18_k05_an_expired_hems_is_refused_by_the_restored_clock() {
     let world = World::new().await;
     let mut cell = world.start();
     cell.until(|status| status.sessions == 1).await;

@@ -416,7 +416,7 @@ fn local_clock(inform: &Inform) -> Timestamp {
 }
 
 #[tokio::test]
-async fn p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
+async fn g02_p17_p18_k05_a_system_clock_thirty_years_off_changes_nothing() {
     let world = World::new().await;
     for offset in ["-30y", "+30y"] {
         let before = world.acs.informs().len();

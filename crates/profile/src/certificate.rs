@@ -77,7 +77,7 @@ impl CertificateFacts {
 }
 
 /// Whether a text can be the subject of a certificate, as [`CertificateFacts::subject`] has it: `TYPE=value`, each part
-/// after a comma and a blank. (RFC 4514 says how others write it)
+/// after a comma and a blank. RFC 4514 and `openssl` write names otherwise.
 #[must_use]
 pub fn is_subject(text: &str) -> bool {
     // A value may have a comma of its own; only one before a type ends it, and then a blank follows.

@@ -20,7 +20,7 @@ use super::{acs, cpe};
 use crate::{
     AcsMethod, AcsResponse, Agenda, CpeMethod, CpeResponse, DateTime, DeviceId, Envelope, EventCode,
     EventStruct, Fault, FaultCode, FaultStruct, FromAcs, FromCpe, Inform, InformResponse, Limits, Reboot,
-    RebootResponse, TransferComplete, TransferCompleteResponse,
+    RebootResponse, TransferComplete, TransferCompleteResponse, Version,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -382,6 +382,19 @@ fn s06_h24_both_sides_settle_on_the_highest_common_version() {
     let reply = acs.respond(Ok(InformResponse { max_envelopes: 1 }.into()));
     assert_eq!(reply.header.use_cwmp_version.as_deref(), Some("1.4"));
     assert!(cpe.receive(reply).is_ok());
+}
+
+#[test]
+fn g10_h19_every_namespace_is_answered_in_itself_and_a_session_begins_in_1_1() {
+    for version in [Version::V1_0, Version::V1_1, Version::V1_2] {
+        let (_, mut first) = cpe::Session::open(inform(Vec::new(), 0), Vec::new());
+        assert_eq!(first.version.urn(), "urn:dslforum-org:cwmp-1-1");
+        first.version = version;
+        let mut acs = acs::Session::new(PATIENCE, some_instant());
+        acs.receive(first, some_instant()).unwrap();
+        let reply = acs.respond(Ok(InformResponse { max_envelopes: 1 }.into()));
+        assert_eq!(reply.version, version);
+    }
 }
 
 #[test]

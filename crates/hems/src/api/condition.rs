@@ -105,7 +105,7 @@ impl Problem {
     /// Every write that finds something else than its caller expects says what is there.
     pub(super) fn stale(stale: &crate::store::Stale) -> Self {
         let mut problem = Self::changed(stale.to_string());
-        problem.tag = stale.tag().map(Into::into);
+        problem.tag = stale.tag().map(String::into_boxed_str);
         problem
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::{people::secret::SecretError, store::StoreError};
 
-/// An error of the API. Boxed texts keep it small in each result.
+/// An error of the API; small, because everything may return it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
@@ -187,9 +187,6 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        if let StoreError::Change(error) = error {
-            return error.into();
-        }
         if let StoreError::Stale(stale) = &error {
             return Self::stale(stale);
         }

@@ -1,6 +1,6 @@
 //! `/api/v1/devices`: from the first Inform to being in service, as an operator sees it.
 
-use cwmp::EventCode;
+use cwmp::{EventCode, FromAcs, FromCpe};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
@@ -18,6 +18,44 @@ pub(crate) async fn configure(world: &World) {
         "objects": [{"object": PLMN_LIST, "key": "PLMNID", "rows": [{"PLMNID": "99970", "Enable": "true"}]}],
     });
     world.put("/api/v1/templates/all", template).await;
+}
+
+#[tokio::test]
+async fn s07_a_cell_that_speaks_cwmp_1_1_and_nothing_later_comes_into_service() {
+    let world = World::new().await;
+    configure(&world).await;
+    let (mut cell, mut tree) = (Cell::connect(&world, 1).await, Tree::new());
+    let mut reply = cell.inform(&[EventCode::BOOTSTRAP]).await;
+    for id in 0..100 {
+        if reply.text.is_empty() {
+            break;
+        }
+        let namespaces = reply.text.matches("urn:dslforum-org:cwmp-1-").count();
+        let of_1_1 = reply.text.matches("urn:dslforum-org:cwmp-1-1\"").count();
+        assert_eq!((namespaces, of_1_1), (1, 1), "{}", reply.text);
+        for later in ["SessionTimeout", "SupportedCWMPVersions", "UseCWMPVersion"] {
+            assert!(!reply.text.contains(later), "{}", reply.text);
+        }
+        reply = match reply.message() {
+            FromAcs::Call(method) => {
+                assert!(
+                    matches!(
+                        method.name(),
+                        "GetRPCMethods"
+                            | "GetParameterNames"
+                            | "GetParameterValues"
+                            | "SetParameterValues"
+                            | "AddObject"
+                            | "DeleteObject"
+                    ),
+                    "{method:?}"
+                );
+                cell.post(&id.to_string(), FromCpe::Response(tree.execute(&method).unwrap())).await
+            }
+            _ => cell.empty().await,
+        };
+    }
+    assert_eq!(world.device(1).await["in_service"], true);
 }
 
 #[tokio::test]

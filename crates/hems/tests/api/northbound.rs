@@ -112,7 +112,7 @@ fn request(line: &str, token: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn o12_the_listeners_for_cells_and_for_operators_answer_nothing_of_each_other() {
+async fn s16_o12_the_listeners_for_cells_and_for_operators_answer_nothing_of_each_other() {
     let world = World::northbound().await;
     let pair = world.certificate(1);
     let inform = "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\"><soapenv:Body/></soapenv:Envelope>";
@@ -129,7 +129,7 @@ async fn o12_the_listeners_for_cells_and_for_operators_answer_nothing_of_each_ot
 }
 
 #[tokio::test]
-async fn o12_neither_side_s_clients_get_a_connection_at_the_other_listener() {
+async fn s16_o12_neither_side_s_clients_get_a_connection_at_the_other_listener() {
     let world = World::northbound().await;
     let pair = world.certificate(1);
     let terms = Terms { lab: true, ..Terms::new(Arc::new(SystemClock)) };

@@ -133,64 +133,56 @@ async fn a_bad_selector_hides_nothing_else_that_is_wrong() {
     }
 }
 
+/// Method, path below the API, body; the status, and what the answer says.
+const WRONG_BODIES: [(&str, &str, &str, u16, &str); 10] = [
+    (
+        "PUT",
+        "templates/a",
+        r#"{"values": {"Device.X_A": [1]}}"#,
+        422,
+        "`values.Device.X_A`: a value is a text",
+    ),
+    ("PUT", "templates/a", r#"{"prority": 1}"#, 422, "unknown field `prority`, expected one of `selector`"),
+    (
+        "PUT",
+        "pools/a",
+        r#"{"first": "1", "last": 2}"#,
+        422,
+        "`first`: invalid type: string \"1\", expected i64",
+    ),
+    ("POST", "devices", "{}", 422, "the body: missing field `identity`"),
+    ("POST", "devices", "{\"identity\"", 400, "the body: EOF"),
+    ("POST", "devices", "", 400, "the body: is empty"),
+    (
+        "PUT",
+        "templates/a",
+        r#"{"values": {"Device.X_A": 1, "Device.X_A": 2}}"#,
+        400,
+        "the key `Device.X_A` stands there twice",
+    ),
+    ("PUT", "pools/a", r#"{"first": 1, "first": 1, "last": 2}"#, 400, "the key `first` stands there twice"),
+    (
+        "POST",
+        "identities",
+        r#"[{"identity": "a", "identity": "b"}]"#,
+        422,
+        "the key `identity` stands there twice",
+    ),
+    (
+        "POST",
+        "places",
+        r#"{"identity": "a", "labels": {"x": "1", "x": "2"}}"#,
+        422,
+        "the key `x` stands there twice",
+    ),
+];
+
 #[tokio::test]
 async fn what_is_wrong_with_a_body_is_said_with_its_place_and_what_would_be_right() {
     let world = World::new().await;
     let device = identity(1);
-    for (method, path, body, status, says) in [
-        (
-            Method::PUT,
-            "templates/a",
-            r#"{"values": {"Device.X_A": [1]}}"#,
-            422,
-            "`values.Device.X_A`: a value is a text",
-        ),
-        (
-            Method::PUT,
-            "templates/a",
-            r#"{"prority": 1}"#,
-            422,
-            "unknown field `prority`, expected one of `selector`",
-        ),
-        (
-            Method::PUT,
-            "pools/a",
-            r#"{"first": "1", "last": 2}"#,
-            422,
-            "`first`: invalid type: string \"1\", expected i64",
-        ),
-        (Method::POST, "devices", "{}", 422, "the body: missing field `identity`"),
-        (Method::POST, "devices", "{\"identity\"", 400, "the body: EOF"),
-        (Method::POST, "devices", "", 400, "the body: is empty"),
-        (
-            Method::PUT,
-            "templates/a",
-            r#"{"values": {"Device.X_A": 1, "Device.X_A": 2}}"#,
-            400,
-            "the key `Device.X_A` stands there twice",
-        ),
-        (
-            Method::PUT,
-            "pools/a",
-            r#"{"first": 1, "first": 1, "last": 2}"#,
-            400,
-            "the key `first` stands there twice",
-        ),
-        (
-            Method::POST,
-            "identities",
-            r#"[{"identity": "a", "identity": "b"}]"#,
-            422,
-            "the key `identity` stands there twice",
-        ),
-        (
-            Method::POST,
-            "places",
-            r#"{"identity": "a", "labels": {"x": "1", "x": "2"}}"#,
-            422,
-            "the key `x` stands there twice",
-        ),
-    ] {
+    for (method, path, body, status, says) in WRONG_BODIES {
+        let method: Method = method.parse().unwrap();
         let (answered, problem) = world.upload(method, &format!("/api/v1/{path}"), body.to_owned()).await;
         assert_eq!(answered.as_u16(), status, "{path} {body} {problem}");
         let said = problem["detail"].as_str().or(problem["errors"][0]["message"].as_str()).unwrap();

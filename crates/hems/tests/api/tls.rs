@@ -40,7 +40,7 @@ async fn ask(connector: &Connector, address: SocketAddr, host: &str) -> Result<p
 }
 
 #[tokio::test]
-async fn t01_t12_both_profiles_stand_side_by_side_and_never_mix() {
+async fn s14_t01_t12_both_profiles_stand_side_by_side_and_never_mix() {
     let world = World::with_later().await;
     let own = world.certificate(1);
     let [clause, later] =

@@ -111,6 +111,28 @@ async fn x02_p20_the_tunnel_and_the_certificate_must_be_of_one_cell() {
 }
 
 #[tokio::test]
+async fn g11_every_mode_with_tls_wants_the_certificate_of_the_cell() {
+    let Some(openssl) = oracles::tool("g11_every_mode_with_tls_wants_the_certificate_of_the_cell", "openssl")
+    else {
+        return;
+    };
+    let rows = table(&[("127.0.0.11", 1)]);
+    for (mode, tunnel, files) in
+        [("public", "", vec![]), ("ipsec-tls", TUNNEL, vec![("tunnel.csv", rows.as_str())])]
+    {
+        let world = World::in_mode(mode, TLS, &format!("{tunnel}{ANCHORS}"), &files).await;
+        drop(world.certificate(1));
+        let mut client = std::process::Command::new(&openssl);
+        client.args(["s_client", "-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0", "-bind", "127.0.0.11:0"]);
+        client.args(["-connect", &world.cwmp.to_string()]).stdin(std::process::Stdio::null());
+        let said = tokio::task::spawn_blocking(move || client.output().unwrap()).await.unwrap();
+        assert!(!said.status.success(), "{mode}: {said:?}");
+        until_refused(&world, "no_client_certificate", "").await;
+        assert_eq!(world.get("/api/v1/sessions").await["items"], json!([]), "{mode}");
+    }
+}
+
+#[tokio::test]
 async fn x01_a_balancer_s_header_is_mandatory_and_names_the_source() {
     let cwmp = format!("{TLS}proxy_from = [\"127.0.0.1\"]\n");
     let world = World::in_mode("public", &cwmp, ANCHORS, &[]).await;

@@ -20,7 +20,7 @@ async fn refused(server: &mut Server, pair: &KeyPair, expected: Reason) {
 }
 
 #[tokio::test]
-async fn p08_a14_no_certificate_no_data_and_no_end_of_the_handshake() {
+async fn s14_p08_a14_no_certificate_no_data_and_no_end_of_the_handshake() {
     let mut server = World::new().server().await;
     for version in ["-tls1_1", "-tls1_2"] {
         let arguments = [&pinned(version, "AES128-SHA:@SECLEVEL=0")[..], &["-msg"]].concat();

@@ -135,7 +135,7 @@ async fn p02_p06_t09_t12_every_other_version_is_refused_by_the_table() {
 }
 
 #[tokio::test]
-async fn p13_p14_p15_p16_p07_t04_every_excluded_suite_is_refused_by_the_table() {
+async fn g08_p13_p14_p15_p16_p07_t04_every_excluded_suite_is_refused_by_the_table() {
     opened(suites()).await;
 }
 
@@ -280,7 +280,7 @@ async fn a18_the_listener_names_the_authorities_that_it_accepts() {
 }
 
 #[tokio::test]
-async fn t10_t01_no_name_and_a_strange_name_choose_no_other_profile() {
+async fn s14_t10_t01_no_name_and_a_strange_name_choose_no_other_profile() {
     let world = World::new();
     let mut server = world.server().await;
     let hello = || ClientHello::new(TLS12, &[0x002F]);

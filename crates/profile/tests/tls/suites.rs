@@ -16,7 +16,7 @@ fn table(profile: &Profile) -> Accepted {
 }
 
 #[tokio::test]
-async fn p13_p14_p15_p16_t02_t12_only_listed_suites_of_all_code_points_at_all_versions() {
+async fn g08_p13_p14_p15_p16_t02_t12_only_listed_suites_of_all_code_points_at_all_versions() {
     let server = World::new().server().await;
     let sha1 = vec![0x002F, 0x0033, 0x0035, 0x0039];
     let all = vec![0x002F, 0x0033, 0x0035, 0x0039, 0x003C, 0x003D, 0x0067, 0x006B];

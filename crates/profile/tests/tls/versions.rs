@@ -121,7 +121,7 @@ async fn p02_an_sslv2_hello_is_refused_with_a_reason_of_its_own() {
 }
 
 #[tokio::test]
-async fn p06_t12_a_stranger_with_another_version_gets_nothing() {
+async fn g07_p06_t12_a_stranger_with_another_version_gets_nothing() {
     let world = World::new();
     let mut server = world.server().await;
     assert_eq!(
@@ -134,7 +134,7 @@ async fn p06_t12_a_stranger_with_another_version_gets_nothing() {
 }
 
 #[tokio::test]
-async fn p02_p06_t09_our_cell_refuses_a_server_with_an_old_version_and_does_not_come_back_lower() {
+async fn g07_p02_p06_t09_our_cell_refuses_a_server_with_an_old_version_and_does_not_come_back_lower() {
     let world = World::new();
     let connector = world.connector();
     for version in [0x0300_u16, 0x0301] {
