@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::{
     change::{Bounds, State},
+    inventory::Place,
     plan::Desired,
     store::{DrawError, Store, StoreError, UnderWay, Wishes},
     template::{Absent, Layers, Subject, Template},
@@ -114,15 +115,45 @@ async fn ask(
     Ok(is_asked)
 }
 
-/// Resolves the templates of a device with what it was released to and what it holds.
-pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Resolved, StoreError> {
-    let identity = subject.identity.as_str();
+/// What operators want of a device, with what it was released to.
+async fn followed(store: &Store, identity: &str) -> Result<Wishes, StoreError> {
     let mut wishes = store.wishes(identity).await?;
     for change in std::mem::take(&mut wishes.changes) {
         if change.is_released && change.state.is_under_way() {
             wishes.follow(identity, change);
         }
     }
+    Ok(wishes)
+}
+
+/// Whether something else is desired of a device that stands at another place: other templates select it, or an
+/// expression gives another value.
+pub(crate) async fn is_other_at(
+    store: &Store,
+    subject: &Subject,
+    place: &Place,
+    model: &Model,
+) -> Result<bool, StoreError> {
+    let wishes = followed(store, subject.identity.as_str()).await?;
+    let moved = Subject { place: place.clone(), ..subject.clone() };
+    let here = resolve(store, &wishes, subject, (model, None)).await?;
+    Ok(here != resolve(store, &wishes, &moved, (model, None)).await?)
+}
+
+/// The values of a device's own that count for nothing, and the tables whose rows templates fill instead.
+pub(crate) async fn overruled(
+    store: &Store,
+    subject: &Subject,
+    own: &Template,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let wishes = store.wishes(subject.identity.as_str()).await?;
+    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
+    Ok(Layers::of(templates, Some(own), subject).overruled())
+}
+
+/// Resolves the templates of a device with what it was released to and what it holds.
+pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Resolved, StoreError> {
+    let wishes = followed(store, subject.identity.as_str()).await?;
     if wishes.is_shut {
         return Ok(Ok(Desired::off_the_air()));
     }

@@ -65,8 +65,9 @@ impl Metrics {
         let lag =
             Gauge::new("hems_outbox_lag_seconds", "Age of the oldest event that a listener was not handed.")?;
         registry.register(Box::new(lag.clone()))?;
-        let build = gauge("hems_build_info", "The software that runs.", &["version", "engine"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), profile::engine()]).set(1);
+        gauge("hems_build_info", "The software that runs.", &["version", "engine"])?
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), profile::engine()])
+            .set(1);
         Ok(Self {
             sessions: counter("hems_cwmp_sessions_total", "Sessions that ended, by outcome.", &["result"])?,
             session_seconds: histogram(

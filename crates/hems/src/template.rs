@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datamodel::Model;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Complaint, Pools, check, check_text, is_name};
+pub(crate) use check::{Complaint, Pools, check, check_text, filled, is_name};
 pub(crate) use expression::{Expression, ExpressionError};
 pub(crate) use selector::{Selector, Subject};
 
@@ -191,10 +191,26 @@ impl<'t> Layers<'t> {
         layers
     }
 
+    /// The values that count: the rows of a table that is filled are its own alone.
+    fn counted(&self) -> impl Iterator<Item = (&'t str, &'t Wanted)> {
+        let values = self.values.iter().filter(|(path, _)| self.table_of(path).is_none());
+        values.map(|(path, wanted)| (*path, *wanted))
+    }
+
+    /// The values that do not, each with the table that is filled.
+    pub(crate) fn overruled(&self) -> Vec<(String, String)> {
+        let both = self.values.keys().filter_map(|path| Some((path, self.table_of(path)?)));
+        both.map(|(path, table)| ((*path).to_owned(), table.to_owned())).collect()
+    }
+
+    fn table_of(&self, path: &str) -> Option<&'t str> {
+        self.objects.keys().find(|table| is_cell(table, path)).copied()
+    }
+
     /// The pools that must be drawn from.
     pub(crate) fn pools(&self) -> BTreeSet<&'t str> {
         let rows = self.objects.values().flat_map(|object| object.rows.iter().flat_map(BTreeMap::values));
-        let wanted = self.values.values().copied().chain(rows);
+        let wanted = self.counted().map(|(_, wanted)| wanted).chain(rows);
         wanted.flat_map(|wanted| wanted.pools().iter().map(String::as_str)).collect()
     }
 
@@ -206,13 +222,19 @@ impl<'t> Layers<'t> {
         model: &Model,
     ) -> Result<Desired, Absent> {
         let sources = Sources { subject, draws, model };
-        let mut values = texts("", self.values.iter().map(|(path, wanted)| (*path, *wanted)), sources)?;
+        let mut values = texts("", self.counted(), sources)?;
         let admin_state = values.remove(radio::ADMIN_STATE).map(|text| text == "true" || text == "1");
         let objects =
             self.objects.values().map(|object| object.desired(sources)).collect::<Result<_, _>>()?;
         let software = self.software.map(|version| Software { version: version.to_owned(), image: None });
         Ok(Desired { values, objects, admin_state, software })
     }
+}
+
+/// Whether a path is that of a column in some row of a table.
+fn is_cell(table: &str, path: &str) -> bool {
+    let row = path.strip_prefix(table).and_then(|rest| rest.split_once('.'));
+    row.is_some_and(|(number, column)| number.parse::<u32>().is_ok() && !column.contains('.'))
 }
 
 impl WantedObject {
@@ -285,6 +307,19 @@ mod tests {
             (desired.values["Device.X_A"].as_str(), desired.values["Device.B"].as_str()),
             ("no 1", "2")
         );
+    }
+
+    #[test]
+    fn the_rows_of_a_table_that_is_filled_are_its_own_alone() {
+        let table = r#"{"objects": [{"object": "Device.X_T.", "key": "K", "rows": [{"K": "1"}]}]}"#;
+        let templates = [("all".to_owned(), template(table))];
+        let own = template(
+            r#"{"values": {"Device.X_T.2.Enable": false, "Device.X_T.2.Sub.A": 1, "Device.X_A": 1}}"#,
+        );
+        let values = desired(&templates, Some(&own), &BTreeMap::new()).unwrap().values;
+        assert_eq!(values.keys().collect::<Vec<_>>(), ["Device.X_A", "Device.X_T.2.Sub.A"]);
+        let overruled = Layers::of(named(&templates), Some(&own), &subject()).overruled();
+        assert_eq!(overruled, [("Device.X_T.2.Enable".to_owned(), "Device.X_T.".to_owned())]);
     }
 
     #[test]

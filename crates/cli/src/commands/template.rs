@@ -45,6 +45,9 @@ pub(crate) enum TemplateCommand {
         name: String,
         /// The JSON file of what it would be; the saved template where it is left out.
         file: Option<PathBuf>,
+        /// A version that was saved, to see the way back.
+        #[arg(long, conflicts_with = "file")]
+        version: Option<u32>,
     },
     /// The versions of a template, the newest first.
     History {
@@ -124,8 +127,10 @@ pub(crate) async fn run_templates(arguments: Over<TemplateCommand>) -> Answer {
         TemplateCommand::Put { name, file, reason, draft } => {
             Desired::of_template(&name).put(&access, &read(&file)?, &reason, draft).await?
         }
-        TemplateCommand::Preview { name, file } => {
-            return preview(&access, &name, file.as_deref(), output).await;
+        TemplateCommand::Preview { name, file, version } => {
+            let template = file.as_deref().map(read).transpose()?;
+            let what = [("template", template), ("version", version.map(Value::from))];
+            return preview(&access, &name, what, output).await;
         }
         TemplateCommand::History { name } => {
             return Desired::of_template(&name).history(&access, output).await;
@@ -188,14 +193,20 @@ pub(super) fn read(file: &Path) -> Result<Value, String> {
 }
 
 /// Every page of a preview: what differs device by device, then how many devices would be changed.
-async fn preview(access: &Access, name: &str, file: Option<&Path>, form: Form) -> Answer {
+async fn preview(
+    access: &Access,
+    name: &str,
+    what: [(&'static str, Option<Value>); 2],
+    form: Form,
+) -> Answer {
     let path = format!("/api/v1/templates/{name}/preview");
-    let template = file.map(read).transpose()?;
     let (mut whole, mut token) = (Preview::default(), None);
     loop {
         let mut body = json!({"limit": 1000, "page_token": token});
-        if let (Some(template), Some(body)) = (&template, body.as_object_mut()) {
-            body.insert("template".to_owned(), template.clone());
+        for (name, value) in &what {
+            if let (Some(value), Some(body)) = (value, body.as_object_mut()) {
+                body.insert((*name).to_owned(), value.clone());
+            }
         }
         let page: Preview = serde_json::from_value(access.send(Method::POST, &path, &body).await?)?;
         whole.items.extend(page.items);
@@ -213,6 +224,11 @@ async fn preview(access: &Access, name: &str, file: Option<&Path>, form: Form) -
     }
     let lines: Vec<Value> = whole.items.iter().flat_map(DevicePreview::lines).collect();
     output::rows_under(&DIFFERENCE_COLUMNS, &lines);
+    for device in &whole.items {
+        if let Some(error) = &device.error {
+            println!("{}: {error}", device.identity);
+        }
+    }
     let Preview { changed, same, failed, .. } = whole;
     println!(
         "devices that would be changed: {changed}; that would not: {same}; of which nothing can be said: {failed}"
@@ -249,13 +265,12 @@ struct Difference {
 }
 
 impl DevicePreview {
-    /// A line for each difference, with the calls in the first; or one with what hinders it.
+    /// A line for each difference, with the calls in the first.
     fn lines(&self) -> Vec<Value> {
         let names = self.calls.iter().filter_map(|call| call.get("method").and_then(Value::as_str));
         let calls = names.collect::<Vec<_>>().join(", ");
-        if self.differences.is_empty() {
-            let to = self.error.as_deref();
-            return vec![json!({"identity": self.identity, "to": to, "calls": calls})];
+        if self.differences.is_empty() && self.error.is_none() {
+            return vec![json!({"identity": self.identity, "calls": calls})];
         }
         let line = |(index, one): (usize, &Difference)| {
             let calls = if index == 0 { calls.as_str() } else { "" };

@@ -270,5 +270,5 @@ fn is_row(api: &Api, row: &str) -> Result<(), Problem> {
 /// Whether rows of a table come and go by the H(e)MS, as far as the model knows it.
 fn has_rows_of_ours(api: &Api, table: &datamodel::Path) -> bool {
     let known = api.hems.model.table(table);
-    known.map_or(readable::is_vendors(table), |table| table.access != datamodel::Access::ReadOnly)
+    known.map_or_else(|| readable::is_vendors(table), |table| table.access != datamodel::Access::ReadOnly)
 }

@@ -173,6 +173,9 @@ pub(super) async fn delete(
             Ok(StatusCode::NO_CONTENT)
         }
         Removal::InUse => Err(Problem::conflict("a cell was told to fetch it, and has not reported yet")),
+        Removal::Wanted(name) => Err(Problem::conflict(&format!(
+            "`{name}` wants this software, and no other file has it for this product: let it want another one first"
+        ))),
         Removal::None => Err(unknown()),
     }
 }

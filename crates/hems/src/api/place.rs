@@ -4,9 +4,11 @@ use axum::extract::State;
 
 use super::{Api, Object, Path, Problem, Tagged, devices};
 use crate::{
+    desire,
     inventory::{Device, Place},
     people::Caller,
-    store::Condition,
+    store::{Condition, DeviceRow, Move},
+    template::Subject,
 };
 
 /// Shows it, with the tag that a change names.
@@ -36,8 +38,22 @@ pub(super) async fn put(
     if !caller.sees(&moved) {
         return Err(Problem::invalid("the device would leave your scope: keep its tag or tenant"));
     }
-    if !api.hems.store.place(row.identity, place.clone(), condition).await? {
+    if !api.hems.store.place(move_of(&api, &row, place.clone()).await?, condition).await? {
         return Err(Problem::not_found("there is no such device"));
     }
     Ok(Tagged::new(&place.clone(), place))
+}
+
+/// The move of a device. One that serves, and of which something else is desired there, is a changed cell of the budget:
+/// else whoever may move devices could change all of them at once. (decision 20)
+pub(super) async fn move_of(api: &Api, row: &DeviceRow, place: Place) -> Result<Move, Problem> {
+    let (store, at) = (&api.hems.store, api.hems.now());
+    let here = row.place()?;
+    let subject = Subject::of(row, here.clone()).filter(|_| row.in_service_at.is_some() && here != place);
+    let is_changed = match subject {
+        Some(subject) => desire::is_other_at(store, &subject, &place, &api.hems.model).await?,
+        None => false,
+    };
+    let spends = if is_changed { Some((api.hems.changes, store.count_admitted().await?)) } else { None };
+    Ok(Move { identity: row.identity.clone(), place, spends, at })
 }

@@ -25,12 +25,14 @@ use serde_json::Value;
 use super::{
     Api, Problem, devices,
     identities::{How, answered},
+    place::move_of,
 };
 use crate::{
     inventory::{Device, Place},
     keys::Once,
     people::Caller,
     spreadsheet::unquoted,
+    store::{ChangeError, Move},
 };
 
 /// Devices that one commit places: the writer has other work too.
@@ -95,20 +97,35 @@ pub(super) async fn import(
     for (place, row) in read(&list) {
         let identity = row.as_ref().ok().map(|row| row.identity.chars().take(SHOWN).collect());
         match settle(&api, &caller, row).await? {
-            Ok(placed) => placing.push(placed),
+            Ok(placed) => placing.push((place, placed)),
             Err(message) => summary.wrong(Wrong { place, identity, message }),
         }
         if placing.len() == TOGETHER && !strict {
-            summary.placed += api.hems.store.place_all(std::mem::take(&mut placing)).await?;
+            summary.place(&api, std::mem::take(&mut placing), strict).await?;
         }
     }
     if !strict || summary.wrong == 0 {
-        summary.placed += api.hems.store.place_all(placing).await?;
+        summary.place(&api, placing, strict).await?;
     }
     Ok((answered(summary.placed, summary.wrong == 0), Json(summary)))
 }
 
 impl Summary {
+    /// Places devices of which each has its line; those that the budget holds are wrong, too.
+    async fn place(&mut self, api: &Api, placing: Vec<(String, Move)>, strict: bool) -> Result<(), Problem> {
+        let lines: BTreeMap<_, _> =
+            placing.iter().map(|(line, one)| (one.identity.clone(), line.clone())).collect();
+        let moves = placing.into_iter().map(|(_, one)| one).collect();
+        let (placed, held) = api.hems.store.place_all(moves, strict).await?;
+        self.placed += placed;
+        for identity in held {
+            let place = lines.get(&identity).cloned().unwrap_or_default();
+            let message = format!("other templates would apply there, and {}", ChangeError::Budget);
+            self.wrong(Wrong { place, identity: Some(identity), message });
+        }
+        Ok(())
+    }
+
     fn wrong(&mut self, wrong: Wrong) {
         self.wrong += 1;
         if self.errors.len() < NAMED_MAX {
@@ -122,7 +139,7 @@ async fn settle(
     api: &Api,
     caller: &Caller,
     row: Result<Row, String>,
-) -> Result<Result<(String, Place), String>, Problem> {
+) -> Result<Result<Move, String>, Problem> {
     let row = match row {
         Ok(row) => row,
         Err(message) => return Ok(Err(message)),
@@ -134,11 +151,11 @@ async fn settle(
     if let Some(complaint) = place.complaints().into_iter().next() {
         return Ok(Err(format!("`{}`: {}", complaint.place, complaint.message)));
     }
-    let identity = device.identity.clone();
-    if !caller.sees(&Device { row: device, place: place.clone() }) {
+    let moved = Device { row: device, place: place.clone() };
+    if !caller.sees(&moved) {
         return Ok(Err("the device would leave your scope: keep its tag or tenant".to_owned()));
     }
-    Ok(Ok((identity, place)))
+    Ok(Ok(move_of(api, &moved.row, place).await?))
 }
 
 impl Row {

@@ -34,6 +34,8 @@ pub(super) struct Request {
     /// The template as it would be; the saved one where it is left out, and none where it is null.
     #[serde(default, deserialize_with = "some")]
     template: Option<Option<Template>>,
+    /// A version that was saved, to go back to or forward.
+    version: Option<i64>,
     limit: Option<Limit>,
     page_token: Option<String>,
 }
@@ -94,10 +96,15 @@ struct CallPreview {
 pub(super) async fn template(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Object(Request { template, limit, page_token }): Object<Request>,
+    Object(Request { template, version, limit, page_token }): Object<Request>,
 ) -> Answer<Preview> {
     let applied = api.hems.store.templates().await?.remove(&name);
-    let to = supposed(&api, &name, template).await?;
+    let typed = match (template, version) {
+        (template, None) => template,
+        (None, Some(version)) => Some(Some(templates::saved(&api, &name, version).await?)),
+        (Some(_), Some(_)) => return Err(Problem::invalid("a `template` or a `version`, and not both")),
+    };
+    let to = supposed(&api, &name, typed).await?;
     let limit = Limit::of(limit, DEVICES) as usize;
     let both: Vec<&Template> = applied.iter().chain(&to).collect();
     let selectors: Vec<_> = both.iter().map(|template| &template.selector).collect();
@@ -172,7 +179,8 @@ impl Preview {
 
     fn add_up(&mut self) {
         let mut counts: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
-        for one in self.items.iter().flat_map(|device| &device.differences) {
+        let fine = self.items.iter().filter(|device| device.error.is_none());
+        for one in fine.flat_map(|device| &device.differences) {
             *counts.entry((&one.path, one.to.as_deref())).or_default() += 1;
         }
         let total = |((path, to), devices): ((&str, Option<&str>), usize)| Total {

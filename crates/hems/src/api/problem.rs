@@ -187,6 +187,9 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Change(error) = error {
+            return error.into();
+        }
         if let StoreError::Stale(stale) = &error {
             return Self::stale(stale);
         }

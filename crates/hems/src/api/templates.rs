@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     change::{Bounds, DAYS_MAX},
-    inventory,
+    desire, inventory,
     people::Caller,
     store::{ChangeError, ChangeRow, Condition, FileRow, Listed, NewChange, Tag, Whose},
-    template::{Complaint, Selector, Subject, Template, Wanted, check, is_name},
+    template::{Complaint, Selector, Subject, Template, Wanted, check, filled, is_name},
 };
 
 /// Characters of a reason.
@@ -219,6 +219,13 @@ pub(super) async fn newest(api: &Api, whose: &Whose) -> Result<TemplateView, Pro
     versions.into_iter().next().map(TemplateView::from).ok_or_else(|| absent(whose))
 }
 
+/// A version of a template of the fleet as it was saved.
+pub(super) async fn saved(api: &Api, name: &str, version: i64) -> Result<Template, Problem> {
+    let versions = api.hems.store.versions(&Whose::Fleet(name.to_owned())).await?;
+    let found = versions.into_iter().find(|one| one.newest.version == version);
+    found.map(|one| one.newest.template).ok_or_else(|| Problem::not_found("there is no such version"))
+}
+
 fn absent(whose: &Whose) -> Problem {
     Problem::not_found(match whose {
         Whose::Fleet(_) => "there is no such template",
@@ -252,8 +259,14 @@ pub(super) async fn put_own(
             "what is wanted of one device has `values`, `objects` and `software` only",
         ));
     }
-    let whose = device(&api, &caller, &identity).await?;
-    save(&api, &caller, whose, typed, (saving?.0, condition)).await
+    let row = devices::find(&api, &caller, &identity).await?;
+    if let Some(subject) = Subject::of(&row, row.place()?) {
+        let overruled = desire::overruled(&api.hems.store, &subject, &typed.template).await?;
+        if let Some((path, table)) = overruled.into_iter().next() {
+            return Err(Problem::complaints(vec![Complaint { place: path, message: filled(&table) }]));
+        }
+    }
+    save(&api, &caller, Whose::Device(row.identity), typed, (saving?.0, condition)).await
 }
 
 /// What is wanted of one device alone, with one value more or another one; applied at once.

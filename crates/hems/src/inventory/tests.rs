@@ -42,7 +42,7 @@ async fn fleet(place: &Database) -> Store {
                 .collect(),
             labels: BTreeMap::from([("rack".to_owned(), format!("R{}", number % 5))]),
         };
-        assert!(store.place(identity(number).to_string(), place, Condition::default()).await.unwrap());
+        assert!(store.place(moved(identity(number).to_string(), place), Condition::default()).await.unwrap());
     }
     store
 }
@@ -222,4 +222,9 @@ async fn o01_a_page_token_belongs_to_its_filter_and_its_order() {
     assert!(matches!(page(&store, &all, Some(&token), 3, now()).await, Err(ListError::Token)));
     let refused = sorted(&store, (&up, &filter, &filter), None, 3, now()).await;
     assert!(matches!(refused, Err(ListError::Order(_))));
+}
+
+/// It is changed by nothing.
+fn moved(identity: String, place: Place) -> crate::store::Move {
+    crate::store::Move { identity, place, spends: None, at: Timestamp::UNIX_EPOCH }
 }

@@ -90,6 +90,8 @@ pub(crate) enum Removal {
     None,
     /// A call that is open gives it to a cell.
     InUse,
+    /// This template wants its version, and no other file has that for its product.
+    Wanted(String),
 }
 
 impl Store {
@@ -228,8 +230,38 @@ async fn remove(tx: &mut Tx, id: i64, now: i64, condition: &Condition) -> Result
     if file_url::is_given(tx, id, now).await? {
         return Ok(Removal::InUse);
     }
+    if let Some(template) = wanted_by(tx, &file).await? {
+        return Ok(Removal::Wanted(template));
+    }
     discard(tx, &file).await?;
     Ok(Removal::Done(file.content))
+}
+
+/// The template that wants this image, where no other file is one like it: one that applies, or is on its way.
+async fn wanted_by(tx: &mut Tx, file: &FileRow) -> Result<Option<String>, StoreError> {
+    let Some(manifest) = file.firmware() else { return Ok(None) };
+    let query = query_as("SELECT * FROM file WHERE kind = 'firmware' AND id <> $1 ORDER BY id DESC LIMIT $2");
+    let others: Vec<FileRow> = query.bind(file.id).bind(FIRMWARE_MAX).fetch_all(&mut *tx).await?;
+    let product = |one: &FirmwareManifest| {
+        (
+            one.version.clone(),
+            one.oui.to_uppercase(),
+            one.product_class.to_uppercase(),
+            one.hardware_versions.clone(),
+        )
+    };
+    if others.iter().filter_map(FileRow::firmware).any(|other| product(&other) == product(&manifest)) {
+        return Ok(None);
+    }
+    let wants = serde_json::json!({"software": manifest.version}).to_string();
+    let wants = wants.trim_matches(['{', '}']).replace(['\\', '%'], "_");
+    let query = query_as(
+        "SELECT v.name FROM template_version v JOIN template t ON t.name = v.name WHERE v.body LIKE $1 \
+         AND (v.version = t.version OR EXISTS (SELECT 1 FROM change c WHERE c.name = v.name \
+         AND c.state IN ('waiting', 'running', 'stopped') AND v.version IN (c.from_version, c.to_version))) LIMIT 1",
+    );
+    let row: Option<(String,)> = query.bind(format!("%{wants}%")).fetch_optional(tx).await?;
+    Ok(row.map(|(name,)| name))
 }
 
 /// A file is gone; its content is a stray of the first moment, which goes before any other. It still counts.

@@ -7,15 +7,26 @@
 use jiff::Timestamp;
 
 use super::{
-    Condition, DeviceRow, Store, StoreError, Tx, built,
+    ChangeError, Condition, DeviceRow, Store, StoreError, Tx, built, change,
     device::devices,
     ms, query, query_as,
     sql::{Query, Value},
 };
 use crate::{
+    change::Bounds,
     filter::{Flag, Moment, Question, Sorted, State, Term, Test, Text},
     inventory::{Key, LOST_AFTER, Place, Position, Way},
 };
+
+/// Where a device stands from now on.
+#[derive(Clone, Debug)]
+pub(crate) struct Move {
+    pub(crate) identity: String,
+    pub(crate) place: Place,
+    /// The fleet, where it counts as a changed cell of the budget.
+    pub(crate) spends: Option<(Bounds, i64)>,
+    pub(crate) at: Timestamp,
+}
 
 /// The query of one walk.
 struct Range {
@@ -54,16 +65,27 @@ impl Store {
         Ok(query.fetch_all(&self.reads).await?)
     }
 
-    /// Writes where many devices stand; gives how many were known.
-    pub(crate) async fn place_all(&self, places: Vec<(String, Place)>) -> Result<usize, StoreError> {
+    /// Writes where many devices stand; gives how many were known, and those for which the budget is spent.
+    /// With `strict` such a device fails all of them.
+    pub(crate) async fn place_all(
+        &self,
+        moves: Vec<Move>,
+        strict: bool,
+    ) -> Result<(usize, Vec<String>), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let mut count = 0;
-                    for (identity, place) in &places {
-                        count += usize::from(put(tx, identity, place).await?);
+                    let (mut count, mut held) = (0, Vec::new());
+                    for one in moves {
+                        match move_to(tx, &one).await {
+                            Ok(is_known) => count += usize::from(is_known),
+                            Err(StoreError::Change(ChangeError::Budget)) if !strict => {
+                                held.push(one.identity);
+                            }
+                            Err(error) => return Err(error),
+                        }
                     }
-                    Ok(count)
+                    Ok((count, held))
                 })
             })
             .await
@@ -78,17 +100,12 @@ impl Store {
     }
 
     /// Writes where a device stands and what it is called; whether it is known.
-    pub(crate) async fn place(
-        &self,
-        identity: String,
-        place: Place,
-        condition: Condition,
-    ) -> Result<bool, StoreError> {
+    pub(crate) async fn place(&self, to: Move, condition: Condition) -> Result<bool, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    condition.check(placed(tx, &identity).await?.as_ref())?;
-                    put(tx, &identity, &place).await
+                    condition.check(placed(tx, &to.identity).await?.as_ref())?;
+                    move_to(tx, &to).await
                 })
             })
             .await
@@ -282,6 +299,16 @@ fn time_column(field: Moment) -> &'static str {
         Moment::FirstSeen => "first_seen_at",
         Moment::LastInform => "last_inform_at",
     }
+}
+
+/// Writes where a device stands, within the budget where it is changed by that; whether it is known.
+async fn move_to(tx: &mut Tx, to: &Move) -> Result<bool, StoreError> {
+    if let Some((bounds, fleet)) = &to.spends
+        && !change::spend(tx, &to.identity, bounds, *fleet, ms(to.at)).await?
+    {
+        return Err(ChangeError::Budget.into());
+    }
+    put(tx, &to.identity, &to.place).await
 }
 
 /// Where a device stands, if it is known.

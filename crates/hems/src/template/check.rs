@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use datamodel::{Access, Model, Parameter, Path, is_credential};
 use profile::{HemsUrl, TransportMode};
 
-use super::{Template, Wanted, WantedObject};
+use super::{Template, Wanted, WantedObject, is_cell};
 use crate::{pool::Pool, radio};
 
 /// Values and rows of one template: more is a mistake of a script.
@@ -51,6 +51,9 @@ pub(crate) fn check(
     }
     for (path, wanted) in &template.values {
         check_value(&mut complaints, path, wanted, mode);
+        if let Some(object) = template.objects.iter().find(|object| is_cell(&object.object, path)) {
+            complain(&mut complaints, path, filled(&object.object));
+        }
         check_wanted(&mut complaints, path, wanted, pools, model);
     }
     for (index, object) in template.objects.iter().enumerate() {
@@ -61,6 +64,11 @@ pub(crate) fn check(
         check_object(&mut complaints, object, pools, model);
     }
     complaints
+}
+
+/// What is wrong with a value in a row of a table that a template fills.
+pub(crate) fn filled(table: &str) -> String {
+    format!("is in a row of {table:.256}, which a template fills: say it in the rows there")
 }
 
 fn complain(complaints: &mut Vec<Complaint>, place: &str, message: impl Into<String>) {
@@ -267,6 +275,16 @@ mod tests {
                             {"object": "Device.X_U.", "key": "K", "rows": [{"K": "1"}, {"K": "1"}]}]}"#,
         );
         assert_eq!(found.len(), 7, "{found:#?}");
+    }
+
+    #[test]
+    fn a_value_in_a_table_that_the_template_fills_is_refused() {
+        let table = radio::PLMN_LIST;
+        let found = complaints(&format!(
+            r#"{{"values": {{"{table}2.Enable": false}},
+                 "objects": [{{"object": "{table}", "key": "PLMNID", "rows": [{{"PLMNID": "00101"}}]}}]}}"#
+        ));
+        assert!(matches!(&found[..], [only] if only.contains("say it in the rows there")), "{found:#?}");
     }
 
     #[test]

@@ -299,3 +299,28 @@ async fn o04_a_change_that_switches_cells_off_has_not_made_them_fall() {
     let now = shown(&world, &view["change"]).await;
     assert_eq!((&now["fine"], &now["fell"], &now["state"]), (&json!(1), &json!(0), &json!("done")), "{now}");
 }
+
+#[tokio::test]
+async fn o04_a_cell_that_moves_under_another_template_is_a_changed_one() {
+    let world = World::with("[changes]\ncells_per_hour = 1\n").await;
+    let mut trees = serving(&world, 2).await;
+    let template = json!({"selector": "site = alpha", "priority": 5, "values": {TAC: "9"}});
+    world.put("/api/v1/templates/alpha", template).await;
+    let place = |number: u8| format!("/api/v1/devices/{}/place", identity(number));
+    world.put(&place(1), json!({"site": "alpha"})).await;
+    world.put(&place(2), json!({"site": "beta", "labels": {"rack": "7"}})).await;
+    let (status, problem) = world.ask(Method::PUT, &place(2), Some(json!({"site": "alpha"}))).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{problem}");
+    let list = format!("identity,site\n{},alpha\n", identity(2));
+    let import =
+        async |query: &str| world.upload(Method::POST, &format!("/api/v1/places{query}"), list.clone()).await;
+    let (status, summary) = import("").await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(0)), "{summary}");
+    assert!(summary["errors"][0]["message"].as_str().unwrap().contains("budget"), "{summary}");
+    assert_eq!(import("?strict=true").await.0, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(world.get(&place(2)).await["site"], "beta");
+    for (number, tree) in (1..).zip(&mut trees) {
+        call(&world, number, tree).await;
+    }
+    assert_eq!((trees[0].values[TAC].0.as_str(), trees[1].values[TAC].0.as_str()), ("9", "7"));
+}

@@ -270,3 +270,26 @@ async fn w02_s10_a_download_that_was_queued_before_a_crash_is_sent_once() {
     let calls = calls(&world).await;
     assert_eq!((calls.len(), &calls[0]["state"]), (1, &json!("unknown")), "{calls:?}");
 }
+
+#[tokio::test]
+async fn w02_an_image_that_a_template_wants_stays_and_the_way_back_is_previewed() {
+    let (world, _) = world("").await;
+    let only = add(&world, "SimulatedCell", "3").await;
+    want(&world, "3").await;
+    want(&world, "2").await;
+    let (status, _) = world.ask(Method::DELETE, &format!("/api/v1/files/{only}"), None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "nobody wants that any more");
+    let two = world.get("/api/v1/files?kind=firmware").await["items"][0]["id"].clone();
+    let (status, problem) = world.ask(Method::DELETE, &format!("/api/v1/files/{two}"), None).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("`software` wants"), "{problem}");
+    let preview = async |body: Value| world.ask(Method::POST, &format!("{PATH}/preview"), Some(body)).await;
+    let (status, problem) = preview(json!({"version": 1})).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["place"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("software"))
+    );
+    let (_, way) = preview(json!({"version": 2})).await;
+    assert_eq!(way["items"][0]["differences"][0]["to"], "2", "{way}");
+    assert_eq!(preview(json!({"version": 9})).await.0, StatusCode::NOT_FOUND);
+}

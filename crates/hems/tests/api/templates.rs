@@ -1,9 +1,14 @@
 //! `/api/v1/templates`.
 
+use cwmp::EventCode;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use crate::world::{World, identity};
+use crate::{
+    cell::{Cell, PLMN_LIST, Tree},
+    devices::configure,
+    world::{World, identity},
+};
 
 #[tokio::test]
 async fn a_template_is_saved_shown_listed_and_deleted() {
@@ -206,4 +211,16 @@ async fn what_is_no_template_is_refused_with_a_reason() {
     let huge = json!({"selector": "x".repeat(5 << 20)});
     let (status, _) = world.ask(Method::PUT, "/api/v1/templates/bad", Some(huge)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_row_of_a_table_that_a_template_fills_is_no_value_of_a_device() {
+    let world = World::new().await;
+    configure(&world).await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let own = format!("/api/v1/devices/{}/values", identity(1));
+    let body = json!({"values": {format!("{PLMN_LIST}2.Enable"): false}});
+    let (status, problem) = world.ask(Method::PUT, &own, Some(body)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert_eq!(problem["errors"][0]["place"], format!("{PLMN_LIST}2.Enable"), "{problem}");
 }
