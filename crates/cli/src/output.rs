@@ -17,7 +17,11 @@ use serde_json::Value;
 
 use crate::{Answer, api::Access};
 use sheet::Sheet;
+use table::Room;
 pub(crate) use table::{Column, table};
+
+/// Columns that text has at least before it goes on below.
+const NARROW: usize = 30;
 
 /// How a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,7 +59,7 @@ pub(crate) fn show(form: Form, value: &Value) -> Answer {
                 let columns = sheet::columns(rows);
                 let columns: Vec<_> = columns.iter().map(|(heading, key)| (heading.as_str(), *key)).collect();
                 // Whole: whoever asks for one thing has nowhere else to look.
-                print!("{}", table::fitted(&columns, rows, usize::MAX).0);
+                print!("{}", table::fitted(&columns, rows, Room::of_a_part(room())).0);
             }
         }
         (Form::Table | Form::Json, _) => println!("{value:#}"),
@@ -109,7 +113,7 @@ pub(crate) fn rows(page: &mut Value) -> Vec<Value> {
 
 /// Prints a table as wide as the terminal; what is not the terminal's has room for everything.
 pub(crate) fn rows_under(columns: &[(&str, &str)], rows: &[Value]) {
-    let (text, left_out) = table::fitted(columns, rows, room());
+    let (text, left_out) = table::fitted(columns, rows, Room::of_a_list(room()));
     print!("{text}");
     if !left_out.is_empty() {
         eprintln!("no room for {}: a wider terminal or `| less -S` shows it", left_out.join(", "));
@@ -156,14 +160,40 @@ fn leaves(name: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Object(members) if !members.is_empty() => {
             let dot = if name.is_empty() { "" } else { "." };
-            members
-                .iter()
-                .flat_map(|(key, inner)| leaves(&format!("{name}{dot}{}", harmless(key)), inner))
-                .collect()
+            let below =
+                |(key, inner): (&String, &Value)| leaves(&format!("{name}{dot}{}", harmless(key)), inner);
+            members.iter().flat_map(below).collect()
         }
-        _ if name.is_empty() => vec![said(value)],
-        _ => vec![format!("{name}={}", said(value))],
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().map(|item| format!("{name}: {}", leaves("", item).join("  "))).collect()
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
+            let equals = if name.is_empty() { "" } else { "=" };
+            vec![format!("{name}{equals}{}", said(value))]
+        }
     }
+}
+
+/// A text in lines that end between words; a word that is longer stays whole.
+fn broken(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(last) if line == 0 => last.push_str(word),
+            Some(last) if line + 1 + word.chars().count() <= room => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// A value as it was said.
@@ -210,6 +240,8 @@ mod tests {
         let call = json!({"GetParameterValues": {"ParameterNames": ["a", "b"], "x": {}}});
         assert_eq!(lines(Some(&call)), ["GetParameterValues.ParameterNames=a, b", "GetParameterValues.x=-"]);
         assert_eq!(lines(Some(&json!([["Device.X"], ["\u{1b}[2J"]]))), ["Device.X", "\\u{1b}[2J"]);
+        let answer = json!({"List": [{"Name": "a", "Value": "1"}, {"Name": "b", "Value": ""}]});
+        assert_eq!(lines(Some(&answer)), ["List: Name=a  Value=1", "List: Name=b  Value="]);
         assert_eq!(lines(Some(&json!(["a", "b"]))), ["a, b"]);
     }
 

@@ -137,7 +137,7 @@ fn o12_what_cannot_be_is_said_with_what_would_be_right() {
         ("webhook add https://hooks.example/ --type alarm", "`alarm` is no type of event; there are:"),
         ("event listen --type alarm", "`alarm` is no type of event; there are:"),
         ("file list --kind picture", "[possible values: firmware, configuration, log, measurement]"),
-        ("device set 00005e005301.hnb.example rack", "that is NAME=VALUE"),
+        ("device set 00005e005301.hnb.example rack", "that is PARAMETER=VALUE"),
         ("change show many", "invalid value 'many'"),
         ("freeze begin", "--reason <REASON>"),
         ("device lists", "a similar subcommand exists: 'list'"),

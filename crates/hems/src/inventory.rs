@@ -342,7 +342,7 @@ impl Facts for Device {
         Some(match row.state.as_str() {
             _ if row.is_blocked => State::Blocked,
             _ if row.is_disputed => State::Disputed,
-            // Somebody withdrew it before it was seen, or nobody saw it yet.
+            // Also one that was withdrawn before: nobody knocks, so there is nobody to admit.
             _ if row.last_inform_at.is_none() => State::Never,
             "admitted" if overdue > LOST_AFTER => State::Lost,
             "admitted" if overdue > 0 => State::Late,

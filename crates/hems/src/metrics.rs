@@ -102,11 +102,7 @@ impl Metrics {
                 "Requests to the API, by operation and the first digit of the status.",
                 &["operation", "method", "status"],
             )?,
-            too_many: counter(
-                "hems_api_too_many_requests_total",
-                "Requests to the API that were answered with 429.",
-                &["operation"],
-            )?,
+            too_many: counter("hems_api_too_many_requests_total", "Answers of 429.", &["operation"])?,
             devices: gauge("hems_devices", "Devices, counted once a minute.", &["state"])?,
             alarms: gauge("hems_alarms_active", "Alarms that stand.", &["severity"])?,
             connections: gauge(

@@ -317,7 +317,11 @@ async fn history(access: &Access, path: &str, form: Form) -> Answer {
     }
     let changes = |entry: &Value| entry.get("changes").and_then(Value::as_array).cloned().unwrap_or_default();
     let row = |entry: &Value, change: &Value| {
-        let part = |key| output::cell(change.get(key));
+        // Nothing beside an arrow looks like a mistake.
+        let part = |key| match output::cell(change.get(key)) {
+            text if text.is_empty() => "\"\"".to_owned(),
+            text => text,
+        };
         let change = [[part("path")], [format!("  {} -> {}", part("before"), part("after"))]];
         json!({"at": entry.get("at"), "change": change})
     };

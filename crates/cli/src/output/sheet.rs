@@ -13,10 +13,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{cell, harmless, said};
-
-/// Columns that a value has at least, however long the names are.
-const NARROW: usize = 30;
+use super::{NARROW, broken, cell, harmless, said};
 
 /// What a thing says of itself.
 #[derive(Debug, Default, PartialEq)]
@@ -64,23 +61,6 @@ impl<'v> Sheet<'v> {
         };
         self.lines.iter().map(line).collect()
     }
-}
-
-/// A text in lines that end between words; a word that is longer stays whole.
-fn broken(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        match lines.last_mut() {
-            Some(last) if line == 0 => last.push_str(word),
-            Some(last) if line + 1 + word.chars().count() <= room => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// The columns of a list whose rows nobody described: every key in the order in which it comes first.

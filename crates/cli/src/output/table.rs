@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::lines;
+use super::{NARROW, broken, lines};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -14,11 +14,31 @@ pub(crate) type Column = (&'static str, &'static str);
 
 /// Lines of aligned columns under their headings; a word where there is none.
 pub(crate) fn table(columns: &[Column], rows: &[Value]) -> String {
-    fitted(columns, rows, usize::MAX).0
+    fitted(columns, rows, Room::of_a_list(usize::MAX)).0
 }
 
-/// The same in a given room, and the headings that found none.
-pub(super) fn fitted<'c>(columns: &[(&'c str, &str)], rows: &[Value], room: usize) -> (String, Vec<&'c str>) {
+/// How wide a table may be.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    columns: usize,
+    /// Whether a column for which there is none is shown all the same.
+    is_elastic: bool,
+}
+
+impl Room {
+    /// Whose rows are looked up one by one for what is left out.
+    pub(super) fn of_a_list(columns: usize) -> Self {
+        Self { columns, is_elastic: false }
+    }
+
+    /// Which stands nowhere else.
+    pub(super) fn of_a_part(columns: usize) -> Self {
+        Self { columns, is_elastic: true }
+    }
+}
+
+/// The same in a given room, and the headings that found none: long text goes on below before it is left out.
+pub(super) fn fitted<'c>(columns: &[(&'c str, &str)], rows: &[Value], room: Room) -> (String, Vec<&'c str>) {
     if rows.is_empty() {
         return ("none\n".to_owned(), Vec::new());
     }
@@ -26,19 +46,30 @@ pub(super) fn fitted<'c>(columns: &[(&'c str, &str)], rows: &[Value], room: usiz
     let mut columns_of_cells = Vec::new();
     for (index, (heading, key)) in columns.iter().enumerate() {
         let cells = rows.iter().map(|row| lines(row.get(*key)));
-        let cells: Vec<_> = std::iter::once(vec![(*heading).to_owned()]).chain(cells).collect();
-        let width = cells.iter().flatten().map(|line| line.chars().count()).max().unwrap_or_default();
+        let mut cells: Vec<_> = std::iter::once(vec![(*heading).to_owned()]).chain(cells).collect();
         let gap = if index == 0 { 0 } else { GAP };
         // The first column says which row it is.
-        if index > 0 && taken + gap + width > room {
-            left_out.push(*heading);
-            continue;
+        if index > 0 && taken + gap + width(&cells) > room.columns {
+            let left = room.columns.saturating_sub(taken + gap).max(NARROW);
+            cells = cells
+                .iter()
+                .map(|lines| lines.iter().flat_map(|line| broken(line, left)).collect())
+                .collect();
+            if taken + gap + width(&cells) > room.columns && !room.is_elastic {
+                left_out.push(*heading);
+                continue;
+            }
         }
+        let width = width(&cells);
         taken += gap + width;
         columns_of_cells.push((gap, width, cells));
     }
     let text = (0..=rows.len()).flat_map(|row| drawn(&columns_of_cells, row)).collect();
     (text, left_out)
+}
+
+fn width(cells: &[Vec<String>]) -> usize {
+    cells.iter().flatten().map(|line| line.chars().count()).max().unwrap_or_default()
 }
 
 /// A row's lines: as many as its highest cell has.
@@ -84,6 +115,23 @@ mod tests {
     }
 
     #[test]
+    fn text_goes_on_below_before_its_column_is_left_out() {
+        let why = "stolen from the site in the north of the country";
+        let rows = [json!({"identity": "a", "reason": why, "by": "somebody@hems.example"})];
+        let columns = [("IDENTITY", "identity"), ("REASON", "reason"), ("BY", "by")];
+        let (text, left_out) = fitted(&columns, &rows, Room::of_a_list(45));
+        let expected = [
+            "IDENTITY  REASON",
+            "a         stolen from the site in the north",
+            "          of the country",
+            "",
+        ];
+        assert_eq!((text, left_out), (expected.join("\n"), vec!["BY"]));
+        let (text, left_out) = fitted(&columns, &rows, Room::of_a_part(45));
+        assert!(text.contains("somebody@hems.example") && left_out.is_empty(), "a part is whole: {text}");
+    }
+
+    #[test]
     fn a_list_without_rows_says_so() {
         assert_eq!(table(&[("NAME", "name")], &[]), "none\n");
     }
@@ -94,11 +142,11 @@ mod tests {
         let rows =
             [json!({"identity": identity, "suite": "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256", "tac": 4711})];
         let columns = [("IDENTITY", "identity"), ("SUITE", "suite"), ("TAC", "tac")];
-        let (text, left_out) = fitted(&columns, &rows, 40);
+        let (text, left_out) = fitted(&columns, &rows, Room::of_a_list(40));
         assert_eq!(left_out, ["SUITE"]);
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         assert!(text.contains(identity) && text.contains("4711"), "{text}");
-        let (text, _) = fitted(&columns, &rows, 8);
+        let (text, _) = fitted(&columns, &rows, Room::of_a_list(8));
         assert!(text.contains(identity), "whose row it is stays: {text}");
     }
 }

@@ -54,7 +54,7 @@ pub(crate) enum Moment {
 /// How a cell is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Never heard of.
+    /// No Inform of it was ever taken.
     Never,
     /// Its certificate is good and nobody admitted it.
     Quarantined,

@@ -52,7 +52,8 @@ async fn s07_a_cell_that_speaks_cwmp_1_1_and_nothing_later_comes_into_service() 
                 );
                 cell.post(&id.to_string(), FromCpe::Response(tree.execute(&method).unwrap())).await
             }
-            _ => cell.empty().await,
+            FromAcs::Response(_) => cell.empty().await,
+            other @ (FromAcs::Fault(_) | FromAcs::Empty) => panic!("{other:?}"),
         };
     }
     assert_eq!(world.device(1).await["in_service"], true);

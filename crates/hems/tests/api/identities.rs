@@ -120,7 +120,10 @@ async fn i07_a_device_id_that_is_admitted_for_two_identities_stops_both_and_show
     let path = format!("/api/v1/devices/{}/admission", identity(9));
     assert_eq!(world.ask(Method::DELETE, &path, None).await.0, StatusCode::NO_CONTENT);
     Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
-    assert_eq!(world.device(9).await["state"], "quarantined");
+    assert_eq!(world.device(9).await["state"], "never", "it was refused, and no session of it was held");
+    Cell::over(world.connect(&pair).await, 9).await.inform(&[EventCode::BOOTSTRAP]).await;
+    let path = format!("/api/v1/devices/{}", identity(9));
+    world.until(&path, |device| device["state"] == "quarantined").await;
 }
 
 #[tokio::test]
