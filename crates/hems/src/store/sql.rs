@@ -14,7 +14,7 @@ use sqlx::{
     Arguments, Connection, Database, Encode, Error, FromRow, Postgres, Result, SqlSafeStr, SqlStr, Sqlite,
     Type,
     postgres::{PgConnection, PgRow},
-    sqlite::{SqliteConnection, SqliteRow},
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
 
 use super::link::{Both, Lend, Target, Tx};
@@ -112,6 +112,11 @@ impl<'q, O> Query<'q, O> {
         self
     }
 
+    /// Its text and its arguments as SQLite takes them.
+    pub(super) fn for_file(self) -> Result<(String, SqliteArguments)> {
+        Ok((self.sql.as_str().to_owned(), arguments::<Sqlite>(self.values)?))
+    }
+
     /// Runs it.
     pub(super) async fn execute(self, target: impl Target) -> Result<Done> {
         let mut held = target.hold().await?;
@@ -198,13 +203,16 @@ impl<'q> Batch<'q> {
         self.queries.push(query);
     }
 
-    /// Runs all of them.
+    /// Runs all of them, at the latest with the end of the transaction.
     pub(super) async fn execute(self, tx: &mut Tx) -> Result<()> {
         if self.queries.is_empty() {
             return Ok(());
         }
         let joined = if tx.is_sqlite() { self.in_order() } else { self.at_once() };
-        joined.execute(tx).await.map(drop)
+        match tx.leave(joined).await? {
+            Some(joined) => joined.execute(tx).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     fn in_order(self) -> Query<'q, ()> {
