@@ -139,19 +139,33 @@ impl<'q, O> Query<'q, O> {
 impl<O: Row> Query<'_, O> {
     /// Every row.
     pub(super) async fn fetch_all(self, target: impl Target) -> Result<Vec<O>> {
+        self.fetch(target, false).await
+    }
+
+    /// The only row, where there is one.
+    pub(super) async fn fetch_optional(self, target: impl Target) -> Result<Option<O>> {
+        Ok(self.fetch(target, true).await?.into_iter().next())
+    }
+
+    /// The only row.
+    pub(super) async fn fetch_one(self, target: impl Target) -> Result<O> {
+        self.fetch_optional(target).await?.ok_or(Error::RowNotFound)
+    }
+
+    async fn fetch(self, target: impl Target, is_one: bool) -> Result<Vec<O>> {
         let mut held = target.hold().await?;
-        let rows = self.rows(held.tx()).await?;
+        let rows = self.rows(held.tx(), is_one).await?;
         held.ended();
         Ok(rows)
     }
 
-    async fn rows(mut self, tx: &mut Tx) -> Result<Vec<O>> {
+    async fn rows(mut self, tx: &mut Tx, is_one: bool) -> Result<Vec<O>> {
         if tx.is_sqlite() {
             self.sql = joined(tx.take_before(), self.sql);
         }
         tx.flush().await?;
         match tx.link() {
-            Both::Sqlite(connection) => self.read_file(connection).await,
+            Both::Sqlite(connection) => self.read_file(connection, is_one).await,
             Both::Postgres(connection) => match self.read_server(connection).await {
                 Err(error) if is_outdated(&error) => {
                     connection.clear_cached_statements().await?;
@@ -162,23 +176,18 @@ impl<O: Row> Query<'_, O> {
         }
     }
 
-    async fn read_file(self, connection: &mut SqliteConnection) -> Result<Vec<O>> {
-        sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?).fetch_all(connection).await
+    /// After an only row nothing more is waited for: its end would come from SQLite's thread as another message.
+    async fn read_file(self, connection: &mut SqliteConnection, is_one: bool) -> Result<Vec<O>> {
+        let query = sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?);
+        match is_one {
+            true => Ok(query.fetch_optional(connection).await?.into_iter().collect()),
+            false => query.fetch_all(connection).await,
+        }
     }
 
     async fn read_server(&self, connection: &mut PgConnection) -> Result<Vec<O>> {
         let arguments = arguments::<Postgres>(self.values.iter().map(Value::borrowed))?;
         sqlx::query_as_with(self.sql.clone(), arguments).fetch_all(connection).await
-    }
-
-    /// The only row, where there is one.
-    pub(super) async fn fetch_optional(self, target: impl Target) -> Result<Option<O>> {
-        Ok(self.fetch_all(target).await?.into_iter().next())
-    }
-
-    /// The only row.
-    pub(super) async fn fetch_one(self, target: impl Target) -> Result<O> {
-        self.fetch_optional(target).await?.ok_or(Error::RowNotFound)
     }
 }
 
