@@ -8,7 +8,7 @@
 //!                                                     └─▶ PostgreSQL
 //! ```
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, fmt::Write, marker::PhantomData};
 
 use sqlx::{
     Arguments, Connection, Database, Encode, Error, FromRow, Postgres, Result, SqlSafeStr, SqlStr, Sqlite,
@@ -252,12 +252,17 @@ impl<'q> Batch<'q> {
 
 /// A statement whose arguments come behind so many others.
 fn shifted(sql: &str, by: usize) -> String {
+    if by == 0 {
+        return sql.to_owned();
+    }
     let mut parts = sql.split('$');
-    let mut text = parts.next().unwrap_or_default().to_owned();
+    let mut text = String::with_capacity(sql.len() + sql.len() / 4);
+    text += parts.next().unwrap_or_default();
     for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let (number, rest) = part.split_at(end);
-        text += &format!("${}{rest}", number.parse().map_or(by, |number: usize| number + by));
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        // A String takes whatever is written.
+        let _ = write!(text, "${}{rest}", number.parse().map_or(by, |number: usize| number + by));
     }
     text
 }
