@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What a value is, by `xsi:type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum ValueKind {
     /// Text.
     #[default]

@@ -15,7 +15,7 @@ use crate::radio;
 const PARAMETER_KEY: &str = "hearth";
 
 /// A value to set, with the type that the device itself uses for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Setting {
     pub(crate) path: String,
     pub(crate) value: String,
@@ -23,7 +23,7 @@ pub(crate) struct Setting {
 }
 
 /// What the H(e)MS wants from a device next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// Ask what the device can do.
     Methods,
@@ -180,7 +180,7 @@ impl Step {
     /// A short name that is the same for the same step in every session.
     pub(crate) fn label(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        format!("{self:?}").hash(&mut hasher);
+        self.hash(&mut hasher);
         let touches = self.touches();
         let first = touches.first().copied().unwrap_or_default();
         let more = match touches.len() {

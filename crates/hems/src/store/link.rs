@@ -14,10 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, Error, Result, postgres::PgConnection, sqlite::SqliteConnection};
+use sqlx::{
+    Connection, Error, Result,
+    postgres::PgConnection,
+    sqlite::{SqliteArguments, SqliteConnection},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Place;
+use super::{Place, sql::Query};
 
 /// Readers beside the one writer; more than cores would only wait for the same disk.
 const READERS: u32 = 4;
@@ -40,15 +44,28 @@ pub(super) struct Tx {
     connection: Both<Box<SqliteConnection>, Box<PgConnection>>,
     /// What goes to the database before the next statement.
     before: Option<&'static str>,
+    /// Whether the last statements of a transaction may go out with its end.
+    is_patient: bool,
+    last: Option<Last>,
+}
+
+/// Statements of a file that wait for the end of their transaction.
+struct Last {
+    sql: String,
+    arguments: SqliteArguments,
 }
 
 impl Tx {
     pub(super) fn sqlite(connection: SqliteConnection) -> Self {
-        Self { connection: Both::Sqlite(Box::new(connection)), before: None }
+        Self::new(Both::Sqlite(Box::new(connection)))
     }
 
     pub(super) fn postgres(connection: PgConnection) -> Self {
-        Self { connection: Both::Postgres(Box::new(connection)), before: None }
+        Self::new(Both::Postgres(Box::new(connection)))
+    }
+
+    fn new(connection: Both<Box<SqliteConnection>, Box<PgConnection>>) -> Self {
+        Self { connection, before: None, is_patient: false, last: None }
     }
 
     pub(super) fn is_sqlite(&self) -> bool {
@@ -76,17 +93,63 @@ impl Tx {
         self.before = Some(sql);
     }
 
-    /// What the next statement takes along.
+    /// What the next statement takes along; nothing where other statements come first.
     pub(super) fn take_before(&mut self) -> Option<&'static str> {
-        self.before.take()
+        if self.last.is_some() { None } else { self.before.take() }
     }
 
     /// Runs what was left to the next statement.
     pub(super) async fn flush(&mut self) -> Result<()> {
-        match self.before.take() {
-            Some(sql) => Box::pin(self.run(sql)).await,
-            None => Ok(()),
+        match (self.last.take(), self.before.take()) {
+            (Some(last), before) => self.run_last(before, last, None).await,
+            (None, Some(sql)) => Box::pin(self.run(sql)).await,
+            (None, None) => Ok(()),
         }
+    }
+
+    /// Begins a transaction of one job: what goes wrong in it undoes all of it, its last statements too.
+    pub(super) fn begin_alone(&mut self, sql: &'static str) {
+        self.run_before(sql);
+        self.is_patient = true;
+    }
+
+    /// Leaves statements to the end of the transaction, where that is possible; gives them back where it is not.
+    pub(super) async fn leave<'q>(&mut self, query: Query<'q, ()>) -> Result<Option<Query<'q, ()>>> {
+        if !self.is_patient {
+            return Ok(Some(query));
+        }
+        if self.last.is_some() {
+            self.flush().await?;
+        }
+        let (sql, arguments) = query.for_file()?;
+        self.last = Some(Last { sql, arguments });
+        Ok(None)
+    }
+
+    /// Ends a transaction, with what was left to its end.
+    pub(super) async fn end(&mut self, sql: &'static str) -> Result<()> {
+        self.is_patient = false;
+        match (self.last.take(), self.before.take()) {
+            (Some(last), before) => self.run_last(before, last, Some(sql)).await,
+            (None, before) => {
+                self.before = before;
+                self.run(sql).await
+            }
+        }
+    }
+
+    /// Undoes a transaction, with what was left to its end.
+    pub(super) async fn undo(&mut self) -> Result<()> {
+        self.last = None;
+        self.end("ROLLBACK").await
+    }
+
+    async fn run_last(&mut self, before: Option<&str>, last: Last, end: Option<&str>) -> Result<()> {
+        let Both::Sqlite(connection) = &mut self.connection else { return Ok(()) };
+        let parts = [before, Some(&last.sql), end];
+        let sql = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let query = sqlx::query_with(sqlx::AssertSqlSafe(sql), last.arguments);
+        query.execute(connection.as_mut()).await.map(drop)
     }
 
     async fn is_alive(&mut self) -> bool {

@@ -22,12 +22,15 @@ use crate::{
 pub(super) const SEPARATORS: [&str; 2] = ["\u{1f}", "\u{1e}"];
 
 /// The latest sessions of the device `$1`, `$4` of them, as one text.
+///
+/// Where an argument alone is the limit, SQLite prepares the statement anew at each use, as its plan might be another;
+/// that costs as much as all of SQLite's other work for a session.
 macro_rules! sightings {
     () => {
         "(SELECT string_agg(id || $2 || started_at || $2 || COALESCE(ended_at || '', '') || $2 || \
          COALESCE(outcome, '') || $2 || COALESCE(cell_clock || '', '') || $2 || COALESCE(up_time || '', '') || $2 || \
-         peer || $2 || events, $3) FROM (SELECT * FROM session WHERE identity = $1 ORDER BY id DESC LIMIT $4) AS latest) \
-         AS sightings"
+         peer || $2 || events, $3) FROM (SELECT * FROM session WHERE identity = $1 ORDER BY id DESC \
+         LIMIT CAST($4 AS BIGINT)) AS latest) AS sightings"
     };
 }
 

@@ -8,13 +8,13 @@
 //!                                                     └─▶ PostgreSQL
 //! ```
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, fmt::Write, marker::PhantomData};
 
 use sqlx::{
     Arguments, Connection, Database, Encode, Error, FromRow, Postgres, Result, SqlSafeStr, SqlStr, Sqlite,
     Type,
     postgres::{PgConnection, PgRow},
-    sqlite::{SqliteConnection, SqliteRow},
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
 
 use super::link::{Both, Lend, Target, Tx};
@@ -112,6 +112,11 @@ impl<'q, O> Query<'q, O> {
         self
     }
 
+    /// Its text and its arguments as SQLite takes them.
+    pub(super) fn for_file(self) -> Result<(String, SqliteArguments)> {
+        Ok((self.sql.as_str().to_owned(), arguments::<Sqlite>(self.values)?))
+    }
+
     /// Runs it.
     pub(super) async fn execute(self, target: impl Target) -> Result<Done> {
         let mut held = target.hold().await?;
@@ -134,19 +139,33 @@ impl<'q, O> Query<'q, O> {
 impl<O: Row> Query<'_, O> {
     /// Every row.
     pub(super) async fn fetch_all(self, target: impl Target) -> Result<Vec<O>> {
+        self.fetch(target, false).await
+    }
+
+    /// The only row, where there is one.
+    pub(super) async fn fetch_optional(self, target: impl Target) -> Result<Option<O>> {
+        Ok(self.fetch(target, true).await?.into_iter().next())
+    }
+
+    /// The only row.
+    pub(super) async fn fetch_one(self, target: impl Target) -> Result<O> {
+        self.fetch_optional(target).await?.ok_or(Error::RowNotFound)
+    }
+
+    async fn fetch(self, target: impl Target, is_one: bool) -> Result<Vec<O>> {
         let mut held = target.hold().await?;
-        let rows = self.rows(held.tx()).await?;
+        let rows = self.rows(held.tx(), is_one).await?;
         held.ended();
         Ok(rows)
     }
 
-    async fn rows(mut self, tx: &mut Tx) -> Result<Vec<O>> {
+    async fn rows(mut self, tx: &mut Tx, is_one: bool) -> Result<Vec<O>> {
         if tx.is_sqlite() {
             self.sql = joined(tx.take_before(), self.sql);
         }
         tx.flush().await?;
         match tx.link() {
-            Both::Sqlite(connection) => self.read_file(connection).await,
+            Both::Sqlite(connection) => self.read_file(connection, is_one).await,
             Both::Postgres(connection) => match self.read_server(connection).await {
                 Err(error) if is_outdated(&error) => {
                     connection.clear_cached_statements().await?;
@@ -157,23 +176,18 @@ impl<O: Row> Query<'_, O> {
         }
     }
 
-    async fn read_file(self, connection: &mut SqliteConnection) -> Result<Vec<O>> {
-        sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?).fetch_all(connection).await
+    /// After an only row nothing more is waited for: its end would come from SQLite's thread as another message.
+    async fn read_file(self, connection: &mut SqliteConnection, is_one: bool) -> Result<Vec<O>> {
+        let query = sqlx::query_as_with(self.sql, arguments::<Sqlite>(self.values)?);
+        match is_one {
+            true => Ok(query.fetch_optional(connection).await?.into_iter().collect()),
+            false => query.fetch_all(connection).await,
+        }
     }
 
     async fn read_server(&self, connection: &mut PgConnection) -> Result<Vec<O>> {
         let arguments = arguments::<Postgres>(self.values.iter().map(Value::borrowed))?;
         sqlx::query_as_with(self.sql.clone(), arguments).fetch_all(connection).await
-    }
-
-    /// The only row, where there is one.
-    pub(super) async fn fetch_optional(self, target: impl Target) -> Result<Option<O>> {
-        Ok(self.fetch_all(target).await?.into_iter().next())
-    }
-
-    /// The only row.
-    pub(super) async fn fetch_one(self, target: impl Target) -> Result<O> {
-        self.fetch_optional(target).await?.ok_or(Error::RowNotFound)
     }
 }
 
@@ -198,13 +212,16 @@ impl<'q> Batch<'q> {
         self.queries.push(query);
     }
 
-    /// Runs all of them.
+    /// Runs all of them, at the latest with the end of the transaction.
     pub(super) async fn execute(self, tx: &mut Tx) -> Result<()> {
         if self.queries.is_empty() {
             return Ok(());
         }
         let joined = if tx.is_sqlite() { self.in_order() } else { self.at_once() };
-        joined.execute(tx).await.map(drop)
+        match tx.leave(joined).await? {
+            Some(joined) => joined.execute(tx).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     fn in_order(self) -> Query<'q, ()> {
@@ -235,12 +252,17 @@ impl<'q> Batch<'q> {
 
 /// A statement whose arguments come behind so many others.
 fn shifted(sql: &str, by: usize) -> String {
+    if by == 0 {
+        return sql.to_owned();
+    }
     let mut parts = sql.split('$');
-    let mut text = parts.next().unwrap_or_default().to_owned();
+    let mut text = String::with_capacity(sql.len() + sql.len() / 4);
+    text += parts.next().unwrap_or_default();
     for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let (number, rest) = part.split_at(end);
-        text += &format!("${}{rest}", number.parse().map_or(by, |number: usize| number + by));
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        // A String takes whatever is written.
+        let _ = write!(text, "${}{rest}", number.parse().map_or(by, |number: usize| number + by));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The store's promises, on both databases.
 
 mod changes;
+mod commits;
 mod events;
 mod files;
 mod leases;

@@ -1,8 +1,9 @@
 //! One writer, many commits in one flush.
 //!
 //! Sessions queue their commits; the writer takes all that wait, runs them in one transaction, and answers each
-//! after it is durable. One commit that fails rolls back to its own savepoint and takes no other along. Each
-//! transaction has a running number that the witness sees: the kill tests count them.
+//! after it is durable. One commit that fails rolls back to its own savepoint and takes no other along; on SQLite one
+//! that is alone needs none, and its last statements go out with the end. Each transaction has a running number that
+//! the witness sees: the kill tests count them.
 //!
 //! Of the nodes on one PostgreSQL one writes at a time: each transaction begins with the lock of the one row of
 //! `writer`, so that what a commit reads is what it changes, as on SQLite. A connection that breaks is opened again
@@ -149,12 +150,16 @@ impl Line {
             Some(tx) => tx,
             None => self.place.connect().await.map_err(|error| Failure::new(error, false))?,
         };
-        let filled = fill(&mut tx, batch).await;
-        let was_filled = filled.is_ok();
+        let filled = match batch {
+            [job] if tx.is_sqlite() => Ok(fill_alone(&mut tx, job).await),
+            several => fill(&mut tx, several).await.map(|()| true),
+        };
+        let was_filled = matches!(filled, Ok(true));
         let committed = match filled {
-            Ok(()) if tx.is_sqlite() => tx.run("COMMIT").await,
+            Ok(true) if tx.is_sqlite() => tx.end("COMMIT").await,
             // PostgreSQL ends a transaction with an error inside as if it were a commit; the release it refuses.
-            Ok(()) => tx.run("RELEASE SAVEPOINT one; COMMIT").await,
+            Ok(true) => tx.run("RELEASE SAVEPOINT one; COMMIT").await,
+            Ok(false) => tx.undo().await,
             Err(error) => Err(error),
         };
         let Err(error) = committed else {
@@ -214,6 +219,13 @@ async fn commit(line: &mut Line, mut batch: Vec<Box<dyn Job>>, durable: impl FnO
     for job in batch {
         job.answer(outcome.clone().map_err(StoreError::from));
     }
+}
+
+/// Begins a transaction of one job and runs it, without a savepoint, for which SQLite would keep each page as it was.
+/// Whether it is to be committed.
+async fn fill_alone(tx: &mut Tx, job: &mut Box<dyn Job>) -> bool {
+    tx.begin_alone("BEGIN IMMEDIATE");
+    job.run(tx).await
 }
 
 /// Begins a transaction and runs every job in it, in as few trips to the database as that takes.
