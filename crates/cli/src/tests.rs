@@ -68,6 +68,7 @@ const COMMANDS: &[&str] = &[
     "device dead-letters CELL",
     "device retry CELL",
     "device calls CELL",
+    "device cancel CELL 7",
     "device history CELL",
     "device preview CELL",
     "device call CELL @FILE",

@@ -174,6 +174,7 @@ fn on_devices() -> Vec<Operation> {
         get("list-history", "/api/v1/devices/{identity}/history", Look, history::list).scoped(),
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped().refuses(&[409]),
+        delete("cancel-call", "/api/v1/devices/{identity}/calls/{id}", Operate, calls::cancel).scoped().refuses(&[409]),
         post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped().refuses(&[409]),
         get("list-dead-letters", "/api/v1/dead-letters", Look, dead_letters::list).scoped(),
         post("retry-steps", "/api/v1/devices/{identity}/dead-letters/retry", Operate, dead_letters::retry).scoped().refuses(&[409]),

@@ -145,7 +145,7 @@ async fn tried(
         let name = if *action == (Action::Lock {}) { call::LOCK } else { call::UNLOCK };
         return Ok((name.to_owned(), String::new()));
     };
-    calls::permit(caller, &method)?;
+    calls::permit(caller, method.name())?;
     // By it a later report is known for this action's, among the calls of its device.
     if let Some(key) = call::command_key(&mut method) {
         *key = name.to_owned().into();

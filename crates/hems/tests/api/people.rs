@@ -283,6 +283,7 @@ async fn o12_somebody_with_a_scope_sees_and_changes_only_what_is_in_it() {
             }
         }
         let reboot = json!({"Reboot": {"CommandKey": "k"}});
+        let mut resets = Vec::new();
         let call = async |identity: &str| {
             person.post(&world, &format!("/api/v1/devices/{identity}/calls"), reboot.clone()).await.0
         };
@@ -306,10 +307,20 @@ async fn o12_an_operator_restarts_cells_and_an_engineer_configures_them() {
     for (name, configures) in [("operator", StatusCode::FORBIDDEN), ("engineer", StatusCode::CREATED)] {
         account(&world, name, name, None).await;
         let person = login(&world, name).await;
-        assert_eq!(person.post(&world, &path, reboot.clone()).await.0, StatusCode::CREATED);
+        let (status, queued) = person.post(&world, &path, reboot.clone()).await;
+        assert_eq!(status, StatusCode::CREATED, "{queued}");
+        let place = format!("{path}/{}", queued["id"]);
+        assert_eq!(person.ask(&world, Method::DELETE, &place, Value::Null).await.0, StatusCode::OK);
         let (status, shown) = person.post(&world, &path, json!({"FactoryReset": {}})).await;
         assert_eq!(status, configures, "{shown}");
+        resets.push((person, format!("{path}/{}", shown["id"])));
     }
+    // Whoever may not order it may not cancel it either.
+    let reset = &resets[1].1;
+    let operator = resets[0].0.ask(&world, Method::DELETE, reset, Value::Null).await;
+    assert_eq!(operator.0, StatusCode::FORBIDDEN, "{}", operator.2);
+    let (status, _, cancelled) = resets[1].0.ask(&world, Method::DELETE, reset, Value::Null).await;
+    assert_eq!((status, &cancelled["outcome"]["CancelledBy"]), (StatusCode::OK, &json!("engineer")));
 }
 
 #[tokio::test]
