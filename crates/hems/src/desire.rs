@@ -8,7 +8,7 @@
 //!  templates ─▶ under way? the version that this device follows ─▶ layers ─▶ draws ─▶ desired
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datamodel::Model;
 use jiff::Timestamp;
@@ -116,17 +116,33 @@ async fn ask(
 
 /// Resolves the templates of a device with what it was released to and what it holds.
 pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Resolved, StoreError> {
-    let identity = subject.identity.as_str();
+    let wishes = followed(store, subject.identity.as_str()).await?;
+    if wishes.is_shut {
+        return Ok(Ok(Desired::off_the_air()));
+    }
+    resolve(store, &wishes, subject, (model, None)).await
+}
+
+/// The pools that a device draws from, also where an emergency keeps it off the air for now.
+pub(crate) async fn pools(store: &Store, subject: &Subject) -> Result<BTreeSet<String>, StoreError> {
+    let wishes = followed(store, subject.identity.as_str()).await?;
+    Ok(layers(&wishes, subject).pools().into_iter().map(str::to_owned).collect())
+}
+
+/// The wishes for a device with what it was released to.
+async fn followed(store: &Store, identity: &str) -> Result<Wishes, StoreError> {
     let mut wishes = store.wishes(identity).await?;
     for change in std::mem::take(&mut wishes.changes) {
         if change.is_released && change.state.is_under_way() {
             wishes.follow(identity, change);
         }
     }
-    if wishes.is_shut {
-        return Ok(Ok(Desired::off_the_air()));
-    }
-    resolve(store, &wishes, subject, (model, None)).await
+    Ok(wishes)
+}
+
+fn layers<'w>(wishes: &'w Wishes, subject: &Subject) -> Layers<'w> {
+    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
+    Layers::of(templates, wishes.own.as_ref(), subject)
 }
 
 /// Resolves what would be desired if a template were this one.
@@ -170,8 +186,7 @@ async fn resolve(
     (model, now): (&Model, Option<Timestamp>),
 ) -> Result<Resolved, StoreError> {
     let identity = subject.identity.as_str();
-    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
-    let layers = Layers::of(templates, wishes.own.as_ref(), subject);
+    let layers = layers(wishes, subject);
     let mut draws = BTreeMap::new();
     for pool in layers.pools() {
         let drawn = match now {
