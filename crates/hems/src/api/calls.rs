@@ -181,7 +181,8 @@ impl From<CancelError> for Problem {
 impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
         match error {
-            QueueError::Full | QueueError::Budget => Self::too_many(&error.to_string()),
+            QueueError::Full => Self::too_many(&error.to_string()),
+            QueueError::Budget(spent) => Self::over_budget(&spent),
             QueueError::OtherRequest => Self::conflict(&error.to_string()),
         }
     }

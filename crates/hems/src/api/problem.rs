@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{people::secret::SecretError, store::StoreError};
+use crate::{change::Spent, people::secret::SecretError, store::StoreError};
 
 /// An error of the API. Boxed texts keep it small in each result.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -182,6 +182,11 @@ impl Problem {
     /// There is too much of it already.
     pub(super) fn too_many(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail)
+    }
+
+    /// As many cells were changed as may be, until then.
+    pub(super) fn over_budget(spent: &Spent) -> Self {
+        Self { retry_after: Some(spent.wait), ..Self::too_many(&spent.to_string()) }
     }
 }
 

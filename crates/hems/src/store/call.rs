@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     call::{WAKE, WAKE_ACTION},
-    change::Bounds,
+    change::{Bounds, Spent},
     event::Kind,
     software::ACTION,
 };
@@ -76,8 +76,8 @@ pub(crate) enum QueueError {
     Full,
     #[error("the idempotency key was used for another request")]
     OtherRequest,
-    #[error("as many cells were changed within an hour as the budget allows")]
-    Budget,
+    #[error(transparent)]
+    Budget(#[from] Spent),
 }
 
 /// Why a call is not cancelled.
@@ -207,9 +207,9 @@ pub(super) async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, Que
         return Ok(if is_same { Ok(id) } else { Err(QueueError::OtherRequest) });
     }
     if let Some((bounds, fleet)) = &call.spends
-        && !change::spend(tx, &call.identity, bounds, *fleet, ms(call.at)).await?
+        && let Err(spent) = change::spend(tx, &call.identity, bounds, *fleet, ms(call.at)).await?
     {
-        return Ok(Err(QueueError::Budget));
+        return Ok(Err(spent.into()));
     }
     let Some(id) = insert(tx, call).await? else { return Ok(Err(QueueError::Full)) };
     if let Some(url) = &call.url {

@@ -102,6 +102,7 @@ async fn o04_an_action_that_changes_cells_is_held_by_budget_freeze_and_a_second_
     // What only reads is no change.
     let refresh = order(&world, json!({"action": "refresh", "paths": [INTERVAL]})).await;
     assert_eq!(call(&world, 1, &mut trees[0]).await, ["GetParameterValues"]);
+    assert_eq!(shown(&world, &refresh).await["budget"], json!(null), "no budget holds it");
     assert_eq!(call(&world, 2, &mut trees[1]).await, ["GetParameterValues"]);
     assert_eq!(shown(&world, &refresh).await["state"], "done");
     world.ask(Method::DELETE, "/api/v1/freeze", None).await;
