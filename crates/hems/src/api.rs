@@ -294,7 +294,7 @@ fn on_changes() -> Vec<Operation> {
         post("finish-change", "/api/v1/changes/{id}/finish", Engineer, changes::finish).refuses(&[409]),
         post("withdraw-change", "/api/v1/changes/{id}/withdraw", Engineer, changes::withdraw).refuses(&[409]),
         get("show-freeze", "/api/v1/freeze", Look, freeze::show).refuses(&[404]),
-        put("begin-freeze", "/api/v1/freeze", Operate, freeze::put),
+        put("begin-freeze", "/api/v1/freeze", Operate, freeze::put).refuses(&[409]),
         delete("end-freeze", "/api/v1/freeze", Engineer, freeze::delete).refuses(&[404, 422]),
         get("list-emergencies", "/api/v1/radio-off", Look, radio_off::list),
         post("order-radio-off", "/api/v1/radio-off", Operate, radio_off::order).refuses(&[409]),

@@ -112,7 +112,7 @@ impl Problem {
 
     /// A name of a person or a machine that is none.
     pub(super) fn name() -> Self {
-        let rule = "a name has 1 to 64 of a-z, 0-9 and -_.@, and is not `local` or `anonymous`";
+        let rule = "a name has 1 to 64 of a-z, 0-9 and -_.@, and is not `local`, `anonymous` or `plan`, which are ours";
         Self::invalid(rule)
     }
 

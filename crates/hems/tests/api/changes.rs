@@ -87,8 +87,8 @@ async fn o04_a_running_change_says_what_the_budget_has_left_and_when_there_is_on
     assert_eq!((&spent["per_hour"], &spent["left"]), (&json!(2), &json!(0)));
     let begun: jiff::Timestamp = change["begun_at"].as_str().unwrap().parse().unwrap();
     let next: jiff::Timestamp = spent["next_at"].as_str().unwrap().parse().unwrap();
-    let wait = (next - begun).total(jiff::Unit::Second).unwrap();
-    assert!((3600.0..3660.0).contains(&wait), "an hour after the first of the two: {wait}");
+    let wait = next.duration_since(begun).as_secs();
+    assert!((3600..3660).contains(&wait), "an hour after the first of the two: {wait}");
     assert_eq!(world.get("/api/v1/changes").await["items"][0]["budget"], spent);
 
     let own = format!("/api/v1/devices/{}/values", identity(3));
@@ -190,7 +190,11 @@ async fn o04_a_freeze_holds_everything_but_reading() {
     let mut fresh = Tree::new();
     let called = Cell::connect(&world, 2).await.session(&[EventCode::BOOTSTRAP], &mut fresh).await;
     assert!(called.iter().all(|name| name.starts_with("Get")), "{called:?}");
-    assert_eq!(world.get("/api/v1/freeze").await["reason"], "new year");
+    let (status, problem) = world.ask(Method::PUT, "/api/v1/freeze", Some(json!({"reason": "mine"}))).await;
+    let freeze = world.get("/api/v1/freeze").await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("local") && detail.contains(freeze["since"].as_str().unwrap()), "{problem}");
+    assert_eq!((status, &freeze["reason"]), (StatusCode::CONFLICT, &json!("new year")), "it stays");
     let (status, _) = world.ask(Method::DELETE, "/api/v1/freeze", None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     call(&world, 1, &mut trees[0]).await;

@@ -283,7 +283,6 @@ async fn o12_somebody_with_a_scope_sees_and_changes_only_what_is_in_it() {
             }
         }
         let reboot = json!({"Reboot": {"CommandKey": "k"}});
-        let mut resets = Vec::new();
         let call = async |identity: &str| {
             person.post(&world, &format!("/api/v1/devices/{identity}/calls"), reboot.clone()).await.0
         };
@@ -304,6 +303,7 @@ async fn o12_an_operator_restarts_cells_and_an_engineer_configures_them() {
     assert_eq!(status, StatusCode::CREATED, "{shown}");
     let path = format!("/api/v1/devices/{}/calls", identity(1));
     let reboot = json!({"Reboot": {"CommandKey": "k"}});
+    let mut resets = Vec::new();
     for (name, configures) in [("operator", StatusCode::FORBIDDEN), ("engineer", StatusCode::CREATED)] {
         account(&world, name, name, None).await;
         let person = login(&world, name).await;
@@ -354,5 +354,23 @@ async fn o12_the_audit_log_is_exported_whole_and_verified_elsewhere() {
     let last = auditor.get(&world, "/api/v1/audit-log?last=2").await.1;
     for (line, event) in last["items"].as_array().unwrap().iter().zip(["opened", "closed"]) {
         assert_eq!((&line["event"], &line["request"]), (&json!(event), &json!(id)), "refusals are noted too");
+    }
+}
+
+#[tokio::test]
+async fn o12_nobody_is_called_what_the_server_calls_itself() {
+    let world = World::new().await;
+    account(&world, "ann", "admin", None).await;
+    for name in ["plan", "local", "anonymous"] {
+        let fingerprint = "ab".repeat(32);
+        for (path, body) in [
+            ("/api/v1/accounts", json!({"name": name, "role": "viewer", "password": PASSWORD})),
+            ("/api/v1/machines", json!({"name": name, "role": "viewer", "fingerprint": fingerprint})),
+            ("/api/v1/tokens", json!({"name": name, "account": "ann"})),
+        ] {
+            let (status, problem) = world.ask(Method::POST, path, Some(body)).await;
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {name}: {problem}");
+            assert!(problem["detail"].as_str().unwrap().contains(name), "{path}: {problem}");
+        }
     }
 }
