@@ -78,7 +78,7 @@ pub(crate) use misbehaviour::MisbehaviourRow;
 pub(crate) use outbox::{Ends, OutboxRow};
 pub(crate) use people::{AccountRow, Adding, MachineRow, TokenRow};
 pub(crate) use place::Place;
-pub(crate) use pool::{DrawError, DrawRow, NewDraw, ReserveError};
+pub(crate) use pool::{DrawError, DrawRow, ReserveError};
 pub(crate) use radio_off::{EmergencyRow, ShutRow};
 pub(crate) use recall::Recalled;
 pub(crate) use recording::{NewOrder, OrderRow, RecordingRow};

@@ -17,7 +17,7 @@ use super::{Answer, Api, Limit, Object, PAGE, Page, Path, Problem, Tagged, time}
 use crate::{
     desire,
     pool::Pool,
-    store::{Condition, DrawRow, NewDraw, ReserveError},
+    store::{Condition, DrawRow, ReserveError},
     template::{Subject, is_name},
 };
 
@@ -64,7 +64,7 @@ impl From<ReserveError> for Problem {
         match error {
             ReserveError::NoPool => Self::not_found(&error.to_string()),
             ReserveError::Outside(_) => Self::invalid(error.to_string()),
-            ReserveError::Taken(_) | ReserveError::Uses(_) => Self::conflict(&error.to_string()),
+            ReserveError::Taken(_) | ReserveError::Holds(_) => Self::conflict(&error.to_string()),
         }
     }
 }
@@ -148,8 +148,7 @@ pub(super) async fn reserve(
 ) -> Answer<DrawView> {
     let identity = Identity::parse(&identity).map_err(|error| Problem::invalid(error.to_string()))?;
     let row = DrawRow { identity: identity.to_string(), value, at: api.hems.now().as_millisecond() };
-    let is_used = draws_from(&api, &identity, &name).await?;
-    let row = api.hems.store.reserve_draw(NewDraw { pool: name, row, is_used }).await??;
+    let row = api.hems.store.reserve_draw(name, row).await??;
     Ok(Json(row.into()))
 }
 

@@ -26,8 +26,8 @@ pub(crate) enum ReserveError {
     Outside(Pool),
     #[error("{0} holds this number")]
     Taken(String),
-    #[error("the device holds and uses {0}: what is wanted of a device alone stands in its own values")]
-    Uses(i64),
+    #[error("the device holds {0} of the pool: release that first")]
+    Holds(i64),
 }
 
 /// Who holds a number of a pool.
@@ -36,15 +36,6 @@ pub(crate) struct DrawRow {
     pub(crate) identity: String,
     pub(crate) value: i64,
     pub(crate) at: i64,
-}
-
-/// A number to reserve.
-#[derive(Clone, Debug)]
-pub(crate) struct NewDraw {
-    pub(crate) pool: String,
-    pub(crate) row: DrawRow,
-    /// Whether the device is given its number by this pool now: then it keeps the one that it holds.
-    pub(crate) is_used: bool,
 }
 
 impl Store {
@@ -111,9 +102,10 @@ impl Store {
     /// Draws a certain number for a device.
     pub(crate) async fn reserve_draw(
         &self,
-        new: NewDraw,
+        pool: String,
+        row: DrawRow,
     ) -> Result<Result<DrawRow, ReserveError>, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { reserve(tx, &new).await })).await
+        self.writer.commit(move |tx| Box::pin(async move { reserve(tx, &pool, row).await })).await
     }
 
     /// What a device holds of a pool.
@@ -154,37 +146,30 @@ async fn holds(target: impl Target, pool: &str, identity: &str) -> Result<Option
     Ok(row.map(|(value,)| value))
 }
 
-/// Whoever has the number keeps it, and so does a device its own as long as it uses that.
-async fn reserve(tx: &mut Tx, new: &NewDraw) -> Result<Result<DrawRow, ReserveError>, StoreError> {
-    let NewDraw { pool, row: DrawRow { identity, value, at }, is_used } = new;
+/// Whoever has the number keeps it, and a device the one that it has.
+async fn reserve(tx: &mut Tx, pool: &str, new: DrawRow) -> Result<Result<DrawRow, ReserveError>, StoreError> {
     let Some(range) = found(tx, pool).await? else { return Ok(Err(ReserveError::NoPool)) };
-    if !(range.first..=range.last).contains(value) {
+    if !(range.first..=range.last).contains(&new.value) {
         return Ok(Err(ReserveError::Outside(range)));
     }
     let query_held =
         query_as("SELECT identity, value, at FROM draw WHERE pool = $1 AND (identity = $2 OR value = $3)");
-    let held: Vec<DrawRow> = query_held.bind(pool).bind(identity).bind(value).fetch_all(&mut *tx).await?;
-    for row in held {
-        match row {
-            DrawRow { identity: holder, .. } if holder != *identity => {
-                return Ok(Err(ReserveError::Taken(holder)));
-            }
-            row if row.value == *value => return Ok(Ok(row)),
-            row if *is_used => return Ok(Err(ReserveError::Uses(row.value))),
-            _ => {}
-        }
+    let query_held = query_held.bind(pool).bind(&new.identity).bind(new.value);
+    let held: Vec<DrawRow> = query_held.fetch_all(&mut *tx).await?;
+    if let Some(other) = held.iter().find(|row| row.identity != new.identity) {
+        return Ok(Err(ReserveError::Taken(other.identity.clone())));
     }
-    query(
-        "INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (pool, identity) DO UPDATE SET value = excluded.value, at = excluded.at",
-    )
-    .bind(pool)
-    .bind(value)
-    .bind(identity)
-    .bind(at)
-    .execute(tx)
-    .await?;
-    Ok(Ok(new.row.clone()))
+    if let Some(own) = held.into_iter().next() {
+        return Ok(if own.value == new.value { Ok(own) } else { Err(ReserveError::Holds(own.value)) });
+    }
+    query("INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4)")
+        .bind(pool)
+        .bind(new.value)
+        .bind(&new.identity)
+        .bind(new.at)
+        .execute(tx)
+        .await?;
+    Ok(Ok(new))
 }
 
 /// What the device was given in the meantime, or the lowest value that is free: the first of the range, or the one

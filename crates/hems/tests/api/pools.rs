@@ -87,7 +87,10 @@ async fn o03_a_reserved_number_is_the_one_that_its_device_draws() {
         (status.as_u16(), answer["detail"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(reserve(1, 10).await.0, 200);
-    assert_eq!(reserve(1, 11).await.0, 200, "nothing uses the first");
+    let (status, detail) = reserve(1, 11).await;
+    assert_eq!((status, detail.contains("holds 10")), (409, true), "{detail}");
+    assert_eq!(world.ask(Method::DELETE, &draw(1), None).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(reserve(1, 11).await.0, 200);
     assert_eq!(reserve(1, 11).await.0, 200, "the same again");
     let (status, detail) = reserve(2, 11).await;
     assert_eq!((status, detail.contains(&identity(1))), (409, true), "{detail}");
@@ -97,7 +100,7 @@ async fn o03_a_reserved_number_is_the_one_that_its_device_draws() {
     Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
     assert_eq!(tree.values[PCI].0, "11");
     let (status, detail) = reserve(1, 10).await;
-    assert_eq!((status, detail.contains("uses 11")), (409, true), "{detail}");
+    assert_eq!((status, detail.contains("holds 11")), (409, true), "{detail}");
     let nowhere = format!("/api/v1/pools/none/draws/{}", identity(1));
     assert_eq!(world.ask(Method::PUT, &nowhere, Some(json!({"value": 1}))).await.0, StatusCode::NOT_FOUND);
     let nobody = format!("{DRAWS}/no%20name");
