@@ -172,7 +172,7 @@ async fn o03_a_call_that_is_cancelled_while_a_session_holds_it_is_not_sent() {
     let mut cell = Cell::connect(&world, 1).await;
     let read = until_called(&mut cell, &mut tree, "GetParameterValues").await;
     assert_eq!(cancel(&world, &reboot).await.0, StatusCode::OK);
-    let reply = cell.post("r", FromCpe::Response(tree.execute(&read).unwrap())).await;
+    let reply = cell.post("1", FromCpe::Response(tree.execute(&read).unwrap())).await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT, "nothing more is asked: {}", reply.text);
     assert_eq!(state(&world).await, "failed");
 }
