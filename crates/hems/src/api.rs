@@ -174,6 +174,7 @@ fn on_devices() -> Vec<Operation> {
         get("list-history", "/api/v1/devices/{identity}/history", Look, history::list).scoped(),
         get("list-calls", "/api/v1/devices/{identity}/calls", Look, calls::list).scoped(),
         post("queue-call", "/api/v1/devices/{identity}/calls", Operate, calls::queue).scoped().refuses(&[409]),
+        delete("cancel-call", "/api/v1/devices/{identity}/calls/{id}", Operate, calls::cancel).scoped().refuses(&[409]),
         post("act", "/api/v1/devices/{identity}/actions", Operate, actions::act).scoped().refuses(&[409]),
         get("list-dead-letters", "/api/v1/dead-letters", Look, dead_letters::list).scoped(),
         post("retry-steps", "/api/v1/devices/{identity}/dead-letters/retry", Operate, dead_letters::retry).scoped().refuses(&[409]),
@@ -251,6 +252,9 @@ fn on_desires() -> Vec<Operation> {
         get("list-pools", "/api/v1/pools", Look, pools::list),
         get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
         put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put).refuses(&[409]),
+        get("list-draws", "/api/v1/pools/{name}/draws", Look, pools::draws),
+        put("reserve-draw", "/api/v1/pools/{name}/draws/{identity}", Engineer, pools::reserve).refuses(&[409]),
+        delete("release-draw", "/api/v1/pools/{name}/draws/{identity}", Engineer, pools::release).refuses(&[409]),
     ]
 }
 
@@ -290,7 +294,7 @@ fn on_changes() -> Vec<Operation> {
         post("finish-change", "/api/v1/changes/{id}/finish", Engineer, changes::finish).refuses(&[409]),
         post("withdraw-change", "/api/v1/changes/{id}/withdraw", Engineer, changes::withdraw).refuses(&[409]),
         get("show-freeze", "/api/v1/freeze", Look, freeze::show).refuses(&[404]),
-        put("begin-freeze", "/api/v1/freeze", Operate, freeze::put),
+        put("begin-freeze", "/api/v1/freeze", Operate, freeze::put).refuses(&[409]),
         delete("end-freeze", "/api/v1/freeze", Engineer, freeze::delete).refuses(&[404, 422]),
         get("list-emergencies", "/api/v1/radio-off", Look, radio_off::list),
         post("order-radio-off", "/api/v1/radio-off", Operate, radio_off::order).refuses(&[409]),

@@ -16,6 +16,7 @@
 //! A change ends by itself too: when for some days no further device has asked to follow, the rest is counted as not
 //! reached, and follows when it calls.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::config::Changes as Bounds;
@@ -71,6 +72,34 @@ pub(crate) struct Tally {
     pub(crate) unreached: i64,
     /// Those of them that followed since.
     pub(crate) late: i64,
+}
+
+/// How much is left of what may be changed within an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) per_hour: i64,
+    pub(crate) left: i64,
+    /// When there is one again, where none is left.
+    pub(crate) next_at: Option<Timestamp>,
+}
+
+/// As many cells were changed within an hour as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("as many cells were changed within an hour as the budget allows; the next one may be at {next_at}")]
+pub struct Spent {
+    next_at: Timestamp,
+    /// Seconds until then.
+    pub(crate) wait: u32,
+}
+
+impl Budget {
+    /// What hinders one more; nothing where the budget has it.
+    pub(crate) fn spent(&self, now: Timestamp) -> Option<Spent> {
+        let next_at = self.next_at?;
+        let ms = next_at.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
+        // A second too many rather than one too few.
+        Some(Spent { next_at, wait: u32::try_from(ms / 1_000 + 1).unwrap_or(u32::MAX) })
+    }
 }
 
 impl Bounds {
@@ -181,6 +210,16 @@ mod tests {
             3,
             "what somebody wrote is never exceeded"
         );
+    }
+
+    #[test]
+    fn a_spent_budget_says_from_when_there_is_one_more() {
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let budget = Budget { per_hour: 2, left: 0, next_at: Some(at(3_600_000)) };
+        let spent = budget.spent(at(1_500)).unwrap();
+        assert_eq!(spent.wait, 3_599);
+        assert!(spent.to_string().ends_with("may be at 1970-01-01T01:00:00Z"), "{spent}");
+        assert_eq!(Budget { left: 1, next_at: None, ..budget }.spent(at(0)), None);
     }
 
     #[test]

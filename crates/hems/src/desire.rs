@@ -8,7 +8,7 @@
 //!  templates ─▶ under way? the version that this device follows ─▶ layers ─▶ draws ─▶ desired
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datamodel::Model;
 use jiff::Timestamp;
@@ -160,6 +160,17 @@ pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> 
     resolve(store, &wishes, subject, (model, None)).await
 }
 
+/// The pools that a device draws from, also where an emergency keeps it off the air for now.
+pub(crate) async fn pools(store: &Store, subject: &Subject) -> Result<BTreeSet<String>, StoreError> {
+    let wishes = followed(store, subject.identity.as_str()).await?;
+    Ok(layers(&wishes, subject).pools().into_iter().map(str::to_owned).collect())
+}
+
+fn layers<'w>(wishes: &'w Wishes, subject: &Subject) -> Layers<'w> {
+    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
+    Layers::of(templates, wishes.own.as_ref(), subject)
+}
+
 /// Resolves what would be desired if a template were this one.
 pub(crate) async fn suppose(
     store: &Store,
@@ -201,8 +212,7 @@ async fn resolve(
     (model, now): (&Model, Option<Timestamp>),
 ) -> Result<Resolved, StoreError> {
     let identity = subject.identity.as_str();
-    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
-    let layers = Layers::of(templates, wishes.own.as_ref(), subject);
+    let layers = layers(wishes, subject);
     let mut draws = BTreeMap::new();
     for pool in layers.pools() {
         let drawn = match now {

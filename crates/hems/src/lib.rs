@@ -53,6 +53,7 @@ mod tunnel;
 mod turn;
 mod wake;
 
+pub use change::Spent;
 pub use config::{Config, ConfigErrors};
 pub use people::audit::{AuditBreak, AuditChain};
 pub(crate) use server::Hems;

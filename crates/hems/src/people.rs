@@ -28,7 +28,7 @@ pub(crate) use role::{Right, Role};
 pub(crate) use scope::Scope;
 pub(crate) use throttle::Throttle;
 
-use crate::{filter::Filter, inventory::Device};
+use crate::{filter::Filter, inventory::Device, software};
 
 /// A role, and of which devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,13 +115,16 @@ impl Caller {
     }
 }
 
-/// What [`is_name`] asks for, in the words of JSON Schema; but for two names that are taken.
+/// What [`is_name`] asks for, in the words of JSON Schema; but for the names that are taken.
 pub(crate) const NAME: &str = "^[a-z0-9_.@-]{1,64}$";
+
+/// Whom the H(e)MS itself names as an author: nobody else shall be taken for them.
+const TAKEN: [&str; 3] = ["local", "anonymous", software::AUTHOR];
 
 /// Whether a text may name an account, a machine or a token.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.@".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(is_part) && !["local", "anonymous"].contains(&text)
+    (1..=64).contains(&text.len()) && text.chars().all(is_part) && !TAKEN.contains(&text)
 }
 
 #[cfg(test)]

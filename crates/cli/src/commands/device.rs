@@ -130,6 +130,13 @@ pub(crate) enum Command {
         /// The identity in its certificate.
         identity: String,
     },
+    /// Cancel a call that is still queued; see `hearth device calls` for its number.
+    Cancel {
+        /// The identity in its certificate.
+        identity: String,
+        /// The call's number.
+        call: u32,
+    },
     /// What its values were before, the newest first.
     History {
         /// The identity in its certificate.
@@ -270,6 +277,9 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
         Command::Act(act) => act.ask(&access).await,
         Command::Calls { identity } => {
             return output::list(&access, &path(&identity, "/calls"), output, &CALL_COLUMNS).await;
+        }
+        Command::Cancel { identity, call } => {
+            access.delete(&path(&identity, &format!("/calls/{call}"))).await
         }
         Command::History { identity } => {
             return history(&access, &path(&identity, "/history"), output).await;

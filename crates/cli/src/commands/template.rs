@@ -92,6 +92,27 @@ pub(crate) enum PoolCommand {
         /// The last number.
         last: u32,
     },
+    /// Who holds which number of a pool.
+    Draws {
+        /// What the pool is called.
+        name: String,
+    },
+    /// Make the number of a cell free again, once nothing draws it one more; the cell may still be on the air with it.
+    Release {
+        /// What the pool is called.
+        name: String,
+        /// The identity in its certificate.
+        identity: String,
+    },
+    /// Keep a certain number for a cell, known or not: it draws that one.
+    Reserve {
+        /// What the pool is called.
+        name: String,
+        /// The identity in its certificate.
+        identity: String,
+        /// The number.
+        value: u32,
+    },
 }
 
 const TEMPLATE_COLUMNS: [Column; 7] = [
@@ -116,6 +137,8 @@ const DIFFERENCE_COLUMNS: [Column; 5] =
 
 const POOL_COLUMNS: [Column; 4] =
     [("NAME", "name"), ("FIRST", "first"), ("LAST", "last"), ("DRAWN", "drawn")];
+
+const DRAW_COLUMNS: [Column; 3] = [("NUMBER", "value"), ("IDENTITY", "identity"), ("DRAWN", "drawn_at")];
 
 pub(crate) async fn run_templates(arguments: Over<TemplateCommand>) -> Answer {
     let Over { access, output, command } = arguments;
@@ -285,11 +308,19 @@ pub(crate) async fn run_pools(arguments: Over<PoolCommand>) -> Answer {
     const PATH: &str = "/api/v1/pools";
     let Over { access, output, command } = arguments;
     let path = |name: &str| format!("{PATH}/{}", escaped(name));
+    let draw = |name: &str, identity: &str| format!("{}/draws/{}", path(name), escaped(identity));
     let answer = match command {
         PoolCommand::List => return output::list(&access, PATH, output, &POOL_COLUMNS).await,
         PoolCommand::Show { name } => access.get(&path(&name)).await?,
         PoolCommand::Put { name, first, last } => {
             access.send(Method::PUT, &path(&name), &json!({"first": first, "last": last})).await?
+        }
+        PoolCommand::Draws { name } => {
+            return output::list(&access, &format!("{}/draws", path(&name)), output, &DRAW_COLUMNS).await;
+        }
+        PoolCommand::Release { name, identity } => access.delete(&draw(&name, &identity)).await?,
+        PoolCommand::Reserve { name, identity, value } => {
+            access.send(Method::PUT, &draw(&name, &identity), &json!({"value": value})).await?
         }
     };
     output::show(output, &answer)

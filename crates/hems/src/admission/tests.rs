@@ -16,6 +16,10 @@ async fn take(store: &Store, lines: &str, strict: bool) -> Summary {
     import(store, text.as_bytes(), Policies::default(), strict, NOW).await.unwrap()
 }
 
+fn by_ann() -> crate::store::Act {
+    crate::store::Act { author: "ann".to_owned(), reason: String::new(), at: NOW }
+}
+
 async fn is_admitted(store: &Store, identity: &str) -> bool {
     store.device(identity).await.unwrap().is_some_and(|row| row.binding().is_some())
 }
@@ -54,11 +58,11 @@ async fn i07_a_device_id_that_is_admitted_twice_stops_both_until_one_is_withdraw
     let again = take(&store, &format!("{one},00005E,C,1\n"), false).await;
     assert_eq!((again.same, again.conflicts.len()), (0, 1), "the first is no better than the second");
 
-    assert!(store.withdraw(one.to_owned(), NOW).await.unwrap());
+    assert!(store.withdraw(one.to_owned(), by_ann()).await.unwrap());
     assert!(!is_admitted(&store, one).await && is_admitted(&store, two).await);
     assert!(store.rivals(two).await.unwrap().is_empty());
-    assert!(!store.withdraw(one.to_owned(), NOW).await.unwrap(), "there is nothing left to withdraw");
-    assert!(store.withdraw(two.to_owned(), NOW).await.unwrap());
+    assert!(!store.withdraw(one.to_owned(), by_ann()).await.unwrap(), "there is nothing left to withdraw");
+    assert!(store.withdraw(two.to_owned(), by_ann()).await.unwrap());
     assert_eq!(take(&store, &format!("{one},00005E,C,1\n"), false).await.admitted, 1);
 }
 

@@ -91,7 +91,7 @@ pub(super) async fn act(
         reach(&api, &device).await?;
     }
     let (method, url) = call(&api, &device, &action).await?;
-    method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method))?;
+    method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method.name()))?;
     let name = match action {
         Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
         Action::Unlock {} => switch(&api, &caller, &device, call::UNLOCK, true).await?,

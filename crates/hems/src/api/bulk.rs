@@ -72,6 +72,12 @@ pub(super) async fn order(
     Key(key): Key,
     Object(order): Object<Order>,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
+    let action = serde_json::to_string(&order.action).unwrap_or_default();
+    // What was ordered stays so, whatever else would be said of it by now.
+    let before = api.hems.store.ordered_before(&key, (&action, &order.filter)).await??;
+    if let Some(change) = before.filter(|_| !order.dry_run) {
+        return Ok((StatusCode::OK, changed(change)));
+    }
     let filter = Filter::parse(&order.filter).map_err(|error| Problem::invalid(error.to_string()))?;
     let first = first(&api, &filter).await?;
     let name = format!("action-{}", hex::random::<8>().ok_or_else(Problem::internal)?);
@@ -81,7 +87,7 @@ pub(super) async fn order(
     }
     let (hems, now) = (&api.hems, api.hems.now());
     let new = NewAction {
-        action: serde_json::to_string(&order.action).unwrap_or_default(),
+        action,
         filter: order.filter,
         method,
         body,
@@ -145,7 +151,7 @@ async fn tried(
         let name = if *action == (Action::Lock {}) { call::LOCK } else { call::UNLOCK };
         return Ok((name.to_owned(), String::new()));
     };
-    calls::permit(caller, &method)?;
+    calls::permit(caller, method.name())?;
     // By it a later report is known for this action's, among the calls of its device.
     if let Some(key) = call::command_key(&mut method) {
         *key = name.to_owned().into();

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     call, hex,
     people::{Caller, Right},
-    store::{CallRow, DeviceRow, NewCall, NewUrl, QueueError},
+    store::{CallRow, CancelError, DeviceRow, NewCall, NewUrl, QueueError},
 };
 
 /// A call and how far it is.
@@ -85,7 +85,7 @@ pub(super) async fn queue(
     Object(Method(method)): Object<Method>,
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
     let device = admitted(&api, &caller, &identity).await?;
-    permit(&caller, &method)?;
+    permit(&caller, method.name())?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
     let asked = Asked { method: Some(method), action: None, name: "", url: None, key, wakes: false };
     send(&api, &caller, &device, asked).await
@@ -147,10 +147,42 @@ pub(super) async fn send(
         .ok_or_else(|| Problem::not_found("the call is gone"))
 }
 
+/// Cancels a call that is queued; whoever may order it may. What it took of the budget stays taken.
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Path((identity, id)): Path<(String, i64)>,
+) -> Answer<CallView> {
+    let device = devices::find(&api, &caller, &identity).await?;
+    let row = api.hems.store.call(&device.identity, id).await?.ok_or(CancelError::NoCall)?;
+    if call::wanted_state(&row.method).is_some() {
+        let detail = format!("{} is a value of the device's own by now: change it there", row.method);
+        return Err(Problem::conflict(&detail));
+    }
+    // What has no method asks for a session, which every operator may.
+    if !row.body.is_empty() {
+        permit(&caller, &row.method)?;
+    }
+    let act = caller.act("", api.hems.now())?;
+    let row = api.hems.store.cancel_call(device.identity, id, act).await??;
+    tracing::info!(call = id, "a call was cancelled");
+    Ok(Json(row.into()))
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::NoCall => Self::not_found(&error.to_string()),
+            CancelError::State(_) => Self::conflict(&error.to_string()),
+        }
+    }
+}
+
 impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
         match error {
-            QueueError::Full | QueueError::Budget => Self::too_many(&error.to_string()),
+            QueueError::Full => Self::too_many(&error.to_string()),
+            QueueError::Budget(spent) => Self::over_budget(&spent),
             QueueError::OtherRequest => Self::conflict(&error.to_string()),
         }
     }
@@ -181,12 +213,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
 }
 
 /// Operators look, fetch and restart; what changes a cell's configuration or software is for engineers.
-pub(super) fn permit(caller: &Caller, method: &CpeMethod) -> Result<(), Problem> {
-    let is_harmless = ["Get", "Reboot", "Upload"].iter().any(|name| method.name().starts_with(name));
+pub(super) fn permit(caller: &Caller, method: &str) -> Result<(), Problem> {
+    let is_harmless = ["Get", "Reboot", "Upload"].iter().any(|name| method.starts_with(name));
     if is_harmless || caller.may(Right::Engineer) {
         return Ok(());
     }
-    let detail = format!("{} changes what is configured, which is for engineers", method.name());
+    let detail = format!("{method} changes what is configured, which is for engineers");
     Err(Problem::forbidden(detail))
 }
 

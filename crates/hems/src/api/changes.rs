@@ -1,5 +1,7 @@
 //! `/api/v1/changes`: what is on its way to the devices, how far it is, and what people decide about it.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Object, Page, Paging, Path, Problem, Tagged, json, time};
 use crate::{
-    change::{State as Stage, Tally},
+    change::{Budget, State as Stage, Tally},
     people::Caller,
     store::{ChangeRow, Condition, Decision},
 };
@@ -42,8 +44,20 @@ pub(super) struct ChangeView {
     finish_days: i64,
     /// Devices that were admitted when it began.
     fleet: i64,
+    /// What the budget has for further devices, while it runs and is held by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetView>,
     #[serde(flatten)]
     tally: Tally,
+}
+
+/// What is left of the cells that may be changed within an hour, by all changes together.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BudgetView {
+    per_hour: i64,
+    left: i64,
+    /// When there is one again, where none is left.
+    next_at: Option<String>,
 }
 
 /// Why somebody decides.
@@ -52,6 +66,13 @@ pub(super) struct ChangeView {
 pub(super) struct Because {
     #[serde(default)]
     pub(super) reason: String,
+}
+
+impl From<Budget> for BudgetView {
+    fn from(budget: Budget) -> Self {
+        let Budget { per_hour, left, next_at } = budget;
+        Self { per_hour, left, next_at: next_at.map(|at| at.to_string()) }
+    }
 }
 
 impl From<ChangeRow> for ChangeView {
@@ -74,6 +95,7 @@ impl From<ChangeRow> for ChangeView {
             ended_at: row.ended_at.map(time),
             finish_days: row.days,
             fleet: row.fleet,
+            budget: None,
             tally,
         }
     }
@@ -89,14 +111,33 @@ pub(super) async fn list(
     let rows = api.hems.store.changes(before, paging.limit()).await?;
     let is_full = rows.len() == paging.limit() as usize;
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
-    Ok(Json(Page { items: rows.into_iter().map(ChangeView::from).collect(), next_page_token }))
+    Ok(Json(Page { items: views(&api, rows).await?, next_page_token }))
+}
+
+/// Changes with what is left of the budget, which is asked for once where several have the same.
+async fn views(api: &Api, rows: Vec<ChangeRow>) -> Result<Vec<ChangeView>, Problem> {
+    let (mut budgets, mut views) = (BTreeMap::new(), Vec::with_capacity(rows.len()));
+    for row in rows {
+        let is_held = row.state() == Stage::Running && !row.is_harmless();
+        let per_hour = is_held.then(|| api.hems.changes.per_hour(row.fleet));
+        if let Some(per_hour) = per_hour.filter(|per_hour| !budgets.contains_key(per_hour)) {
+            budgets.insert(per_hour, api.hems.store.budget(per_hour, api.hems.now()).await?);
+        }
+        let budget = per_hour.and_then(|per_hour| budgets.get(&per_hour).copied());
+        views.push(ChangeView { budget: budget.map(BudgetView::from), ..row.into() });
+    }
+    Ok(views)
+}
+
+async fn tagged(api: &Api, row: ChangeRow) -> Result<Tagged<ChangeView>, Problem> {
+    let view = views(api, vec![row.clone()]).await?.pop();
+    view.map(|view| Tagged::new(&row, view)).ok_or_else(Problem::internal)
 }
 
 /// Shows one.
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<i64>) -> Result<Tagged<ChangeView>, Problem> {
     let row = api.hems.store.change(id).await?;
-    row.map(|row| Tagged::new(&row.clone(), row.into()))
-        .ok_or_else(|| Problem::not_found("there is no such change"))
+    tagged(&api, row.ok_or_else(|| Problem::not_found("there is no such change"))?).await
 }
 
 /// Approves a large one, as a second person.
@@ -165,6 +206,5 @@ async fn decide(
     decision: Decision,
 ) -> Decided {
     let act = caller.act(&body.0.reason, api.hems.now())?;
-    let row = api.hems.store.decide(id, decision, act, condition).await??;
-    Ok(Tagged::new(&row.clone(), row.into()))
+    tagged(&api, api.hems.store.decide(id, decision, act, condition).await??).await
 }

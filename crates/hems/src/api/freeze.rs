@@ -31,7 +31,7 @@ pub(super) async fn show(State(api): State<Api>) -> Result<Tagged<FreezeView>, P
         .ok_or_else(|| Problem::not_found("nothing is frozen"))
 }
 
-/// Begins it.
+/// Begins it; one that is there stays, unless `If-Match` names it.
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -39,7 +39,12 @@ pub(super) async fn put(
     Object(because): Object<Because>,
 ) -> Result<Tagged<FreezeView>, Problem> {
     let act = caller.act(&because.reason, api.hems.now())?;
-    api.hems.store.begin_freeze(act, condition).await?;
+    if let Some(FreezeRow { author, at, .. }) = api.hems.store.begin_freeze(act, condition).await? {
+        let since = time(at);
+        let detail =
+            format!("{author} froze everything at {since}: end that first, or name it with `If-Match`");
+        return Err(Problem::conflict(&detail));
+    }
     show(State(api)).await
 }
 

@@ -47,14 +47,16 @@ pub(super) async fn import(
     Ok((status, Json(summary)))
 }
 
-/// Takes an admission back: the identity is unknown again, and a dispute with one other is settled for that one.
+/// Takes an admission back: the identity is unknown again, its queued calls are cancelled, and a dispute with one other
+/// is settled for that one.
 pub(super) async fn withdraw(
     State(api): State<Api>,
     caller: Caller,
     Path(identity): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let row = devices::find(&api, &caller, &identity).await?;
-    if !api.hems.store.withdraw(row.identity.clone(), api.hems.now()).await? {
+    let act = caller.act("", api.hems.now())?;
+    if !api.hems.store.withdraw(row.identity.clone(), act).await? {
         return Err(Problem::not_found("the device is not admitted"));
     }
     if let Ok(identity) = profile::Identity::parse(&row.identity) {

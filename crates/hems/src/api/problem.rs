@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{people::secret::SecretError, store::StoreError};
+use crate::{change::Spent, people::secret::SecretError, store::StoreError};
 
 /// An error of the API; small, because everything may return it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -112,7 +112,7 @@ impl Problem {
 
     /// A name of a person or a machine that is none.
     pub(super) fn name() -> Self {
-        let rule = "a name has 1 to 64 of a-z, 0-9 and -_.@, and is not `local` or `anonymous`";
+        let rule = "a name has 1 to 64 of a-z, 0-9 and -_.@, and is not `local`, `anonymous` or `plan`, which are ours";
         Self::invalid(rule)
     }
 
@@ -182,6 +182,11 @@ impl Problem {
     /// There is too much of it already.
     pub(super) fn too_many(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail)
+    }
+
+    /// As many cells were changed as may be, until then.
+    pub(super) fn over_budget(spent: &Spent) -> Self {
+        Self { retry_after: Some(spent.wait), ..Self::too_many(&spent.to_string()) }
     }
 }
 

@@ -148,7 +148,7 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::NoVersion | ChangeError::NoChange => Self::not_found(&error.to_string()),
-            ChangeError::Budget => Self::too_many(&error.to_string()),
+            ChangeError::Budget(spent) => Self::over_budget(&spent),
             ChangeError::UnderWay(_)
             | ChangeError::State(_)
             | ChangeError::SamePerson

@@ -155,7 +155,8 @@ impl Device {
         Ok(method)
     }
 
-    /// Sends a queued call. One that cannot be read any more fails; that happens when a newer version queued it.
+    /// Sends a queued call, unless somebody cancelled it meanwhile. One that cannot be read any more fails; that happens
+    /// when a newer version queued it.
     pub(super) async fn send_call(
         &mut self,
         hems: &Hems,
@@ -176,7 +177,9 @@ impl Device {
         let object = call::table(&method);
         let intent =
             Intent { call: Some(row.id), ..self.intent(hems, session, row.method.clone(), object.clone()) };
-        hems.store.intend(intent).await?;
+        if !hems.store.intend(intent).await? {
+            return Ok(None);
+        }
         self.stored.has_intents |= object.is_some();
         let sent = Box::new(method.clone());
         let deed = software::deed(row);

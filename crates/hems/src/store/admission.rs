@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use profile::Identity;
 
-use super::{Store, StoreError, Tx, built, fault, json, ms, outbox, query, query_as, tuples};
+use super::{Act, Store, StoreError, Tx, built, call, fault, json, ms, outbox, query, query_as, tuples};
 use crate::event::Kind;
 
 /// Identities of one list that are told one by one; of a longer one their number is told.
@@ -71,9 +71,10 @@ impl Store {
             .await
     }
 
-    /// Takes an admission back; whether there was one. Whoever alone is left with the DeviceId is admitted with it.
-    pub(crate) async fn withdraw(&self, identity: String, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { withdraw(tx, &identity, ms(now)).await })).await
+    /// Takes an admission back with the calls that are queued; whether there was one. Whoever alone is left with the
+    /// DeviceId is admitted with it.
+    pub(crate) async fn withdraw(&self, identity: String, act: Act) -> Result<bool, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { withdraw(tx, &identity, &act).await })).await
     }
 
     /// The other identities that were admitted with the DeviceId of this one.
@@ -252,7 +253,8 @@ async fn dispute(tx: &mut Tx, identity: &str, binding: &Binding, now: i64) -> Re
     Ok(())
 }
 
-async fn withdraw(tx: &mut Tx, identity: &str, now: i64) -> Result<bool, StoreError> {
+async fn withdraw(tx: &mut Tx, identity: &str, act: &Act) -> Result<bool, StoreError> {
+    let now = ms(act.at);
     let disputed: Option<(String, String, String)> =
         query_as("DELETE FROM dispute WHERE identity = $1 RETURNING oui, product_class, serial")
             .bind(identity)
@@ -268,6 +270,7 @@ async fn withdraw(tx: &mut Tx, identity: &str, now: i64) -> Result<bool, StoreEr
     let is_there = disputed.is_some() || unbound.rows_affected() > 0;
     if is_there {
         fault::forget(tx, identity).await?;
+        call::cancel_all(tx, identity, &act.author, now).await?;
         outbox::tell(tx, Kind::DeviceWithdrawn, identity, now, &serde_json::json!({})).await?;
     }
     if let Some((oui, product_class, serial)) = disputed {

@@ -1,20 +1,26 @@
 //! Calls that an operator queued, and how far each is.
 //!
 //! ```text
-//!  queued ──▶ sent ──▶ done | failed
-//!     ▲        ├─────▶ accepted ──▶ done | failed      (a Download that will report by TransferComplete)
+//!  queued ─┬─▶ sent ──▶ done | failed
+//!     ▲    └─▶ failed                                   (cancelled: nothing of it was sent)
+//!     │        ├─────▶ accepted ──▶ done | failed      (a Download that will report by TransferComplete)
 //!     └────────┴─────▶ unknown ───▶ done | failed      (no answer; never sent again unless it may be repeated)
 //! ```
 //!
 //! A call [`WAKE`] is sent to no session: it asks for one, and is done when the device calls; see [`wake`].
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{NewUrl, Store, StoreError, Tx, change, file_url, lease, ms, outbox, query, query_as, wake};
+use super::{
+    Act, NewUrl, Store, StoreError, Tx, change, file_url, lease, link::Target, ms, outbox, query, query_as,
+    wake,
+};
 use crate::{
     call::{WAKE, WAKE_ACTION},
-    change::Bounds,
+    change::{Bounds, Spent},
     event::Kind,
     software::ACTION,
 };
@@ -70,8 +76,17 @@ pub(crate) enum QueueError {
     Full,
     #[error("the idempotency key was used for another request")]
     OtherRequest,
-    #[error("as many cells were changed within an hour as the budget allows")]
-    Budget,
+    #[error(transparent)]
+    Budget(#[from] Spent),
+}
+
+/// Why a call is not cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CancelError {
+    #[error("there is no such call")]
+    NoCall,
+    #[error("the call is {0}: only one that is queued can be cancelled")]
+    State(String),
 }
 
 /// What happened to a call; the texts are JSON.
@@ -89,6 +104,8 @@ pub(crate) enum Progress {
     Done(String),
     /// The device refused or could not.
     Failed(String),
+    /// Somebody, who is named here, took it back before it was sent.
+    Cancelled(String),
     /// No answer came, and it may have been carried out.
     Unknown,
 }
@@ -101,14 +118,21 @@ impl Progress {
             Self::Sent => "sent",
             Self::Accepted(_) => "accepted",
             Self::Done(_) => "done",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Cancelled(_) => "failed",
             Self::Unknown => "unknown",
         }
     }
 
-    fn outcome(&self) -> Option<&str> {
+    fn is_finished(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled(_) | Self::Unknown)
+    }
+
+    fn outcome(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Accepted(text) | Self::Done(text) | Self::Failed(text) | Self::Waiting(text) => Some(text),
+            Self::Accepted(text) | Self::Done(text) | Self::Failed(text) | Self::Waiting(text) => {
+                Some(text.into())
+            }
+            Self::Cancelled(by) => Some(serde_json::json!({"CancelledBy": by}).to_string().into()),
             Self::Queued | Self::Sent | Self::Unknown => None,
         }
     }
@@ -124,6 +148,21 @@ impl Store {
     pub(crate) async fn calls(&self, identity: &str) -> Result<Vec<CallRow>, StoreError> {
         let query = query_as("SELECT * FROM call WHERE identity = $1 ORDER BY id DESC");
         Ok(query.bind(identity).fetch_all(&self.reads).await?)
+    }
+
+    /// One call of a device.
+    pub(crate) async fn call(&self, identity: &str, id: i64) -> Result<Option<CallRow>, StoreError> {
+        find(&self.reads, identity, id).await
+    }
+
+    /// Cancels a call that is queued, and gives it as it is then.
+    pub(crate) async fn cancel_call(
+        &self,
+        identity: String,
+        id: i64,
+        act: Act,
+    ) -> Result<Result<CallRow, CancelError>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { cancel(tx, &identity, id, &act).await })).await
     }
 
     /// The calls of a device that are not finished for good, oldest first.
@@ -168,9 +207,9 @@ pub(super) async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, Que
         return Ok(if is_same { Ok(id) } else { Err(QueueError::OtherRequest) });
     }
     if let Some((bounds, fleet)) = &call.spends
-        && !change::spend(tx, &call.identity, bounds, *fleet, ms(call.at)).await?
+        && let Err(spent) = change::spend(tx, &call.identity, bounds, *fleet, ms(call.at)).await?
     {
-        return Ok(Err(QueueError::Budget));
+        return Ok(Err(spent.into()));
     }
     let Some(id) = insert(tx, call).await? else { return Ok(Err(QueueError::Full)) };
     if let Some(url) = &call.url {
@@ -188,6 +227,37 @@ pub(super) async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, Que
     .execute(tx)
     .await?;
     Ok(Ok(id))
+}
+
+async fn find(target: impl Target, identity: &str, id: i64) -> Result<Option<CallRow>, StoreError> {
+    let query = query_as("SELECT * FROM call WHERE identity = $1 AND id = $2");
+    Ok(query.bind(identity).bind(id).fetch_optional(target).await?)
+}
+
+async fn cancel(
+    tx: &mut Tx,
+    identity: &str,
+    id: i64,
+    act: &Act,
+) -> Result<Result<CallRow, CancelError>, StoreError> {
+    let Some(row) = find(&mut *tx, identity, id).await? else { return Ok(Err(CancelError::NoCall)) };
+    let progress = Progress::Cancelled(act.author.clone());
+    let is_cancelled = row.state == "queued" && advance(tx, id, &progress, ms(act.at)).await?;
+    // Read again: another node may have sent it while this one waited for its row.
+    let row = find(tx, identity, id).await?.ok_or(CancelError::NoCall);
+    Ok(row.and_then(|row| if is_cancelled { Ok(row) } else { Err(CancelError::State(row.state)) }))
+}
+
+/// Cancels what a device was not asked for yet; it is not asked for a session any more either.
+pub(super) async fn cancel_all(tx: &mut Tx, identity: &str, by: &str, now: i64) -> Result<(), StoreError> {
+    let query = query_as(
+        "SELECT id FROM call WHERE identity = $1 AND (state = 'queued' OR (state = 'sent' AND method = $2)) ORDER BY id",
+    );
+    let rows: Vec<(i64,)> = query.bind(identity).bind(WAKE).fetch_all(&mut *tx).await?;
+    for (id,) in rows {
+        advance(tx, id, &Progress::Cancelled(by.to_owned()), now).await?;
+    }
+    Ok(())
 }
 
 /// The call that came with the same key, and whether it was the same request.
@@ -254,26 +324,38 @@ pub(super) async fn waking(
     Ok(())
 }
 
-/// Writes what happened to a call.
-pub(super) async fn advance(tx: &mut Tx, id: i64, progress: &Progress, now: i64) -> Result<(), StoreError> {
+/// Writes what happened to a call; whether it did: what failed stays so, and what was sent is not cancelled.
+pub(super) async fn advance(tx: &mut Tx, id: i64, progress: &Progress, now: i64) -> Result<bool, StoreError> {
     let is_sent = matches!(progress, Progress::Sent);
-    let is_finished = matches!(progress, Progress::Done(_) | Progress::Failed(_) | Progress::Unknown);
+    let is_finished = progress.is_finished();
+    let cancelled_by = if let Progress::Cancelled(by) = progress { Some(by) } else { None };
     let row: Option<(String, String, String)> = query_as(
         "UPDATE call SET state = $2, outcome = COALESCE($3, outcome), sent_at = COALESCE($4, sent_at), \
-         finished_at = $5 WHERE id = $1 RETURNING identity, method, command_key",
+         finished_at = $5 WHERE id = $1 AND state <> 'failed' \
+         AND (CAST($6 AS BIGINT) = 0 OR state = 'queued' OR method = $7) RETURNING identity, method, command_key",
     )
     .bind(id)
     .bind(progress.state())
-    .bind(progress.outcome())
+    .bind(progress.outcome().as_deref())
     .bind(is_sent.then_some(now))
     .bind(is_finished.then_some(now))
+    .bind(cancelled_by.is_some())
+    .bind(WAKE)
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((identity, method, command_key)) = row.filter(|_| is_finished) else { return Ok(()) };
+    let Some((identity, method, command_key)) = row else { return Ok(false) };
+    if !is_finished {
+        return Ok(true);
+    }
     if method == WAKE {
         wake::over(tx, &identity).await?;
     }
     let state = progress.state();
-    let data = serde_json::json!({"call": id, "method": method, "command_key": command_key, "state": state});
-    outbox::tell(tx, Kind::CallFinished, &identity, now, &data).await
+    let mut data =
+        serde_json::json!({"call": id, "method": method, "command_key": command_key, "state": state});
+    if let (Some(by), Some(data)) = (cancelled_by, data.as_object_mut()) {
+        data.insert("cancelled_by".to_owned(), by.as_str().into());
+    }
+    outbox::tell(tx, Kind::CallFinished, &identity, now, &data).await?;
+    Ok(true)
 }

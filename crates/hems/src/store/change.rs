@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     call,
-    change::{Bounds, State, Tally},
+    change::{Bounds, Budget, Spent, State, Tally},
     event::Kind,
     template::Template,
 };
@@ -107,8 +107,8 @@ pub enum ChangeError {
     #[error("change {0} of it is under way: withdraw or finish it first")]
     UnderWay(i64),
     /// It would be one cell too many.
-    #[error("as many cells were changed within an hour as the budget allows")]
-    Budget,
+    #[error(transparent)]
+    Budget(#[from] Spent),
     /// Another request had the same key.
     #[error("the idempotency key was used for another request")]
     OtherRequest,
@@ -145,7 +145,7 @@ impl ChangeRow {
     }
 
     /// Whether it is an action that changes nothing on a device: no budget holds it back.
-    fn is_harmless(&self) -> bool {
+    pub(crate) fn is_harmless(&self) -> bool {
         self.method.as_ref().is_some_and(|method| !call::is_change(method))
     }
 
@@ -184,6 +184,11 @@ impl Store {
     pub(crate) async fn changes(&self, before: i64, limit: u32) -> Result<Vec<ChangeRow>, StoreError> {
         let query = query_as("SELECT * FROM change WHERE id < $1 ORDER BY id DESC LIMIT $2");
         Ok(query.bind(before).bind(limit).fetch_all(&self.reads).await?)
+    }
+
+    /// What is left of so many cells an hour.
+    pub(crate) async fn budget(&self, per_hour: i64, now: Timestamp) -> Result<Budget, StoreError> {
+        release::budget(&self.reads, per_hour, ms(now)).await
     }
 
     /// One change.
@@ -304,10 +309,8 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<ChangeRow, StoreError> {
     .fetch_optional(&mut *tx)
     .await?;
     let (from,) = known.ok_or(ChangeError::NoVersion)?;
-    if let Some(identity) = new.whose.identity()
-        && !spend(tx, identity, &new.bounds, new.fleet, ms(new.act.at)).await?
-    {
-        return Err(ChangeError::Budget.into());
+    if let Some(identity) = new.whose.identity() {
+        spend(tx, identity, &new.bounds, new.fleet, ms(new.act.at)).await?.map_err(ChangeError::from)?;
     }
     let id = insert(tx, new, from).await?;
     tell(tx, id, Kind::ChangeBegun, ms(new.act.at)).await?;

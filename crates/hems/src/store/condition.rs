@@ -121,6 +121,11 @@ impl Condition {
         Self { if_match: if_match.map(Named::read), if_none_match: if_none_match.map(Named::read) }
     }
 
+    /// Whether there has to be one already, which its writer has read.
+    pub(crate) fn expects_one(&self) -> bool {
+        self.if_match.is_some()
+    }
+
     /// Asks whether what is there is what was expected.
     pub(crate) fn check(&self, present: Option<&impl Edited>) -> Result<(), StoreError> {
         let present = present.map(Edited::tag);

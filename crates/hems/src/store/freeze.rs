@@ -25,25 +25,13 @@ impl Store {
         found(&self.reads).await
     }
 
-    /// Begins it, or gives it another reason.
-    pub(crate) async fn begin_freeze(&self, act: Act, condition: Condition) -> Result<(), StoreError> {
-        self.writer
-            .commit(move |tx| {
-                Box::pin(async move {
-                    condition.check(found(&mut *tx).await?.as_ref())?;
-                    query(
-                        "INSERT INTO frozen (one, author, reason, at) VALUES (1, $1, $2, $3) ON CONFLICT (one) \
-                         DO UPDATE SET author = excluded.author, reason = excluded.reason, at = excluded.at",
-                    )
-                    .bind(&act.author)
-                    .bind(&act.reason)
-                    .bind(ms(act.at))
-                    .execute(&mut *tx)
-                    .await?;
-                    tell(tx, Kind::FreezeBegun, &act).await
-                })
-            })
-            .await
+    /// Begins it, or takes the place of the one that its writer has read; gives the one that stands in the way.
+    pub(crate) async fn begin_freeze(
+        &self,
+        act: Act,
+        condition: Condition,
+    ) -> Result<Option<FreezeRow>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { begin(tx, &act, &condition).await })).await
     }
 
     /// Ends it; whether there was one.
@@ -61,6 +49,22 @@ impl Store {
             })
             .await
     }
+}
+
+async fn begin(tx: &mut Tx, act: &Act, condition: &Condition) -> Result<Option<FreezeRow>, StoreError> {
+    condition.check(found(&mut *tx).await?.as_ref())?;
+    let sql = if condition.expects_one() {
+        "INSERT INTO frozen (one, author, reason, at) VALUES (1, $1, $2, $3) ON CONFLICT (one) \
+         DO UPDATE SET author = excluded.author, reason = excluded.reason, at = excluded.at"
+    } else {
+        "INSERT INTO frozen (one, author, reason, at) VALUES (1, $1, $2, $3) ON CONFLICT (one) DO NOTHING"
+    };
+    let query = query(sql).bind(&act.author).bind(&act.reason).bind(ms(act.at));
+    if query.execute(&mut *tx).await?.rows_affected() == 0 {
+        return found(tx).await;
+    }
+    tell(tx, Kind::FreezeBegun, act).await?;
+    Ok(None)
 }
 
 async fn found(target: impl Target) -> Result<Option<FreezeRow>, StoreError> {

@@ -1,6 +1,7 @@
 //! Pools and who drew what of them. A draw is durable before anybody sees it, and unique both ways.
 
 use jiff::Timestamp;
+use sqlx::FromRow;
 
 use super::{Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, query, query_as};
 use crate::pool::Pool;
@@ -14,6 +15,27 @@ pub(crate) enum DrawError {
     /// Every value is taken.
     #[error("every value of the pool is taken")]
     Exhausted,
+}
+
+/// Why a number is not reserved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ReserveError {
+    #[error("there is no such pool")]
+    NoPool,
+    #[error("`value` is in the pool: {} to {}", .0.first, .0.last)]
+    Outside(Pool),
+    #[error("{0} holds this number")]
+    Taken(String),
+    #[error("the device holds {0} of the pool: release that first")]
+    Holds(i64),
+}
+
+/// Who holds a number of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct DrawRow {
+    pub(crate) identity: String,
+    pub(crate) value: i64,
+    pub(crate) at: i64,
 }
 
 impl Store {
@@ -56,6 +78,36 @@ impl Store {
             .await
     }
 
+    /// Who holds which numbers of a pool beyond a number, the lowest first.
+    pub(crate) async fn draws(&self, pool: &str, after: i64, limit: u32) -> Result<Vec<DrawRow>, StoreError> {
+        let query = query_as(
+            "SELECT identity, value, at FROM draw WHERE pool = $1 AND value > $2 ORDER BY value LIMIT $3",
+        );
+        Ok(query.bind(pool).bind(after).bind(limit).fetch_all(&self.reads).await?)
+    }
+
+    /// Makes the number of a device free again; whether it held one.
+    pub(crate) async fn release_draw(&self, pool: String, identity: String) -> Result<bool, StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let query = query("DELETE FROM draw WHERE pool = $1 AND identity = $2");
+                    let done = query.bind(pool).bind(identity).execute(tx).await?;
+                    Ok(done.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+
+    /// Draws a certain number for a device.
+    pub(crate) async fn reserve_draw(
+        &self,
+        pool: String,
+        row: DrawRow,
+    ) -> Result<Result<DrawRow, ReserveError>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { reserve(tx, &pool, row).await })).await
+    }
+
     /// What a device holds of a pool.
     pub(crate) async fn drawn(&self, pool: &str, identity: &str) -> Result<Option<i64>, StoreError> {
         holds(&self.reads, pool, identity).await
@@ -92,6 +144,32 @@ async fn holds(target: impl Target, pool: &str, identity: &str) -> Result<Option
     let query = query_as("SELECT value FROM draw WHERE pool = $1 AND identity = $2");
     let row: Option<(i64,)> = query.bind(pool).bind(identity).fetch_optional(target).await?;
     Ok(row.map(|(value,)| value))
+}
+
+/// Whoever has the number keeps it, and a device the one that it has.
+async fn reserve(tx: &mut Tx, pool: &str, new: DrawRow) -> Result<Result<DrawRow, ReserveError>, StoreError> {
+    let Some(range) = found(tx, pool).await? else { return Ok(Err(ReserveError::NoPool)) };
+    if !(range.first..=range.last).contains(&new.value) {
+        return Ok(Err(ReserveError::Outside(range)));
+    }
+    let query_held =
+        query_as("SELECT identity, value, at FROM draw WHERE pool = $1 AND (identity = $2 OR value = $3)");
+    let query_held = query_held.bind(pool).bind(&new.identity).bind(new.value);
+    let held: Vec<DrawRow> = query_held.fetch_all(&mut *tx).await?;
+    if let Some(other) = held.iter().find(|row| row.identity != new.identity) {
+        return Ok(Err(ReserveError::Taken(other.identity.clone())));
+    }
+    if let Some(own) = held.into_iter().next() {
+        return Ok(if own.value == new.value { Ok(own) } else { Err(ReserveError::Holds(own.value)) });
+    }
+    query("INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4)")
+        .bind(pool)
+        .bind(new.value)
+        .bind(&new.identity)
+        .bind(new.at)
+        .execute(tx)
+        .await?;
+    Ok(Ok(new))
 }
 
 /// What the device was given in the meantime, or the lowest value that is free: the first of the range, or the one

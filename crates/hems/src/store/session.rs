@@ -211,8 +211,8 @@ impl Store {
             .await
     }
 
-    /// Writes that something is about to be sent.
-    pub(crate) async fn intend(&self, intent: Intent) -> Result<(), StoreError> {
+    /// Writes that something is about to be sent; false where its call was cancelled.
+    pub(crate) async fn intend(&self, intent: Intent) -> Result<bool, StoreError> {
         self.writer.commit(move |tx| Box::pin(async move { intend(tx, &intent).await })).await
     }
 
@@ -354,15 +354,17 @@ async fn trim(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn intend(tx: &mut Tx, intent: &Intent) -> Result<(), StoreError> {
+async fn intend(tx: &mut Tx, intent: &Intent) -> Result<bool, StoreError> {
     lease::hold(tx, intent.session).await?;
+    if let Some(call) = intent.call
+        && !call::advance(tx, call, &Progress::Sent, ms(intent.at)).await?
+    {
+        return Ok(false);
+    }
     if let Some(object) = &intent.object {
         known::intend(tx, intent, object).await?;
     }
-    if let Some(call) = intent.call {
-        call::advance(tx, call, &Progress::Sent, ms(intent.at)).await?;
-    }
-    Ok(())
+    Ok(true)
 }
 
 async fn close(tx: &mut Tx, closing: &Closing) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::{Progress, Store, StoreError, Tx, call, ms, query, query_as};
-use crate::wake::Next;
+use crate::{call::WAKE, wake::Next};
 
 /// A device that is asked, and how often it was, this time included.
 #[derive(Clone, Debug, FromRow)]
@@ -62,9 +62,16 @@ pub(super) async fn want(tx: &mut Tx, identity: &str, now: i64) -> Result<(), St
     Ok(())
 }
 
-/// A device needs to be asked no longer.
+/// A call asks for a session no longer; with the last of a device its row ends.
 pub(super) async fn over(tx: &mut Tx, identity: &str) -> Result<(), StoreError> {
-    query("DELETE FROM wake WHERE identity = $1").bind(identity).execute(tx).await?;
+    query(
+        "DELETE FROM wake WHERE identity = $1 AND NOT EXISTS \
+         (SELECT 1 FROM call WHERE identity = $1 AND method = $2 AND state IN ('queued', 'sent'))",
+    )
+    .bind(identity)
+    .bind(WAKE)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

@@ -81,15 +81,28 @@ async fn o04_an_action_for_many_is_asked_once_of_each_and_is_done_with_the_last(
 async fn o04_an_action_that_comes_again_with_its_key_is_ordered_once() {
     let world = World::new().await;
     cells(&world, 1).await;
-    let keyed = async |action: Value| {
-        let body = json!({"filter": ALL, "action": action});
-        world.keyed(ACTIONS, "monday", body.to_string()).await
-    };
+    let asked = async |body: Value| world.keyed(ACTIONS, "monday", body.to_string()).await;
+    let keyed = async |action: Value| asked(json!({"filter": ALL, "action": action})).await;
     let (status, first) = keyed(reboot()).await;
     assert_eq!(status, StatusCode::CREATED, "{first}");
     let (status, again) = keyed(reboot()).await;
     assert_eq!((status, &again["id"]), (StatusCode::OK, &first["id"]));
     assert_eq!(keyed(set()).await.0, StatusCode::CONFLICT);
+    // Whatever else is wrong with it.
+    for other in [
+        json!({"filter": "colour = red", "action": reboot()}),
+        json!({"filter": "site = nowhere", "action": reboot()}),
+        json!({"filter": ALL, "action": {"action": "wake"}}),
+        json!({"filter": ALL, "action": set(), "dry_run": true}),
+    ] {
+        let (status, problem) = asked(other.clone()).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{other}");
+        assert!(problem["detail"].as_str().unwrap().contains("idempotency key"), "{other}: {problem}");
+    }
+    let admission = format!("/api/v1/devices/{}/admission", identity(1));
+    world.ask(Method::DELETE, &admission, None).await;
+    let (status, again) = keyed(reboot()).await;
+    assert_eq!((status, &again["id"]), (StatusCode::OK, &first["id"]), "also where it would hold for nobody");
 }
 
 #[tokio::test]
@@ -102,6 +115,7 @@ async fn o04_an_action_that_changes_cells_is_held_by_budget_freeze_and_a_second_
     // What only reads is no change.
     let refresh = order(&world, json!({"action": "refresh", "paths": [INTERVAL]})).await;
     assert_eq!(call(&world, 1, &mut trees[0]).await, ["GetParameterValues"]);
+    assert_eq!(shown(&world, &refresh).await["budget"], json!(null), "no budget holds it");
     assert_eq!(call(&world, 2, &mut trees[1]).await, ["GetParameterValues"]);
     assert_eq!(shown(&world, &refresh).await["state"], "done");
     world.ask(Method::DELETE, "/api/v1/freeze", None).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cell::{Cell, TAC, Tree},
-    world::{World, identity},
+    world::{World, identity, serial},
 };
 
 fn path(number: u8) -> String {
@@ -32,6 +32,10 @@ async fn until_called(cell: &mut Cell, tree: &mut Tree, name: &str) -> CpeMethod
         reply = cell.post(&id.to_string(), FromCpe::Response(response)).await;
     }
     unreachable!("the loop ends by return")
+}
+
+async fn cancel(world: &World, call: &Value) -> (StatusCode, Value) {
+    world.ask(Method::DELETE, &format!("{}/{}", path(1), call["id"]), None).await
 }
 
 async fn state(world: &World) -> Value {
@@ -124,4 +128,83 @@ async fn a_call_that_a_template_should_make_is_refused() {
     assert!(problem["detail"].as_str().unwrap().contains("template"), "{problem}");
     let (status, _) = world.ask(Method::POST, &path(1), Some(json!({"Explode": {}}))).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn o03_a_queued_call_is_cancelled_and_any_other_is_not() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let reboot = queue(&world, json!({"Reboot": {"CommandKey": "again"}})).await;
+    let read = queue(&world, json!({"GetParameterValues": {"ParameterNames": [TAC]}})).await;
+    let (status, cancelled) = cancel(&world, &reboot).await;
+    assert_eq!((status, &cancelled["state"]), (StatusCode::OK, &json!("failed")), "{cancelled}");
+    assert_eq!(
+        (&cancelled["outcome"], &cancelled["sent_at"]),
+        (&json!({"CancelledBy": "local"}), &Value::Null)
+    );
+    assert!(cancelled["finished_at"].is_string(), "{cancelled}");
+    let called = Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
+    assert_eq!((called.as_slice(), tree.reboots.len()), (["GetParameterValues"].as_slice(), 0));
+    for (call, state) in [(&reboot, "failed"), (&read, "done")] {
+        let (status, problem) = cancel(&world, call).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with(&format!("the call is {state}")),
+            "{problem}"
+        );
+    }
+    Cell::connect(&world, 2).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let others = format!("/api/v1/devices/{}/calls/{}", identity(2), reboot["id"]);
+    for elsewhere in [others, format!("{}/4711", path(1))] {
+        let (status, _) = world.ask(Method::DELETE, &elsewhere, None).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn o03_a_call_that_is_cancelled_while_a_session_holds_it_is_not_sent() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    queue(&world, json!({"GetParameterValues": {"ParameterNames": [TAC]}})).await;
+    let reboot = queue(&world, json!({"Reboot": {"CommandKey": "again"}})).await;
+    let mut cell = Cell::connect(&world, 1).await;
+    let read = until_called(&mut cell, &mut tree, "GetParameterValues").await;
+    assert_eq!(cancel(&world, &reboot).await.0, StatusCode::OK);
+    let reply = cell.post("1", FromCpe::Response(tree.execute(&read).unwrap())).await;
+    assert_eq!(reply.status, StatusCode::NO_CONTENT, "nothing more is asked: {}", reply.text);
+    assert_eq!(state(&world).await, "failed");
+}
+
+#[tokio::test]
+async fn o03_what_the_plan_carries_out_is_not_cancelled_as_a_call() {
+    let world = World::new().await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let actions = format!("/api/v1/devices/{}/actions", identity(1));
+    let (status, lock) = world.ask(Method::POST, &actions, Some(json!({"action": "lock"}))).await;
+    assert_eq!(status, StatusCode::CREATED, "{lock}");
+    let (status, problem) = cancel(&world, &lock).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains("the device's own"), "{problem}");
+}
+
+#[tokio::test]
+async fn o03_a_device_that_is_withdrawn_is_asked_for_nothing_that_was_queued_before() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    queue(&world, json!({"GetParameterValues": {"ParameterNames": [TAC]}})).await;
+    Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
+    queue(&world, json!({"Reboot": {"CommandKey": "again"}})).await;
+    let admission = format!("/api/v1/devices/{}/admission", identity(1));
+    assert_eq!(world.ask(Method::DELETE, &admission, None).await.0, StatusCode::NO_CONTENT);
+    let calls = world.get(&path(1)).await["items"].clone();
+    assert_eq!((&calls[0]["state"], &calls[1]["state"]), (&json!("failed"), &json!("done")), "{calls}");
+    assert_eq!(calls[0]["outcome"], json!({"CancelledBy": "local"}));
+    let again = json!({"identity": identity(1), "oui": "00005E", "product_class": "SimulatedCell", "serial": serial(1)});
+    let (status, admitted) = world.ask(Method::POST, "/api/v1/devices", Some(again)).await;
+    assert_eq!(status, StatusCode::CREATED, "{admitted}");
+    Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
+    assert_eq!(tree.reboots, Vec::<String>::new());
 }

@@ -74,6 +74,40 @@ async fn o04_a_change_reaches_as_many_cells_as_its_budget_allows() {
 }
 
 #[tokio::test]
+async fn o04_a_running_change_says_what_the_budget_has_left_and_when_there_is_one_again() {
+    let world = World::with("[changes]\ncells_per_hour = 2\n").await;
+    let mut trees = serving(&world, 3).await;
+    let change = want(&world, "9").await;
+    let before = shown(&world, &change).await["budget"].clone();
+    assert_eq!(before, json!({"per_hour": 2, "left": 2, "next_at": null}));
+    call(&world, 1, &mut trees[0]).await;
+    assert_eq!(shown(&world, &change).await["budget"], json!({"per_hour": 2, "left": 1, "next_at": null}));
+    call(&world, 2, &mut trees[1]).await;
+    let spent = shown(&world, &change).await["budget"].clone();
+    assert_eq!((&spent["per_hour"], &spent["left"]), (&json!(2), &json!(0)));
+    let begun: jiff::Timestamp = change["begun_at"].as_str().unwrap().parse().unwrap();
+    let next: jiff::Timestamp = spent["next_at"].as_str().unwrap().parse().unwrap();
+    let wait = next.duration_since(begun).as_secs();
+    assert!((3600..3660).contains(&wait), "an hour after the first of the two: {wait}");
+    assert_eq!(world.get("/api/v1/changes").await["items"][0]["budget"], spent);
+
+    let own = format!("/api/v1/devices/{}/values", identity(3));
+    let (status, problem) = world.ask(Method::PUT, &own, Some(json!({"values": {TAC: "12"}}))).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(problem["detail"].as_str().unwrap().ends_with(spent["next_at"].as_str().unwrap()), "{problem}");
+    assert!((3540..=3600).contains(&problem["retry_after"].as_i64().unwrap()), "{problem}");
+    let reset = json!({"action": "factory_reset"});
+    let actions = format!("/api/v1/devices/{}/actions", identity(3));
+    let (status, refused) = world.ask(Method::POST, &actions, Some(reset)).await;
+    assert_eq!((status, &refused["detail"]), (StatusCode::TOO_MANY_REQUESTS, &problem["detail"]));
+
+    let (_, stopped) = decide(&world, &change, "stop").await;
+    assert_eq!(stopped["budget"], Value::Null, "nobody follows");
+    let (_, running) = decide(&world, &change, "resume").await;
+    assert_eq!(running["budget"], spent);
+}
+
+#[tokio::test]
 async fn o04_a_change_says_for_how_long_it_waits_for_a_further_cell() {
     let world = World::with("[changes]\nfinish_days = 3\n").await;
     serving(&world, 1).await;
@@ -156,7 +190,11 @@ async fn o04_a_freeze_holds_everything_but_reading() {
     let mut fresh = Tree::new();
     let called = Cell::connect(&world, 2).await.session(&[EventCode::BOOTSTRAP], &mut fresh).await;
     assert!(called.iter().all(|name| name.starts_with("Get")), "{called:?}");
-    assert_eq!(world.get("/api/v1/freeze").await["reason"], "new year");
+    let (status, problem) = world.ask(Method::PUT, "/api/v1/freeze", Some(json!({"reason": "mine"}))).await;
+    let freeze = world.get("/api/v1/freeze").await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("local") && detail.contains(freeze["since"].as_str().unwrap()), "{problem}");
+    assert_eq!((status, &freeze["reason"]), (StatusCode::CONFLICT, &json!("new year")), "it stays");
     let (status, _) = world.ask(Method::DELETE, "/api/v1/freeze", None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     call(&world, 1, &mut trees[0]).await;

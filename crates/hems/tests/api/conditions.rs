@@ -81,7 +81,8 @@ async fn o12_what_a_reader_has_is_not_sent_again() {
                 "{path}"
             );
         }
-        world.put(&path, states[1].clone()).await;
+        let (status, ..) = world.request(Method::PUT, &path, Some(&tag), states[1].to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
         let (status, next, _) = get(&tag).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert_ne!(next, Some(tag), "{path}");

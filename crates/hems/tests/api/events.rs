@@ -199,13 +199,18 @@ async fn operators_acts_are_told() {
     let pair = world.certificate(30);
     let mut cell = Cell::over(world.connect(&pair).await, 30).await;
     cell.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
-    world.ask(Method::POST, &format!("/api/v1/devices/{}/calls", identity(30)), Some(call)).await;
+    let calls = format!("/api/v1/devices/{}/calls", identity(30));
+    world.ask(Method::POST, &calls, Some(call.clone())).await;
     cell.session(&[EventCode::PERIODIC], &mut Tree::new()).await;
     let finished = listener.until("call.finished").await;
     assert_eq!(
         (&finished.data["subject"], &finished.data["data"]["state"]),
         (&json!(identity(30)), &json!("done"))
     );
+    let (_, queued) = world.ask(Method::POST, &calls, Some(call)).await;
+    world.ask(Method::DELETE, &format!("{calls}/{}", queued["id"]), None).await;
+    let cancelled = listener.until("call.finished").await.data["data"].clone();
+    assert_eq!((&cancelled["state"], &cancelled["cancelled_by"]), (&json!("failed"), &json!("local")));
 }
 
 #[tokio::test]

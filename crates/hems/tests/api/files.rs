@@ -135,6 +135,21 @@ async fn g12_a_url_is_worth_nothing_under_another_cells_certificate() {
 }
 
 #[tokio::test]
+async fn g12_a_url_is_worth_nothing_once_its_call_is_cancelled() {
+    let (world, _) = serving("").await;
+    let file = added(&world, "configuration", TEXT).await;
+    let (_, queued) = ask(&world, json!({"action": "download", "file": file["id"]})).await;
+    let url = queued["call"]["Download"]["URL"].as_str().unwrap();
+    let path = url.strip_prefix("https://localhost:7547").unwrap();
+    assert_eq!(request(&world, 1, "GET", path, PLAIN).await.status, StatusCode::OK);
+    let call = format!("/api/v1/devices/{}/calls/{}", identity(1), queued["id"]);
+    assert_eq!(world.ask(Method::DELETE, &call, None).await.0, StatusCode::OK);
+    assert_eq!(request(&world, 1, "GET", path, PLAIN).await.status, StatusCode::NOT_FOUND);
+    let file = format!("/api/v1/files/{}", file["id"]);
+    assert_eq!(world.ask(Method::DELETE, &file, None).await.0, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn g12_a_url_is_over_at_its_time() {
     let (world, mut tree) = serving("[files]\nurl_seconds = 1\n").await;
     let file = added(&world, "configuration", TEXT).await;

@@ -303,13 +303,24 @@ async fn o12_an_operator_restarts_cells_and_an_engineer_configures_them() {
     assert_eq!(status, StatusCode::CREATED, "{shown}");
     let path = format!("/api/v1/devices/{}/calls", identity(1));
     let reboot = json!({"Reboot": {"CommandKey": "k"}});
+    let mut resets = Vec::new();
     for (name, configures) in [("operator", StatusCode::FORBIDDEN), ("engineer", StatusCode::CREATED)] {
         account(&world, name, name, None).await;
         let person = login(&world, name).await;
-        assert_eq!(person.post(&world, &path, reboot.clone()).await.0, StatusCode::CREATED);
+        let (status, queued) = person.post(&world, &path, reboot.clone()).await;
+        assert_eq!(status, StatusCode::CREATED, "{queued}");
+        let place = format!("{path}/{}", queued["id"]);
+        assert_eq!(person.ask(&world, Method::DELETE, &place, Value::Null).await.0, StatusCode::OK);
         let (status, shown) = person.post(&world, &path, json!({"FactoryReset": {}})).await;
         assert_eq!(status, configures, "{shown}");
+        resets.push((person, format!("{path}/{}", shown["id"])));
     }
+    // Whoever may not order it may not cancel it either.
+    let reset = &resets[1].1;
+    let operator = resets[0].0.ask(&world, Method::DELETE, reset, Value::Null).await;
+    assert_eq!(operator.0, StatusCode::FORBIDDEN, "{}", operator.2);
+    let (status, _, cancelled) = resets[1].0.ask(&world, Method::DELETE, reset, Value::Null).await;
+    assert_eq!((status, &cancelled["outcome"]["CancelledBy"]), (StatusCode::OK, &json!("engineer")));
 }
 
 #[tokio::test]
@@ -343,5 +354,23 @@ async fn o12_the_audit_log_is_exported_whole_and_verified_elsewhere() {
     let last = auditor.get(&world, "/api/v1/audit-log?last=2").await.1;
     for (line, event) in last["items"].as_array().unwrap().iter().zip(["opened", "closed"]) {
         assert_eq!((&line["event"], &line["request"]), (&json!(event), &json!(id)), "refusals are noted too");
+    }
+}
+
+#[tokio::test]
+async fn o12_nobody_is_called_what_the_server_calls_itself() {
+    let world = World::new().await;
+    account(&world, "ann", "admin", None).await;
+    for name in ["plan", "local", "anonymous"] {
+        let fingerprint = "ab".repeat(32);
+        for (path, body) in [
+            ("/api/v1/accounts", json!({"name": name, "role": "viewer", "password": PASSWORD})),
+            ("/api/v1/machines", json!({"name": name, "role": "viewer", "fingerprint": fingerprint})),
+            ("/api/v1/tokens", json!({"name": name, "account": "ann"})),
+        ] {
+            let (status, problem) = world.ask(Method::POST, path, Some(body)).await;
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {name}: {problem}");
+            assert!(problem["detail"].as_str().unwrap().contains(name), "{path}: {problem}");
+        }
     }
 }

@@ -13,7 +13,9 @@ use crate::{
     change::{Bounds, Outcome, State},
     event::Kind,
     radio,
-    store::{Act, NewCall, Store, StoreError, Tx, at, built, ms, query, query_as, template, tuples},
+    store::{
+        Act, NewCall, Store, StoreError, Tx, at, built, link::Target, ms, query, query_as, template, tuples,
+    },
     template::Wanted,
 };
 
@@ -40,6 +42,15 @@ pub(crate) struct NewAction {
 }
 
 impl Store {
+    /// The action that came with a key before, where the request is the same.
+    pub(crate) async fn ordered_before(
+        &self,
+        key: &Option<String>,
+        request: (&str, &str),
+    ) -> Result<Result<Option<ChangeRow>, ChangeError>, StoreError> {
+        before(&self.reads, key, request).await
+    }
+
     /// Orders an action for nobody yet. The one that came with the same key, where there is one, is not prepared again.
     pub(crate) async fn prepare_action(
         &self,
@@ -89,12 +100,23 @@ impl Store {
     }
 }
 
+/// What came with a key before, of the same action for the same filter.
+async fn before(
+    target: impl Target,
+    key: &Option<String>,
+    (action, filter): (&str, &str),
+) -> Result<Result<Option<ChangeRow>, ChangeError>, StoreError> {
+    let query = query_as("SELECT * FROM change WHERE idempotency_key = $1");
+    let row: Option<ChangeRow> = query.bind(key).fetch_optional(target).await?;
+    let is_same =
+        |row: &ChangeRow| row.action.as_deref() == Some(action) && row.filter.as_deref() == Some(filter);
+    let is_other = row.as_ref().is_some_and(|row| !is_same(row));
+    Ok(if is_other { Err(ChangeError::OtherRequest) } else { Ok(row) })
+}
+
 async fn prepare(tx: &mut Tx, new: &NewAction) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
-    let query_same = query_as("SELECT * FROM change WHERE idempotency_key = $1");
-    let same: Option<ChangeRow> = query_same.bind(&new.key).fetch_optional(&mut *tx).await?;
-    if let Some(same) = same {
-        let is_same = same.action.as_ref() == Some(&new.action) && same.filter.as_ref() == Some(&new.filter);
-        return Ok(if is_same { Ok(same) } else { Err(ChangeError::OtherRequest) });
+    if let Some(before) = before(&mut *tx, &new.key, (&new.action, &new.filter)).await?.transpose() {
+        return Ok(before);
     }
     let (id,): (i64,) = query_as(
         "INSERT INTO change (name, from_version, to_version, state, author, reason, at, fleet, matched, days, \

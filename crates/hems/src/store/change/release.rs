@@ -3,10 +3,10 @@
 use super::{DAY, HOUR, end, find, set_state, tell};
 use crate::{
     call,
-    change::{Bounds, Outcome, State},
+    change::{Bounds, Budget, Outcome, Spent, State},
     event::Kind,
     software::ACTION,
-    store::{Flag, StoreError, Tx, freeze, query, query_as},
+    store::{Flag, StoreError, Tx, at, freeze, link::Target, query, query_as},
 };
 
 /// Seconds after which the session that followed is over, or was none.
@@ -28,7 +28,7 @@ pub(super) async fn release(
     if change.state() != State::Running || freeze::is_frozen(tx).await? {
         return Ok(false);
     }
-    if !is_within(tx, bounds, change.fleet, now).await? {
+    if budget(&mut *tx, bounds.per_hour(change.fleet), now).await?.left == 0 {
         return Ok(false);
     }
     let done = query(
@@ -121,29 +121,33 @@ pub(super) async fn clear(tx: &mut Tx, id: i64, now: i64) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Whether one more cell may be changed within this hour.
-async fn is_within(tx: &mut Tx, bounds: &Bounds, fleet: i64, now: i64) -> Result<bool, StoreError> {
-    let query = query_as("SELECT at FROM released WHERE at > $1 ORDER BY at DESC LIMIT 1 OFFSET $2");
-    let last = bounds.per_hour(fleet) - 1;
-    let spent: Option<(i64,)> = query.bind(now - HOUR).bind(last).fetch_optional(tx).await?;
-    Ok(spent.is_none())
+/// What is left of so many cells an hour. Of the latest so many, the earliest makes room for the next.
+pub(super) async fn budget(target: impl Target, per_hour: i64, now: i64) -> Result<Budget, StoreError> {
+    let query = query_as(
+        "SELECT count(*), min(at) FROM \
+         (SELECT at FROM released WHERE at > $1 ORDER BY at DESC LIMIT $2) AS latest",
+    );
+    let (spent, earliest): (i64, Option<i64>) =
+        query.bind(now - HOUR).bind(per_hour).fetch_one(target).await?;
+    let left = per_hour - spent;
+    Ok(Budget { per_hour, left, next_at: earliest.filter(|_| left == 0).map(|earliest| at(earliest + HOUR)) })
 }
 
-/// Counts a cell that is changed by itself, once an hour; whether the budget has it.
+/// Counts a cell that is changed by itself, once an hour, where the budget has it.
 pub(in crate::store) async fn spend(
     tx: &mut Tx,
     identity: &str,
     bounds: &Bounds,
     fleet: i64,
     now: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Result<(), Spent>, StoreError> {
     let query_spent = query_as("SELECT at FROM released WHERE identity = $1 AND change = 0 AND at > $2");
     let spent: Option<(i64,)> = query_spent.bind(identity).bind(now - HOUR).fetch_optional(&mut *tx).await?;
     if spent.is_some() {
-        return Ok(true);
+        return Ok(Ok(()));
     }
-    if !is_within(tx, bounds, fleet, now).await? {
-        return Ok(false);
+    if let Some(spent) = budget(&mut *tx, bounds.per_hour(fleet), now).await?.spent(at(now)) {
+        return Ok(Err(spent));
     }
     query("DELETE FROM released WHERE change = 0 AND at < $1").bind(now - HOUR).execute(&mut *tx).await?;
     query(
@@ -154,7 +158,7 @@ pub(in crate::store) async fn spend(
     .bind(now)
     .execute(tx)
     .await?;
-    Ok(true)
+    Ok(Ok(()))
 }
 
 /// Writes what a session showed of the releases of its device that are not settled.

@@ -71,7 +71,7 @@ async fn assert_fenced(store: &Store, session: i64, call: i64) {
     });
     let done = vec![(call, Progress::Done("{}".to_owned()))];
     for refused in [
-        store.intend(intent(session, call)).await,
+        store.intend(intent(session, call)).await.map(drop),
         store.advance_calls(session, done, now()).await,
         store.report((identity(1).to_string(), session), &report, now()).await,
         store.close_session(closing(session, call)).await,

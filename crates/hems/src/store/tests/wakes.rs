@@ -107,3 +107,25 @@ async fn r10_a_call_that_wakes_has_one_wake_beside_it_and_repeated_wakes_share_o
     })
     .await;
 }
+
+#[tokio::test]
+async fn r10_a_device_is_asked_as_long_as_a_call_wants_it() {
+    on_both(async |world| {
+        let store = world.open().await;
+        let act = || Act { author: "ann".to_owned(), reason: String::new(), at: now() };
+        let first = store.queue_call(wake("a".to_owned())).await.unwrap().unwrap();
+        store.claim_wakes(now(), later(60), 9).await.unwrap();
+        let second = store.queue_call(wake("a".to_owned())).await.unwrap().unwrap();
+        let sent = store.cancel_call("a".to_owned(), first, act()).await.unwrap();
+        assert_eq!(sent.unwrap_err(), CancelError::State("sent".to_owned()));
+        store.cancel_call("a".to_owned(), second, act()).await.unwrap().unwrap();
+        assert!(store.is_wake_due(later(60)).await.unwrap(), "the first still wants it");
+        let claimed = store.claim_wakes(later(60), later(120), 9).await.unwrap().remove(0);
+        let next = Next::Again(later(200), "1".to_owned());
+        store.settle_wake(claimed, next, later(61)).await.unwrap();
+        let row = store.cancel_call("a".to_owned(), first, act()).await.unwrap().unwrap();
+        assert_eq!(row.outcome.as_deref(), Some(r#"{"CancelledBy":"ann"}"#));
+        assert!(!store.is_wake_due(later(1000)).await.unwrap());
+    })
+    .await;
+}
