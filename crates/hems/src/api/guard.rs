@@ -282,7 +282,7 @@ pub(super) async fn noted(
         };
         match api.hems.store.note(closed).await {
             Ok(()) => response,
-            Err(error) => Problem::from(error).into_response(),
+            Err(error) => Problem::unnoted(error).into_response(),
         }
     };
     tokio::spawn(task).await.unwrap_or_else(|_| Problem::internal().into_response())

@@ -16,6 +16,9 @@ use serde::Serialize;
 
 use crate::{people::secret::SecretError, store::StoreError};
 
+/// Seconds until one asks a database again that is away: its server needs some to start.
+const AWAY_SECONDS: u32 = 5;
+
 /// An error of the API. Boxed texts keep it small in each result.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
@@ -169,6 +172,25 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// The database cannot be asked, and what was begun is undone.
+    fn away() -> Self {
+        let detail = "the database does not answer; ask again, and see the log of the H(e)MS";
+        Self { retry_after: Some(AWAY_SECONDS), ..Self::unavailable(detail) }
+    }
+
+    /// The database went away while something was written. Nobody is told to send it again.
+    fn unsure() -> Self {
+        let detail = "the database went away in the middle; see whether it was done before you ask again";
+        Self::unavailable(detail)
+    }
+
+    /// What was done, or was not, could not be noted any more.
+    pub(super) fn unnoted(error: StoreError) -> Self {
+        let is_away = error.is_away();
+        let problem = Self::from(error);
+        if is_away { Self::unsure() } else { problem }
+    }
+
     /// It is larger than it may be.
     pub(super) fn too_large(detail: String) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
@@ -192,6 +214,10 @@ impl From<StoreError> for Problem {
         }
         if let StoreError::Stale(stale) = &error {
             return Self::stale(stale);
+        }
+        if error.is_away() {
+            tracing::warn!(%error, "the API cannot answer while the database is away");
+            return if matches!(error, StoreError::Unknown(_)) { Self::unsure() } else { Self::away() };
         }
         tracing::error!(%error, "the API cannot answer");
         Self::internal()
