@@ -167,6 +167,12 @@ impl Problem {
         Self::new(status, code, detail)
     }
 
+    /// An operation reads no query, and there is one.
+    pub(super) fn no_parameter(operation: &str, name: &str) -> Self {
+        let detail = format!("the query: unknown parameter `{name}`: `{operation}` has none");
+        Self::rejected(StatusCode::BAD_REQUEST, detail)
+    }
+
     /// It would be right, and cannot be done now.
     pub(super) fn unavailable(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
