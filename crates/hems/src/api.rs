@@ -68,6 +68,7 @@ mod transfer;
 mod trust;
 mod version;
 mod webhooks;
+mod words;
 
 use std::{
     path::PathBuf,

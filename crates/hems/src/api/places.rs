@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::{
     Api, Problem, devices,
     identities::{How, answered},
+    words,
 };
 use crate::{
     inventory::{Device, Place},
@@ -172,7 +173,10 @@ fn whole(what: &str) -> Rows<'static> {
 fn read_lines(text: &[u8]) -> impl Iterator<Item = (String, Result<Row, String>)> + Send + '_ {
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
-        let wrong = |error| format!("a line is an object with identity, site, tags, labels: {error}");
+        let wrong = |error: serde_json::Error| {
+            let error = words::plain(&error.to_string());
+            format!("a line is an object with identity, site, tags, labels: {error}")
+        };
         let once = serde_json::from_slice::<Once>(line);
         (format!("line {}", index + 1), once.and_then(|Once| serde_json::from_slice(line)).map_err(wrong))
     })
@@ -210,7 +214,8 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row
 
 fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     if text.starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| format!("`labels`: {error}"));
+        return serde_json::from_str(text)
+            .map_err(|error| format!("`labels`: {}", words::plain(&error.to_string())));
     }
     let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
     let pair = |part: &str| {

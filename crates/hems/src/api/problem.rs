@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::words;
 use crate::{people::secret::SecretError, store::StoreError};
 
 /// Seconds until one asks a database again that is away: its server needs some to start.
@@ -247,7 +248,7 @@ impl From<QueryRejection> for Problem {
         // What is around the cause is the framework's.
         let cause = rejection.source().map(ToString::to_string);
         let detail = cause.unwrap_or_else(|| rejection.body_text());
-        Self::rejected(rejection.status(), format!("the query: {detail}"))
+        Self::rejected(rejection.status(), format!("the query: {}", words::plain(&detail)))
     }
 }
 

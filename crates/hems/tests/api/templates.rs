@@ -157,7 +157,7 @@ async fn what_is_wrong_with_a_body_is_said_with_its_place_and_what_would_be_righ
             "pools/a",
             r#"{"first": "1", "last": 2}"#,
             422,
-            "`first`: invalid type: string \"1\", expected i64",
+            "`first`: invalid type: text \"1\", expected a whole number",
         ),
         (Method::POST, "devices", "{}", 422, "the body: missing field `identity`"),
         (Method::POST, "devices", "{\"identity\"", 400, "the body: EOF"),
