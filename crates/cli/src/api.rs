@@ -160,9 +160,10 @@ impl Access {
     pub(crate) async fn each(&self, path: &str, mut take: impl FnMut(Value)) -> Result<(), ApiError> {
         let mut token: Option<String> = None;
         loop {
-            let page = token.map(|token| format!("&page_token={token}")).unwrap_or_default();
+            // A list that comes whole knows no pages: what is beyond the first is asked for as it says itself.
             let joint = if path.contains('?') { '&' } else { '?' };
-            let mut answer = self.get(&format!("{path}{joint}limit=500{page}")).await?;
+            let page = token.map(|token| format!("{joint}limit=500&page_token={token}")).unwrap_or_default();
+            let mut answer = self.get(&format!("{path}{page}")).await?;
             match answer.get_mut("items").map(Value::take) {
                 Some(Value::Array(items)) => items.into_iter().for_each(&mut take),
                 _ => return Err(ApiError::Answer),

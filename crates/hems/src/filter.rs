@@ -7,6 +7,7 @@
 //!  term   = field ("=" / "!=" / "<" / "<=" / ">" / ">=" / ":") value
 //! ```
 //!
+//! A value with blanks or signs in it stands in quotes, double or single ones. (AIP-160)
 //! `:` asks for a beginning, and a word alone stands for `identity : word OR serial : word OR site : word`. Values
 //! are typed by their field; texts are compared without regard to ASCII letter case, as both databases index them.
 //! The empty filter means every device.

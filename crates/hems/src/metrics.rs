@@ -10,7 +10,8 @@ use std::{
 
 use profile::{Evidence, Refusal};
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, Result, TextEncoder,
+    Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
+    TextEncoder,
 };
 
 use crate::{
@@ -44,6 +45,7 @@ pub(crate) struct Metrics {
     too_many: IntCounterVec,
     devices: IntGaugeVec,
     alarms: IntGaugeVec,
+    is_store_up: IntGauge,
     lag: Gauge,
     connections: IntGaugeVec,
     counted: std::sync::Arc<Mutex<Option<Instant>>>,
@@ -62,9 +64,7 @@ impl Metrics {
         let counter = |name: &str, help: &str, labels: &[&str]| counter(&registry, name, help, labels);
         let gauge = |name: &str, help: &str, labels: &[&str]| gauge(&registry, name, help, labels);
         let histogram = |name: &str, help: &str, buckets: &[f64]| histogram(&registry, name, help, buckets);
-        let lag =
-            Gauge::new("hems_outbox_lag_seconds", "Age of the oldest event that a listener was not handed.")?;
-        registry.register(Box::new(lag.clone()))?;
+        let (lag, is_store_up) = singles(&registry)?;
         gauge("hems_build_info", "The software that runs.", &["version", "engine"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION"), profile::engine()])
             .set(1);
@@ -110,6 +110,7 @@ impl Metrics {
                 "Connections that read from the database.",
                 &["state"],
             )?,
+            is_store_up,
             lag,
             registry,
             counted: std::sync::Arc::default(),
@@ -184,8 +185,12 @@ impl Metrics {
         }
     }
 
-    /// Everything as text, with what the store says now.
-    pub(crate) async fn text(&self, store: &Store, lag: Duration) -> std::result::Result<String, StoreError> {
+    /// Takes in what the store says now.
+    pub(crate) async fn ask(
+        &self,
+        store: &Store,
+        lag: impl Future<Output = std::result::Result<Duration, StoreError>>,
+    ) -> std::result::Result<(), StoreError> {
         let is_old = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() > COUNT_AGE);
         if is_old(*self.counted.lock().unwrap_or_else(PoisonError::into_inner)) {
             for (state, count) in store.device_counts().await? {
@@ -199,11 +204,17 @@ impl Metrics {
                 counts.iter().find(|(rank, _)| *rank == severity.rank()).map_or(0, |(_, count)| *count);
             self.alarms.with_label_values(&[severity.name()]).set(count);
         }
+        self.lag.set(lag.await?.as_secs_f64());
+        Ok(())
+    }
+
+    /// Everything as text.
+    pub(crate) fn text(&self, store: &Store, is_store_up: bool) -> String {
+        self.is_store_up.set(i64::from(is_store_up));
         let (all, idle) = store.connections();
         self.connections.with_label_values(&["idle"]).set(idle);
         self.connections.with_label_values(&["used"]).set(all - idle);
-        self.lag.set(lag.as_secs_f64());
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default())
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
 }
 
@@ -220,6 +231,19 @@ fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result
 fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram> {
     let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
     registry.register(Box::new(histogram.clone())).map(|()| histogram)
+}
+
+/// Those that have one value and no label.
+fn singles(registry: &Registry) -> Result<(Gauge, IntGauge)> {
+    let lag =
+        Gauge::new("hems_outbox_lag_seconds", "Age of the oldest event that a listener was not handed.")?;
+    let is_store_up = IntGauge::new(
+        "hems_store_up",
+        "1 where the database answered; at 0 devices, alarms and the lag are those of its last answer.",
+    )?;
+    registry.register(Box::new(lag.clone()))?;
+    registry.register(Box::new(is_store_up.clone()))?;
+    Ok((lag, is_store_up))
 }
 
 /// A fault's code as a label; a peer could make up a million.

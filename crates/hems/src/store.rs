@@ -12,6 +12,7 @@ use jiff::Timestamp;
 mod admission;
 mod alarm;
 mod audit_log;
+mod away;
 mod block;
 mod call;
 mod change;
@@ -104,16 +105,16 @@ pub enum StoreError {
     #[error("the database's file: {0}")]
     File(#[from] io::Error),
     /// The database is not there, or lets nobody in.
-    #[error("{place} cannot be opened: {source}")]
+    #[error("{place} cannot be opened: {}", away::said(.why))]
     Unreachable {
         /// The file or the server.
         place: String,
         /// Why not.
-        source: sqlx::Error,
+        why: sqlx::Error,
     },
     /// The database said no.
-    #[error("the database: {0}")]
-    Sql(#[from] sqlx::Error),
+    #[error("the database: {}", away::said(.0))]
+    Sql(sqlx::Error),
     /// The schema could not be brought up to date.
     #[error("the database's schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -137,10 +138,10 @@ pub enum StoreError {
         source: serde_json::Error,
     },
     /// The transaction that carried this commit along failed.
-    #[error("the transaction was rolled back: {0}")]
+    #[error("the transaction was rolled back: {}", away::said(.0))]
     RolledBack(Arc<sqlx::Error>),
     /// The connection broke while this commit was made: it is there, or it is not.
-    #[error("it is unknown whether the transaction was committed: {0}")]
+    #[error("it is unknown whether the transaction was committed: {}", away::said(.0))]
     Unknown(Arc<sqlx::Error>),
     /// The device of a session is another session's now.
     #[error("the session no longer holds its device: the cell came again, or this node was taken for dead")]
@@ -154,6 +155,30 @@ pub enum StoreError {
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl StoreError {
+    /// Whether there is no database to ask just now, and the same may go well a moment later.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Unreachable { why: error, .. } | Self::Sql(error) => away::is_away(error),
+            Self::RolledBack(error) | Self::Unknown(error) => away::is_away(error),
+            Self::Closed => true,
+            Self::File(_)
+            | Self::Migrate(_)
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::Overtaken
+            | Self::Stale(_)
+            | Self::Change(_) => false,
+        }
+    }
 }
 
 /// The store; clones share it.
@@ -172,10 +197,8 @@ impl Store {
     /// Opens a database, makes a file that is missing, and brings the schema up to date.
     pub(crate) async fn open(place: &Place, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
         place.keep_private()?;
-        let mut connection = place
-            .connect()
-            .await
-            .map_err(|source| StoreError::Unreachable { place: place.to_string(), source })?;
+        let mut connection =
+            place.connect().await.map_err(|why| StoreError::Unreachable { place: place.to_string(), why })?;
         schema::migrate(&mut connection).await?;
         let writer = Writer::start(place.clone(), connection, witness);
         let here = place.clone();

@@ -26,18 +26,16 @@ pub(crate) enum Command {
     ///
     /// For instance: hearth device list 'site = "north" AND last_inform < now-1d'
     List {
-        /// The filter; a word alone looks for identities, serial numbers and sites that begin with it.
-        #[arg(default_value = "")]
-        filter: String,
+        #[command(flatten)]
+        which: Which,
         /// By which field, with - before it for the other way, such as -last_inform.
         #[arg(long, allow_hyphen_values = true)]
         sort: Option<String>,
     },
     /// How many devices there are, or for how many a filter holds.
     Count {
-        /// The filter.
-        #[arg(default_value = "")]
-        filter: String,
+        #[command(flatten)]
+        which: Which,
     },
     /// One device: what is known with its age, what comes next, what went wrong.
     Show {
@@ -72,9 +70,8 @@ pub(crate) enum Command {
     ///
     /// For instance: hearth device export 'site = "north"' > north.csv
     Export {
-        /// The filter.
-        #[arg(default_value = "")]
-        filter: String,
+        #[command(flatten)]
+        which: Which,
         /// In which form.
         #[arg(long, value_enum, default_value = "csv")]
         form: lists::Export,
@@ -175,6 +172,23 @@ pub(crate) enum Command {
     },
 }
 
+/// All devices, or those for which a filter holds.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The filter; a word alone looks for identities, serial numbers and sites that begin with it.
+    #[arg(value_name = "FILTER", conflicts_with = "filter")]
+    alone: Option<String>,
+    /// The same, as other commands have it.
+    #[arg(long)]
+    filter: Option<String>,
+}
+
+impl Which {
+    fn filter(self) -> String {
+        self.alone.or(self.filter).unwrap_or_default()
+    }
+}
+
 /// An action for every device of a filter.
 #[derive(Debug, Args)]
 pub(crate) struct ForMany {
@@ -249,9 +263,9 @@ const DEAD_LETTER_COLUMNS: [Column; 7] = [
 pub(crate) async fn run(arguments: Over<Command>) -> Answer {
     let Over { access, output, command } = arguments;
     let answer = match command {
-        Command::List { filter, sort } => return list(&access, output, &filter, sort).await,
-        Command::Count { filter } => {
-            access.get(&format!("/api/v1/devices/count?filter={}", escaped(&filter))).await
+        Command::List { which, sort } => return list(&access, output, &which.filter(), sort).await,
+        Command::Count { which } => {
+            access.get(&format!("/api/v1/devices/count?filter={}", escaped(&which.filter()))).await
         }
         Command::Show { identity } => access.get(&path(&identity, "")).await,
         Command::Admit { identity, oui, product_class, serial } => {
@@ -260,7 +274,7 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
             access.send(Method::POST, "/api/v1/devices", &body).await
         }
         Command::Import { file, strict } => return lists::import(&access, output, &file, strict).await,
-        Command::Export { filter, form } => return lists::export(&access, &filter, form).await,
+        Command::Export { which, form } => return lists::export(&access, &which.filter(), form).await,
         Command::ImportPlaces { file, strict } => {
             return lists::import_places(&access, output, &file, strict).await;
         }

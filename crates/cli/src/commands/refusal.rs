@@ -29,7 +29,7 @@ const COLUMNS: [Column; 7] = [
 
 pub(crate) async fn run(arguments: Over<Command>) -> Answer {
     let Over { access, output, command: Command::List } = arguments;
-    let mut refusals = access.list("/api/v1/refusals").await?;
+    let mut refusals = access.list("/api/v1/refusals?limit=500").await?;
     if output == Form::Json {
         println!("{}", Value::Array(refusals));
         return Ok(true);

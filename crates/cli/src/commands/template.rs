@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,9 +32,8 @@ pub(crate) enum TemplateCommand {
         name: String,
         /// The JSON file.
         file: PathBuf,
-        /// Why, for those who look at it later.
-        #[arg(long, default_value = "")]
-        reason: String,
+        #[command(flatten)]
+        why: Why,
         /// Save the version only; it is applied later.
         #[arg(long)]
         draft: bool,
@@ -60,18 +59,35 @@ pub(crate) enum TemplateCommand {
         name: String,
         /// The version's number.
         version: u32,
-        /// Why, for those who look at it later.
-        #[arg(long, default_value = "")]
-        reason: String,
-        /// Days without a further cell that asks to follow, after which the change ends.
-        #[arg(long)]
-        finish_days: Option<u32>,
+        #[command(flatten)]
+        why: Why,
     },
     /// Delete a template; what it wanted stays on the cells until something else is desired.
     Delete {
         /// What the template is called.
         name: String,
+        #[command(flatten)]
+        why: Why,
     },
+}
+
+/// Why what is desired changes, and how long the change waits for cells.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Why, for those who look at it later.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Days without a further cell that asks to follow, after which the change ends.
+    #[arg(long)]
+    finish_days: Option<u32>,
+}
+
+impl Why {
+    /// As parameters of a query.
+    fn query(&self) -> String {
+        let days = self.finish_days.map(|days| format!("&finish_days={days}")).unwrap_or_default();
+        format!("reason={}{days}", escaped(&self.reason))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,8 +163,8 @@ pub(crate) async fn run_templates(arguments: Over<TemplateCommand>) -> Answer {
             return output::list(&access, "/api/v1/templates", output, &TEMPLATE_COLUMNS).await;
         }
         TemplateCommand::Show { name } => access.get(Desired::of_template(&name).path()).await?,
-        TemplateCommand::Put { name, file, reason, draft } => {
-            Desired::of_template(&name).put(&access, &read(&file)?, &reason, draft).await?
+        TemplateCommand::Put { name, file, why, draft } => {
+            Desired::of_template(&name).put(&access, &read(&file)?, &why, draft).await?
         }
         TemplateCommand::Preview { name, file, version } => {
             let template = file.as_deref().map(read).transpose()?;
@@ -158,10 +174,10 @@ pub(crate) async fn run_templates(arguments: Over<TemplateCommand>) -> Answer {
         TemplateCommand::History { name } => {
             return Desired::of_template(&name).history(&access, output).await;
         }
-        TemplateCommand::Apply { name, version, reason, finish_days } => {
-            Desired::of_template(&name).apply(&access, version, &reason, finish_days).await?
+        TemplateCommand::Apply { name, version, why } => {
+            Desired::of_template(&name).apply(&access, version, &why).await?
         }
-        TemplateCommand::Delete { name } => access.delete(Desired::of_template(&name).path()).await?,
+        TemplateCommand::Delete { name, why } => Desired::of_template(&name).delete(&access, &why).await?,
     };
     output::show(output, &answer)
 }
@@ -186,10 +202,10 @@ impl Desired {
         &self,
         access: &Access,
         template: &Value,
-        reason: &str,
+        why: &Why,
         is_draft: bool,
     ) -> Result<Value, ApiError> {
-        let path = format!("{}?reason={}&apply={}", self.0, escaped(reason), !is_draft);
+        let path = format!("{}?{}&apply={}", self.0, why.query(), !is_draft);
         access.send(Method::PUT, &path, template).await
     }
 
@@ -197,15 +213,13 @@ impl Desired {
         output::list(access, &format!("{}/versions", self.0), form, &VERSION_COLUMNS).await
     }
 
-    pub(super) async fn apply(
-        &self,
-        access: &Access,
-        version: u32,
-        reason: &str,
-        finish_days: Option<u32>,
-    ) -> Result<Value, ApiError> {
-        let body = json!({"version": version, "reason": reason, "finish_days": finish_days});
+    pub(super) async fn apply(&self, access: &Access, version: u32, why: &Why) -> Result<Value, ApiError> {
+        let body = json!({"version": version, "reason": why.reason, "finish_days": why.finish_days});
         access.send(Method::POST, &format!("{}/apply", self.0), &body).await
+    }
+
+    pub(super) async fn delete(&self, access: &Access, why: &Why) -> Result<Value, ApiError> {
+        access.delete(&format!("{}?{}", self.0, why.query())).await
     }
 }
 

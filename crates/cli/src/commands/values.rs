@@ -8,7 +8,7 @@ use crate::{
     Answer,
     commands::{
         Over,
-        template::{self, Desired},
+        template::{self, Desired, Why},
     },
     output,
 };
@@ -25,9 +25,8 @@ pub(crate) enum Command {
         whose: Whose,
         /// The JSON file.
         file: PathBuf,
-        /// Why, for those who look at it later.
-        #[arg(long, default_value = "")]
-        reason: String,
+        #[command(flatten)]
+        why: Why,
         /// Save the version only; it is applied later.
         #[arg(long)]
         draft: bool,
@@ -40,15 +39,16 @@ pub(crate) enum Command {
         whose: Whose,
         /// The version's number.
         version: u32,
-        /// Why, for those who look at it later.
-        #[arg(long, default_value = "")]
-        reason: String,
-        /// Days without a call of the device, after which the change ends.
-        #[arg(long)]
-        finish_days: Option<u32>,
+        #[command(flatten)]
+        why: Why,
     },
     /// Desire nothing of the device alone any more; what its templates want counts again.
-    Delete(Whose),
+    Delete {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        why: Why,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -67,14 +67,12 @@ pub(crate) async fn run(arguments: Over<Command>) -> Answer {
     let Over { access, output, command } = arguments;
     let answer = match command {
         Command::Show(whose) => access.get(whose.desired().path()).await?,
-        Command::Put { whose, file, reason, draft } => {
-            whose.desired().put(&access, &template::read(&file)?, &reason, draft).await?
+        Command::Put { whose, file, why, draft } => {
+            whose.desired().put(&access, &template::read(&file)?, &why, draft).await?
         }
         Command::History(whose) => return whose.desired().history(&access, output).await,
-        Command::Apply { whose, version, reason, finish_days } => {
-            whose.desired().apply(&access, version, &reason, finish_days).await?
-        }
-        Command::Delete(whose) => access.delete(whose.desired().path()).await?,
+        Command::Apply { whose, version, why } => whose.desired().apply(&access, version, &why).await?,
+        Command::Delete { whose, why } => whose.desired().delete(&access, &why).await?,
     };
     output::show(output, &answer)
 }

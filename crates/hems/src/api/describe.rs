@@ -124,12 +124,16 @@ fn without_null(mut schema: Value) -> Value {
     note = "each argument is `Takes` (`super::Path`, `Object<T>`, `Result<Query<T>, …>` with `T: JsonSchema`), the answer `Gives`"
 )]
 pub(super) trait Describe<T> {
+    /// Whether it reads the query.
+    const HAS_QUERY: bool;
     /// Draws it.
     fn describe(sketch: &mut Sketch);
 }
 
 /// An argument of a handler.
 pub(super) trait Takes {
+    /// Whether it reads the query, and refuses what it does not know there.
+    const HAS_QUERY: bool = false;
     /// Draws what it takes of a request.
     fn takes(sketch: &mut Sketch);
 }
@@ -148,6 +152,8 @@ macro_rules! handlers {
             Answered: Future<Output: Gives>,
             $($argument: Takes,)*
         {
+            const HAS_QUERY: bool = $( $argument::HAS_QUERY || )* false;
+
             fn describe(sketch: &mut Sketch) {
                 sketch.handler = std::any::type_name::<F>();
                 $( $argument::takes(sketch); )*
@@ -160,6 +166,8 @@ macro_rules! handlers {
 handlers! { () (A) (A B) (A B C) (A B C D) (A B C D E) }
 
 impl<A: Takes, B: Takes> Takes for (A, B) {
+    const HAS_QUERY: bool = A::HAS_QUERY || B::HAS_QUERY;
+
     fn takes(sketch: &mut Sketch) {
         A::takes(sketch);
         B::takes(sketch);
@@ -181,9 +189,11 @@ impl<T: JsonSchema> Takes for Object<T> {
 }
 
 impl<T: JsonSchema> Takes for Result<Query<T>, QueryRejection> {
+    const HAS_QUERY: bool = true;
+
     fn takes(sketch: &mut Sketch) {
         sketch.query::<T>();
-        sketch.refuses(&[400, 422]);
+        sketch.refuses(&[422]);
     }
 }
 

@@ -57,6 +57,11 @@ impl Desk {
         self.with(|throttle| throttle.succeeded(account, source));
     }
 
+    /// Nobody could say whether the try was right.
+    pub(super) fn unjudged(&self, account: &str, source: IpAddr) {
+        self.with(|throttle| throttle.unjudged(account, source));
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Throttle) -> T) -> T {
         act(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, IntoResponseParts, Response, ResponseParts},
 };
@@ -27,6 +27,9 @@ use crate::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How a token begins: its kind, for whoever searches for lost ones.
 pub(super) const TOKEN: &str = "hearth";
+
+/// Characters of a parameter's name in the message that there is none.
+const SHOWN: usize = 64;
 
 /// A request's name.
 #[derive(Clone, Debug)]
@@ -199,12 +202,15 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 /// Lets a caller through to an operation, and has what it changes noted.
 async fn pass(Guard { api, rule }: Guard, request: Request, next: Next) -> Response {
     if rule.right == Right::Open {
-        return next.run(request).await;
+        return match known(&rule, request.uri()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
     }
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         return Problem::unauthorised().into_response();
     };
-    let permitted = permit(&rule, &caller);
+    let permitted = permit(&rule, &caller).and_then(|()| known(&rule, request.uri()));
     if !rule.is_change {
         return match permitted {
             Ok(()) => next.run(request).await,
@@ -231,6 +237,18 @@ fn permit(rule: &Rule, caller: &Caller) -> Result<(), Problem> {
         return Err(Problem::forbidden(detail));
     }
     Ok(())
+}
+
+/// Whether an operation reads what stands in the query. One that reads a query refuses itself what it does not know.
+fn known(rule: &Rule, uri: &Uri) -> Result<(), Problem> {
+    let first = uri.query().unwrap_or_default().split('&').find(|one| !one.is_empty());
+    match first.filter(|_| !rule.has_query) {
+        Some(one) => {
+            let name = one.split('=').next().unwrap_or_default();
+            Err(Problem::no_parameter(rule.id, &name.chars().take(SHOWN).collect::<String>()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn event(api: &Api, rule: &Rule, caller: &Caller, request: &Request) -> Event {
@@ -282,7 +300,7 @@ pub(super) async fn noted(
         };
         match api.hems.store.note(closed).await {
             Ok(()) => response,
-            Err(error) => Problem::from(error).into_response(),
+            Err(error) => Problem::unnoted(error).into_response(),
         }
     };
     tokio::spawn(task).await.unwrap_or_else(|_| Problem::internal().into_response())

@@ -1,5 +1,7 @@
 //! `/api/v1/login`, `/api/v1/logout` and `/api/v1/first-administrator`: how people come in.
 
+use std::net::IpAddr;
+
 use axum::{
     Json,
     extract::State,
@@ -53,14 +55,22 @@ pub(super) async fn login(
     api.desk.attempt(&name, asking.source, api.hems.now())?;
     let shown = if people::is_name(&name) { name.as_str() } else { "?" };
     let event = guard::unknown(&api, &asking, "login", shown.to_owned());
-    let desk = api.clone();
+    let (desk, tried, source) = (api.clone(), name.clone(), asking.source);
     let work = async move {
         match verified(&desk, name, password, &asking).await {
             Ok(account) => opened(&desk, account, &asking).await.unwrap_or_else(IntoResponse::into_response),
             Err(problem) => problem.into_response(),
         }
     };
-    Ok(guard::noted(&api, event, work).await.into())
+    Ok(judged(&api, (&tried, source), guard::noted(&api, event, work).await).into())
+}
+
+/// The answer to a try. One that tells nothing of the password is no try.
+pub(super) fn judged(api: &Api, (account, source): (&str, IpAddr), answer: Response) -> Response {
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        api.desk.unjudged(account, source);
+    }
+    answer
 }
 
 async fn verified(api: &Api, name: String, password: String, asking: &Asking) -> Result<AccountRow, Problem> {
@@ -110,9 +120,9 @@ pub(super) async fn first_administrator(
     }
     api.desk.attempt("", asking.source, api.hems.now())?;
     let event = guard::unknown(&api, &asking, "first-administrator", wanted.name.clone());
-    let desk = api.clone();
+    let (desk, source) = (api.clone(), asking.source);
     let work = async move { first(&desk, wanted, &asking).await.unwrap_or_else(IntoResponse::into_response) };
-    Ok(guard::noted(&api, event, work).await.into())
+    Ok(judged(&api, ("", source), guard::noted(&api, event, work).await).into())
 }
 
 async fn first(api: &Api, wanted: FirstAdministrator, asking: &Asking) -> Result<Response, Problem> {

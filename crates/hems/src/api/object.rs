@@ -16,7 +16,7 @@ use serde::{
 };
 use serde_path_to_error::Track;
 
-use super::Problem;
+use super::{Problem, words};
 use crate::{keys::Once, template::Complaint};
 
 /// A body that is an object: what is derived for a struct takes an array for its fields, and an empty one for nothing
@@ -74,7 +74,7 @@ fn tracked<T: DeserializeOwned>(body: &[u8], status: StatusCode) -> Result<T, Un
         let place = track.path().to_string();
         // A whole has the place `.`, and what was not read to its end a `?`.
         let place = place.trim_end_matches(['.', '?']).to_owned();
-        Unreadable { status, place, message: error.to_string() }
+        Unreadable { status, place, message: words::plain(&error.to_string()) }
     })
 }
 
@@ -152,9 +152,9 @@ mod tests {
             ("{\"name\": \"a\"} x", 400, "the body: trailing characters"),
             (r#"{"name": "a", "name": "b"}"#, 400, "the key `name` stands there twice"),
             (r#"{"name": "a", "rows": [{"count": 1, "count": 1}]}"#, 400, "`rows[0]"),
-            ("[]", 422, "the body: invalid type: sequence"),
+            ("[]", 422, "the body: invalid type: a list, expected an object"),
             ("{}", 422, "the body: missing field `name`"),
-            (r#"{"name": 5}"#, 422, "`name`: invalid type: integer `5`, expected a string"),
+            (r#"{"name": 5}"#, 422, "`name`: invalid type: integer `5`, expected a text"),
             (r#"{"name": "a", "rows": [{"count": 1}, {"count": 256}]}"#, 422, "`rows[1].count`: "),
             (r#"{"nam": "a"}"#, 422, "`nam`: unknown field `nam`, expected `name` or `rows`"),
         ] {

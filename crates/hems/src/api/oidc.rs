@@ -46,10 +46,11 @@ pub(super) async fn end(
     provider(&api)?;
     api.desk.attempt(&asking.source.to_string(), asking.source, api.hems.now())?;
     let event = guard::unknown(&api, &asking, "end-oidc-login", "identity provider".to_owned());
-    let desk = api.clone();
+    let (desk, source) = (api.clone(), asking.source);
     let work =
         async move { ended(&desk, back, &kept, &asking).await.unwrap_or_else(IntoResponse::into_response) };
-    Ok(guard::noted(&api, event, work).await.into())
+    let answer = guard::noted(&api, event, work).await;
+    Ok(login::judged(&api, (&source.to_string(), source), answer).into())
 }
 
 async fn ended(api: &Api, back: Back, kept: &str, asking: &Asking) -> Result<Response, Problem> {

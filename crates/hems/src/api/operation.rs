@@ -28,6 +28,8 @@ pub(super) struct Rule {
     pub(super) is_change: bool,
     /// Whether no rate holds it back.
     pub(super) is_unlimited: bool,
+    /// Whether it reads the query; else there is to be none.
+    pub(super) has_query: bool,
 }
 
 /// A rule with the code behind it.
@@ -102,7 +104,8 @@ fn new<T: 'static, H: Handled<T>>(
     (filter, handler): (MethodFilter, H),
 ) -> Operation {
     let is_change = method != "GET";
-    let rule = Rule { id, method, path, right, is_scoped: false, is_change, is_unlimited: false };
+    let has_query = H::HAS_QUERY;
+    let rule = Rule { id, method, path, right, is_scoped: false, is_change, is_unlimited: false, has_query };
     let words = Words { describe: H::describe, answers: &[], refuses: &[], takes: &[] };
     Operation { rule, handler: on(filter, handler), words }
 }

@@ -26,13 +26,14 @@ use super::{
     Api, Problem, devices,
     identities::{How, answered},
     place::move_of,
+    words,
 };
 use crate::{
     inventory::{Device, Place},
     keys::Once,
     people::Caller,
     spreadsheet::unquoted,
-    store::{ChangeError, Move},
+    store::Move,
 };
 
 /// Devices that one commit places: the writer has other work too.
@@ -118,9 +119,9 @@ impl Summary {
         let moves = placing.into_iter().map(|(_, one)| one).collect();
         let (placed, held) = api.hems.store.place_all(moves, strict).await?;
         self.placed += placed;
-        for identity in held {
+        for (identity, spent) in held {
             let place = lines.get(&identity).cloned().unwrap_or_default();
-            let message = format!("other templates would apply there, and {}", ChangeError::Budget);
+            let message = format!("other templates would apply there, and {spent}");
             self.wrong(Wrong { place, identity: Some(identity), message });
         }
         Ok(())
@@ -189,7 +190,10 @@ fn whole(what: &str) -> Rows<'static> {
 fn read_lines(text: &[u8]) -> impl Iterator<Item = (String, Result<Row, String>)> + Send + '_ {
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
-        let wrong = |error| format!("a line is an object with identity, site, tags, labels: {error}");
+        let wrong = |error: serde_json::Error| {
+            let error = words::plain(&error.to_string());
+            format!("a line is an object with identity, site, tags, labels: {error}")
+        };
         let once = serde_json::from_slice::<Once>(line);
         (format!("line {}", index + 1), once.and_then(|Once| serde_json::from_slice(line)).map_err(wrong))
     })
@@ -227,7 +231,8 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row
 
 fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     if text.starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| format!("`labels`: {error}"));
+        return serde_json::from_str(text)
+            .map_err(|error| format!("`labels`: {}", words::plain(&error.to_string())));
     }
     let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
     let pair = |part: &str| {

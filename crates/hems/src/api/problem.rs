@@ -14,7 +14,11 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::words;
 use crate::{change::Spent, people::secret::SecretError, store::StoreError};
+
+/// Seconds until one asks a database again that is away: its server needs some to start.
+const AWAY_SECONDS: u32 = 5;
 
 /// An error of the API; small, because everything may return it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -164,9 +168,34 @@ impl Problem {
         Self::new(status, code, detail)
     }
 
+    /// An operation reads no query, and there is one.
+    pub(super) fn no_parameter(operation: &str, name: &str) -> Self {
+        let detail = format!("the query: unknown parameter `{name}`: `{operation}` has none");
+        Self::rejected(StatusCode::BAD_REQUEST, detail)
+    }
+
     /// It would be right, and cannot be done now.
     pub(super) fn unavailable(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// The database cannot be asked, and what was begun is undone.
+    fn away() -> Self {
+        let detail = "the database does not answer; ask again, and see the log of the H(e)MS";
+        Self { retry_after: Some(AWAY_SECONDS), ..Self::unavailable(detail) }
+    }
+
+    /// The database went away while something was written. Nobody is told to send it again.
+    fn unsure() -> Self {
+        let detail = "the database went away in the middle; see whether it was done before you ask again";
+        Self::unavailable(detail)
+    }
+
+    /// What was done, or was not, could not be noted any more.
+    pub(super) fn unnoted(error: StoreError) -> Self {
+        let is_away = error.is_away();
+        let problem = Self::from(error);
+        if is_away { Self::unsure() } else { problem }
     }
 
     /// It is larger than it may be.
@@ -198,6 +227,10 @@ impl From<StoreError> for Problem {
         if let StoreError::Stale(stale) = &error {
             return Self::stale(stale);
         }
+        if error.is_away() {
+            tracing::warn!(%error, "the API cannot answer while the database is away");
+            return if matches!(error, StoreError::Unknown(_)) { Self::unsure() } else { Self::away() };
+        }
         tracing::error!(%error, "the API cannot answer");
         Self::internal()
     }
@@ -220,7 +253,7 @@ impl From<QueryRejection> for Problem {
         // What is around the cause is the framework's.
         let cause = rejection.source().map(ToString::to_string);
         let detail = cause.unwrap_or_else(|| rejection.body_text());
-        Self::rejected(rejection.status(), format!("the query: {detail}"))
+        Self::rejected(rejection.status(), format!("the query: {}", words::plain(&detail)))
     }
 }
 

@@ -7,10 +7,10 @@ use axum::{
 };
 use profile::Reason;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Api, Page, Paging, Problem, json,
+    Answer, Api, Limit, PAGE, Page, Problem, json,
     offer::{self, Offer},
     time,
 };
@@ -61,13 +61,20 @@ impl RefusalView {
     }
 }
 
-/// Lists refusals, newest first.
+/// How many.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Newest {
+    limit: Option<Limit>,
+}
+
+/// Lists the newest refusals.
 pub(super) async fn list(
     State(api): State<Api>,
-    paging: Result<Query<Paging>, QueryRejection>,
+    newest: Result<Query<Newest>, QueryRejection>,
 ) -> Answer<Page<RefusalView>> {
-    let Query(paging) = paging?;
-    let rows = api.hems.store.refusals(paging.limit()).await?;
+    let Query(Newest { limit }) = newest?;
+    let rows = api.hems.store.refusals(Limit::of(limit, PAGE)).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         items.push(RefusalView::of(&api, row).await?);

@@ -121,8 +121,8 @@ impl<'t> Reader<'t> {
 
     /// A word or a quoted text, and whether it was quoted.
     fn value(&mut self, what: &'static str) -> Result<(String, bool), FilterError> {
-        if self.takes('"') {
-            return self.quoted().map(|text| (text, true));
+        if let Some(quote @ ('"' | '\'')) = self.peek() {
+            return self.quoted(quote).map(|text| (text, true));
         }
         let rest = self.rest();
         let end = rest.find(|c: char| c.is_whitespace() || "()\"=!<>".contains(c)).unwrap_or(rest.len());
@@ -139,24 +139,25 @@ impl<'t> Reader<'t> {
         Ok((word.to_owned(), false))
     }
 
-    fn quoted(&mut self) -> Result<String, FilterError> {
+    /// What stands between this quote and the next one; the place stays at the first where there is none.
+    fn quoted(&mut self, quote: char) -> Result<String, FilterError> {
         let mut text = String::new();
         let mut is_escaped = false;
-        for (index, c) in self.text.get(self.at..).unwrap_or_default().char_indices() {
+        for (index, c) in self.rest().char_indices().skip(1) {
             match c {
                 _ if is_escaped => {
                     text.push(c);
                     is_escaped = false;
                 }
                 '\\' => is_escaped = true,
-                '"' => {
-                    self.at += index + 1;
+                _ if c == quote => {
+                    self.at += index + c.len_utf8();
                     return Ok(text);
                 }
                 _ => text.push(c),
             }
         }
-        Err(self.needs("a closing quote after what follows"))
+        Err(self.needs("a second quote for the one"))
     }
 
     fn test(&mut self) -> Option<Test> {
@@ -178,7 +179,7 @@ impl<'t> Reader<'t> {
     fn takes_word(&mut self, word: &str) -> bool {
         let rest = self.rest();
         let Some((head, tail)) = rest.split_at_checked(word.len()) else { return false };
-        let ends = tail.chars().next().is_none_or(|c| c.is_whitespace() || c == '(' || c == '"');
+        let ends = tail.chars().next().is_none_or(|c| c.is_whitespace() || "(\"'".contains(c));
         let is_next = head.eq_ignore_ascii_case(word) && ends;
         self.at += if is_next { word.len() } else { 0 };
         is_next

@@ -74,6 +74,15 @@ impl Throttle {
         }
     }
 
+    /// The try could not be judged, and is none.
+    pub(crate) fn unjudged(&mut self, account: &str, source: IpAddr) {
+        for key in keys(account, source) {
+            if let Some(tries) = self.tries.get_mut(&key) {
+                tries.wrong = tries.wrong.saturating_sub(1);
+            }
+        }
+    }
+
     fn wait(&self, key: &Key, now: Timestamp) -> SignedDuration {
         let Some(tries) = self.tries.get(key).filter(|tries| tries.is_fresh(now)) else {
             return SignedDuration::ZERO;
@@ -149,6 +158,17 @@ mod tests {
         throttle.attempt("a", SOURCE, at(3)).unwrap();
         throttle.succeeded("a", SOURCE);
         throttle.attempt("a", source(1), at(3)).unwrap();
+    }
+
+    #[test]
+    fn a_try_that_could_not_be_judged_is_none_and_forgives_no_other() {
+        let mut throttle = Throttle::default();
+        for _ in 0..FREE {
+            throttle.attempt("a", SOURCE, at(0)).unwrap();
+            throttle.unjudged("a", SOURCE);
+            throttle.attempt("a", SOURCE, at(0)).unwrap();
+        }
+        assert!(throttle.attempt("a", SOURCE, at(0)).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     sql::{Query, Value},
 };
 use crate::{
-    change::Bounds,
+    change::{Bounds, Spent},
     filter::{Flag, Moment, Question, Sorted, State, Term, Test, Text},
     inventory::{Key, LOST_AFTER, Place, Position, Way},
 };
@@ -71,7 +71,7 @@ impl Store {
         &self,
         moves: Vec<Move>,
         strict: bool,
-    ) -> Result<(usize, Vec<String>), StoreError> {
+    ) -> Result<(usize, Vec<(String, Spent)>), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
@@ -79,8 +79,8 @@ impl Store {
                     for one in moves {
                         match move_to(tx, &one).await {
                             Ok(is_known) => count += usize::from(is_known),
-                            Err(StoreError::Change(ChangeError::Budget)) if !strict => {
-                                held.push(one.identity);
+                            Err(StoreError::Change(ChangeError::Budget(spent))) if !strict => {
+                                held.push((one.identity, spent));
                             }
                             Err(error) => return Err(error),
                         }
@@ -303,10 +303,8 @@ fn time_column(field: Moment) -> &'static str {
 
 /// Writes where a device stands, within the budget where it is changed by that; whether it is known.
 async fn move_to(tx: &mut Tx, to: &Move) -> Result<bool, StoreError> {
-    if let Some((bounds, fleet)) = &to.spends
-        && !change::spend(tx, &to.identity, bounds, *fleet, ms(to.at)).await?
-    {
-        return Err(ChangeError::Budget.into());
+    if let Some((bounds, fleet)) = &to.spends {
+        change::spend(tx, &to.identity, bounds, *fleet, ms(to.at)).await?.map_err(ChangeError::from)?;
     }
     put(tx, &to.identity, &to.place).await
 }

@@ -1,7 +1,7 @@
 //! Where the database is: a file of this node's own, or a server that the nodes share.
 
 use std::{
-    fmt,
+    env, fmt,
     fs::{OpenOptions, Permissions},
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use nix::unistd::{Uid, User};
 use sqlx::{
     ConnectOptions,
     postgres::{PgConnectOptions, PgSslMode},
@@ -42,6 +43,10 @@ pub(crate) enum PlaceError {
     Password,
     #[error("it names no database; that is the path, such as \"postgres:///hearth\"")]
     Nameless,
+    #[error(
+        "it names no user, and the system has no name for the user {0} that this process runs as: put one before an `@`, or as `user=`"
+    )]
+    Anonymous(Uid),
     #[error("{0}")]
     Options(#[from] sqlx::Error),
 }
@@ -70,8 +75,9 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// A server by its URL. Without a password nobody asks the environment for one, and over a network the server's
-    /// certificate is verified unless the URL says otherwise.
+    /// A server by its URL. Without a user it is `$PGUSER`, or who this process runs as, as with libpq. Without a
+    /// password nobody asks the environment for one, and over a network the server's certificate is verified unless the
+    /// URL says otherwise.
     pub(crate) fn server(url: &str, password: Option<&str>) -> Result<Self, PlaceError> {
         let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| is_postgres(scheme)) else {
             return Err(PlaceError::Scheme);
@@ -85,6 +91,9 @@ impl Place {
             .options(PATIENCE);
         if options.get_database().is_none() {
             return Err(PlaceError::Nameless);
+        }
+        if !has_user(rest) && env::var_os("PGUSER").is_none() {
+            options = options.username(&own_name()?);
         }
         if !rest.contains("sslmode=") {
             let is_here = options.get_socket().is_some() || options.get_host().starts_with('/');
@@ -162,6 +171,21 @@ fn has_password(rest: &str) -> bool {
         || options.split('&').any(|option| option.starts_with("password="))
 }
 
+/// Whether there is a user before the host, or among the options.
+fn has_user(rest: &str) -> bool {
+    let (authority, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let host = authority.split('/').next().unwrap_or_default();
+    host.rsplit_once('@').is_some_and(|(user, _)| !user.is_empty())
+        || options.split('&').any(|option| option.starts_with("user="))
+}
+
+/// What the system calls the user that this process runs as.
+fn own_name() -> Result<String, PlaceError> {
+    let id = Uid::effective();
+    let user = User::from_uid(id).ok().flatten();
+    user.map(|user| user.name).ok_or(PlaceError::Anonymous(id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +206,21 @@ mod tests {
         let socket = server("postgresql:///hearth?host=/run/postgresql&user=me").unwrap();
         assert_eq!(socket.get_socket().unwrap(), Path::new("/run/postgresql"));
         assert_eq!((socket.get_username(), socket.get_database()), ("me", Some("hearth")));
+    }
+
+    #[test]
+    fn a_user_is_the_one_of_the_url_or_whom_the_process_runs_as() {
+        let user = |url| server(url).unwrap().get_username().to_owned();
+        let own = env::var("PGUSER").unwrap_or_else(|_| own_name().unwrap());
+        for (url, expected) in [
+            ("postgres:///hearth?host=/run/postgresql", own.as_str()),
+            ("postgres://@db.example/hearth", own.as_str()),
+            ("postgres:///hearth?host=/run/a@b", own.as_str()),
+            ("postgres://hearth@db.example/hearth", "hearth"),
+            ("postgres:///hearth?user=hearth", "hearth"),
+        ] {
+            assert_eq!(user(url), expected, "{url}");
+        }
     }
 
     #[test]

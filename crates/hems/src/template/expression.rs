@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use cel::{Context, Program, Value};
+use cel::{Context, ExecutionError, Program, Value};
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
@@ -53,6 +53,10 @@ pub(crate) enum ExpressionError {
     Syntax(String),
     #[error("the expression asks for `{0}`; there is {names} and pool", names = NAMES.join(", "))]
     Name(String),
+    #[error(
+        "the expression fails: the device has no label `{0}`; ask first, as in `has(labels.{0}) ? labels.{0} : ''`"
+    )]
+    Label(String),
     #[error("the expression fails: {0}")]
     Fails(String),
     #[error("the expression gives {0}, which is no text, number or boolean")]
@@ -83,13 +87,22 @@ impl Expression {
     ) -> Result<String, ExpressionError> {
         let value = self.program()?.execute(&self.context(subject, draws));
         #[expect(clippy::wildcard_enum_match_arm, reason = "a parameter holds a text, a number or a boolean")]
-        match value.map_err(|error| ExpressionError::Fails(error.to_string()))? {
+        match value.map_err(|error| self.failed(&error))? {
             Value::String(text) => Ok(text.to_string()),
             Value::Bool(boolean) => Ok(boolean.to_string()),
             Value::Int(number) => Ok(number.to_string()),
             Value::UInt(number) => Ok(number.to_string()),
             other => Err(ExpressionError::Kind(other.type_of().to_string())),
         }
+    }
+
+    fn failed(&self, error: &ExecutionError) -> ExpressionError {
+        if let ExecutionError::NoSuchKey(name) = error
+            && self.expression.contains(&format!("labels.{name}"))
+        {
+            return ExpressionError::Label(name.to_string());
+        }
+        ExpressionError::Fails(error.to_string())
     }
 
     fn program(&self) -> Result<Program, ExpressionError> {
@@ -211,11 +224,48 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_changes_names_the_functions_that_there_are() {
+        let page = include_str!("../../../../docs/operate/changes.md");
+        let line = page.lines().find(|line| line.starts_with("The functions are ")).unwrap();
+        for (name, text, expected) in [
+            ("has", "has(labels.row) ? labels.row : 'none'", "none"),
+            ("size", "size(site) + tags.size()", "6"),
+            ("contains", "site.contains('ort')", "true"),
+            ("startsWith", "site.startsWith('N')", "true"),
+            ("endsWith", "site.endsWith('th')", "true"),
+            ("string", "string(7)", "7"),
+            ("int", "int('7') + 1", "8"),
+            ("uint", "uint(7)", "7"),
+            ("double", "int(double('2.5') * 2.0)", "5"),
+            ("bool", "bool('true')", "true"),
+            ("all", "tags.all(tag, tag == 'lab')", "true"),
+            ("exists", "tags.exists(tag, tag == 'lab')", "true"),
+            ("exists_one", "tags.exists_one(tag, tag == 'lab')", "true"),
+            ("map", "tags.map(tag, tag + '1')[0]", "lab1"),
+            ("filter", "size(tags.filter(tag, tag != 'lab'))", "0"),
+        ] {
+            assert_eq!(value(text).as_deref(), Ok(expected), "{text}");
+            assert!(line.contains(&format!("`{name}`")), "{name} is not on the page");
+        }
+        for (name, text) in [
+            ("matches", "site.matches('N.*')"),
+            ("duration", "duration('1s')"),
+            ("timestamp", "timestamp('2026-11-23T10:00:00Z')"),
+            ("replace", "site.replace('N', 'S')"),
+            ("lowerAscii", "site.lowerAscii()"),
+            ("substring", "site.substring(1)"),
+        ] {
+            assert!(value(text).is_err() && page.contains(&format!("`{name}`")), "{text}: {:?}", value(text));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_an_expression_is_said() {
         for (text, expected) in [
             ("colour + 1", "asks for `colour`; there is identity,"),
             ("1 +", "cannot be read"),
-            ("labels.row", "fails"),
+            ("labels.row", "fails: the device has no label `row`; ask first, as in `has(labels.row) ? "),
+            ("labels['row']", "fails"),
             ("pool.other", "fails"),
             ("pool.pci / 0", "fails"),
             ("9223372036854775807 + 1", "fails"),

@@ -170,7 +170,9 @@ async fn a_listener_that_comes_back_misses_nothing_and_hears_nothing_twice() {
     assert_eq!(heard, ["b", "c", "d"]);
     let mut future = Listener::open(&world, "", Some(first.id + 1_000_000)).await;
     assert_eq!(future.next().await.unwrap().kind, "gap", "a number of another database");
-    for (query, says) in [("?type=alarm", "there are: session.opened"), ("?after=x", "invalid digit")] {
+    for (query, says) in
+        [("?type=alarm", "there are: session.opened"), ("?after=x", "after: expected a whole number")]
+    {
         let (status, problem) = world.ask(Method::GET, &format!("/api/v1/events{query}"), None).await;
         assert!(status == StatusCode::UNPROCESSABLE_ENTITY || status == StatusCode::BAD_REQUEST, "{problem}");
         assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");

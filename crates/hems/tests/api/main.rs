@@ -7,6 +7,7 @@
 mod actions;
 mod admin;
 mod alarms;
+mod away;
 mod blocks;
 mod bulk;
 mod calls;

@@ -15,9 +15,9 @@ use crate::{
     world::{World, identity, send, serial},
 };
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 const FIRST: &str = "/api/v1/first-administrator";
-const LOGIN: &str = "/api/v1/login";
+pub(crate) const LOGIN: &str = "/api/v1/login";
 const ME: &str = "/api/v1/me";
 
 /// Somebody who asks, with what he shows.
@@ -46,7 +46,7 @@ impl Person {
         request.body(Full::new(body.into())).unwrap()
     }
 
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         world: &World,
         method: Method,
@@ -87,7 +87,7 @@ fn first(world: &World) -> Value {
 }
 
 /// An account with a password, made by the local token.
-async fn account(world: &World, name: &str, role: &str, scope: Option<&str>) {
+pub(crate) async fn account(world: &World, name: &str, role: &str, scope: Option<&str>) {
     let body = json!({"name": name, "role": role, "scope": scope, "password": PASSWORD});
     let (status, shown) = world.ask(Method::POST, "/api/v1/accounts", Some(body)).await;
     assert_eq!(status, StatusCode::CREATED, "{shown}");

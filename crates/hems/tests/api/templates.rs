@@ -148,7 +148,7 @@ const WRONG_BODIES: [(&str, &str, &str, u16, &str); 10] = [
         "pools/a",
         r#"{"first": "1", "last": 2}"#,
         422,
-        "`first`: invalid type: string \"1\", expected i64",
+        "`first`: invalid type: text \"1\", expected a whole number",
     ),
     ("POST", "devices", "{}", 422, "the body: missing field `identity`"),
     ("POST", "devices", "{\"identity\"", 400, "the body: EOF"),

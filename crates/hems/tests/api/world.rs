@@ -79,6 +79,20 @@ impl World {
         Self::with("").await
     }
 
+    /// A H(e)MS on PostgreSQL, whatever `$HEARTH_TEST_STORE` asks for; nothing where none is installed.
+    pub(crate) async fn on_server(test: &str) -> Option<Self> {
+        let database = Postgres::start(test)?;
+        let folder = tempfile::tempdir().unwrap();
+        pki::init(&folder.path().join("pki")).unwrap();
+        pki::issue_hems(&folder.path().join("pki"), "localhost").unwrap();
+        Some(Self::start(folder, Some(database), "").await)
+    }
+
+    /// The PostgreSQL below it.
+    pub(crate) fn database(&mut self) -> &mut Postgres {
+        self.database.as_mut().unwrap()
+    }
+
     /// A H(e)MS with more configuration.
     pub(crate) async fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

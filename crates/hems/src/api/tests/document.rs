@@ -19,8 +19,8 @@ use super::super::{
     operations,
 };
 
-/// What any operation may refuse with: too slow, too often, our fault.
-const ALWAYS: [u16; 3] = [408, 429, 500];
+/// What any operation may refuse with: a parameter that it does not know, too slow, too often, our fault, no database.
+const ALWAYS: [u16; 5] = [400, 408, 429, 500, 503];
 /// And any that asks who one is.
 const TO_STRANGERS: [u16; 2] = [401, 403];
 

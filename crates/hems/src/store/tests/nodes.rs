@@ -70,6 +70,7 @@ async fn a_broken_connection_fails_what_it_carried_and_comes_back() {
     assert!(matches!(lost, Err(StoreError::RolledBack(_))), "{lost:?}");
     let lost = store.put_pool("lost".to_owned(), pool(1), now(), Condition::default()).await;
     assert!(matches!(lost, Err(StoreError::RolledBack(_))), "there is nobody to connect to: {lost:?}");
+    assert!(lost.unwrap_err().is_away() && store.pools().await.unwrap_err().is_away());
     server.recover();
     store.put_pool("after".to_owned(), pool(1), now(), Condition::default()).await.unwrap();
     let names: Vec<_> = store.pools().await.unwrap().into_iter().map(|(name, ..)| name).collect();
@@ -85,6 +86,26 @@ async fn a_server_that_is_silent_is_given_up() {
     tokio::time::pause();
     let error = Store::open(&place, Arc::new(())).await.err().unwrap().to_string();
     assert!(error.contains("it does not answer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_url_without_a_user_means_whom_the_process_runs_as() {
+    let Some(world) = World::server() else { return };
+    let output = std::process::Command::new("id").arg("-un").output().unwrap();
+    let own = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let own = std::env::var("PGUSER").unwrap_or(own);
+    let url = format!("postgres:///postgres?host={}", world.server.as_ref().unwrap().folder().display());
+    let place = Place::server(&url, None).unwrap();
+    let error = Store::open(&place, Arc::new(())).await.err().unwrap();
+    let said = error.to_string();
+    assert!(said.ends_with(&format!("role \"{own}\" does not exist (28000)")), "{said}");
+    assert!(std::error::Error::source(&error).is_none(), "what would be said twice");
+    let mut connection = world.place.connect().await.unwrap();
+    built::<()>(format!("CREATE ROLE \"{own}\" LOGIN")).execute(&mut connection).await.unwrap();
+    let mut connection = place.connect().await.unwrap();
+    let (role,): (String,) =
+        query_as("SELECT CAST(current_user AS TEXT)").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(role, own);
 }
 
 #[tokio::test]
