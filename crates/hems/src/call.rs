@@ -240,7 +240,7 @@ pub(crate) fn transferred(calls: &[CallRow], complete: &TransferComplete) -> Vec
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn checked(json: &str) -> Result<(), CallError> {
@@ -256,7 +256,7 @@ mod tests {
         )
     }
 
-    fn row(id: i64, method: &str, state: &str) -> CallRow {
+    pub(crate) fn row(id: i64, method: &str, state: &str) -> CallRow {
         CallRow {
             id,
             method: method.to_owned(),

@@ -146,9 +146,8 @@ pub(crate) async fn overruled(
     subject: &Subject,
     own: &Template,
 ) -> Result<Vec<(String, String)>, StoreError> {
-    let wishes = store.wishes(subject.identity.as_str()).await?;
-    let templates = wishes.templates.iter().map(|(name, template)| (name.as_str(), &**template));
-    Ok(Layers::of(templates, Some(own), subject).overruled())
+    let wishes = Wishes { own: Some(own.clone()), ..store.wishes(subject.identity.as_str()).await? };
+    Ok(layers(&wishes, subject).overruled())
 }
 
 /// Resolves the templates of a device with what it was released to and what it holds.

@@ -121,22 +121,11 @@ fn absent(version: &str, binding: &Binding) -> Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::tests::row;
 
     fn call(state: &str, version: &str) -> CallRow {
         let image = Image { file: 1, name: "cell".to_owned(), size: 10 };
-        CallRow {
-            id: 7,
-            method: "Download".to_owned(),
-            command_key: "k".to_owned(),
-            body: String::new(),
-            state: state.to_owned(),
-            queued_at: 0,
-            sent_at: None,
-            finished_at: None,
-            outcome: None,
-            author: AUTHOR.to_owned(),
-            action: Some(action(&image, version)),
-        }
+        CallRow { action: Some(action(&image, version)), ..row(7, "Download", state) }
     }
 
     fn after(hours: i64, state: &str, version: &str) -> Option<Standing> {

@@ -262,8 +262,9 @@ pub(super) async fn put_own(
     let row = devices::find(&api, &caller, &identity).await?;
     if let Some(subject) = Subject::of(&row, row.place()?) {
         let overruled = desire::overruled(&api.hems.store, &subject, &typed.template).await?;
-        if let Some((path, table)) = overruled.into_iter().next() {
-            return Err(Problem::complaints(vec![Complaint { place: path, message: filled(&table) }]));
+        if !overruled.is_empty() {
+            let complaint = |(place, table): (String, String)| Complaint { place, message: filled(&table) };
+            return Err(Problem::complaints(overruled.into_iter().map(complaint).collect()));
         }
     }
     save(&api, &caller, Whose::Device(row.identity), typed, (saving?.0, condition)).await
