@@ -31,7 +31,8 @@ async fn o12_schemathesis_finds_nothing_that_the_document_does_not_say() {
     let mut command = Command::new(judge);
     command.args(["run", &format!("http://{}/api/v1/openapi.json", world.api)]);
     command.arg("--header").arg(format!("Authorization: Bearer {}", world.token));
-    command.args(["--seed", "1", "--max-time", BUDGET, "--checks", CHECKS, "--workers", "2"]);
+    // One worker: two that parse Python at once trip over CPython 3.11's count of recursion, and end as an error.
+    command.args(["--seed", "1", "--max-time", BUDGET, "--checks", CHECKS, "--workers", "1"]);
     command.args(["--phases", "coverage,fuzzing,stateful", "--warnings", "off"]);
     command.args(["--exclude-operation-id", LEFT_OUT]);
     // It keeps what it tried beside itself.
