@@ -24,6 +24,14 @@ use crate::{
 /// What is desired, or why nothing can be said of it.
 pub(crate) type Resolved = Result<Desired, Missing>;
 
+/// What would be desired.
+#[derive(Debug)]
+pub(crate) struct Supposed {
+    pub(crate) desired: Resolved,
+    /// The values that count for nothing, and the tables whose rows templates fill instead.
+    pub(crate) overruled: Vec<(String, String)>,
+}
+
 /// Why nothing can be said of what is desired.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Missing {
@@ -151,12 +159,22 @@ pub(crate) async fn overruled(
 }
 
 /// Resolves the templates of a device with what it was released to and what it holds.
-pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Resolved, StoreError> {
+pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Supposed, StoreError> {
     let wishes = followed(store, subject.identity.as_str()).await?;
     if wishes.is_shut {
-        return Ok(Ok(Desired::off_the_air()));
+        return Ok(Supposed { desired: Ok(Desired::off_the_air()), overruled: Vec::new() });
     }
-    resolve(store, &wishes, subject, (model, None)).await
+    supposed(store, &wishes, subject, model).await
+}
+
+async fn supposed(
+    store: &Store,
+    wishes: &Wishes,
+    subject: &Subject,
+    model: &Model,
+) -> Result<Supposed, StoreError> {
+    let desired = resolve(store, wishes, subject, (model, None)).await?;
+    Ok(Supposed { desired, overruled: layers(wishes, subject).overruled() })
 }
 
 /// The pools that a device draws from, also where an emergency keeps it off the air for now.
@@ -176,11 +194,11 @@ pub(crate) async fn suppose(
     subject: &Subject,
     (name, template): (&str, Option<&Template>),
     model: &Model,
-) -> Result<Resolved, StoreError> {
+) -> Result<Supposed, StoreError> {
     let mut wishes = store.wishes(subject.identity.as_str()).await?;
     wishes.changes.clear();
     wishes.replace(subject.identity.as_str(), name, template.cloned());
-    resolve(store, &wishes, subject, (model, None)).await
+    supposed(store, &wishes, subject, model).await
 }
 
 fn concerns(change: &UnderWay, subject: &Subject) -> bool {

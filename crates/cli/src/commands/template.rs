@@ -1,6 +1,9 @@
 //! `hearth template` and `hearth pool`: what is desired, and the numbers that it draws from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -266,6 +269,9 @@ async fn preview(
             println!("{}: {error}", device.identity);
         }
     }
+    for (note, devices) in whole.notes() {
+        println!("{note} (devices: {devices})");
+    }
     let Preview { changed, same, failed, .. } = whole;
     println!(
         "devices that would be changed: {changed}; that would not: {same}; of which nothing can be said: {failed}"
@@ -291,7 +297,17 @@ struct DevicePreview {
     differences: Vec<Difference>,
     #[serde(default)]
     calls: Vec<Value>,
+    #[serde(default)]
+    left_out: Vec<String>,
+    #[serde(default)]
+    overruled: Vec<Overruled>,
     error: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Overruled {
+    path: String,
+    table: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -301,12 +317,29 @@ struct Difference {
     to: Option<String>,
 }
 
+impl Preview {
+    /// What counts for nothing, and on how many devices.
+    fn notes(&self) -> BTreeMap<String, usize> {
+        let mut notes = BTreeMap::new();
+        for device in &self.items {
+            let lacks = device.left_out.iter().map(|path| format!("{path}: left out, the product lacks it"));
+            let filled = |Overruled { path, table }: &Overruled| {
+                format!("{path}: counts for nothing, a template fills {table}")
+            };
+            for note in lacks.chain(device.overruled.iter().map(filled)) {
+                *notes.entry(note).or_default() += 1;
+            }
+        }
+        notes
+    }
+}
+
 impl DevicePreview {
     /// A line for each difference, with the calls in the first.
     fn lines(&self) -> Vec<Value> {
         let names = self.calls.iter().filter_map(|call| call.get("method").and_then(Value::as_str));
         let calls = names.collect::<Vec<_>>().join(", ");
-        if self.differences.is_empty() && self.error.is_none() {
+        if self.differences.is_empty() && !self.calls.is_empty() {
             return vec![json!({"identity": self.identity, "calls": calls})];
         }
         let line = |(index, one): (usize, &Difference)| {

@@ -234,14 +234,14 @@ async fn set(api: &Api, device: &DeviceRow, values: BTreeMap<String, Wanted>) ->
 /// What a template wants is the template's to change: anything else would be undone by the next session.
 pub(super) async fn wants_nothing(api: &Api, device: &DeviceRow, path: &str) -> Result<(), Problem> {
     let Some(subject) = Subject::of(device, device.place()?) else { return Ok(()) };
-    let resolved = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
+    let supposed = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
     let is_wanted = |desired: &Desired| {
         desired.values.contains_key(path)
             || path == radio::ADMIN_STATE
             || path == radio::SOFTWARE && desired.software.is_some()
             || desired.objects.iter().any(|table| path.starts_with(&table.object))
     };
-    if resolved.is_ok_and(|desired| is_wanted(&desired)) {
+    if supposed.desired.is_ok_and(|desired| is_wanted(&desired)) {
         return Err(Problem::conflict(&format!(
             "a template or the device's values want {path:.256}: change it there, or the next session undoes this"
         )));

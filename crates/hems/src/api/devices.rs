@@ -375,7 +375,7 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
     let Some(subject) = Subject::of(row, row.place()?) else { return Ok(Outlook::default()) };
     let quirks = quirk::of(&api.hems.quirks, &subject.binding, &remembered.known);
     let names = quirks.names().map(str::to_owned).collect();
-    let desired = match desire::preview(&api.hems.store, &subject, &api.hems.model).await? {
+    let desired = match desire::preview(&api.hems.store, &subject, &api.hems.model).await?.desired {
         Ok(desired) => desired,
         Err(missing) => {
             let step = if missing.is_draw() { "Draw" } else { "Expression" };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Api, Limit, Object, Path, Problem, devices, templates};
 use crate::{
-    desire::{self, Resolved},
+    desire::{self, Supposed},
     files::{self, Kind},
     gate, inventory,
     people::Caller,
@@ -51,7 +51,7 @@ pub(super) fn some<'d, D: serde::Deserializer<'d>>(
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TemplatePreview")]
 pub(super) struct Preview {
-    /// The devices that would be changed, each with its calls.
+    /// The devices that would be changed, each with its calls, and those on which something counts for nothing.
     items: Vec<DevicePreview>,
     /// How many of this page's devices would be, would not, and could not be said.
     changed: usize,
@@ -78,9 +78,18 @@ pub(super) struct DevicePreview {
     calls: Vec<CallPreview>,
     /// What is desired, and left out because the product lacks it.
     left_out: Vec<String>,
+    /// Values that count for nothing: a template fills their table.
+    overruled: Vec<Overruled>,
     /// Why nothing can be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// A value in a table that a template fills.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Overruled {
+    path: String,
+    table: String,
 }
 
 /// A call that would come.
@@ -122,9 +131,9 @@ pub(super) async fn template(
     for device in &page.devices {
         let Some(subject) = Subject::of(&device.row, device.place.clone()) else { continue };
         if both.iter().any(|template| template.selector.selects(&subject)) {
-            let resolved =
+            let supposed =
                 desire::suppose(&api.hems.store, &subject, (&name, to.as_ref()), &api.hems.model).await?;
-            preview.add(foresee(&api, &device.row, resolved).await?);
+            preview.add(foresee(&api, &device.row, supposed).await?);
         }
     }
     preview.add_up();
@@ -160,21 +169,20 @@ pub(super) async fn device(
     let place = row.place()?;
     let subject = Subject::of(&row, place)
         .ok_or_else(|| Problem::conflict("the device is not admitted, so nothing is desired of it"))?;
-    let resolved = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
-    Ok(Json(foresee(&api, &row, resolved).await?))
+    let supposed = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
+    Ok(Json(foresee(&api, &row, supposed).await?))
 }
 
 impl Preview {
     fn add(&mut self, device: DevicePreview) {
         match (&device.error, device.calls.is_empty()) {
             (Some(_), _) => self.failed += 1,
-            (None, true) => {
-                self.same += 1;
-                return;
-            }
+            (None, true) => self.same += 1,
             (None, false) => self.changed += 1,
         }
-        self.items.push(device);
+        if !device.is_same() {
+            self.items.push(device);
+        }
     }
 
     fn add_up(&mut self) {
@@ -192,19 +200,26 @@ impl Preview {
     }
 }
 
+impl DevicePreview {
+    fn new(identity: String, overruled: Vec<(String, String)>) -> Self {
+        let overruled = overruled.into_iter().map(|(path, table)| Overruled { path, table }).collect();
+        let (differences, calls, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        Self { identity, differences, calls, left_out, overruled, error: None }
+    }
+
+    /// Whether there is nothing to say of it.
+    fn is_same(&self) -> bool {
+        self.calls.is_empty() && self.left_out.is_empty() && self.overruled.is_empty() && self.error.is_none()
+    }
+}
+
 /// Runs the plan on what is known of a device.
-async fn foresee(api: &Api, row: &DeviceRow, resolved: Resolved) -> Result<DevicePreview, Problem> {
-    let mut preview = DevicePreview {
-        identity: row.identity.clone(),
-        differences: Vec::new(),
-        calls: Vec::new(),
-        left_out: Vec::new(),
-        error: None,
-    };
-    let (desired, binding) = match (resolved, row.binding()) {
+async fn foresee(api: &Api, row: &DeviceRow, supposed: Supposed) -> Result<DevicePreview, Problem> {
+    let mut preview = DevicePreview::new(row.identity.clone(), supposed.overruled);
+    let (desired, binding) = match (supposed.desired, row.binding()) {
         (Ok(desired), Some(binding)) => (desired, binding),
-        (resolved, _) => {
-            preview.error = resolved.err().map(|missing| missing.to_string());
+        (desired, _) => {
+            preview.error = desired.err().map(|missing| missing.to_string());
             return Ok(preview);
         }
     };

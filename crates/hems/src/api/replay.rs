@@ -91,13 +91,13 @@ impl Request {
     async fn resolve(self, api: &Api, subject: &Subject) -> Result<desire::Resolved, Problem> {
         let (store, model) = (&api.hems.store, &api.hems.model);
         match (self.name, self.template) {
-            (None, None) => Ok(desire::preview(store, subject, model).await?),
+            (None, None) => Ok(desire::preview(store, subject, model).await?.desired),
             (None, Some(_)) => {
                 Err(Problem::invalid("a `template` needs the `name` under which it would stand"))
             }
             (Some(name), typed) => {
                 let template = preview::supposed(api, &name, typed).await?;
-                Ok(desire::suppose(store, subject, (&name, template.as_ref()), model).await?)
+                Ok(desire::suppose(store, subject, (&name, template.as_ref()), model).await?.desired)
             }
         }
     }
