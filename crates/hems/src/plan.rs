@@ -9,6 +9,9 @@
 //!  methods ─▶ names ─▶ values ─▶ lock ─▶ surplus row ─▶ missing row ─▶ differing values ─▶ gate ─▶ AdminState ─▶ software
 //! ```
 //!
+//! What is doubted ([`Known::doubt`]) is read again before anything is concluded: that is how drift is seen. A cell that
+//! was taken off the air for a change goes on again, whether a template says so or not.
+//!
 //! A deed that failed is spared for a while, and the rest goes on without it; but where something was not read nothing
 //! is concluded from that, the radio changes only in a cell that is known to be off the air, and a cell goes on the air
 //! only with the radio that is desired.
@@ -32,6 +35,7 @@ pub(crate) use step::{Setting, Step, table_of};
 use std::collections::BTreeSet;
 
 use cwmp::Quirks;
+use jiff::Timestamp;
 
 use crate::radio;
 
@@ -71,6 +75,8 @@ struct Plan<'p> {
     known: &'p Known,
     quirks: &'p Quirks,
     spared: &'p Spared,
+    /// Whether what is doubted counts as unknown.
+    doubts: bool,
 }
 
 /// The next step towards what is desired.
@@ -86,13 +92,13 @@ pub(crate) fn next_without(
     known: &Known,
     quirks: &Quirks,
 ) -> Option<Step> {
-    let plan = Plan { desired, known, quirks, spared };
+    let plan = Plan { desired, known, quirks, spared, doubts: true };
     plan.serving().or_else(|| plan.first(software(&plan)))
 }
 
 /// Every deed that is still due, and what is wanted of it, whether it may be tried or not.
 pub(crate) fn due(desired: &Desired, known: &Known, quirks: &Quirks) -> BTreeSet<(String, String)> {
-    let plan = Plan { desired, known, quirks, spared: &Spared::default() };
+    let plan = Plan { desired, known, quirks, spared: &Spared::default(), doubts: false };
     let deeds = RULES.iter().flat_map(|rule| rule(&plan)).chain(software(&plan));
     deeds.map(|deed| (deed.deed(), desired.wanted(&deed))).collect()
 }
@@ -104,11 +110,20 @@ pub(crate) fn repeats(desired: &Desired, step: &Step) -> usize {
     table.map_or(REPEATS_MAX, |table| table.rows.len())
 }
 
-/// Whether the cell serves as desired, on whatever software. (decision 23)
+/// Whether the cell serves as desired, on whatever software. One of whose radio nobody wants anything is not ours to
+/// say that of. (decision 23)
 pub(crate) fn is_in_service(desired: &Desired, known: &Known, quirks: &Quirks) -> bool {
-    desired.admin_state == Some(true)
+    desired.touches_service()
+        && desired.admin_state != Some(false)
         && radio::SERVICE_STATES.iter().all(|path| known.is_true(path))
-        && Plan { desired, known, quirks, spared: &Spared::default() }.serving().is_none()
+        && Plan { desired, known, quirks, spared: &Spared::default(), doubts: false }.serving().is_none()
+}
+
+/// Whether something that the plan reads was not read since then: a device changes by other hands, too, and does not
+/// always say so.
+pub(crate) fn is_stale(desired: &Desired, known: &Known, since: Timestamp) -> bool {
+    let oldest = read(desired, known).filter_map(|path| Some(known.value(&path)?.read_at)).min();
+    oldest.is_none_or(|read_at| read_at < since)
 }
 
 impl Plan<'_> {
@@ -152,6 +167,15 @@ impl Plan<'_> {
         !(deed.is_change() && deed.is_radio()) || is_off()
     }
 
+    /// Whether a parameter, or the instances of a table, must be read before anything is concluded from them.
+    fn is_unknown(&self, path: &str) -> bool {
+        let is_known = match path.ends_with('.') {
+            true => self.known.instances(path).is_some(),
+            false => self.known.value(path).is_some(),
+        };
+        !is_known || self.doubts && self.known.is_doubted(path)
+    }
+
     /// What these rules find to do about the radio.
     fn radio<'s>(&'s self, rules: &'s [Rule]) -> impl Iterator<Item = Step> + 's {
         rules.iter().flat_map(move |rule| rule(self)).filter(Step::is_radio)
@@ -179,7 +203,7 @@ fn methods<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
 }
 
 fn unknown_tables<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
-    let unknown = plan.desired.objects.iter().filter(|object| plan.known.instances(&object.object).is_none());
+    let unknown = plan.desired.objects.iter().filter(|object| plan.is_unknown(&object.object));
     Box::new(unknown.map(|object| {
         let object = object.object.clone();
         if plan.quirks.has_unlisted_rows() { Step::Rows { object } } else { Step::Names { object } }
@@ -187,21 +211,25 @@ fn unknown_tables<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
 }
 
 fn unknown_values<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
-    let rows = plan.desired.objects.iter().flat_map(|object| {
-        let instances = plan.known.instances(&object.object).into_iter().flatten();
-        instances.flat_map(move |instance| object.columns().map(move |column| object.path(*instance, column)))
-    });
-    let paths =
-        plan.desired.values.keys().cloned().chain(rows).chain(conditions(plan.desired).map(str::to_owned));
-    let unknown = paths.filter(|path| plan.known.value(path).is_none() && !plan.quirks.lacks(path));
+    let paths = read(plan.desired, plan.known);
+    let unknown = paths.filter(|path| plan.is_unknown(path) && !plan.quirks.lacks(path));
     Box::new(unknown.map(|path| Step::Read { paths: vec![path] }))
 }
 
-/// What the plan must know although nobody desires it.
-fn conditions(desired: &Desired) -> impl Iterator<Item = &'static str> {
-    let states = if desired.touches_service() { radio::SERVICE_STATES.as_slice() } else { &[] };
-    let place: &[&str] =
-        if desired.admin_state == Some(true) { &[radio::LATITUDE, radio::LONGITUDE] } else { &[] };
+/// The parameters that the plan reads: what is desired, and what it must know although nobody desires it.
+fn read<'p>(desired: &'p Desired, known: &'p Known) -> impl Iterator<Item = String> + 'p {
+    let rows = desired.objects.iter().flat_map(move |object| {
+        let instances = known.instances(&object.object).into_iter().flatten();
+        instances.flat_map(move |instance| object.columns().map(move |column| object.path(*instance, column)))
+    });
+    desired.values.keys().cloned().chain(rows).chain(conditions(desired, known).map(str::to_owned))
+}
+
+fn conditions(desired: &Desired, known: &Known) -> impl Iterator<Item = &'static str> {
+    let wanted = desired.is_on_air(known);
+    let is_radio = wanted.is_some() || desired.touches_service();
+    let states = if is_radio { radio::SERVICE_STATES.as_slice() } else { &[] };
+    let place: &[&str] = if wanted == Some(true) { &[radio::LATITUDE, radio::LONGITUDE] } else { &[] };
     let software = desired.software.as_ref().map(|_| radio::SOFTWARE);
     states.iter().chain(place).copied().chain(software)
 }
@@ -235,7 +263,7 @@ fn differing_values<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
 }
 
 fn gate<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
-    let is_needed = plan.desired.admin_state == Some(true) && plan.verdict().is_none();
+    let is_needed = plan.desired.is_on_air(plan.known) == Some(true) && plan.verdict().is_none();
     let place = plan.known.text(radio::LATITUDE).zip(plan.known.text(radio::LONGITUDE));
     perhaps(place.filter(|_| is_needed).map(|(latitude, longitude)| Step::Gate {
         latitude: latitude.to_owned(),
@@ -246,7 +274,7 @@ fn gate<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
 /// The transmitter goes on only behind the gate and with the radio that is desired, and off where the gate refuses the
 /// place; where the gate could not judge it stays as it is.
 fn admin_state<'p>(plan: &'p Plan<'p>) -> Deeds<'p> {
-    let wanted = match plan.desired.admin_state {
+    let wanted = match plan.desired.is_on_air(plan.known) {
         Some(true) => plan.verdict().map(|verdict| verdict.passed),
         other => other,
     };

@@ -59,6 +59,9 @@ pub(crate) struct Start {
     chunks: BTreeMap<String, Chunk>,
     gate: Option<Verdict>,
     methods: Option<Vec<String>>,
+    /// What was read before is read again.
+    #[serde(default)]
+    believed_since: Option<Timestamp>,
 }
 
 /// Who said something.
@@ -205,14 +208,19 @@ impl Start {
                 }
             }
         }
-        let start = Self { chunks, gate: known.gate.clone(), methods: known.methods.clone() };
+        let (gate, methods) = (known.gate.clone(), known.methods.clone());
+        let start = Self { chunks, gate, methods, believed_since: known.believed_since() };
         let bytes = serde_json::to_vec(&start).map_or(usize::MAX, |text| text.len());
         (bytes <= START_BYTES_MAX).then_some(start)
     }
 
     /// The same as something that a plan can go on from.
     pub(crate) fn known(self) -> Known {
-        Known::restore(self.chunks, self.gate, self.methods)
+        let mut known = Known::restore(self.chunks, self.gate, self.methods);
+        if let Some(since) = self.believed_since {
+            known.doubt(since);
+        }
+        known
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) struct Hems {
     pub(crate) changes: Bounds,
     /// How long a device may be silent in a session.
     pub(crate) patience: Duration,
+    /// For how long what a device said is believed, beyond its session.
+    pub(crate) believes: SignedDuration,
     /// How long recorded sessions are kept.
     pub(crate) keeps_recordings: SignedDuration,
     pub(crate) alarms: Watch,
@@ -425,6 +427,7 @@ fn hems(
         mode: config.mode,
         changes: config.changes,
         patience: Duration::from_secs(config.limits.session_seconds.into()),
+        believes: SignedDuration::from_secs(config.limits.believed_seconds.into()),
         keeps_recordings: SignedDuration::from_hours(24 * i64::from(config.recordings.keep_days)),
         alarms: Watch::new(config.alarms.refusals_per_minute),
         feed: Feed::default(),

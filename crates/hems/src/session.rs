@@ -408,12 +408,22 @@ impl Device {
             None => None,
         };
         if let Some(object) = object {
-            self.known.forget(&object);
+            self.known.forget_unanswered(&object);
+        }
+    }
+
+    /// A cell that is on the air, or that a template wants off it, is not held off.
+    fn release_hold(&mut self) {
+        let is_wanted =
+            !self.is_shut && self.desired.as_ref().is_ok_and(|desired| desired.admin_state == Some(false));
+        if is_wanted || self.known.is_true(radio::ADMIN_STATE) {
+            self.known.hold_off(false);
         }
     }
 
     /// What the store shall remember, and has it from then on.
     fn lesson(&mut self) -> Lesson {
+        self.release_hold();
         let now = Stored {
             summary: self.summary(),
             patience: patience(&self.known),

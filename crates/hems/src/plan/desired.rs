@@ -148,6 +148,11 @@ impl Desired {
         Self { admin_state: Some(false), ..Self::default() }
     }
 
+    /// Whether the cell shall be on the air. Where nobody says so, one that the plan itself took off it goes on again.
+    pub(crate) fn is_on_air(&self, known: &Known) -> Option<bool> {
+        self.admin_state.or_else(|| known.is_held_off().then_some(true))
+    }
+
     /// Whether it concerns the radio, so that the plan must know whether the cell is on the air.
     pub(crate) fn touches_service(&self) -> bool {
         self.admin_state.is_some()

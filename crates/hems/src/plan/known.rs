@@ -44,6 +44,9 @@ pub(crate) struct Chunk {
     /// Rows that we added and never wrote: whatever they hold came from the factory.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) fresh: BTreeSet<u32>,
+    /// The plan took the cell off the air, and no template wanted that: it goes on again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_held_off: bool,
 }
 
 impl Chunk {
@@ -59,7 +62,7 @@ impl Chunk {
     }
 
     fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.instances.is_none()
+        self.values.is_empty() && self.instances.is_none() && !self.is_held_off
     }
 }
 
@@ -90,6 +93,10 @@ pub(crate) struct Known {
     bytes: usize,
     is_over_bounds: bool,
     changed: BTreeSet<String>,
+    /// What was read before is read again: a device changes by other hands, too.
+    believed_since: Option<Timestamp>,
+    /// The tables whose instances are known since then.
+    listed: BTreeSet<String>,
     /// What became unknown since the store was asked: what is read instead may be the same.
     former: BTreeMap<String, String>,
     changes: Vec<Change>,
@@ -135,6 +142,40 @@ impl Known {
     /// The instances of a table, where they were asked for.
     pub(crate) fn instances(&self, object: &str) -> Option<&BTreeSet<u32>> {
         self.chunks.get(object)?.instances.as_ref()
+    }
+
+    /// Believes only what is read from now on, and goes on knowing the rest.
+    pub(crate) fn doubt(&mut self, now: Timestamp) {
+        self.believed_since = Some(now);
+        self.listed.clear();
+    }
+
+    /// From when on.
+    pub(crate) fn believed_since(&self) -> Option<Timestamp> {
+        self.believed_since
+    }
+
+    /// Whether the value at a path, or the instances of a table, are known from before the time from which on anything
+    /// is believed.
+    pub(crate) fn is_doubted(&self, path: &str) -> bool {
+        let Some(since) = self.believed_since else { return false };
+        if path.ends_with('.') {
+            return self.instances(path).is_some() && !self.listed.contains(path);
+        }
+        self.value(path).is_some_and(|held| held.read_at < since)
+    }
+
+    /// Whether the cell is off the air by the plan and by no template's wish.
+    pub(crate) fn is_held_off(&self) -> bool {
+        self.chunks.get(radio::CONTROL).is_some_and(|chunk| chunk.is_held_off)
+    }
+
+    /// Notes whether it is.
+    pub(crate) fn hold_off(&mut self, is_held: bool) {
+        if self.is_held_off() != is_held {
+            self.chunks.entry(radio::CONTROL.to_owned()).or_default().is_held_off = is_held;
+            self.changed.insert(radio::CONTROL.to_owned());
+        }
     }
 
     /// All values with their full paths.
@@ -190,6 +231,9 @@ impl Known {
             self.drop_chunk(&path);
         }
         self.changed.insert(object.to_owned());
+        if self.believed_since.is_some() {
+            self.listed.insert(object.to_owned());
+        }
         let chunk = self.chunks.entry(object.to_owned()).or_default();
         chunk.fresh.retain(|number| numbers.contains(number));
         chunk.instances = Some(numbers);
@@ -242,8 +286,18 @@ impl Known {
         }
     }
 
+    /// Forgets what a change concerned whose answer is lost. Where that was the transmitter, the plan may hold it off, and
+    /// is taken to.
+    pub(crate) fn forget_unanswered(&mut self, object: &str) {
+        self.forget(object);
+        if object == radio::CONTROL {
+            self.hold_off(true);
+        }
+    }
+
     /// Forgets everything: the device was reset. (TR-069 3.7.1.5, event `0 BOOTSTRAP`)
     pub(crate) fn forget_all(&mut self) {
+        self.hold_off(false);
         for object in self.chunks.keys().cloned().collect::<Vec<_>>() {
             self.drop_chunk(&object);
         }
@@ -303,6 +357,9 @@ impl Known {
             self.count -= chunk.values.len();
             self.bytes -= chunk.bytes(object);
             self.changed.insert(object.to_owned());
+            if chunk.is_held_off {
+                self.chunks.insert(object.to_owned(), Chunk { is_held_off: true, ..Chunk::default() });
+            }
             let values = chunk.values.into_iter();
             self.former.extend(values.map(|(name, held)| (format!("{object}{name}"), held.value)));
         }

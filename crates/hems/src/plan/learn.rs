@@ -140,6 +140,7 @@ fn set(known: &mut Known, settings: &[Setting], at: Timestamp) {
             known.wrote_row(&format!("{row}."));
         }
         if setting.path == radio::ADMIN_STATE {
+            known.hold_off(!known.is_true(radio::ADMIN_STATE));
             known.forget(radio::OP_STATE);
             known.forget(radio::RF_TX_STATUS);
         }

@@ -127,7 +127,7 @@ pub(crate) fn differences(desired: &Desired, known: &Known) -> Vec<Difference> {
         .collect();
     let unread = desired.values.iter().filter(|(path, _)| known.value(path).is_none());
     found.extend(unread.map(|(path, to)| (path.clone(), (None, Some(to.clone())))));
-    if let Some(wanted) = desired.admin_state
+    if let Some(wanted) = desired.is_on_air(known)
         && (known.value(radio::ADMIN_STATE).is_none() || known.is_true(radio::ADMIN_STATE) != wanted)
     {
         found.insert(radio::ADMIN_STATE.to_owned(), (held(radio::ADMIN_STATE), Some(wanted.to_string())));

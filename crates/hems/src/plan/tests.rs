@@ -73,6 +73,22 @@ impl Cell {
         row
     }
 
+    /// What other hands do.
+    fn drift(&mut self, what: u8) {
+        let row = self.rows.first().copied();
+        match (what, row) {
+            (0, _) => self.put(radio::TAC, "3", ValueKind::UnsignedInt),
+            (1, _) => self.put(radio::ADMIN_STATE, "0", ValueKind::Boolean),
+            (2, Some(row)) => self.put(&format!("{PLMN}{row}.Enable"), "0", ValueKind::Boolean),
+            (3, Some(row)) => {
+                self.rows.remove(0);
+                self.values.retain(|path, _| !path.starts_with(&format!("{PLMN}{row}.")));
+            }
+            (4, _) => drop(self.add()),
+            _ => {}
+        }
+    }
+
     fn is_on_air(&self) -> bool {
         self.values[radio::ADMIN_STATE].0 != "0" && self.values[radio::ADMIN_STATE].0 != "false"
     }
@@ -189,6 +205,9 @@ fn judge(known: &mut Known, latitude: String, longitude: String) {
     known.gate = Some(Verdict { passed: true, policy: "test".to_owned(), latitude, longitude, at });
 }
 
+/// Steps of a plan that knows nothing and finds nothing to do: methods, rows, values, the gate.
+const READS_OF_ALL: usize = 4;
+
 /// What happens to the session at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
@@ -206,6 +225,7 @@ fn converge(cell: &mut Cell, desired: &Desired, stored: &mut Known, fates: &[Fat
     let mut intents: Vec<String> = Vec::new();
     let mut fates = fates.iter();
     let mut steps = 0;
+    let now = known.believed_since().unwrap_or_default();
     while let Some(step) = next(desired, &known, &quirks) {
         steps += 1;
         assert!(steps < STEPS_MAX + fates.len(), "no end: {step:?}");
@@ -218,11 +238,11 @@ fn converge(cell: &mut Cell, desired: &Desired, stored: &mut Known, fates: &[Fat
         intents.extend(step.intent().map(str::to_owned));
         let response = cell.execute(&method);
         match fates.next().copied().unwrap_or(Fate::Fine) {
-            Fate::Fine => learn(&mut known, &step, &response, &quirks, Timestamp::UNIX_EPOCH).unwrap(),
-            Fate::AnswerLost => step.intent().into_iter().for_each(|object| known.forget(object)),
+            Fate::Fine => learn(&mut known, &step, &response, &quirks, now).unwrap(),
+            Fate::AnswerLost => step.intent().into_iter().for_each(|object| known.forget_unanswered(object)),
             Fate::Killed => {
                 known = stored.clone();
-                intents.iter().for_each(|object| known.forget(object));
+                intents.iter().for_each(|object| known.forget_unanswered(object));
             }
         }
     }
@@ -304,6 +324,39 @@ proptest! {
         let changed = desired(&["99971", "99972"]);
         converge(&mut cell, &changed, &mut known, &fates);
         prop_assert!(cell.is_on_air() && is_in_service(&changed, &known, &Quirks::default()));
+    }
+
+    #[test]
+    fn d13_a_cell_whose_transmitter_nobody_speaks_of_is_as_it_was(
+        on_air in any::<bool>(),
+        fates in prop::collection::vec(fate(), 0..20),
+    ) {
+        let mut cell = Cell::new(&["00101".to_owned()], on_air, 1);
+        let mut known = Known::default();
+        let desired = Desired { admin_state: None, ..desired(&["99970"]) };
+        converge(&mut cell, &desired, &mut known, &fates);
+        prop_assert_eq!(cell.is_on_air(), on_air);
+        prop_assert_eq!(cell.values[radio::TAC].0.as_str(), "7");
+        prop_assert_eq!(is_in_service(&desired, &known, &Quirks::default()), on_air);
+    }
+
+    #[test]
+    fn o03_what_other_hands_changed_is_as_desired_again(
+        drifts in prop::collection::vec(0_u8..5, 1..8),
+        fates in prop::collection::vec(fate(), 0..20),
+    ) {
+        let mut cell = Cell::new(&["00101".to_owned()], false, 1);
+        let mut known = Known::default();
+        let desired = desired(&["99970"]);
+        converge(&mut cell, &desired, &mut known, &[]);
+        for drift in drifts {
+            cell.drift(drift);
+        }
+        known.doubt(Timestamp::from_second(1).unwrap());
+        converge(&mut cell, &desired, &mut known, &fates);
+        prop_assert!(cell.is_on_air() && is_in_service(&desired, &known, &Quirks::default()));
+        let mut again = Known::default();
+        prop_assert_eq!(converge(&mut cell, &desired, &mut again, &[]), READS_OF_ALL, "nothing differs");
     }
 }
 

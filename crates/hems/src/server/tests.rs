@@ -31,6 +31,7 @@ impl Hems {
             mode: TransportMode::Public,
             changes: crate::change::BOUNDS,
             patience,
+            believes: SignedDuration::from_secs(60),
             keeps_recordings: SignedDuration::from_hours(24),
             alarms: Watch::new(1),
             feed: Feed::default(),

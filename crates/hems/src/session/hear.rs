@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Hems, call, desire,
-    plan::Known,
+    plan::{self, Known},
     quirk, radio,
     recording::Recording,
     store::{
@@ -183,6 +183,7 @@ impl Device {
         recalled: Recalled,
         inform: &Inform,
     ) -> Result<Informed, StoreError> {
+        let now = hems.now();
         let Recalled { row, remembered, calls, wishes, recorded_until, .. } = recalled;
         let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
@@ -192,8 +193,7 @@ impl Device {
         let stored = Stored::of(&row, &remembered);
         let (failed, mut known) = recall(remembered, is_bootstrap, is_boot);
         let rules = (&hems.changes, &hems.model);
-        let wish =
-            desire::draw(&hems.store, &subject, (wishes, served && !is_bootstrap), rules, hems.now()).await?;
+        let wish = desire::draw(&hems.store, &subject, (wishes, served && !is_bootstrap), rules, now).await?;
         let calls = if wish.is_asked { hems.store.open_calls(identity).await? } else { calls };
         if wish.is_shut {
             // That it is off the air is believed when this session shows it.
@@ -202,10 +202,13 @@ impl Device {
         let quirks = learn(&mut known, inform, &subject.binding, hems);
         // An emergency waits for nothing.
         let failed = if wish.is_shut { Vec::new() } else { failed };
-        let now = (software(&known), is_boot, hems.now().as_millisecond());
-        let spared = FaultRow::spared(&failed, now);
-        let is_stalled = Self::was_stalled(&failed, now);
+        let moment = (software(&known), is_boot, now.as_millisecond());
+        let spared = FaultRow::spared(&failed, moment);
+        let is_stalled = Self::was_stalled(&failed, moment);
         let desired = wish.desired.map(|desired| Arc::new(quirk::fit(desired, &quirks).0));
+        if desired.as_ref().is_ok_and(|desired| plan::is_stale(desired, &known, now - hems.believes)) {
+            known.doubt(now);
+        }
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
         let progress = call::resolve(&calls, &inform.event);
@@ -267,7 +270,7 @@ fn queued(calls: Vec<CallRow>, progress: &[(i64, crate::store::Progress)]) -> Ve
 fn recall(remembered: Remembered, is_bootstrap: bool, is_boot: bool) -> (Vec<FaultRow>, Known) {
     let (mut failed, mut known) = (remembered.faults, remembered.known);
     for intent in &remembered.intents {
-        known.forget(&intent.object);
+        known.forget_unanswered(&intent.object);
     }
     if is_bootstrap {
         known.forget_all();

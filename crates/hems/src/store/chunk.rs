@@ -30,6 +30,8 @@ struct Compact {
     instances: Option<BTreeSet<u32>>,
     #[serde(default)]
     fresh: BTreeSet<u32>,
+    #[serde(default)]
+    is_held_off: bool,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,8 @@ struct Written<'c> {
     instances: Option<&'c BTreeSet<u32>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     fresh: &'c BTreeSet<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_held_off: bool,
 }
 
 struct Values<'c> {
@@ -59,7 +63,8 @@ impl Serialize for Values<'_> {
 pub(super) fn write(chunk: &Chunk) -> String {
     let at = chunk.read_at().map_or(0, ms);
     let values = Values { at, held: &chunk.values };
-    json(&Written { at, values, instances: chunk.instances.as_ref(), fresh: &chunk.fresh })
+    let Chunk { instances, fresh, is_held_off, .. } = chunk;
+    json(&Written { at, values, instances: instances.as_ref(), fresh, is_held_off: *is_held_off })
 }
 
 /// From a text of this version or of an earlier one.
@@ -75,6 +80,7 @@ pub(super) fn read(text: &str) -> Result<Chunk, StoreError> {
         values: compact.values.into_iter().map(held).collect(),
         instances: compact.instances,
         fresh: compact.fresh,
+        is_held_off: compact.is_held_off,
     })
 }
 

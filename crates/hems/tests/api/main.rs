@@ -17,6 +17,7 @@ mod conditions;
 mod dead_letters;
 mod devices;
 mod document;
+mod drift;
 mod endpoint;
 mod events;
 mod evidence;
