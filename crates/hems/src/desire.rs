@@ -28,6 +28,10 @@ pub(crate) type Resolved = Result<Desired, Missing>;
 #[derive(Debug)]
 pub(crate) struct Supposed {
     pub(crate) desired: Resolved,
+    /// The numbers that it would draw from pools, as things are.
+    pub(crate) draws: BTreeMap<String, i64>,
+    /// Nothing is changed before that ends.
+    pub(crate) is_frozen: bool,
     /// The values that count for nothing, and the tables whose rows templates fill instead.
     pub(crate) overruled: Vec<(String, String)>,
 }
@@ -104,7 +108,7 @@ pub(crate) async fn draw(
     let desired = if wishes.is_shut {
         Ok(Desired::off_the_air())
     } else {
-        resolve(store, &wishes, subject, (rules.1, Some(now))).await?
+        resolve(store, &wishes, subject, (rules.1, Draws::At(now))).await?.map(|(desired, _)| desired)
     };
     Ok(Wish { desired, is_frozen: wishes.is_frozen, is_shut: wishes.is_shut, is_following, is_asked })
 }
@@ -123,11 +127,13 @@ async fn ask(
     Ok(is_asked)
 }
 
-/// What operators want of a device, with what it was released to.
-async fn followed(store: &Store, identity: &str) -> Result<Wishes, StoreError> {
+/// What operators want of a device, with what it was released to or follows without that.
+async fn followed(store: &Store, subject: &Subject) -> Result<Wishes, StoreError> {
+    let identity = subject.identity.as_str();
     let mut wishes = store.wishes(identity).await?;
     for change in std::mem::take(&mut wishes.changes) {
-        if change.is_released && change.state.is_under_way() {
+        let follows = change.is_released || !subject.has_served && change.state == State::Running;
+        if follows && change.state.is_under_way() {
             wishes.follow(identity, change);
         }
     }
@@ -142,10 +148,11 @@ pub(crate) async fn is_other_at(
     place: &Place,
     model: &Model,
 ) -> Result<bool, StoreError> {
-    let wishes = followed(store, subject.identity.as_str()).await?;
+    let wishes = followed(store, subject).await?;
     let moved = Subject { place: place.clone(), ..subject.clone() };
-    let here = resolve(store, &wishes, subject, (model, None)).await?;
-    Ok(here != resolve(store, &wishes, &moved, (model, None)).await?)
+    let nothing = BTreeMap::new();
+    let here = resolve(store, &wishes, subject, (model, Draws::Ahead(&nothing))).await?;
+    Ok(here != resolve(store, &wishes, &moved, (model, Draws::Ahead(&nothing))).await?)
 }
 
 /// The values of a device's own that count for nothing, and the tables whose rows templates fill instead.
@@ -160,26 +167,32 @@ pub(crate) async fn overruled(
 
 /// Resolves the templates of a device with what it was released to and what it holds.
 pub(crate) async fn preview(store: &Store, subject: &Subject, model: &Model) -> Result<Supposed, StoreError> {
-    let wishes = followed(store, subject.identity.as_str()).await?;
+    let wishes = followed(store, subject).await?;
     if wishes.is_shut {
-        return Ok(Supposed { desired: Ok(Desired::off_the_air()), overruled: Vec::new() });
+        let desired = Ok(Desired::off_the_air());
+        return Ok(Supposed { desired, draws: BTreeMap::new(), is_frozen: false, overruled: Vec::new() });
     }
-    supposed(store, &wishes, subject, model).await
+    supposed(store, &wishes, subject, (model, &BTreeMap::new())).await
 }
 
 async fn supposed(
     store: &Store,
     wishes: &Wishes,
     subject: &Subject,
-    model: &Model,
+    (model, from): (&Model, &BTreeMap<String, i64>),
 ) -> Result<Supposed, StoreError> {
-    let desired = resolve(store, wishes, subject, (model, None)).await?;
-    Ok(Supposed { desired, overruled: layers(wishes, subject).overruled() })
+    let resolved = resolve(store, wishes, subject, (model, Draws::Ahead(from))).await?;
+    let (desired, draws) = match resolved {
+        Ok((desired, draws)) => (Ok(desired), draws),
+        Err(missing) => (Err(missing), BTreeMap::new()),
+    };
+    let overruled = layers(wishes, subject).overruled();
+    Ok(Supposed { desired, draws, is_frozen: wishes.is_frozen, overruled })
 }
 
 /// The pools that a device draws from, also where an emergency keeps it off the air for now.
 pub(crate) async fn pools(store: &Store, subject: &Subject) -> Result<BTreeSet<String>, StoreError> {
-    let wishes = followed(store, subject.identity.as_str()).await?;
+    let wishes = followed(store, subject).await?;
     Ok(layers(&wishes, subject).pools().into_iter().map(str::to_owned).collect())
 }
 
@@ -188,17 +201,16 @@ fn layers<'w>(wishes: &'w Wishes, subject: &Subject) -> Layers<'w> {
     Layers::of(templates, wishes.own.as_ref(), subject)
 }
 
-/// Resolves what would be desired if a template were this one.
+/// Resolves what would be desired if a template were this one, with numbers from here on where it holds none.
 pub(crate) async fn suppose(
     store: &Store,
     subject: &Subject,
     (name, template): (&str, Option<&Template>),
-    model: &Model,
+    (model, from): (&Model, &BTreeMap<String, i64>),
 ) -> Result<Supposed, StoreError> {
-    let mut wishes = store.wishes(subject.identity.as_str()).await?;
-    wishes.changes.clear();
+    let mut wishes = followed(store, subject).await?;
     wishes.replace(subject.identity.as_str(), name, template.cloned());
-    supposed(store, &wishes, subject, model).await
+    supposed(store, &wishes, subject, (model, from)).await
 }
 
 fn concerns(change: &UnderWay, subject: &Subject) -> bool {
@@ -221,25 +233,43 @@ async fn follows(
     }
 }
 
-/// Lays the templates over one another; draws only where it is told the time.
+/// How numbers of pools that a device does not hold are had.
+#[derive(Clone, Copy)]
+enum Draws<'d> {
+    /// Drawn for good.
+    At(Timestamp),
+    /// Those that are free as things are, in each pool from a number on.
+    Ahead(&'d BTreeMap<String, i64>),
+}
+
+/// Lays the templates over one another; gives the numbers that are not held yet, too.
 async fn resolve(
     store: &Store,
     wishes: &Wishes,
     subject: &Subject,
-    (model, now): (&Model, Option<Timestamp>),
-) -> Result<Resolved, StoreError> {
+    (model, how): (&Model, Draws<'_>),
+) -> Result<Result<(Desired, BTreeMap<String, i64>), Missing>, StoreError> {
     let identity = subject.identity.as_str();
     let layers = layers(wishes, subject);
-    let mut draws = BTreeMap::new();
+    let (mut draws, mut ahead) = (BTreeMap::new(), BTreeMap::new());
     for pool in layers.pools() {
-        let drawn = match now {
-            Some(now) => store.draw(pool, identity, now).await?.map(Some),
-            None => Ok(store.drawn(pool, identity).await?),
+        let held = match how {
+            Draws::At(_) => None,
+            Draws::Ahead(_) => store.drawn(pool, identity).await?,
         };
-        match drawn {
-            Ok(value) => draws.extend(value.map(|value| (pool.to_owned(), value))),
+        let number = match (how, held) {
+            (Draws::At(now), _) => store.draw(pool, identity, now).await?,
+            (Draws::Ahead(_), Some(held)) => Ok(held),
+            (Draws::Ahead(from), None) => store.next_free(pool, from.get(pool).copied()).await?,
+        };
+        match number {
+            Ok(number) => drop(draws.insert(pool.to_owned(), number)),
             Err(error) => return Ok(Err(Missing::Pool { pool: pool.to_owned(), error })),
         }
+        if held.is_none() {
+            ahead.extend(draws.get(pool).map(|number| (pool.to_owned(), *number)));
+        }
     }
-    Ok(layers.desired(subject, &draws, model).map_err(Missing::from))
+    let desired = layers.desired(subject, &draws, model).map_err(Missing::from);
+    Ok(desired.map(|desired| (desired, ahead)))
 }

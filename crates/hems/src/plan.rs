@@ -29,7 +29,7 @@ pub(crate) use known::{Change, Chunk, Held, Known, Verdict};
 pub(crate) use learn::{learn, overhear, unlearn};
 pub(crate) use rehearsal::{Difference, Stage, differences, rehearse};
 pub(crate) use replay::{Exchange, Likeness, Replayed, Turn, replay};
-pub(crate) use spared::{Spared, blame, next_try, unanswered};
+pub(crate) use spared::{Spared, blame, next_set, next_try, unanswered};
 pub(crate) use step::{Setting, Step, table_of};
 
 use std::collections::BTreeSet;

@@ -15,6 +15,7 @@ mod record;
 mod registry;
 mod software;
 mod stumble;
+mod summary;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -40,7 +41,7 @@ use crate::{
     blocks::Blocks,
     change,
     desire::Missing,
-    plan::{self, Desired, Known, Spared, Step, Verdict},
+    plan::{Desired, Known, Spared, Step, Verdict},
     radio,
     recording::Recording,
     store::{CallRow, Closing, FaultRow, Lesson, Progress, StoreError, Summary},
@@ -389,7 +390,8 @@ impl Session {
             let mended = device.mended();
             let faults = std::mem::take(&mut device.faults);
             let has_failed = |(_, progress): &(i64, Progress)| matches!(progress, Progress::Failed(_));
-            let is_fine = faults.is_empty() && !(device.is_asked && device.progress.iter().any(has_failed));
+            let is_fine = faults.iter().all(FaultRow::is_drift)
+                && !(device.is_asked && device.progress.iter().any(has_failed));
             let lesson = device.lesson();
             let settled = device.settled(is_fine).map(|outcome| (outcome, hems.changes));
             let is_off = device.is_shut && device.is_off_the_air();
@@ -426,7 +428,7 @@ impl Device {
         self.release_hold();
         let now = Stored {
             summary: self.summary(),
-            patience: patience(&self.known),
+            patience: summary::patience(&self.known),
             gate: self.known.gate.clone(),
             methods: self.known.methods.clone(),
             has_intents: false,
@@ -470,34 +472,4 @@ impl Device {
         let is_desired = self.desired.as_ref().is_ok_and(|desired| desired.admin_state == Some(false));
         is_desired && self.is_at_end && self.is_off_the_air()
     }
-
-    fn summary(&self) -> Summary {
-        let nothing = Desired::default();
-        summarise(self.desired.as_deref().unwrap_or(&nothing), &self.known, &self.quirks)
-    }
-}
-
-/// What the list of devices shows of what is known.
-pub(crate) fn summarise(desired: &Desired, known: &Known, quirks: &Quirks) -> Summary {
-    let text = |path: &str| known.text(path).map(str::to_owned);
-    let rows = known.instances(radio::PLMN_LIST).into_iter().flatten();
-    let plmns: Vec<&str> =
-        rows.filter_map(|row| known.text(&format!("{}{row}.PLMNID", radio::PLMN_LIST))).collect();
-    Summary {
-        software: text(radio::SOFTWARE),
-        plmn: (!plmns.is_empty()).then(|| plmns.join(",")),
-        tac: text(radio::TAC),
-        pci: text(radio::PCI),
-        admin_state: text(radio::ADMIN_STATE),
-        op_state: text(radio::OP_STATE),
-        rf_tx_status: text(radio::RF_TX_STATUS),
-        is_in_service: plan::is_in_service(desired, known, quirks),
-    }
-}
-
-/// How long after an Inform the next one is overdue: one and a half of its intervals.
-fn patience(known: &Known) -> Option<i64> {
-    let is_enabled = known.text(radio::PERIODIC_ENABLE).is_some_and(|text| text == "true" || text == "1");
-    let seconds: i64 = known.text(radio::PERIODIC_INTERVAL)?.parse().ok()?;
-    is_enabled.then(|| seconds.saturating_mul(1_500))
 }

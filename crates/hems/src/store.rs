@@ -67,7 +67,7 @@ pub use condition::Stale;
 pub(crate) use condition::{Condition, Edited, Tag};
 pub(crate) use device::{DeviceRow, Summary};
 pub(crate) use fact::CellFact;
-pub(crate) use fault::{DeadLetter, FAULTS_MAX, FaultRow, Moment};
+pub(crate) use fault::{DeadLetter, FAULTS_MAX, FaultRow, Moment, NOT_KEPT};
 pub(crate) use file::{FileRow, Full, NewFile, Quota, Removal, Stray};
 pub(crate) use file_url::{NewUrl, UrlRow};
 pub(crate) use freeze::FreezeRow;

@@ -279,7 +279,7 @@ mod tests {
         let binding =
             Binding { oui: "00005E".to_owned(), product_class: "C".to_owned(), serial: "1".to_owned() };
         let identity = Identity::parse("00005e005301.hnb.example").unwrap();
-        Subject { identity, binding, place: crate::inventory::Place::default() }
+        Subject { identity, binding, place: crate::inventory::Place::default(), has_served: false }
     }
 
     fn named(templates: &[(String, Template)]) -> impl Iterator<Item = (&str, &Template)> {

@@ -375,7 +375,8 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
     let Some(subject) = Subject::of(row, row.place()?) else { return Ok(Outlook::default()) };
     let quirks = quirk::of(&api.hems.quirks, &subject.binding, &remembered.known);
     let names = quirks.names().map(str::to_owned).collect();
-    let desired = match desire::preview(&api.hems.store, &subject, &api.hems.model).await?.desired {
+    let supposed = desire::preview(&api.hems.store, &subject, &api.hems.model).await?;
+    let desired = match supposed.desired {
         Ok(desired) => desired,
         Err(missing) => {
             let step = if missing.is_draw() { "Draw" } else { "Expression" };
@@ -387,7 +388,7 @@ async fn outlook(api: &Api, row: &DeviceRow, remembered: &Remembered) -> Result<
     let spared = spared(api, remembered);
     let next_step = plan::next_without(&spared, &desired, &remembered.known, &quirks).map(|step| {
         let call = step.method(&quirks).and_then(|method| serde_json::to_value(method).ok());
-        serde_json::json!({"step": step.name(), "call": call})
+        serde_json::json!({"step": step.name(), "call": call, "frozen": supposed.is_frozen && step.is_change()})
     });
     Ok(Outlook { quirks: names, left_out, next_step })
 }

@@ -59,6 +59,8 @@ pub(super) struct Preview {
     failed: usize,
     /// What differs together: path and new value, and for how many of this page.
     totals: Vec<Total>,
+    /// Whether everything is frozen, so that nothing of it happens before that ends.
+    frozen: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
@@ -80,6 +82,10 @@ pub(super) struct DevicePreview {
     left_out: Vec<String>,
     /// Values that count for nothing: a template fills their table.
     overruled: Vec<Overruled>,
+    /// The numbers that it would draw from pools, as things are: by the pool's name.
+    draws: BTreeMap<String, i64>,
+    /// Whether everything is frozen, so that the calls that change something wait.
+    frozen: bool,
     /// Why nothing can be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -126,13 +132,18 @@ pub(super) async fn template(
         same: 0,
         failed: 0,
         totals: Vec::new(),
+        frozen: false,
         next_page_token: page.next,
     };
+    let mut from = BTreeMap::new();
     for device in &page.devices {
         let Some(subject) = Subject::of(&device.row, device.place.clone()) else { continue };
         if both.iter().any(|template| template.selector.selects(&subject)) {
-            let supposed =
-                desire::suppose(&api.hems.store, &subject, (&name, to.as_ref()), &api.hems.model).await?;
+            let rules = (&api.hems.model, &from);
+            let supposed = desire::suppose(&api.hems.store, &subject, (&name, to.as_ref()), rules).await?;
+            // The next device would draw the next number.
+            from.extend(supposed.draws.iter().map(|(pool, number)| (pool.clone(), number.saturating_add(1))));
+            preview.frozen = supposed.is_frozen;
             preview.add(foresee(&api, &device.row, supposed).await?);
         }
     }
@@ -201,10 +212,18 @@ impl Preview {
 }
 
 impl DevicePreview {
-    fn new(identity: String, overruled: Vec<(String, String)>) -> Self {
-        let overruled = overruled.into_iter().map(|(path, table)| Overruled { path, table }).collect();
-        let (differences, calls, left_out) = (Vec::new(), Vec::new(), Vec::new());
-        Self { identity, differences, calls, left_out, overruled, error: None }
+    fn new(identity: String, supposed: &Supposed) -> Self {
+        let overruled = supposed.overruled.iter().cloned();
+        Self {
+            identity,
+            differences: Vec::new(),
+            calls: Vec::new(),
+            left_out: Vec::new(),
+            overruled: overruled.map(|(path, table)| Overruled { path, table }).collect(),
+            draws: supposed.draws.clone(),
+            frozen: supposed.is_frozen,
+            error: None,
+        }
     }
 
     /// Whether there is nothing to say of it.
@@ -215,7 +234,7 @@ impl DevicePreview {
 
 /// Runs the plan on what is known of a device.
 async fn foresee(api: &Api, row: &DeviceRow, supposed: Supposed) -> Result<DevicePreview, Problem> {
-    let mut preview = DevicePreview::new(row.identity.clone(), supposed.overruled);
+    let mut preview = DevicePreview::new(row.identity.clone(), &supposed);
     let (desired, binding) = match (supposed.desired, row.binding()) {
         (Ok(desired), Some(binding)) => (desired, binding),
         (desired, _) => {

@@ -97,7 +97,14 @@ impl Request {
             }
             (Some(name), typed) => {
                 let template = preview::supposed(api, &name, typed).await?;
-                Ok(desire::suppose(store, subject, (&name, template.as_ref()), model).await?.desired)
+                Ok(desire::suppose(
+                    store,
+                    subject,
+                    (&name, template.as_ref()),
+                    (model, &std::collections::BTreeMap::new()),
+                )
+                .await?
+                .desired)
             }
         }
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Step,
-    known::{Known, is_same},
+    Setting, Step,
+    known::{Change, Known, is_same},
 };
 use crate::radio;
 
@@ -158,6 +158,14 @@ impl Desired {
         self.admin_state.is_some()
             || self.values.keys().any(|path| path.starts_with(radio::SERVICE))
             || self.objects.iter().any(|object| object.object.starts_with(radio::SERVICE))
+    }
+
+    /// What sets a value right that was as desired and is not any more.
+    pub(crate) fn drift(&self, change: &Change, known: &Known) -> Option<Step> {
+        let held = known.value(&change.path)?;
+        let (path, value) = self.differing(known).into_iter().find(|(path, _)| *path == change.path)?;
+        let settings = vec![Setting { path, value, kind: held.kind }];
+        is_same(held.kind, &change.before, &settings.first()?.value).then_some(Step::Set { settings })
     }
 
     /// What is fetched for the software, or nothing more.

@@ -24,6 +24,9 @@ pub(crate) enum Contradiction {
     /// A row was added under a number that another row has.
     #[error("the added row has a number that another row already has")]
     SameNumber,
+    /// A row was added without a number.
+    #[error("the added row has the number 0, which is none")]
+    NoNumber,
     /// The response belongs to another method.
     #[error("the response belongs to another method")]
     OtherMethod,
@@ -148,6 +151,9 @@ fn set(known: &mut Known, settings: &[Setting], at: Timestamp) {
 }
 
 fn added(known: &mut Known, object: &str, response: &AddObjectResponse) -> Result<(), Contradiction> {
+    if response.instance_number == 0 {
+        return Err(Contradiction::NoNumber);
+    }
     if known.learn_row(object, response.instance_number) { Ok(()) } else { Err(Contradiction::SameNumber) }
 }
 

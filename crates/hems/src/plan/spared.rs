@@ -22,6 +22,15 @@ const WAIT_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// Faults after which a deed is a dead letter: two hours of trying in all.
 const TRIES_MAX: i64 = 8;
 
+/// How often a value that did not stay is set again at once: other hands may meet it twice, and a cell that does not keep
+/// it would go off the air in each session.
+const DRIFTS_MAX: i64 = 2;
+
+/// When a value that did not stay for so many sessions is set again; nothing where it is a dead letter.
+pub(crate) fn next_set(count: i64, now: Timestamp) -> Option<Timestamp> {
+    if count <= DRIFTS_MAX { Some(now) } else { next_try(count, now) }
+}
+
 /// When a deed that failed so many times is tried again; nothing where it is a dead letter.
 pub(crate) fn next_try(count: i64, now: Timestamp) -> Option<Timestamp> {
     let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or_default();

@@ -75,12 +75,16 @@ impl Device {
     }
 
     fn take_step(&mut self, hems: &Hems, step: &Step, answer: Result<CpeResponse, Fault>) {
+        let noticed = self.known.changes().len();
         let learned = match answer {
             Ok(response) => plan::learn(&mut self.known, step, &response, &self.quirks, hems.now()),
             Err(fault) => return self.stumble(hems, step, &fault),
         };
         match learned {
-            Ok(()) => self.spared.widen(step),
+            Ok(()) => {
+                self.spared.widen(step);
+                self.notice_drift(hems, noticed);
+            }
             Err(contradiction) => {
                 let fault = Fault::new(FaultCode(0), contradiction.to_string());
                 let deeds = plan::unanswered(step, &self.known);

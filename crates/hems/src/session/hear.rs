@@ -12,6 +12,8 @@ use cwmp::{
 };
 use profile::Reason;
 
+use jiff::Timestamp;
+
 use super::{
     Device, Outcome, Session, SessionError, Stored,
     identity::{self, Standing, claim},
@@ -185,7 +187,6 @@ impl Device {
     ) -> Result<Informed, StoreError> {
         let now = hems.now();
         let Recalled { row, remembered, calls, wishes, recorded_until, .. } = recalled;
-        let served = row.in_service_at.is_some();
         let identity = subject.identity.as_str();
         let has = |code: &EventCode| inform.event.iter().any(|event| event.event_code == *code);
         let is_bootstrap = has(&EventCode::BOOTSTRAP);
@@ -193,7 +194,8 @@ impl Device {
         let stored = Stored::of(&row, &remembered);
         let (failed, mut known) = recall(remembered, is_bootstrap, is_boot);
         let rules = (&hems.changes, &hems.model);
-        let wish = desire::draw(&hems.store, &subject, (wishes, served && !is_bootstrap), rules, now).await?;
+        let served = subject.has_served && !is_bootstrap;
+        let wish = desire::draw(&hems.store, &subject, (wishes, served), rules, now).await?;
         let calls = if wish.is_asked { hems.store.open_calls(identity).await? } else { calls };
         if wish.is_shut {
             // That it is off the air is believed when this session shows it.
@@ -206,9 +208,6 @@ impl Device {
         let spared = FaultRow::spared(&failed, moment);
         let is_stalled = Self::was_stalled(&failed, moment);
         let desired = wish.desired.map(|desired| Arc::new(quirk::fit(desired, &quirks).0));
-        if desired.as_ref().is_ok_and(|desired| plan::is_stale(desired, &known, now - hems.believes)) {
-            known.doubt(now);
-        }
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
         let progress = call::resolve(&calls, &inform.event);
@@ -233,10 +232,20 @@ impl Device {
             progress,
             outstanding: None,
         };
+        device.doubt(hems, now);
         device.prepare_software(hems).await?;
+        device.notice_drift(hems, 0);
         let lesson = device.lesson();
         let recording = device.recording(hems, recorded_until);
         Ok(Informed { device, lesson, stored: row, recording, is_bootstrap })
+    }
+
+    /// What was read long before this session is read again.
+    fn doubt(&mut self, hems: &Hems, now: Timestamp) {
+        let since = now - hems.believes;
+        if self.desired.as_ref().is_ok_and(|desired| plan::is_stale(desired, &self.known, since)) {
+            self.known.doubt(now);
+        }
     }
 }
 

@@ -69,7 +69,8 @@ async fn known(hems: &Hems, identity: &Identity) -> Result<Standing, StoreError>
         return Ok(Standing::Disputed(hems.store.rivals(identity.as_str()).await?));
     }
     let Some(binding) = row.binding() else { return Ok(Standing::Unknown) };
-    let subject = Subject { identity: identity.clone(), binding, place: row.place()? };
+    let has_served = row.in_service_at.is_some();
+    let subject = Subject { identity: identity.clone(), binding, place: row.place()?, has_served };
     Ok(Standing::Admitted(subject, Box::new(recalled)))
 }
 

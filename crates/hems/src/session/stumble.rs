@@ -13,7 +13,7 @@ use crate::{
     Hems,
     plan::{self, Known, Step},
     radio,
-    store::{FAULTS_MAX, FaultRow, Moment},
+    store::{FAULTS_MAX, FaultRow, Moment, NOT_KEPT},
 };
 
 /// Under which name it is recorded that the plan itself was stopped.
@@ -54,6 +54,21 @@ impl Device {
         }
     }
 
+    /// Values that were as desired and are not any more, of the changes since the first so many. They are set again; one
+    /// that does not stay time and again waits like a deed that failed.
+    pub(super) fn notice_drift(&mut self, hems: &Hems, noticed: usize) {
+        let Ok(desired) = self.desired.as_ref().map(std::sync::Arc::clone) else { return };
+        let changes = self.known.changes().iter().skip(noticed);
+        let drifts: Vec<Step> = changes.filter_map(|change| desired.drift(change, &self.known)).collect();
+        for drift in drifts {
+            let (deed, wanted) = (drift.deed(), desired.wanted(&drift));
+            self.record(hems, deed.clone(), wanted.clone(), &Fault::new(FaultCode(0), NOT_KEPT.to_owned()));
+            if self.faults.last().is_some_and(|row| !row.is_drift()) {
+                self.spared.spare(deed, wanted);
+            }
+        }
+    }
+
     /// A bound stops the plan: the operator sees it like a fault.
     pub(super) fn stall(&mut self, hems: &Hems, why: &str) {
         if !std::mem::replace(&mut self.is_stalled, true) {
@@ -69,6 +84,9 @@ impl Device {
         let is_same =
             |row: &&FaultRow| (&row.step, &row.wanted, &row.software) == (&step, &wanted, &software);
         let count = self.failed.iter().find(is_same).map_or(0, |row| row.count) + 1;
+        let next =
+            if fault.text == *NOT_KEPT { plan::next_set(count, now) } else { plan::next_try(count, now) };
+        self.faults.retain(|row| row.step != step);
         self.faults.push(FaultRow {
             step,
             wanted,
@@ -78,7 +96,7 @@ impl Device {
             details: serde_json::to_string(&details).unwrap_or_default(),
             count,
             last_at: now.as_millisecond(),
-            next_at: plan::next_try(count, now).map(|next| next.as_millisecond()),
+            next_at: next.map(|next| next.as_millisecond()),
         });
     }
 
@@ -87,7 +105,8 @@ impl Device {
         failed.iter().any(|row| row.step == PLAN && row.holds(now))
     }
 
-    /// The faults that count no more: of another software, or, once the plan came to its end, of what is not due.
+    /// The faults that count no more: of another software, or, once the plan came to its end, of what is not due. That a
+    /// value stays is seen in a session that does not set it.
     pub(super) fn mended(&self) -> Vec<String> {
         let Some(desired) = self.desired.as_ref().ok().filter(|_| !self.failed.is_empty()) else {
             return Vec::new();
@@ -96,8 +115,13 @@ impl Device {
         let due = self.is_at_end.then(|| plan::due(desired, &self.known, &self.quirks));
         let is_over = |row: &&FaultRow| {
             let deed = (row.step.clone(), row.wanted.clone());
+            let is_set = || {
+                let mut changes = self.known.changes().iter();
+                changes.any(|change| row.step.split_once(' ').is_some_and(|(_, path)| path == change.path))
+            };
             let is_new = self.faults.iter().any(|fault| fault.step == row.step);
-            !is_new && (row.software != software || due.as_ref().is_some_and(|due| !due.contains(&deed)))
+            !(is_new || row.text == NOT_KEPT && is_set())
+                && (row.software != software || due.as_ref().is_some_and(|due| !due.contains(&deed)))
         };
         self.failed.iter().filter(is_over).map(|row| row.step.clone()).collect()
     }

@@ -9,6 +9,9 @@ use crate::{event::Kind, plan::Spared};
 /// Faults remembered per device: more different deeds than fail at one time, unless everything does.
 pub(crate) const FAULTS_MAX: usize = 100;
 
+/// What a value that did not stay has for a text.
+pub(crate) const NOT_KEPT: &str = "the device had it as desired and has another value now";
+
 /// The software that runs, whether it just booted, and the time.
 pub(crate) type Moment<'s> = (&'s str, bool, i64);
 
@@ -77,6 +80,11 @@ impl FaultRow {
             last_at: now,
             next_at: Some(now),
         }
+    }
+
+    /// Whether a value did not stay as it was set, and is set again at once.
+    pub(crate) fn is_drift(&self) -> bool {
+        self.next_at == Some(self.last_at) && self.text == NOT_KEPT
     }
 
     /// Whether it still counts against its deed: what ran on another software says nothing of this one, and a boot

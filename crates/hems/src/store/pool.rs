@@ -60,7 +60,7 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    condition.check(found(tx, &name).await?.as_ref())?;
+                    condition.check(found(&mut *tx, &name).await?.as_ref())?;
                     let done = query(
                         "INSERT INTO pool (name, first, last, changed_at) SELECT $1, $2, $3, $4 \
                          WHERE NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value NOT BETWEEN $2 AND $3) \
@@ -113,6 +113,17 @@ impl Store {
         holds(&self.reads, pool, identity).await
     }
 
+    /// The lowest number that is free, from a certain one on where that is said.
+    pub(crate) async fn next_free(
+        &self,
+        pool: &str,
+        from: Option<i64>,
+    ) -> Result<Result<i64, DrawError>, StoreError> {
+        let Some(range) = found(&self.reads, pool).await? else { return Ok(Err(DrawError::NoPool)) };
+        let range = Pool { first: from.unwrap_or(range.first).max(range.first), ..range };
+        Ok(free(&self.reads, pool, range).await?.ok_or(DrawError::Exhausted))
+    }
+
     /// Draws a value for a device, or gives the one that it holds.
     pub(crate) async fn draw(
         &self,
@@ -134,9 +145,9 @@ impl Edited for Pool {
     }
 }
 
-async fn found(tx: &mut Tx, name: &str) -> Result<Option<Pool>, StoreError> {
+async fn found(target: impl Target, name: &str) -> Result<Option<Pool>, StoreError> {
     let query = query_as("SELECT first, last FROM pool WHERE name = $1");
-    let row: Option<(i64, i64)> = query.bind(name).fetch_optional(tx).await?;
+    let row: Option<(i64, i64)> = query.bind(name).fetch_optional(target).await?;
     Ok(row.map(|(first, last)| Pool { first, last }))
 }
 
@@ -148,7 +159,7 @@ async fn holds(target: impl Target, pool: &str, identity: &str) -> Result<Option
 
 /// Whoever has the number keeps it, and a device the one that it has.
 async fn reserve(tx: &mut Tx, pool: &str, new: DrawRow) -> Result<Result<DrawRow, ReserveError>, StoreError> {
-    let Some(range) = found(tx, pool).await? else { return Ok(Err(ReserveError::NoPool)) };
+    let Some(range) = found(&mut *tx, pool).await? else { return Ok(Err(ReserveError::NoPool)) };
     if !(range.first..=range.last).contains(&new.value) {
         return Ok(Err(ReserveError::Outside(range)));
     }
@@ -172,8 +183,23 @@ async fn reserve(tx: &mut Tx, pool: &str, new: DrawRow) -> Result<Result<DrawRow
     Ok(Ok(new))
 }
 
-/// What the device was given in the meantime, or the lowest value that is free: the first of the range, or the one
-/// after a taken one whose successor is not.
+/// The lowest number of a range that is free: the first, or the one after a taken one whose successor is not.
+async fn free(target: impl Target, pool: &str, range: Pool) -> Result<Option<i64>, StoreError> {
+    let free: Option<(i64,)> = query_as(
+        "SELECT candidate FROM (SELECT $2 AS candidate \
+         UNION SELECT value + 1 FROM draw WHERE pool = $1 AND value >= $2) AS candidates \
+         WHERE candidate <= $3 AND NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value = candidate) \
+         ORDER BY candidate LIMIT 1",
+    )
+    .bind(pool)
+    .bind(range.first)
+    .bind(range.last)
+    .fetch_optional(target)
+    .await?;
+    Ok(free.map(|(value,)| value))
+}
+
+/// What the device was given in the meantime, or the lowest value that is free.
 async fn draw(
     tx: &mut Tx,
     pool: &str,
@@ -183,19 +209,8 @@ async fn draw(
     if let Some(value) = holds(&mut *tx, pool, identity).await? {
         return Ok(Ok(value));
     }
-    let Some(Pool { first, last }) = found(tx, pool).await? else { return Ok(Err(DrawError::NoPool)) };
-    let free: Option<(i64,)> = query_as(
-        "SELECT candidate FROM (SELECT $2 AS candidate \
-         UNION SELECT value + 1 FROM draw WHERE pool = $1 AND value >= $2) AS candidates \
-         WHERE candidate <= $3 AND NOT EXISTS (SELECT 1 FROM draw WHERE pool = $1 AND value = candidate) \
-         ORDER BY candidate LIMIT 1",
-    )
-    .bind(pool)
-    .bind(first)
-    .bind(last)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some((value,)) = free else { return Ok(Err(DrawError::Exhausted)) };
+    let Some(range) = found(&mut *tx, pool).await? else { return Ok(Err(DrawError::NoPool)) };
+    let Some(value) = free(&mut *tx, pool, range).await? else { return Ok(Err(DrawError::Exhausted)) };
     query("INSERT INTO draw (pool, value, identity, at) VALUES ($1, $2, $3, $4)")
         .bind(pool)
         .bind(value)

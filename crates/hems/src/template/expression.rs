@@ -196,6 +196,7 @@ mod tests {
             binding: Binding { oui: "00005E".into(), product_class: "C".into(), serial: "17".into() },
             place: serde_json::from_str(r#"{"site": "North", "tags": ["lab"], "labels": {"rack": "7"}}"#)
                 .unwrap(),
+            has_served: false,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Subject {
     pub(crate) identity: Identity,
     pub(crate) binding: Binding,
     pub(crate) place: Place,
+    /// Whether it ever served: one that did not follows changes at once.
+    pub(crate) has_served: bool,
 }
 
 impl Selector {
@@ -61,7 +63,7 @@ impl Subject {
     /// An admitted device; nothing for one whose DeviceId is not settled.
     pub(crate) fn of(row: &DeviceRow, place: Place) -> Option<Self> {
         let identity = Identity::parse(&row.identity).ok()?;
-        Some(Self { identity, binding: row.binding()?, place })
+        Some(Self { identity, binding: row.binding()?, place, has_served: row.in_service_at.is_some() })
     }
 }
 
@@ -128,7 +130,8 @@ mod tests {
         };
         let place =
             serde_json::from_str(r#"{"site": "North", "tags": ["lab"], "labels": {"rack": "7"}}"#).unwrap();
-        Subject { identity: Identity::parse("00005e005301.hnb.example").unwrap(), binding, place }
+        let identity = Identity::parse("00005e005301.hnb.example").unwrap();
+        Subject { identity, binding, place, has_served: false }
     }
 
     fn selector(text: &str) -> Result<Selector, String> {

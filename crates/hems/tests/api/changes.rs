@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    cell::{CONTROL, Cell, PLMN_LIST, TAC, Tree},
+    cell::{CONTROL, Cell, TAC, Tree},
     devices::configure,
     world::{World, identity},
 };
@@ -281,20 +281,6 @@ async fn o04_a_preview_says_the_difference_and_the_calls_and_a_session_does_them
     assert_eq!(call(&world, 1, &mut trees[0]).await, foreseen);
     let device = world.get(&format!("/api/v1/devices/{}/preview", identity(1))).await;
     assert_eq!((&device["calls"], &device["differences"]), (&json!([]), &json!([])));
-}
-
-#[tokio::test]
-async fn o04_a_preview_says_which_values_count_for_nothing() {
-    let world = World::new().await;
-    serving(&world, 1).await;
-    let rows =
-        json!([{"object": PLMN_LIST, "key": "PLMNID", "rows": [{"PLMNID": "00101", "Enable": "true"}]}]);
-    world.put("/api/v1/templates/operators", json!({"objects": rows})).await;
-    let cell = format!("{PLMN_LIST}1.Enable");
-    let body = json!({"template": {"priority": 5, "values": {cell.as_str(): "false"}}});
-    let (_, preview) = world.ask(Method::POST, "/api/v1/templates/one/preview", Some(body)).await;
-    assert_eq!((&preview["same"], &preview["items"][0]["calls"]), (&json!(1), &json!([])), "{preview}");
-    assert_eq!(preview["items"][0]["overruled"], json!([{"path": cell, "table": PLMN_LIST}]));
 }
 
 #[tokio::test]

@@ -81,6 +81,27 @@ async fn o03_rows_that_other_hands_added_or_deleted_are_as_desired_again() {
 }
 
 #[tokio::test]
+async fn o04_a_cell_that_does_not_keep_a_value_is_not_taken_off_the_air_for_ever() {
+    let world = World::with(NO_BELIEF).await;
+    let mut trees = serving(&world, 1).await;
+    for is_set in [true, true, false, false] {
+        trees[0].put(TAC, "3", ValueKind::UnsignedInt);
+        let called = call(&world, 1, &mut trees[0]).await;
+        assert_eq!(called.contains(&"SetParameterValues"), is_set, "{called:?}");
+        assert!(is_on_air(&trees[0]));
+    }
+    let device = world.device(1).await;
+    let fault = &device["faults"][0];
+    assert!(fault["text"].as_str().unwrap().contains("another value now") && fault["count"] == 3, "{device}");
+    assert_eq!((&device["in_service"], &device["faults"][1]), (&json!(false), &Value::Null));
+    let retry = format!("/api/v1/devices/{}/dead-letters/retry", identity(1));
+    world.ask(Method::POST, &retry, Some(json!({}))).await;
+    assert!(call(&world, 1, &mut trees[0]).await.contains(&"SetParameterValues"));
+    assert_eq!(call(&world, 1, &mut trees[0]).await, READS, "it stayed");
+    assert_eq!(world.device(1).await["faults"], json!([]));
+}
+
+#[tokio::test]
 async fn o03_a_session_that_follows_at_once_reads_nothing_again() {
     let world = World::new().await;
     let mut trees = serving(&world, 1).await;

@@ -31,6 +31,7 @@ mod nats;
 mod northbound;
 mod people;
 mod pools;
+mod previews;
 mod raw;
 mod recordings;
 mod refusals;
