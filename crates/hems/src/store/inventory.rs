@@ -176,13 +176,15 @@ impl Range {
         }
     }
 
+    /// The text of a filter was folded when it was read. Here it would be by the language of PostgreSQL's cluster, and
+    /// what is indexed by its letters of ASCII alone.
     fn text(column: &'static str, test: Test, text: &str) -> Self {
         let wanted = text.to_owned().into();
         if test != Test::Begins {
-            return Self::plain(format!("{column} = lower($1)"), vec![wanted]);
+            return Self::plain(format!("{column} = $1"), vec![wanted]);
         }
         let end = format!("{text}{}", char::MAX).into();
-        let condition = format!("{column} >= lower($1) AND {column} < lower($2)");
+        let condition = format!("{column} >= $1 AND {column} < $2");
         Self { key: Some(column), ..Self::plain(condition, vec![wanted, end]) }
     }
 

@@ -129,6 +129,34 @@ async fn o02_devices_are_counted_by_the_filter_of_the_list() {
 }
 
 #[tokio::test]
+async fn o01_letters_beyond_ascii_are_found_as_they_are_written() {
+    let world = World::new().await;
+    admit(&world, 3).await;
+    let list = "identity,site,labels\n\
+                000000000000.hnb.example,Örebro,tenant=Ö\n\
+                000000000001.hnb.example,örebro,tenant=ö\n";
+    assert_eq!(places(&world, "", list).await.0, StatusCode::OK);
+    for (filter, expected) in [
+        ("site = Örebro", 0),
+        ("site = ÖREBRO", 0),
+        ("site = örebro", 1),
+        ("site : Ö", 0),
+        ("label.tenant = Ö", 0),
+        ("label.tenant : ö", 1),
+    ] {
+        let escaped: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let page = world.get(&format!("/api/v1/devices?filter={escaped}")).await;
+        let found: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| &item["identity"]).collect();
+        assert_eq!(found, [&json!(format!("{expected:012x}.hnb.example"))], "{filter}");
+        assert_eq!(
+            world.get(&format!("/api/v1/devices/count?filter={escaped}")).await["count"],
+            1,
+            "{filter}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn o02_a_new_cell_takes_the_place_of_an_old_one_with_its_pci() {
     let world = World::new().await;
     configure(&world).await;
