@@ -59,7 +59,8 @@ pub(crate) enum FreezeCommand {
 pub(crate) enum RadioOffCommand {
     /// The emergencies, the newest first.
     List,
-    /// Take the cells of a filter off the air, whatever else is desired.
+    /// Take the cells of a filter off the air, whatever else is desired. Until LISTED they are being named, or that was
+    /// cut off: then order it again.
     Order {
         /// The filter; an empty one is every cell.
         filter: String,
@@ -96,11 +97,12 @@ const CHANGE_COLUMNS: [Column; 14] = [
     ("BY", "author"),
 ];
 
-const EMERGENCY_COLUMNS: [Column; 6] = [
+const EMERGENCY_COLUMNS: [Column; 7] = [
     ("EMERGENCY", "id"),
     ("FILTER", "filter"),
     ("ORDERED", "ordered_at"),
     ("LIFTED", "lifted_at"),
+    ("LISTED", "listed_at"),
     ("CELLS", "devices"),
     ("OFF", "off"),
 ];
