@@ -142,7 +142,7 @@ async fn prepare(tx: &mut Tx, new: &NewAction) -> Result<Result<ChangeRow, Chang
     .bind(&new.key)
     .fetch_one(&mut *tx)
     .await?;
-    forget_old(tx).await?;
+    forget_old(tx, ms(new.act.at)).await?;
     Ok(find(tx, id).await?.ok_or(ChangeError::NoChange))
 }
 
