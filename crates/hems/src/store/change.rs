@@ -323,11 +323,11 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<ChangeRow, StoreError> {
 
 /// A change that released nobody yet gives way to the next one.
 async fn replaced(tx: &mut Tx, id: i64, now: i64) -> Result<bool, StoreError> {
-    let query = query(
-        "UPDATE change SET state = 'withdrawn', note = 'replaced by the next change', ended_at = $2 \
-         WHERE id = $1 AND released = 0",
-    );
-    Ok(query.bind(id).bind(now).execute(tx).await?.rows_affected() > 0)
+    let is_untouched = find(tx, id).await?.is_some_and(|change| change.released == 0);
+    if is_untouched {
+        end(tx, id, State::Withdrawn, Some("replaced by the next change"), now).await?;
+    }
+    Ok(is_untouched)
 }
 
 async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreError> {

@@ -119,6 +119,32 @@ async fn o04_a_cell_of_the_last_hour_counts_however_many_changes_come_after_its_
 }
 
 #[tokio::test]
+async fn o04_a_change_that_gives_way_to_the_next_one_is_told_to_be_over() {
+    on_both(async |world| {
+        let store = world.open().await;
+        let first = begin(&store, "a", Bounds { second_person_above: 1, ..BOUNDS }).await;
+        assert_eq!(first.state(), State::Waiting);
+        let second = begin(&store, "a", BOUNDS).await;
+        let over = store.change(first.id).await.unwrap().unwrap();
+        assert_eq!((over.state(), over.ended_at), (State::Withdrawn, Some(ms(now()))));
+        assert_eq!(over.note.as_deref(), Some("replaced by the next change"));
+        let rows = store.outbox_after(0, 10).await.unwrap();
+        let rows = rows.iter().filter(|row| row.kind.starts_with("change."));
+        let told = rows.map(|row| {
+            let data: serde_json::Value = serde_json::from_str(&row.body).unwrap();
+            (row.kind.as_str(), data["change"].as_i64().unwrap(), data["state"].as_str().unwrap().to_owned())
+        });
+        let expected = [
+            ("change.begun", first.id, "waiting".to_owned()),
+            ("change.ended", first.id, "withdrawn".to_owned()),
+            ("change.begun", second.id, "running".to_owned()),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn o04_a_second_person_lets_a_large_change_run() {
     on_both(async |world| {
         let store = world.open().await;
