@@ -59,8 +59,9 @@ pub(crate) enum FreezeCommand {
 pub(crate) enum RadioOffCommand {
     /// The emergencies, the newest first.
     List,
-    /// Take the cells of a filter off the air, whatever else is desired. Until LISTED they are being named, or that was
-    /// cut off: then order it again.
+    /// Take the cells of a filter off the air, whatever else is desired.
+    ///
+    /// They are all named when it is LISTED. One that stays without was cut off: order it again.
     Order {
         /// The filter; an empty one is every cell.
         filter: String,

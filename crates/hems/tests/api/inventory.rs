@@ -139,10 +139,11 @@ async fn o02_a_strict_list_that_would_hold_up_every_commit_is_refused_before_the
     assert_eq!(world.get("/api/v1/devices/count").await["count"], 0);
     let (status, summary) = world.upload(Method::POST, "/api/v1/identities?strict=true", admitted).await;
     assert_eq!((status, &summary["admitted"]), (StatusCode::OK, &json!(10_000)), "{summary}");
-    let (status, summary) = places(&world, "?strict=true", &placed).await;
-    assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(10_000)), "{summary}");
-    let page = world.get("/api/v1/devices?filter=label.rack%3D7%20AND%20tag%3Droof&limit=1").await;
-    assert_eq!(page["items"][0]["labels"], json!({"rack": "7", "row": "1"}));
+    let first = placed.lines().take(3).collect::<Vec<_>>().join("\n");
+    let (status, summary) = places(&world, "?strict=true", &first).await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(2)), "{summary}");
+    let page = world.get("/api/v1/devices?filter=label.rack%3D7%20AND%20tag%3Droof").await;
+    assert_eq!(page["items"][1]["labels"], json!({"rack": "7", "row": "1"}));
 }
 
 #[tokio::test]
