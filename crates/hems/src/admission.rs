@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use profile::Identity;
 use serde::Serialize;
 
-pub(crate) use rows::{AdmissionError, RowError, check, line_of};
+pub(crate) use rows::{AdmissionError, RowError, check, line_of, read};
 
 use crate::{
     config::Policies,
@@ -113,7 +113,7 @@ pub(crate) async fn import(
 ) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     let size = if strict { usize::MAX } else { BATCH };
-    let mut rows = rows::read(text).peekable();
+    let mut rows = read(text).peekable();
     while rows.peek().is_some() {
         let batch = summary.sort(rows.by_ref().take(size), policies);
         let pairs = batch.iter().map(|row| (row.identity.clone(), row.binding.clone())).collect();

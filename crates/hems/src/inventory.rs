@@ -28,6 +28,8 @@ use crate::{
 
 /// Devices that one page looks at: a few milliseconds on a machine that has other work too.
 const STEPS: usize = 200;
+/// Devices of a roll that one commit writes.
+const TOGETHER: usize = 1_000;
 /// Pages that a count looks at, a hundred thousand devices: a second or two of one core.
 const COUNT_PAGES: usize = 500;
 /// How long after its Inform was due a device counts as lost, in milliseconds: somebody should look the next day.
@@ -195,6 +197,41 @@ pub(crate) fn union(selectors: &[&Selector]) -> Filter {
     let filter = Filter::Any(selectors.iter().map(|selector| selector.filter().clone()).collect());
     let is_all = selectors.iter().any(|selector| selector.selects_all());
     if is_all || filter.walks().is_err() { Filter::default() } else { filter }
+}
+
+/// The roll of the admitted devices for which a filter holds at one moment. Devices call while it is read, and what
+/// they report moves them along the index that it is read by: as it was, each is met once.
+pub(crate) struct Roll<'f> {
+    /// As it was; nothing where all are read.
+    store: Option<Store>,
+    filter: &'f Filter,
+    now: Timestamp,
+    token: Option<String>,
+}
+
+impl<'f> Roll<'f> {
+    pub(crate) async fn begin(store: &Store, filter: &'f Filter, now: Timestamp) -> Result<Self, StoreError> {
+        Ok(Self { store: Some(store.snapshot().await?), filter, now, token: None })
+    }
+
+    /// The next identities, as many as one commit takes; none where all are read.
+    pub(crate) async fn next(&mut self) -> Result<Vec<String>, ListError> {
+        let mut identities = Vec::new();
+        while identities.len() < TOGETHER
+            && let Some(store) = &self.store
+        {
+            let page = page(store, self.filter, self.token.as_deref(), STEPS, self.now).await?;
+            let admitted = page.devices.into_iter().filter(|device| device.row.state == "admitted");
+            identities.extend(admitted.map(|device| device.row.identity));
+            self.token = page.next;
+            if self.token.is_none()
+                && let Some(store) = self.store.take()
+            {
+                store.end_snapshot().await;
+            }
+        }
+        Ok(identities)
+    }
 }
 
 /// How many devices that served before one of these selects: as many as a change of them may disturb.

@@ -217,6 +217,16 @@ impl Store {
         Self { tells_sessions, ..self }
     }
 
+    /// The same store, of which is read what is there now, whatever is written meanwhile.
+    pub(crate) async fn snapshot(&self) -> Result<Self, StoreError> {
+        Ok(Self { reads: self.reads.snapshot().await?, ..self.clone() })
+    }
+
+    /// Ends a snapshot.
+    pub(crate) async fn end_snapshot(self) {
+        self.reads.close().await;
+    }
+
     /// How many connections read, and how many of them wait for work.
     pub(crate) fn connections(&self) -> (i64, i64) {
         self.reads.connections()

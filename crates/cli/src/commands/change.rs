@@ -60,6 +60,8 @@ pub(crate) enum RadioOffCommand {
     /// The emergencies, the newest first.
     List,
     /// Take the cells of a filter off the air, whatever else is desired.
+    ///
+    /// They are all named when it is LISTED. One that stays without was cut off: order it again.
     Order {
         /// The filter; an empty one is every cell.
         filter: String,
@@ -96,11 +98,12 @@ const CHANGE_COLUMNS: [Column; 14] = [
     ("BY", "author"),
 ];
 
-const EMERGENCY_COLUMNS: [Column; 6] = [
+const EMERGENCY_COLUMNS: [Column; 7] = [
     ("EMERGENCY", "id"),
     ("FILTER", "filter"),
     ("ORDERED", "ordered_at"),
     ("LIFTED", "lifted_at"),
+    ("LISTED", "listed_at"),
     ("CELLS", "devices"),
     ("OFF", "off"),
 ];

@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Import {
         /// The list.
         file: PathBuf,
-        /// Admit all of it or nothing.
+        /// Admit all of it or nothing; at most 10000 rows.
         #[arg(long)]
         strict: bool,
     },
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     ImportPlaces {
         /// The list.
         file: PathBuf,
-        /// Place all of it or nothing.
+        /// Place all of it or nothing; at most 10000 rows.
         #[arg(long)]
         strict: bool,
     },

@@ -21,15 +21,14 @@ use crate::{
     call,
     change::State as Stage,
     filter::Filter,
-    hex, inventory,
+    hex,
+    inventory::{self, Roll},
     people::Caller,
     store::{ChangeRow, DeviceRow, NewAction},
 };
 
 /// Devices that an action is tried on before it is ordered, and that a dry run names.
 const TRIALS: usize = 10;
-/// Devices listed by one commit.
-const BATCH: usize = 1_000;
 
 /// What is asked of whom.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -75,7 +74,7 @@ pub(super) async fn order(
     let action = serde_json::to_string(&order.action).unwrap_or_default();
     // What was ordered stays so, whatever else would be said of it by now.
     let before = api.hems.store.ordered_before(&key, (&action, &order.filter)).await??;
-    if let Some(change) = before.filter(|_| !order.dry_run) {
+    if let Some(change) = before.filter(|change| !order.dry_run && is_listed(change)) {
         return Ok((StatusCode::OK, changed(change)));
     }
     let filter = Filter::parse(&order.filter).map_err(|error| Problem::invalid(error.to_string()))?;
@@ -98,13 +97,18 @@ pub(super) async fn order(
         act: caller.act(&order.reason, now)?,
     };
     let change = hems.store.prepare_action(new).await??;
-    if change.name != name {
+    if change.name != name && is_listed(&change) {
         return Ok((StatusCode::OK, changed(change)));
     }
     list(&api, change.id, &filter).await?;
     let change = hems.store.begin_action(change.id, hems.changes, now).await??;
     tracing::info!(change = change.id, matched = change.matched, "an action was ordered");
     Ok((StatusCode::CREATED, changed(change)))
+}
+
+/// Whether all its devices are listed. Of one that was cut off, or still goes on, they are listed once more.
+fn is_listed(change: &ChangeRow) -> bool {
+    change.state() != Stage::Preparing
 }
 
 fn changed(change: ChangeRow) -> Json<Ordered> {
@@ -175,15 +179,13 @@ async fn preview(
 
 /// Lists the admitted devices for which the filter holds now.
 async fn list(api: &Api, id: i64, filter: &Filter) -> Result<(), Problem> {
-    let (store, now) = (&api.hems.store, api.hems.now());
-    let mut token = None;
+    let store = &api.hems.store;
+    let mut roll = Roll::begin(store, filter, api.hems.now()).await?;
     loop {
-        let page = inventory::page(store, filter, token.as_deref(), BATCH, now).await?;
-        let admitted = page.devices.into_iter().filter(|device| device.row.state == "admitted");
-        store.list_for_action(id, admitted.map(|device| device.row.identity).collect()).await?;
-        match page.next {
-            Some(next) => token = Some(next),
-            None => return Ok(()),
+        let identities = roll.next().await?;
+        if identities.is_empty() {
+            return Ok(());
         }
+        store.list_for_action(id, identities).await?;
     }
 }

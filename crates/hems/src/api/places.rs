@@ -82,7 +82,7 @@ pub(super) struct Summary {
     errors: Vec<Wrong>,
 }
 
-/// Places the devices of a list; with `strict=true` all of them or none.
+/// Places the devices of a list; with `strict=true`, which takes at most 10000 rows, all of them or none.
 ///
 /// What is wrong with which row is in the answer; 422 where nothing was taken because of it.
 pub(super) async fn import(
@@ -91,8 +91,10 @@ pub(super) async fn import(
     how: Result<Query<How>, QueryRejection>,
     list: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Summary>), Problem> {
-    let Query(How { strict }) = how?;
+    let Query(how) = how?;
     let list = list?;
+    how.takes(read(&list))?;
+    let strict = how.strict;
     let mut summary = Summary::default();
     let mut placing = Vec::new();
     for (place, row) in read(&list) {

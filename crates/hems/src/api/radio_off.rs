@@ -14,13 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Api, Limit, Object, PAGE_MAX, Page, Path, Problem, Tagged, reason, time};
 use crate::{
     filter::Filter,
-    inventory,
+    inventory::Roll,
     people::Caller,
     store::{Condition, EmergencyRow, ShutRow},
 };
-
-/// Devices named by one commit.
-const BATCH: usize = 1_000;
 
 /// An emergency with how far it is.
 #[derive(Serialize, JsonSchema)]
@@ -32,9 +29,13 @@ pub(super) struct EmergencyView {
     ordered_at: String,
     lifted_by: Option<String>,
     lifted_at: Option<String>,
+    /// When its last device was named. Without it they are being named, or that was cut off: then order it again.
+    listed_at: Option<String>,
+    /// How many are named.
     devices: i64,
     /// How many of them were seen off the air since.
     off: i64,
+    /// Whether all are named, and all of these off.
     is_complete: bool,
 }
 
@@ -74,9 +75,10 @@ impl From<EmergencyRow> for EmergencyView {
             ordered_at: time(row.at),
             lifted_by: row.lifted_by,
             lifted_at: row.lifted_at.map(time),
+            listed_at: row.listed_at.map(time),
             devices: row.devices,
             off: row.off,
-            is_complete: row.off == row.devices,
+            is_complete: row.listed_at.is_some() && row.off == row.devices,
         }
     }
 }
@@ -117,23 +119,19 @@ pub(super) async fn order(
     parsed.walks().map_err(|error| Problem::invalid(error.to_string()))?;
     let (store, now) = (&api.hems.store, api.hems.now());
     let act = caller.act(&reason::reason(&reason)?, now)?;
-    let first = inventory::page(store, &parsed, None, BATCH, now).await?;
+    let mut roll = Roll::begin(store, &parsed, now).await?;
+    let mut identities = roll.next().await?;
     // That no cell is on the air would prove nothing of those that were meant.
-    if first.next.is_none() && !first.devices.iter().any(|device| device.row.state == "admitted") {
+    if identities.is_empty() {
         return Err(Problem::conflict("the filter holds for no admitted device"));
     }
     let id = store.order_radio_off(filter, act).await?;
-    let mut token = None;
-    loop {
-        let page = inventory::page(store, &parsed, token.as_deref(), BATCH, now).await?;
-        let admitted = page.devices.into_iter().filter(|device| device.row.state == "admitted");
-        let identities: Vec<String> = admitted.map(|device| device.row.identity).collect();
+    while !identities.is_empty() {
         store.shut(id, identities).await?;
-        match page.next {
-            Some(next) => token = Some(next),
-            None => return Ok((StatusCode::CREATED, Json(find(&api, id).await?.into()))),
-        }
+        identities = roll.next().await?;
     }
+    store.listed(id, api.hems.now()).await?;
+    Ok((StatusCode::CREATED, Json(find(&api, id).await?.into())))
 }
 
 /// The devices that are not off yet, or with `off=true` those that are.

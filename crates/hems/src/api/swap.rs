@@ -19,6 +19,7 @@ pub(super) struct Successor {
 }
 
 /// Moves site, tags, labels, own values and draws to another admitted device, and blocks the one that they were of.
+/// A device that serves already is a changed cell of the budget then.
 pub(super) async fn swap(
     State(api): State<Api>,
     caller: Caller,
@@ -37,8 +38,12 @@ pub(super) async fn swap(
     let rule = rule.map_err(|error| Problem::invalid(error.to_string()))?;
     let why = format!("replaced by {}", new.identity);
     let row = BlockRow::new(&rule, &why, &caller.name, api.hems.now());
+    let spends = match new.in_service_at {
+        Some(_) => Some((api.hems.changes, api.hems.store.count_admitted().await?)),
+        None => None,
+    };
     let (from, to) = (old.identity, new.identity);
-    let swapped = api.hems.store.swap(from.clone(), to.clone(), row).await?;
+    let swapped = api.hems.store.swap(from.clone(), to.clone(), row, spends).await?;
     swapped.map_err(|error| Problem::conflict(&error.to_string()))?;
     api.hems.reload_blocks().await?;
     tracing::info!(device = from, by = to, "replaced");

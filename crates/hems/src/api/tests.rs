@@ -104,6 +104,14 @@ impl World {
         answer.to_ascii_lowercase()
     }
 
+    /// What this machine's own token is answered.
+    async fn json(&self, place: (&str, &str), header: &str, body: &str) -> serde_json::Value {
+        let mut tcp = self.ask(place, &(self.local() + header), body).await;
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).await.unwrap();
+        json(answer.split_once("\r\n\r\n").unwrap().1)
+    }
+
     async fn head_of(&self, place: (&str, &str), authorization: &str, body: &str) -> String {
         let tcp = self.ask(place, authorization, body).await;
         // A stream of events has no end.
@@ -254,6 +262,56 @@ async fn o12_a_broken_chain_is_found_and_named() {
     let broken = verified().await;
     assert_eq!((&broken["intact"], &broken["broken"]["number"]), (&false.into(), &4.into()), "{broken}");
     assert_eq!(broken["broken"]["detail"], "line 4 was changed after it was written");
+}
+
+#[tokio::test]
+async fn o05_an_emergency_whose_listing_was_cut_off_is_not_complete() {
+    let (world, id) = cut_off().await;
+    let path = format!("/api/v1/radio-off/{id}");
+    let shown = async || world.json(("GET", &path), "", "").await;
+    let cut = shown().await;
+    assert_eq!((&cut["devices"], &cut["off"]), (&0.into(), &0.into()));
+    assert_eq!((&cut["listed_at"], &cut["is_complete"]), (&serde_json::Value::Null, &false.into()), "{cut}");
+    let order = r#"{"filter": "", "reason": "smoke"}"#;
+    let anew = world.json(("POST", "/api/v1/radio-off"), "", order).await;
+    assert_eq!((&anew["devices"], anew["listed_at"].is_string()), (&1.into(), true), "{anew}");
+    assert_eq!(shown().await["is_complete"], false);
+}
+
+#[tokio::test]
+async fn o04_an_action_that_was_cut_off_goes_on_when_it_comes_again() {
+    let (world, _) = cut_off().await;
+    let new = crate::store::NewAction {
+        action: r#"{"action":"reboot"}"#.to_owned(),
+        filter: "state = never".to_owned(),
+        method: "Reboot".to_owned(),
+        body: String::new(),
+        name: "action-1".to_owned(),
+        key: Some("monday".to_owned()),
+        fleet: 1,
+        days: 7,
+        act: crate::store::Act { author: "x".to_owned(), reason: String::new(), at: world.hems.now() },
+    };
+    let cut = world.hems.store.prepare_action(new).await.unwrap().unwrap();
+    let order = r#"{"filter": "state = never", "action": {"action": "reboot"}}"#;
+    let asked = async || world.json(("POST", "/api/v1/actions"), "Idempotency-Key: monday\r\n", order).await;
+    for change in [asked().await, asked().await] {
+        assert_eq!((&change["id"], &change["matched"]), (&cut.id.into(), &1.into()), "{change}");
+        assert_eq!(change["state"], "running");
+    }
+}
+
+/// A device, and an emergency of which nobody said that all its devices are named.
+async fn cut_off() -> (World, i64) {
+    let world = World::new().await;
+    let now = world.hems.now();
+    let identity = profile::Identity::parse("00005e005301.hnb.example").unwrap();
+    let (oui, product_class) = ("00005E".to_owned(), "C".to_owned());
+    let binding = crate::store::Binding { oui, product_class, serial: "1".to_owned() };
+    world.hems.store.admit(vec![(identity, binding)], false, now).await.unwrap();
+    let act = crate::store::Act { author: "x".to_owned(), reason: "smoke".to_owned(), at: now };
+    let id = world.hems.store.order_radio_off(String::new(), act).await.unwrap();
+    (world, id)
 }
 
 #[tokio::test]

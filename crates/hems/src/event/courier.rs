@@ -50,7 +50,7 @@ pub(crate) async fn run(hems: Arc<Hems>, settings: Telling, mut shutdown: watch:
     let mut looks = 0;
     loop {
         if turn.is_ours(&hems).await {
-            if let Err(error) = courier.round(looks % LOOKS_PER_TRIM == 0).await {
+            if let Err(error) = courier.round(&mut turn, looks % LOOKS_PER_TRIM == 0).await {
                 tracing::warn!(%error, "events wait");
             }
             looks += 1;
@@ -73,20 +73,24 @@ struct Courier {
 }
 
 impl Courier {
-    async fn round(&mut self, is_trim: bool) -> Result<(), StoreError> {
+    /// One look, for as long as the job is ours: a backlog may take longer than a word to the other nodes holds.
+    async fn round(&mut self, turn: &mut Turn, is_trim: bool) -> Result<(), StoreError> {
         self.land();
         let (store, now) = (&self.hems.store, self.hems.now());
         let newest = store.outbox_ends().await?.newest;
         for webhook in store.webhooks().await?.into_iter().filter(|webhook| webhook.state == ACTIVE) {
             let mut behind = webhook.position < newest;
-            while behind {
+            while behind && turn.is_ours(&self.hems).await {
                 behind = self.hems.store.hand_over(webhook.id, self.settings.source.clone(), now).await?;
+            }
+            if !turn.is_ours(&self.hems).await {
+                return Ok(());
             }
             self.launch(&webhook, now).await?;
         }
         if is_trim {
             let (rows, before) = (self.settings.keep_rows, now - self.settings.keep);
-            while self.hems.store.trim_outbox(rows, before).await? > 0 {}
+            while turn.is_ours(&self.hems).await && self.hems.store.trim_outbox(rows, before).await? > 0 {}
         }
         Ok(())
     }
@@ -227,6 +231,39 @@ mod tests {
 
     fn said(status: StatusCode, retry_after: Option<u32>) -> Result<Said, PostError> {
         Ok(Said { status, retry_after })
+    }
+
+    #[tokio::test]
+    async fn a_backlog_is_left_to_the_node_whose_job_it_is_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let hems = Arc::new(Hems::for_tests(folder.path(), Duration::from_secs(60)).await);
+        let url = "https://192.0.2.1/".to_owned();
+        let hook = hems.store.make_webhook(url, vec![], "s".to_owned(), hems.now()).await.unwrap().unwrap();
+        let identity = profile::Identity::parse("00005e005301.hnb.example").unwrap();
+        let (oui, product_class) = ("00005E".to_owned(), "C".to_owned());
+        let binding = crate::store::Binding { oui, product_class, serial: "1".to_owned() };
+        hems.store.admit(vec![(identity, binding)], true, hems.now()).await.unwrap();
+        let settings = Telling {
+            source: "/hems".to_owned(),
+            tells_sessions: false,
+            keep_rows: 0,
+            keep: SignedDuration::from_hours(1),
+            webhook_networks: Arc::new([]),
+            webhook_tls: WebConnector::new(None, None).unwrap(),
+            nats: None,
+        };
+        let mut courier =
+            Courier { hems: Arc::clone(&hems), settings, flights: JoinSet::new(), flying: BTreeMap::new() };
+        let mut other = Turn::new("events");
+        assert!(other.is_ours(&hems).await);
+        let position = async || hems.store.webhook(hook).await.unwrap().unwrap().position;
+        courier.round(&mut Turn::new("events"), true).await.unwrap();
+        let ends = hems.store.outbox_ends().await.unwrap();
+        assert_eq!((position().await, ends.trimmed, courier.flights.len()), (0, 0, 0));
+        other.leave(&hems).await;
+        courier.round(&mut Turn::new("events"), true).await.unwrap();
+        let ends = hems.store.outbox_ends().await.unwrap();
+        assert_eq!((position().await, ends.trimmed, courier.flights.len()), (ends.newest, ends.newest, 1));
     }
 
     #[test]

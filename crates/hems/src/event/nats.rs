@@ -64,7 +64,7 @@ pub(crate) async fn run(
     loop {
         let mut wait = LOOK;
         if turn.is_ours(&hems).await
-            && let Err(error) = go_on(&hems, &settings, &source, &mut line).await
+            && let Err(error) = go_on(&hems, (&settings, &source), &mut line, &mut turn).await
         {
             tracing::warn!(%error, "events for NATS wait");
             // A connection that failed is made anew, with whatever address the name has then.
@@ -78,12 +78,13 @@ pub(crate) async fn run(
     turn.leave(&hems).await;
 }
 
-/// Publishes what is there; connects where nobody did.
+/// Publishes what is there, for as long as the job is ours: of two nodes that do it neither keeps the order. Connects
+/// where nobody did.
 async fn go_on(
     hems: &Hems,
-    settings: &NatsLine,
-    source: &str,
+    (settings, source): (&NatsLine, &str),
     line: &mut Option<jetstream::Context>,
+    turn: &mut Turn,
 ) -> Result<(), NatsError> {
     let ends = hems.store.outbox_ends().await?;
     let mut position = match hems.store.mark(MARK).await? {
@@ -97,6 +98,10 @@ async fn go_on(
             Some(context) => context,
             None => line.insert(bounded(connect(settings)).await?),
         };
+        // After all that may take its time: what was asked holds longer than a batch is waited for.
+        if !turn.is_ours(hems).await {
+            return Ok(());
+        }
         bounded(publish(context, settings, source, &rows)).await?;
         position = last.sequence;
         hems.store.set_mark(MARK, position).await?;
@@ -173,12 +178,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_published_again_is_in_the_stream_once() {
         let Some(server) = oracles::Nats::start("hems::event::nats") else { return };
-        let settings = NatsLine {
-            url: server.url(),
-            prefix: "hems".to_owned(),
-            stream: "HEARTH".to_owned(),
-            credentials_file: None,
-        };
+        let settings = line_to(&server);
         let mut line = connect(&settings).await;
         while line.is_err() {
             line = connect(&settings).await;
@@ -190,6 +190,44 @@ mod tests {
         }
         let mut stream = context.get_stream("HEARTH").await.unwrap();
         assert_eq!(stream.info().await.unwrap().state.messages, 3);
+    }
+
+    #[tokio::test]
+    async fn a_backlog_is_left_to_the_node_whose_job_it_is_by_now() {
+        let Some(server) = oracles::Nats::start("hems::event::nats") else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let hems = Hems::for_tests(folder.path(), Duration::from_secs(60)).await;
+        let identity = profile::Identity::parse("00005e005301.hnb.example").unwrap();
+        let (oui, product_class) = ("00005E".to_owned(), "C".to_owned());
+        let binding = crate::store::Binding { oui, product_class, serial: "1".to_owned() };
+        hems.store.admit(vec![(identity, binding)], true, hems.now()).await.unwrap();
+        let settings = line_to(&server);
+        let mut line = connect(&settings).await;
+        while line.is_err() {
+            line = connect(&settings).await;
+        }
+        let context = line.unwrap();
+        let (mut line, mut other) = (Some(context.clone()), Turn::new("nats"));
+        assert!(other.is_ours(&hems).await);
+        let messages = async || {
+            let mut stream = context.get_stream("HEARTH").await.unwrap();
+            stream.info().await.unwrap().state.messages
+        };
+        let going = (&settings, "/hems");
+        go_on(&hems, going, &mut line, &mut Turn::new("nats")).await.unwrap();
+        assert_eq!(messages().await, 0);
+        other.leave(&hems).await;
+        go_on(&hems, going, &mut line, &mut Turn::new("nats")).await.unwrap();
+        assert_eq!(messages().await, 1);
+    }
+
+    fn line_to(server: &oracles::Nats) -> NatsLine {
+        NatsLine {
+            url: server.url(),
+            prefix: "hems".to_owned(),
+            stream: "HEARTH".to_owned(),
+            credentials_file: None,
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::{
 };
 
 const CELLS: u8 = 40;
+/// Letters beyond ASCII stay as they are written; a language would fold them.
+const SITES: [Option<&str>; 5] = [None, Some("Site 1"), Some("Site 2"), Some("Örebro"), Some("örebro")];
+const RACKS: [&str; 5] = ["R0", "R1", "R2", "R3", "RÖ"];
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -34,13 +37,16 @@ async fn fleet(place: &Database) -> Store {
     store.admit(rows, true, now()).await.unwrap();
     for number in 0..CELLS {
         let place = Place {
-            site: (number % 3 > 0).then(|| format!("Site {}", number % 3)),
+            site: SITES[usize::from(number) % SITES.len()].map(str::to_owned),
             tags: ["lab", "indoor", "test"]
                 .into_iter()
                 .take(usize::from(number % 4))
                 .map(str::to_owned)
                 .collect(),
-            labels: BTreeMap::from([("rack".to_owned(), format!("R{}", number % 5))]),
+            labels: BTreeMap::from([(
+                "rack".to_owned(),
+                RACKS[usize::from(number) % RACKS.len()].to_owned(),
+            )]),
         };
         assert!(store.place(moved(identity(number).to_string(), place), Condition::default()).await.unwrap());
     }
@@ -58,6 +64,10 @@ fn term() -> impl Strategy<Value = String> {
         "identity : 00005e00530",
         "label.rack = r3",
         "label.rack : r",
+        "label.rack = rÖ",
+        "site = Örebro",
+        "site = örebro",
+        "site : Ö",
         "product_class = class1",
         "oui = 00005e",
         "state = never",

@@ -317,17 +317,17 @@ async fn begin(tx: &mut Tx, new: &NewChange) -> Result<ChangeRow, StoreError> {
     if new.bounds.begin(new.matched) == State::Done {
         end(tx, id, State::Done, None, ms(new.act.at)).await?;
     }
-    forget_old(tx).await?;
+    forget_old(tx, ms(new.act.at)).await?;
     Ok(find(tx, id).await?.ok_or(ChangeError::NoChange)?)
 }
 
 /// A change that released nobody yet gives way to the next one.
 async fn replaced(tx: &mut Tx, id: i64, now: i64) -> Result<bool, StoreError> {
-    let query = query(
-        "UPDATE change SET state = 'withdrawn', note = 'replaced by the next change', ended_at = $2 \
-         WHERE id = $1 AND released = 0",
-    );
-    Ok(query.bind(id).bind(now).execute(tx).await?.rows_affected() > 0)
+    let is_untouched = find(tx, id).await?.is_some_and(|change| change.released == 0);
+    if is_untouched {
+        end(tx, id, State::Withdrawn, Some("replaced by the next change"), now).await?;
+    }
+    Ok(is_untouched)
 }
 
 async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreError> {
@@ -351,18 +351,21 @@ async fn insert(tx: &mut Tx, new: &NewChange, from: i64) -> Result<i64, StoreErr
     Ok(id)
 }
 
-/// Changes that are over are kept for a while, and what was released by them for an hour, which is what a budget asks.
-async fn forget_old(tx: &mut Tx) -> Result<(), StoreError> {
-    query(
-        "DELETE FROM change WHERE state IN ('done', 'withdrawn') AND id <= \
-         (SELECT id FROM change ORDER BY id DESC LIMIT 1 OFFSET $1)",
+/// Changes that are over are kept for a while, and for an hour after the last that they released: that is what a budget
+/// asks.
+async fn forget_old(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
+    let forgotten: Vec<(i64,)> = query_as(
+        "DELETE FROM change WHERE state IN ('done', 'withdrawn') \
+         AND id <= (SELECT id FROM change ORDER BY id DESC LIMIT 1 OFFSET $1) \
+         AND NOT EXISTS (SELECT 1 FROM released r WHERE r.change = change.id AND r.at > $2) RETURNING id",
     )
     .bind(KEPT)
-    .execute(&mut *tx)
+    .bind(now - HOUR)
+    .fetch_all(&mut *tx)
     .await?;
-    query("DELETE FROM released WHERE change > 0 AND NOT EXISTS (SELECT 1 FROM change WHERE id = released.change)")
-        .execute(tx)
-        .await?;
+    for (id,) in forgotten {
+        query("DELETE FROM released WHERE change = $1").bind(id).execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

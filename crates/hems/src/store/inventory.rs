@@ -7,10 +7,11 @@
 use jiff::Timestamp;
 
 use super::{
-    ChangeError, Condition, DeviceRow, Store, StoreError, Tx, built, change,
+    Batch, ChangeError, Condition, DeviceRow, Store, StoreError, Tx, built, change,
     device::devices,
     ms, query, query_as,
     sql::{Query, Value},
+    tuples,
 };
 use crate::{
     change::{Bounds, Spent},
@@ -176,13 +177,15 @@ impl Range {
         }
     }
 
+    /// The text of a filter was folded when it was read. Here it would be by the language of PostgreSQL's cluster, and
+    /// what is indexed by its letters of ASCII alone.
     fn text(column: &'static str, test: Test, text: &str) -> Self {
         let wanted = text.to_owned().into();
         if test != Test::Begins {
-            return Self::plain(format!("{column} = lower($1)"), vec![wanted]);
+            return Self::plain(format!("{column} = $1"), vec![wanted]);
         }
         let end = format!("{text}{}", char::MAX).into();
-        let condition = format!("{column} >= lower($1) AND {column} < lower($2)");
+        let condition = format!("{column} >= $1 AND {column} < $2");
         Self { key: Some(column), ..Self::plain(condition, vec![wanted, end]) }
     }
 
@@ -328,15 +331,22 @@ pub(super) async fn put(tx: &mut Tx, identity: &str, place: &Place) -> Result<bo
         .bind(super::json(&place.labels))
         .execute(&mut *tx)
         .await?;
-    query("DELETE FROM device_tag WHERE identity = $1").bind(identity).execute(&mut *tx).await?;
-    query("DELETE FROM device_label WHERE identity = $1").bind(identity).execute(&mut *tx).await?;
-    for name in &place.tags {
-        let insert = query("INSERT INTO device_tag (name, identity) VALUES ($1, $2)");
-        insert.bind(name).bind(identity).execute(&mut *tx).await?;
+    let mut before = Batch::default();
+    before.add(query("DELETE FROM device_tag WHERE identity = $1").bind(identity));
+    before.add(query("DELETE FROM device_label WHERE identity = $1").bind(identity));
+    before.execute(tx).await?;
+    let mut now = Batch::default();
+    if !place.tags.is_empty() {
+        let rows = tuples(place.tags.len(), "$1", 2, 1);
+        let insert = built(format!("INSERT INTO device_tag (identity, name) VALUES {rows}"));
+        now.add(place.tags.iter().fold(insert.bind(identity), Query::bind));
     }
-    for (name, value) in &place.labels {
-        let insert = query("INSERT INTO device_label (name, value, identity) VALUES ($1, $2, $3)");
-        insert.bind(name).bind(value).bind(identity).execute(&mut *tx).await?;
+    if !place.labels.is_empty() {
+        let rows = tuples(place.labels.len(), "$1", 2, 2);
+        let insert = built(format!("INSERT INTO device_label (identity, name, value) VALUES {rows}"));
+        let labels = place.labels.iter().flat_map(|(name, value)| [name, value]);
+        now.add(labels.fold(insert.bind(identity), Query::bind));
     }
+    now.execute(tx).await?;
     Ok(done.rows_affected() > 0)
 }

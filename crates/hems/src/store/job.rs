@@ -1,4 +1,5 @@
-//! Jobs that one node does at a time: who has one, and until when. A node that dies loses it by time.
+//! Jobs that one node does at a time: who has one, and until when. A node that dies loses it by time,
+//! as the clock of whoever asks says: those of the nodes have to agree within some seconds.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -25,6 +25,8 @@ use super::{Place, sql::Query};
 
 /// Readers beside the one writer; more than cores would only wait for the same disk.
 const READERS: u32 = 4;
+/// Connections beside them that stand still in what was there, each for as long as somebody lists.
+const SNAPSHOTS: usize = 4;
 /// How long a read waits for one of them.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A connection to a server that was idle for longer is tried before it is used: the server may have restarted.
@@ -206,9 +208,13 @@ impl Target for &Reads {
 pub(super) struct Reads(Arc<Shelf>);
 
 struct Shelf {
-    place: Place,
+    /// Where further ones are opened; of a snapshot there are none.
+    place: Option<Place>,
+    size: u32,
     free: Arc<Semaphore>,
     kept: Mutex<Vec<(Tx, Instant)>>,
+    snapshots: Arc<Semaphore>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// One of them, for one statement.
@@ -221,20 +227,49 @@ pub(super) struct Lent {
 
 impl Reads {
     pub(super) fn new(place: Place) -> Self {
-        let free = Arc::new(Semaphore::new(READERS as usize));
-        Self(Arc::new(Shelf { place, free, kept: Mutex::default() }))
+        Self(Arc::new(Shelf {
+            place: Some(place),
+            size: READERS,
+            free: Arc::new(Semaphore::new(READERS as usize)),
+            kept: Mutex::default(),
+            snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),
+            _permit: None,
+        }))
+    }
+
+    /// One connection that goes on to see what is there now, whatever is written meanwhile.
+    pub(super) async fn snapshot(&self) -> Result<Self> {
+        let permit = permitted(&self.0.snapshots).await?;
+        let mut tx = self.0.place.as_ref().ok_or(Error::PoolClosed)?.reader().await?;
+        // The first read is the moment. Between two of them whoever lists writes, and that may have to wait.
+        tx.run(match tx.is_sqlite() {
+            true => "BEGIN; SELECT one FROM writer",
+            false => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL idle_in_transaction_session_timeout = '5min'; SELECT one FROM writer"
+            }
+        })
+        .await?;
+        Ok(Self(Arc::new(Shelf {
+            place: None,
+            size: 1,
+            free: Arc::new(Semaphore::new(1)),
+            kept: Mutex::new(vec![(tx, Instant::now())]),
+            snapshots: Arc::clone(&self.0.snapshots),
+            _permit: Some(permit),
+        })))
     }
 
     /// How many connections there are, and how many are idle.
     pub(super) fn connections(&self) -> (i64, i64) {
-        let busy = i64::from(READERS) - number(self.0.free.available_permits());
+        let busy = i64::from(self.0.size) - number(self.0.free.available_permits());
         let idle = number(self.0.kept().len());
         (busy + idle, idle)
     }
 
     /// Waits for those that read and closes all.
     pub(super) async fn close(&self) {
-        let all = self.0.free.acquire_many(READERS).await;
+        let all = self.0.free.acquire_many(self.0.size).await;
         let kept = std::mem::take(&mut *self.0.kept());
         for (tx, _) in kept {
             if let Err(error) = tx.close().await {
@@ -246,11 +281,10 @@ impl Reads {
     }
 
     async fn lend(&self) -> Result<Lent> {
-        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.free).acquire_owned()).await;
-        let permit = permit.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
+        let permit = permitted(&self.0.free).await?;
         let tx = match self.0.fresh().await {
             Some(tx) => tx,
-            None => self.0.place.reader().await?,
+            None => self.0.place.as_ref().ok_or(Error::PoolClosed)?.reader().await?,
         };
         Ok(Lent { tx: Some(tx), has_ended: false, shelf: Arc::clone(&self.0), _permit: permit })
     }
@@ -289,6 +323,11 @@ impl Drop for Lent {
             self.shelf.kept().push((tx, Instant::now()));
         }
     }
+}
+
+async fn permitted(free: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    let permit = tokio::time::timeout(PATIENCE, Arc::clone(free).acquire_owned()).await;
+    permit.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)
 }
 
 fn number(count: usize) -> i64 {

@@ -5,8 +5,9 @@
 //!                            └─▶ silence ──▶ bury, by any other node   (it died)
 //! ```
 //!
-//! Clocks of nodes differ, so that none is compared: a beat is a count, and who waits for the next one has a clock of
-//! its own. A file belongs to one process, which finds there only the dead.
+//! Whether a node lives goes by no clock that nodes share: a beat is a count, and who waits for the next one has a
+//! clock of its own. Whose a [job](super::job) is does go by their clocks, which have to agree within some seconds. A
+//! file belongs to one process, which finds there only the dead.
 
 use jiff::Timestamp;
 

@@ -1,9 +1,16 @@
 //! Emergencies: which devices go off the air whatever else is desired, and which were seen to be.
 
+use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Act, Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, outbox, query, query_as};
+use super::{
+    Act, Condition, Edited, Store, StoreError, Tag, Tx, built, link::Target, ms, outbox, query, query_as,
+    sql::Query, tuples,
+};
 use crate::event::Kind;
+
+/// Devices named by one statement.
+const TOGETHER: usize = 500;
 
 /// An emergency with how far it is.
 #[derive(Clone, Debug, FromRow)]
@@ -15,6 +22,8 @@ pub(crate) struct EmergencyRow {
     pub(crate) at: i64,
     pub(crate) lifted_by: Option<String>,
     pub(crate) lifted_at: Option<i64>,
+    /// When its last device was named.
+    pub(crate) listed_at: Option<i64>,
     pub(crate) devices: i64,
     pub(crate) off: i64,
 }
@@ -38,7 +47,8 @@ macro_rules! emergencies {
 }
 
 impl Store {
-    /// Orders it for nobody yet; [`shut`](Self::shut) names the devices.
+    /// Orders it for nobody yet; [`shut`](Self::shut) names the devices, and [`listed`](Self::listed) says that these
+    /// are all.
     pub(crate) async fn order_radio_off(&self, filter: String, act: Act) -> Result<i64, StoreError> {
         self.writer
             .commit(move |tx| {
@@ -57,16 +67,32 @@ impl Store {
             .await
     }
 
-    /// Names devices that it concerns.
+    /// Names devices that it concerns. One that has a name there keeps it.
     pub(crate) async fn shut(&self, emergency: i64, identities: Vec<String>) -> Result<(), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    for identity in identities {
-                        let query =
-                            query("INSERT INTO radio_off_device (identity, emergency) VALUES ($1, $2)");
-                        query.bind(identity).bind(emergency).execute(&mut *tx).await?;
+                    for some in identities.chunks(TOGETHER) {
+                        let sql = format!(
+                            "INSERT INTO radio_off_device (emergency, identity) VALUES {} ON CONFLICT DO NOTHING",
+                            tuples(some.len(), "$1", 2, 1)
+                        );
+                        let query = built::<()>(sql).bind(emergency);
+                        some.iter().fold(query, Query::bind).execute(&mut *tx).await?;
                     }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Says that every device that it concerns is named.
+    pub(crate) async fn listed(&self, emergency: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let query = query("UPDATE radio_off SET listed_at = $2 WHERE id = $1");
+                    query.bind(emergency).bind(ms(now)).execute(tx).await?;
                     Ok(())
                 })
             })

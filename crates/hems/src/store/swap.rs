@@ -4,8 +4,10 @@
 //!  old ── site, tags, labels ── own values with their versions ── draws ──▶ new        old ──▶ block
 //! ```
 
-use super::{BlockRow, Blocking, Store, StoreError, Tx, block, inventory, query, query_as};
-use crate::inventory::Place;
+use super::{
+    BlockRow, Blocking, ChangeError, Store, StoreError, Tx, block, change, inventory, query, query_as,
+};
+use crate::{change::Bounds, inventory::Place};
 
 /// Why nothing was swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,14 +21,28 @@ pub(crate) enum SwapError {
 }
 
 impl Store {
-    /// Moves what belongs to a place from one device to another, and blocks the first.
+    /// Moves what belongs to a place from one device to another, and blocks the first. `spends` is the fleet, where the
+    /// other counts as a changed cell of the budget.
     pub(crate) async fn swap(
         &self,
         from: String,
         to: String,
         row: BlockRow,
+        spends: Option<(Bounds, i64)>,
     ) -> Result<Result<(), SwapError>, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { swap(tx, &from, &to, &row).await })).await
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    let swapped = swap(tx, &from, &to, &row).await?;
+                    // Where the budget is spent, nothing is swapped: the error undoes it.
+                    if let (Ok(()), Some((bounds, fleet))) = (&swapped, &spends) {
+                        let spent = change::spend(tx, &to, bounds, *fleet, row.made_at).await?;
+                        spent.map_err(ChangeError::from)?;
+                    }
+                    Ok(swapped)
+                })
+            })
+            .await
     }
 }
 

@@ -5,6 +5,7 @@ mod commits;
 mod events;
 mod files;
 mod leases;
+mod listings;
 mod network;
 mod nodes;
 mod orders;

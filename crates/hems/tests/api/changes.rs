@@ -108,6 +108,29 @@ async fn o04_a_running_change_says_what_the_budget_has_left_and_when_there_is_on
 }
 
 #[tokio::test]
+async fn o04_a_serving_cell_that_takes_the_place_of_another_is_a_cell_of_the_budget() {
+    let world = World::with("[changes]\ncells_per_hour = 1\n").await;
+    serving(&world, 2).await;
+    let path = |number: u8| format!("/api/v1/devices/{}", identity(number));
+    let admission = json!({"identity": identity(9), "oui": "00005E", "product_class": "C", "serial": "9"});
+    let (status, _) = world.ask(Method::POST, "/api/v1/devices", Some(admission)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    world.put(&format!("{}/place", path(9)), json!({"site": "north"})).await;
+    let swap = async |from: u8, to: u8| {
+        let body = Some(json!({"to": identity(to)}));
+        world.ask(Method::POST, &format!("{}/swap", path(from)), body).await
+    };
+    world.put(&format!("{}/values", path(1)), json!({"values": {TAC: "12"}})).await;
+    let (status, problem) = swap(9, 2).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{problem}");
+    assert!(problem["retry_after"].is_i64(), "{problem}");
+    assert_eq!(world.get(&format!("{}/place", path(2))).await["site"], Value::Null, "nothing of it");
+    assert_ne!(world.get(&path(9)).await["state"], "blocked");
+    let (status, problem) = swap(2, 9).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "one that never served has nothing to lose: {problem}");
+}
+
+#[tokio::test]
 async fn o04_a_change_says_for_how_long_it_waits_for_a_further_cell() {
     let world = World::with("[changes]\nfinish_days = 3\n").await;
     serving(&world, 1).await;

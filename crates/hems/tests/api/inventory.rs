@@ -117,6 +117,36 @@ async fn o02_every_wrong_row_of_places_is_named_and_strict_takes_none() {
 }
 
 #[tokio::test]
+async fn o02_a_strict_list_that_would_hold_up_every_commit_is_refused_before_the_first() {
+    let world = World::new().await;
+    let identity = |number: usize| format!("{number:012x}.hnb.example");
+    let mut admitted = "identity,oui,product_class,serial\n".to_owned();
+    let mut placed = "identity,site,tags,labels\n".to_owned();
+    for number in 0..10_000 {
+        admitted += &format!("{},00005E,C,{number}\n", identity(number));
+        placed += &format!("{},north,roof,rack=7;row=1\n", identity(number));
+    }
+    let more = |list: &str, row: &str| format!("{list}{}{row}", identity(10_000));
+    for (path, list) in [
+        ("/api/v1/identities?strict=true", more(&admitted, ",00005E,C,10000\n")),
+        ("/api/v1/places?strict=true", more(&placed, ",north,,\n")),
+    ] {
+        let (status, problem) = world.upload(Method::POST, path, list).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("10000 rows") && detail.contains("leave `strict` out"), "{detail}");
+    }
+    assert_eq!(world.get("/api/v1/devices/count").await["count"], 0);
+    let (status, summary) = world.upload(Method::POST, "/api/v1/identities?strict=true", admitted).await;
+    assert_eq!((status, &summary["admitted"]), (StatusCode::OK, &json!(10_000)), "{summary}");
+    let first = placed.lines().take(3).collect::<Vec<_>>().join("\n");
+    let (status, summary) = places(&world, "?strict=true", &first).await;
+    assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(2)), "{summary}");
+    let page = world.get("/api/v1/devices?filter=label.rack%3D7%20AND%20tag%3Droof").await;
+    assert_eq!(page["items"][1]["labels"], json!({"rack": "7", "row": "1"}));
+}
+
+#[tokio::test]
 async fn o02_devices_are_counted_by_the_filter_of_the_list() {
     let world = World::new().await;
     admit(&world, 405).await;
@@ -126,6 +156,34 @@ async fn o02_devices_are_counted_by_the_filter_of_the_list() {
     assert_eq!(counted["count"], 0, "{counted}");
     let (status, _) = world.ask(Method::GET, "/api/v1/devices/count?filter=%28", None).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn o01_letters_beyond_ascii_are_found_as_they_are_written() {
+    let world = World::new().await;
+    admit(&world, 3).await;
+    let list = "identity,site,labels\n\
+                000000000000.hnb.example,Örebro,tenant=Ö\n\
+                000000000001.hnb.example,örebro,tenant=ö\n";
+    assert_eq!(places(&world, "", list).await.0, StatusCode::OK);
+    for (filter, expected) in [
+        ("site = Örebro", 0),
+        ("site = ÖREBRO", 0),
+        ("site = örebro", 1),
+        ("site : Ö", 0),
+        ("label.tenant = Ö", 0),
+        ("label.tenant : ö", 1),
+    ] {
+        let escaped: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let page = world.get(&format!("/api/v1/devices?filter={escaped}")).await;
+        let found: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| &item["identity"]).collect();
+        assert_eq!(found, [&json!(format!("{expected:012x}.hnb.example"))], "{filter}");
+        assert_eq!(
+            world.get(&format!("/api/v1/devices/count?filter={escaped}")).await["count"],
+            1,
+            "{filter}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -59,14 +59,20 @@ impl Store {
         self.writer.commit(move |tx| Box::pin(async move { prepare(tx, &new).await })).await
     }
 
-    /// Lists devices of an action.
+    /// Lists devices of an action, each once, while it is prepared.
     pub(crate) async fn list_for_action(&self, id: i64, identities: Vec<String>) -> Result<(), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    let change = find(tx, id).await?;
+                    if change.is_none_or(|change| change.state() != State::Preparing) {
+                        return Ok(());
+                    }
                     for some in identities.chunks(TOGETHER) {
                         let rows = tuples(some.len(), "$1", 2, 1);
-                        let sql = format!("INSERT INTO change_device (change, identity) VALUES {rows}");
+                        let sql = format!(
+                            "INSERT INTO change_device (change, identity) VALUES {rows} ON CONFLICT DO NOTHING"
+                        );
                         let query = some.iter().fold(built::<()>(sql).bind(id), |query, one| query.bind(one));
                         query.execute(&mut *tx).await?;
                     }
@@ -76,7 +82,7 @@ impl Store {
             .await
     }
 
-    /// Lets an action run whose devices are listed, or wait for a second person.
+    /// Lets an action run whose devices are listed, or wait for a second person. One that does so stays as it is.
     pub(crate) async fn begin_action(
         &self,
         id: i64,
@@ -136,7 +142,7 @@ async fn prepare(tx: &mut Tx, new: &NewAction) -> Result<Result<ChangeRow, Chang
     .bind(&new.key)
     .fetch_one(&mut *tx)
     .await?;
-    forget_old(tx).await?;
+    forget_old(tx, ms(new.act.at)).await?;
     Ok(find(tx, id).await?.ok_or(ChangeError::NoChange))
 }
 
@@ -147,8 +153,11 @@ async fn begin(
     now: i64,
 ) -> Result<Result<ChangeRow, ChangeError>, StoreError> {
     let Some(change) = find(tx, id).await? else { return Ok(Err(ChangeError::NoChange)) };
-    if change.state() != State::Preparing {
-        return Ok(Err(ChangeError::State(change.state().name())));
+    match change.state() {
+        State::Preparing => {}
+        // The same request came twice, and the other one was faster.
+        State::Waiting | State::Running | State::Stopped => return Ok(Ok(change)),
+        state @ (State::Done | State::Withdrawn) => return Ok(Err(ChangeError::State(state.name()))),
     }
     let query_count = query_as("SELECT count(*) FROM change_device WHERE change = $1");
     let (matched,): (i64,) = query_count.bind(id).fetch_one(&mut *tx).await?;

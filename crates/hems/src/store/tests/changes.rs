@@ -41,9 +41,13 @@ async fn run(store: &Store, sql: &'static str, identity: Option<&'static str>) {
 }
 
 async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
+    begin_at(store, name, bounds, now()).await
+}
+
+async fn begin_at(store: &Store, name: &str, bounds: Bounds, at: Timestamp) -> ChangeRow {
     let whose = Whose::Fleet(name.to_owned());
     let template = crate::template::Template::default();
-    let to = store.save(whose.clone(), &template, act("ann", now()), Condition::default()).await.unwrap();
+    let to = store.save(whose.clone(), &template, act("ann", at), Condition::default()).await.unwrap();
     let new = NewChange {
         whose,
         to,
@@ -51,7 +55,7 @@ async fn begin(store: &Store, name: &str, bounds: Bounds) -> ChangeRow {
         matched: 2,
         bounds,
         days: 7,
-        act: act("ann", now()),
+        act: act("ann", at),
         condition: Condition::default(),
     };
     store.begin_change(new).await.unwrap()
@@ -79,6 +83,63 @@ async fn o04_all_changes_spend_one_budget() {
         assert_eq!((follows(FIRST).await, follows(SECOND).await), (vec![true, false], vec![false, false]));
         assert!(release(&b, SECOND, now() + HOUR + SignedDuration::from_secs(1)).await);
         assert_eq!(store.change(b.id).await.unwrap().unwrap().released, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_a_cell_of_the_last_hour_counts_however_many_changes_come_after_its_own() {
+    on_both(async |world| {
+        let store = world.open().await;
+        serving(&store, &["00005e005301", "00005e005302"]).await;
+        let bounds = Bounds { cells_per_hour: 1, ..BOUNDS };
+        let first = begin(&store, "a", bounds).await;
+        assert!(store.release(first.id, FIRST.to_owned(), bounds, now()).await.unwrap());
+        let finish = Decision::Finish;
+        store.decide(first.id, finish, act("ann", now()), Condition::default()).await.unwrap().unwrap();
+        // As many changes that are over as are kept, and more.
+        let many = "INSERT INTO change (name, from_version, to_version, state, author, reason, at, fleet, matched) \
+                    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) \
+                    SELECT 'many', 0, 1, 'done', 'ann', '', 0, 0, 0 FROM n";
+        run(&store, many, None).await;
+        begin(&store, "b", bounds).await;
+        let left = async |at| store.budget(1, at).await.unwrap().left;
+        assert_eq!(left(now()).await, 0, "the hour's one cell is spent");
+        assert!(store.change(first.id).await.unwrap().is_some());
+        let later = now() + HOUR + SignedDuration::from_secs(1);
+        assert_eq!(left(later).await, 1);
+        begin_at(&store, "c", bounds, later).await;
+        assert!(store.change(first.id).await.unwrap().is_none());
+        let query = query_as("SELECT count(*) FROM released");
+        let released: (i64,) = query.fetch_one(&store.reads).await.unwrap();
+        assert_eq!(released, (0,), "what it released goes with it");
+        assert_eq!(store.changes(i64::MAX, 5_000).await.unwrap().len(), 1_000);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn o04_a_change_that_gives_way_to_the_next_one_is_told_to_be_over() {
+    on_both(async |world| {
+        let store = world.open().await;
+        let first = begin(&store, "a", Bounds { second_person_above: 1, ..BOUNDS }).await;
+        assert_eq!(first.state(), State::Waiting);
+        let second = begin(&store, "a", BOUNDS).await;
+        let over = store.change(first.id).await.unwrap().unwrap();
+        assert_eq!((over.state(), over.ended_at), (State::Withdrawn, Some(ms(now()))));
+        assert_eq!(over.note.as_deref(), Some("replaced by the next change"));
+        let rows = store.outbox_after(0, 10).await.unwrap();
+        let rows = rows.iter().filter(|row| row.kind.starts_with("change."));
+        let told = rows.map(|row| {
+            let data: serde_json::Value = serde_json::from_str(&row.body).unwrap();
+            (row.kind.as_str(), data["change"].as_i64().unwrap(), data["state"].as_str().unwrap().to_owned())
+        });
+        let expected = [
+            ("change.begun", first.id, "waiting".to_owned()),
+            ("change.ended", first.id, "withdrawn".to_owned()),
+            ("change.begun", second.id, "running".to_owned()),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     })
     .await;
 }

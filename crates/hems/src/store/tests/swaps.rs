@@ -45,7 +45,7 @@ async fn o02_a_swap_moves_place_values_and_draws_and_blocks_the_old_cell() {
         let whose = Whose::Device(old.clone());
         store.save(whose, &Template::default(), act(), Condition::default()).await.unwrap();
 
-        store.swap(old.clone(), new.clone(), block(1)).await.unwrap().unwrap();
+        store.swap(old.clone(), new.clone(), block(1), None).await.unwrap().unwrap();
         let moved = store.device(&new).await.unwrap().unwrap();
         let left = store.device(&old).await.unwrap().unwrap();
         assert_eq!((moved.place().unwrap(), left.place().unwrap()), (place, Place::default()));
@@ -75,9 +75,9 @@ async fn o02_a_swap_that_cannot_be_changes_nothing() {
                 .await
                 .unwrap();
         }
-        let swapped = store.swap(old.clone(), new.clone(), block(1)).await.unwrap();
+        let swapped = store.swap(old.clone(), new.clone(), block(1), None).await.unwrap();
         assert_eq!(swapped, Err(SwapError::HasValues));
-        let swapped = store.swap(old.clone(), "nobody".to_owned(), block(1)).await.unwrap();
+        let swapped = store.swap(old.clone(), "nobody".to_owned(), block(1), None).await.unwrap();
         assert_eq!(swapped, Err(SwapError::Gone));
         assert!(store.blocks().await.unwrap().is_empty());
         assert_eq!((own(&store, 1).await, own(&store, 2).await), (1, 1));
