@@ -90,7 +90,7 @@ pub(super) async fn act(
     if wakes {
         reach(&api, &device).await?;
     }
-    let (method, url) = call(&api, &device, &action).await?;
+    let (method, url) = call(&api, &caller, &device, &action).await?;
     method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method.name()))?;
     let name = match action {
         Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
@@ -131,11 +131,12 @@ async fn switch(
 /// The call that does it, with the URL of ours that it names.
 pub(super) async fn call(
     api: &Api,
+    caller: &Caller,
     device: &DeviceRow,
     action: &Action,
 ) -> Result<(Option<CpeMethod>, Option<NewUrl>), Problem> {
     let (method, url) = match action {
-        Action::Download { file } => transfer::download(api, device, *file).await?,
+        Action::Download { file } => transfer::download(api, caller, device, *file).await?,
         Action::Upload { kind } => transfer::upload(api, *kind)?,
         Action::Refresh { .. }
         | Action::Set { .. }

@@ -94,7 +94,7 @@ pub(crate) async fn account(world: &World, name: &str, role: &str, scope: Option
 }
 
 /// The cookie of somebody who logs in.
-async fn login(world: &World, name: &str) -> Person {
+pub(crate) async fn login(world: &World, name: &str) -> Person {
     let body = json!({"name": name, "password": PASSWORD});
     let (status, headers, shown) = Person::default().ask(world, Method::POST, LOGIN, body).await;
     assert_eq!(status, StatusCode::OK, "{shown}");
