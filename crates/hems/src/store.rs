@@ -59,7 +59,7 @@ mod writer;
 pub(crate) use admission::{Admission, Binding};
 pub(crate) use alarm::{AlarmRow, AlarmStep, Word};
 pub(crate) use block::{BlockRow, Blocking};
-pub(crate) use call::{CallRow, CancelError, NewCall, Progress, QueueError};
+pub(crate) use call::{CallRow, CancelError, Keyed, NewCall, Progress, QueueError};
 pub use change::ChangeError;
 pub(crate) use change::{ChangeRow, Decision, NewAction, NewChange, UnderWay};
 pub(crate) use claim::ClaimRow;

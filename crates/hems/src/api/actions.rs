@@ -29,7 +29,7 @@ use crate::{
     people::Caller,
     plan::Desired,
     quirk, radio,
-    store::{DeviceRow, NewUrl},
+    store::{DeviceRow, Keyed, NewUrl},
     template::{Complaint, Subject, Template, Wanted},
     wake,
 };
@@ -85,6 +85,10 @@ pub(super) async fn act(
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
     let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&wish).unwrap_or_default();
+    let key = key.map(|key| Keyed { key, request: text.clone() });
+    if let Some(answer) = calls::repeated(&api, &caller, &device, key.as_ref()).await? {
+        return Ok(answer);
+    }
     let Wish { action, wake } = wish;
     let wakes = wake || action == Action::Wake {};
     if wakes {
@@ -93,8 +97,8 @@ pub(super) async fn act(
     let (method, url) = call(&api, &caller, &device, &action).await?;
     method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method.name()))?;
     let name = match action {
-        Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
-        Action::Unlock {} => switch(&api, &caller, &device, call::UNLOCK, true).await?,
+        Action::Lock {} => call::LOCK,
+        Action::Unlock {} => call::UNLOCK,
         Action::Wake {} => call::WAKE,
         Action::Refresh { .. }
         | Action::Set { .. }
@@ -113,19 +117,6 @@ async fn reach(api: &Api, device: &DeviceRow) -> Result<(), Problem> {
     let known = api.hems.store.remembered(&device.identity).await?.known;
     let aimed = wake::aim(&api.hems, &device.identity, known.text(wake::URL)).await?;
     aimed.map(drop).map_err(|error| Problem::conflict(&format!("it cannot be woken: {error}")))
-}
-
-/// Makes the transmitter's switch a value of the device's own.
-async fn switch(
-    api: &Api,
-    caller: &Caller,
-    device: &DeviceRow,
-    name: &'static str,
-    is_on: bool,
-) -> Result<&'static str, Problem> {
-    let value = (radio::ADMIN_STATE, Wanted::Boolean(is_on));
-    templates::want(api, caller, &device.identity, value, name).await?;
-    Ok(name)
 }
 
 /// The call that does it, with the URL of ours that it names.

@@ -171,9 +171,22 @@ pub(super) async fn check(tx: &mut Tx, name: &str, condition: &Condition) -> Res
 pub(super) async fn want(
     tx: &mut Tx,
     identity: &str,
-    (path, value): (&str, Wanted),
+    value: (&str, Wanted),
     act: &Act,
 ) -> Result<(), StoreError> {
+    let template = with(tx, identity, value).await?;
+    let version = newest(tx, identity).await? + 1;
+    insert(tx, &Whose::Device(identity.to_owned()), version, &json(&template), act).await?;
+    trim(tx, identity).await?;
+    apply(tx, identity, version, ms(act.at)).await
+}
+
+/// What is wanted of one device alone, with one value more or another one.
+pub(super) async fn with(
+    tx: &mut Tx,
+    identity: &str,
+    (path, value): (&str, Wanted),
+) -> Result<Template, StoreError> {
     let query = query_as("SELECT body FROM template WHERE name = $1 AND version > 0");
     let applied: Option<(String,)> = query.bind(identity).fetch_optional(&mut *tx).await?;
     let mut template: Template = match applied {
@@ -181,10 +194,7 @@ pub(super) async fn want(
         None => Template::default(),
     };
     template.values.insert(path.to_owned(), value);
-    let version = newest(tx, identity).await? + 1;
-    insert(tx, &Whose::Device(identity.to_owned()), version, &json(&template), act).await?;
-    trim(tx, identity).await?;
-    apply(tx, identity, version, ms(act.at)).await
+    Ok(template)
 }
 
 async fn newest(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {

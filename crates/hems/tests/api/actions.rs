@@ -148,6 +148,43 @@ async fn s10_a_request_that_comes_twice_with_its_key_is_carried_out_once() {
 }
 
 #[tokio::test]
+async fn s10_a_lock_that_comes_again_with_its_key_locks_nothing_again() {
+    let world = World::new().await;
+    let mut tree = serving(&world).await;
+    let path = format!("/api/v1/devices/{}/actions", identity(1));
+    let lock = json!({"action": "lock"}).to_string();
+    let (status, first) = world.keyed(&path, "monday", lock.clone()).await;
+    assert_eq!(status, StatusCode::CREATED, "{first}");
+    call(&world, &mut tree).await;
+    asked(&world, json!({"action": "unlock"})).await;
+    let (status, again) = world.keyed(&path, "monday", lock).await;
+    assert_eq!((status, &again["id"]), (StatusCode::CREATED, &first["id"]), "{again}");
+    let (status, problem) = world.keyed(&path, "monday", json!({"action": "unlock"}).to_string()).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    call(&world, &mut tree).await;
+    assert_eq!(tree.values[&format!("{CONTROL}AdminState")].0, "true");
+    let versions = world.get(&format!("/api/v1/devices/{}/values/versions", identity(1))).await;
+    assert_eq!(versions["items"].as_array().unwrap().len(), 2, "{versions}");
+}
+
+#[tokio::test]
+async fn o05_values_that_are_put_while_somebody_locks_are_not_lost() {
+    let world = World::new().await;
+    serving(&world).await;
+    let path = format!("/api/v1/devices/{}/values", identity(1));
+    for seconds in 100..120 {
+        let values = json!({"values": {INTERVAL: seconds}});
+        let action = json!({"action": if seconds % 2 == 0 { "lock" } else { "unlock" }});
+        let (put, (status, _)) =
+            tokio::join!(world.ask(Method::PUT, &path, Some(values)), ask(&world, action));
+        assert_eq!((put.0, status), (StatusCode::OK, StatusCode::CREATED), "{}", put.1);
+        let shown = world.get(&path).await;
+        assert_eq!(shown["values"][INTERVAL], json!(seconds), "{shown}");
+        assert_eq!(shown["version"], shown["applied_version"]);
+    }
+}
+
+#[tokio::test]
 async fn o04_actions_spend_the_budget_and_wait_for_the_end_of_a_freeze() {
     let world = World::with("[changes]\ncells_per_hour = 1\n").await;
     let mut tree = serving(&world).await;
