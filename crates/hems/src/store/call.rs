@@ -19,7 +19,7 @@ use super::{
     wake,
 };
 use crate::{
-    call::{self, WAKE, WAKE_ACTION},
+    call::{self, LOCK, UNLOCK, WAKE, WAKE_ACTION},
     change::{Bounds, Spent},
     event::Kind,
     radio,
@@ -31,6 +31,9 @@ use crate::{
 const QUEUED_MAX: i64 = 64;
 /// Finished calls kept per device.
 const KEPT: i64 = 100;
+
+/// What became of a switch after which somebody wanted something else, as JSON.
+const SUPERSEDED: &str = r#""superseded: another AdminState is wanted of the device by now""#;
 
 /// A call as it stands in the store.
 #[derive(Clone, Debug, FromRow)]
@@ -305,6 +308,23 @@ async fn before(
         query.bind(identity).bind(&keyed.key).fetch_optional(target).await?;
     let is_same = |request: Option<String>| request.as_ref() == Some(&keyed.request);
     Ok(row.map(|(id, request)| if is_same(request) { Ok(id) } else { Err(QueueError::OtherRequest) }))
+}
+
+/// Fails the switches that wait for another value than is wanted of the device alone by now: nobody carries them out.
+pub(super) async fn supersede(
+    tx: &mut Tx,
+    identity: &str,
+    wanted: Option<bool>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let query = query_as(
+        "SELECT id, method FROM call WHERE identity = $1 AND state = 'queued' AND method IN ($2, $3) ORDER BY id",
+    );
+    let rows: Vec<(i64, String)> = query.bind(identity).bind(LOCK).bind(UNLOCK).fetch_all(&mut *tx).await?;
+    for (id, _) in rows.iter().filter(|(_, method)| call::wanted_state(method) != wanted) {
+        advance(tx, *id, &Progress::Failed(SUPERSEDED.to_owned()), now).await?;
+    }
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {

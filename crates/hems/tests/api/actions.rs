@@ -111,6 +111,33 @@ async fn o05_a_cell_is_locked_and_unlocked_and_stays_so() {
 }
 
 #[tokio::test]
+async fn o05_a_switch_after_which_something_else_is_wanted_has_failed() {
+    let world = World::new().await;
+    let mut tree = serving(&world).await;
+    let superseded = async |action: &Value| {
+        let shown = shown(&world, action).await;
+        shown["state"] == "failed"
+            && shown["outcome"].as_str().is_some_and(|why| why.starts_with("superseded"))
+    };
+    let lock = asked(&world, json!({"action": "lock"})).await;
+    let again = asked(&world, json!({"action": "lock"})).await;
+    assert!(!superseded(&lock).await, "the second wants the same");
+    let unlock = asked(&world, json!({"action": "unlock"})).await;
+    assert!(superseded(&lock).await && superseded(&again).await);
+    let values = format!("/api/v1/devices/{}/values", identity(1));
+    world.put(&values, json!({"values": {format!("{CONTROL}AdminState"): true, INTERVAL: 60}})).await;
+    assert_eq!(shown(&world, &unlock).await["state"], "queued", "it is what is wanted");
+    let last = asked(&world, json!({"action": "lock"})).await;
+    assert!(superseded(&unlock).await);
+    world.put(&values, json!({"values": {INTERVAL: 60}})).await;
+    assert!(superseded(&last).await, "nobody wants it any more");
+    let done = asked(&world, json!({"action": "unlock"})).await;
+    call(&world, &mut tree).await;
+    assert_eq!(shown(&world, &done).await["state"], "done");
+    assert!(superseded(&lock).await, "what failed stays so");
+}
+
+#[tokio::test]
 async fn o05_an_unlock_fails_behind_a_closed_gate() {
     let world = World::new().await;
     configure(&world).await;
