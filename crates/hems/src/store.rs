@@ -73,7 +73,7 @@ pub(crate) use file_url::{NewUrl, UrlRow};
 pub(crate) use freeze::FreezeRow;
 pub(crate) use grace::GraceRow;
 pub(crate) use history::Entry;
-pub(crate) use inventory::Move;
+pub(crate) use inventory::{Move, Moved};
 pub(crate) use known::Remembered;
 use link::{Reads, Tx};
 pub(crate) use misbehaviour::MisbehaviourRow;

@@ -42,7 +42,7 @@ async fn fleet(place: &Database) -> Store {
                 .collect(),
             labels: BTreeMap::from([("rack".to_owned(), format!("R{}", number % 5))]),
         };
-        assert!(store.place(moved(identity(number).to_string(), place), Condition::default()).await.unwrap());
+        assert!(store.place(moved(identity(number).to_string(), place)).await.unwrap());
     }
     store
 }
@@ -226,5 +226,11 @@ async fn o01_a_page_token_belongs_to_its_filter_and_its_order() {
 
 /// It is changed by nothing.
 fn moved(identity: String, place: Place) -> crate::store::Move {
-    crate::store::Move { identity, place, spends: None, at: Timestamp::UNIX_EPOCH }
+    crate::store::Move {
+        identity,
+        place,
+        condition: Condition::default(),
+        spends: None,
+        at: Timestamp::UNIX_EPOCH,
+    }
 }

@@ -117,6 +117,42 @@ async fn o02_every_wrong_row_of_places_is_named_and_strict_takes_none() {
 }
 
 #[tokio::test]
+async fn o02_rows_of_one_device_add_up() {
+    let world = World::new().await;
+    admit(&world, 3).await;
+    let place = async |number: u32| {
+        world.get(&format!("/api/v1/devices/00000000000{number}.hnb.example/place")).await
+    };
+    for (number, query) in [(1, ""), (2, "?strict=true")] {
+        let row = |more: &str| format!("{{\"identity\": \"00000000000{number}.hnb.example\", {more}}}\n");
+        let list =
+            row("\"site\": \"north\"") + &row("\"tags\": [\"roof\"]") + &row("\"labels\": {\"rack\": \"7\"}");
+        let (status, summary) = places(&world, query, &list).await;
+        assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(3)), "{summary}");
+        let all = json!({"site": "north", "tags": ["roof"], "labels": {"rack": "7"}});
+        assert_eq!(place(number).await, all, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn o02_a_place_that_is_put_during_an_import_is_not_lost() {
+    let world = World::new().await;
+    admit(&world, 21).await;
+    let path = "/api/v1/devices/000000000014.hnb.example/place";
+    for round in 0..20 {
+        let rows = (1..=20).map(|number| format!("{number:012x}.hnb.example,round-{round}\n"));
+        let list = "identity,tags\n".to_owned() + &rows.collect::<String>();
+        let site = json!({"site": format!("{round}")});
+        let query = if round % 2 == 0 { "" } else { "?strict=true" };
+        let ((status, summary), put) =
+            tokio::join!(places(&world, query, &list), world.ask(Method::PUT, path, Some(site.clone())));
+        assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(20)), "{summary}");
+        assert_eq!(put.0, StatusCode::OK, "{}", put.1);
+        assert_eq!(world.get(path).await["site"], site["site"]);
+    }
+}
+
+#[tokio::test]
 async fn o02_devices_are_counted_by_the_filter_of_the_list() {
     let world = World::new().await;
     admit(&world, 405).await;

@@ -34,8 +34,9 @@ async fn o02_a_swap_moves_place_values_and_draws_and_blocks_the_old_cell() {
             labels: BTreeMap::from([("rack".to_owned(), "7".to_owned())]),
             ..place
         };
-        let to = Move { identity: old.clone(), place: place.clone(), spends: None, at: now() };
-        assert!(store.place(to, Condition::default()).await.unwrap());
+        let condition = Condition::default();
+        let to = Move { identity: old.clone(), place: place.clone(), condition, spends: None, at: now() };
+        assert!(store.place(to).await.unwrap());
         store
             .put_pool("pci".to_owned(), Pool { first: 5, last: 9 }, now(), Condition::default())
             .await
