@@ -269,7 +269,7 @@ fn on_events() -> Vec<Operation> {
         get("show-alarm", "/api/v1/alarms/{id}", Look, alarms::show),
         post("acknowledge-alarm", "/api/v1/alarms/{id}/acknowledge", Operate, alarms::acknowledge).refuses(&[409]),
         post("unacknowledge-alarm", "/api/v1/alarms/{id}/unacknowledge", Operate, alarms::unacknowledge).refuses(&[409]),
-        get("listen-to-events", "/api/v1/events", Look, events::listen).unlimited(),
+        get(events::LISTEN, "/api/v1/events", Look, events::listen).unlimited(),
         get("list-webhooks", "/api/v1/webhooks", Administer, webhooks::list),
         post("make-webhook", "/api/v1/webhooks", Administer, webhooks::make),
         get("show-webhook", "/api/v1/webhooks/{id}", Administer, webhooks::show),

@@ -37,6 +37,11 @@ impl Person {
         person
     }
 
+    /// What he shows, as lines of a request.
+    pub(crate) fn lines(&self) -> String {
+        self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str, body: &Value) -> Request<Full<Bytes>> {
         let request = Request::builder().method(method).uri(path);
         let request = request.header("host", "hearth.example").header("content-type", "application/json");
