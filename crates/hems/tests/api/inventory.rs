@@ -1,5 +1,6 @@
 //! The inventory in and out, counted, and a cell that takes another's place.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cwmp::EventCode;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
@@ -10,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::{
     cell::{Cell, PCI, Tree},
     devices::configure,
+    people::{account, login},
     world::{World, identity, serial},
 };
 
@@ -150,6 +152,38 @@ async fn o02_a_place_that_is_put_during_an_import_is_not_lost() {
         assert_eq!(put.0, StatusCode::OK, "{}", put.1);
         assert_eq!(world.get(path).await["site"], site["site"]);
     }
+}
+
+#[tokio::test]
+async fn o12_a_page_token_tells_nothing_of_what_its_caller_may_not_see() {
+    let world = World::new().await;
+    admit(&world, 205).await;
+    world.put("/api/v1/devices/0000000000cc.hnb.example/place", json!({"tags": ["north"]})).await;
+    account(&world, "ann", "viewer", Some("tag=north")).await;
+    let person = login(&world, "ann").await;
+    let page = async |more: &str| {
+        let path = format!("/api/v1/devices?sort=identity{more}");
+        let (status, _, page) = person.ask(&world, Method::GET, &path, Value::Null).await;
+        (status, page)
+    };
+    let (status, first) = page("").await;
+    assert_eq!((status, &first["items"]), (StatusCode::OK, &json!([])), "two hundred others were looked at");
+    let token = first["next_page_token"].as_str().unwrap();
+    let pairs = token.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    let readings = [
+        token.as_bytes().to_vec(),
+        pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect(),
+        URL_SAFE_NO_PAD.decode(token).unwrap_or_default(),
+    ];
+    let is_told = |reading: &Vec<u8>| reading.windows(6).any(|part| part == b"000000");
+    assert!(!readings.iter().any(is_told), "{token}");
+    let (_, second) = page(&format!("&page_token={token}")).await;
+    assert_eq!(second["items"][0]["identity"], "0000000000cc.hnb.example", "{second}");
+    let other = if token.starts_with('A') { "B" } else { "A" };
+    let (status, problem) = page(&format!("&page_token={other}{}", &token[1..])).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    let (status, _) = page("&page_token=5b312c305d").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
