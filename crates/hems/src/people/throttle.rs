@@ -22,7 +22,8 @@ const MOST_OF_ACCOUNT: SignedDuration = SignedDuration::from_mins(1);
 const MOST_OF_SOURCE: SignedDuration = SignedDuration::from_mins(15);
 /// When a wrong try is forgotten.
 const MEMORY: SignedDuration = SignedDuration::from_hours(1);
-/// Accounts and sources that are remembered: a megabyte, as no entry holds more than a name. Beyond it the one that tried longest ago is forgotten.
+/// Accounts and sources that are remembered: a megabyte, as no entry holds more than a name. Beyond it the one that
+/// tried longest ago is forgotten.
 const ENTRIES_MAX: usize = 8192;
 
 /// Who tries.

@@ -4,7 +4,7 @@
 //!  old ── site, tags, labels ── own values with their versions ── draws ──▶ new        old ──▶ block
 //! ```
 
-use super::{BlockRow, Blocking, Store, StoreError, Tx, block, inventory, query, query_as};
+use super::{BlockRow, Blocking, Store, StoreError, Tx, block, call, inventory, query, query_as};
 use crate::inventory::Place;
 
 /// Why nothing was swapped.
@@ -52,6 +52,7 @@ async fn swap(
     inventory::put(tx, to, &place).await?;
     inventory::put(tx, from, &Place::default()).await?;
     move_values(tx, from, to).await?;
+    call::supersede(tx, from, None, row.made_at).await?;
     move_draws(tx, from, to).await?;
     Ok(Ok(()))
 }
