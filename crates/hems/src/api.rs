@@ -84,6 +84,7 @@ use condition::Tagged;
 use desk::Desk;
 use object::Object;
 use operation::{Operation, Rule, delete, get, post, put};
+pub(crate) use paging::Pages;
 use paging::{Limit, PAGE, PAGE_MAX, Page, Paging};
 pub(crate) use problem::Problem;
 use rate::Rates;
@@ -269,7 +270,7 @@ fn on_events() -> Vec<Operation> {
         get("show-alarm", "/api/v1/alarms/{id}", Look, alarms::show),
         post("acknowledge-alarm", "/api/v1/alarms/{id}/acknowledge", Operate, alarms::acknowledge).refuses(&[409]),
         post("unacknowledge-alarm", "/api/v1/alarms/{id}/unacknowledge", Operate, alarms::unacknowledge).refuses(&[409]),
-        get("listen-to-events", "/api/v1/events", Look, events::listen).unlimited(),
+        get(events::LISTEN, "/api/v1/events", Look, events::listen).unlimited(),
         get("list-webhooks", "/api/v1/webhooks", Administer, webhooks::list),
         post("make-webhook", "/api/v1/webhooks", Administer, webhooks::make),
         get("show-webhook", "/api/v1/webhooks/{id}", Administer, webhooks::show),
@@ -318,14 +319,16 @@ pub(crate) struct Front {
     pub(crate) tls: Option<WebAcceptor>,
     pub(crate) state_dir: PathBuf,
     pub(crate) oidc: Option<OidcConfig>,
+    /// What seals page tokens.
+    pub(crate) pages: Pages,
     /// How often one caller may ask.
     pub(crate) requests_per_minute: u32,
 }
 
 impl Front {
-    pub(crate) fn new(config: &Config, token: Token, tls: Option<WebAcceptor>) -> Self {
+    pub(crate) fn new(config: &Config, (token, pages): (Token, Pages), tls: Option<WebAcceptor>) -> Self {
         let (state_dir, oidc) = (config.state_dir.clone(), config.oidc.clone());
-        Self { token, tls, state_dir, oidc, requests_per_minute: config.requests_per_minute }
+        Self { token, tls, state_dir, oidc, pages, requests_per_minute: config.requests_per_minute }
     }
 }
 
@@ -336,9 +339,9 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) {
-    let Front { token, tls, state_dir, oidc, requests_per_minute } = front;
+    let Front { token, tls, state_dir, oidc, pages, requests_per_minute } = front;
     let rates = Rates::new(requests_per_minute);
-    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir, (oidc.map(Oidc::new), rates)));
+    let desk = Arc::new(Desk::new(token, tls.is_some(), state_dir, (oidc.map(Oidc::new), pages, rates)));
     listener::listen(listener, tls, router(&Api { hems, desk }), shutdown).await;
 }
 

@@ -115,6 +115,9 @@ impl Caller {
     }
 }
 
+/// Characters of a name.
+const NAME_MAX: usize = 64;
+
 /// What [`is_name`] asks for, in the words of JSON Schema; but for the names that are taken.
 pub(crate) const NAME: &str = "^[a-z0-9_.@-]{1,64}$";
 
@@ -124,7 +127,7 @@ const TAKEN: [&str; 3] = ["local", "anonymous", software::AUTHOR];
 /// Whether a text may name an account, a machine or a token.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.@".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(is_part) && !TAKEN.contains(&text)
+    (1..=NAME_MAX).contains(&text.len()) && text.chars().all(is_part) && !TAKEN.contains(&text)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::{
     event::feed::Feed,
     files::Files,
     guard::Network,
+    hex,
     metrics::Metrics,
     people::first,
     refusal::Ledger,
@@ -223,6 +224,7 @@ impl Server {
         let store = Store::open(&config.store, Arc::clone(&witness)).await?;
         let store = store.telling_sessions(config.events.tells_sessions);
         agree_on_mode(&store, config.mode).await?;
+        let pages = agree_on_page_key(&store).await?;
         let blocks = Blocks::default();
         let doors = doors(&config, &store, &blocks).await?;
         let mut listeners = Vec::new();
@@ -231,7 +233,7 @@ impl Server {
         }
         let api_tls = api_tls(&config)?;
         let tls = api_tls.as_ref().map(|(acceptor, _)| acceptor.clone());
-        let front = api::Front::new(&config, token, tls);
+        let front = api::Front::new(&config, (token, pages), tls);
         let operators = listen(config.api_listen).await?;
         let watchers = listen_for_watchers(config.admin).await?;
         let contents = files(&config)?;
@@ -367,6 +369,13 @@ async fn agree_on_mode(store: &Store, configured: TransportMode) -> Result<(), S
     }
     store.close().await;
     Err(ServeError::Mode { deployment, configured })
+}
+
+/// One key for page tokens: what one node gave opens on every other.
+async fn agree_on_page_key(store: &Store) -> Result<api::Pages, ServeError> {
+    let offered = hex::random::<32>().ok_or(ServeError::Randomness)?;
+    let agreed = store.agree_on_page_key(offered).await?;
+    Ok(api::Pages::new(&agreed))
 }
 
 /// The TLS listeners with everything that they need, and keys for their tickets.

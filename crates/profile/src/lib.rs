@@ -28,6 +28,7 @@ mod profile;
 mod refusal;
 mod resume;
 pub mod revocation;
+mod seal;
 mod server;
 mod sessions;
 mod statement;
@@ -60,6 +61,7 @@ pub use profile::{
     Exchange, KeyKind, MANDATORY_SUITE, Profile, ProfileError, Rules, Suite, SuiteOrder, Version,
 };
 pub use refusal::{Reason, Refusal, RefusalError};
+pub use seal::{Seal, SealError};
 pub use server::{Acceptor, Materials, Peer, Vigil};
 pub use statement::{MOST_STATEMENT_BYTES, STATEMENT_PURPOSE, StatementError};
 pub use stream::{Carrier, Evidence, HANDSHAKE_BOUND, Revocation, Stream};

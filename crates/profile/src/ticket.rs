@@ -20,9 +20,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use openssl::rand::rand_bytes;
-use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 
 use crate::ffi::ticket::Sealing;
+use crate::seal::{Seal, SealError};
 
 /// How long a key seals.
 pub const TICKET_PERIOD: Duration = Duration::from_secs(3600);
@@ -31,8 +31,6 @@ pub const TICKET_LIFETIME: Duration = Duration::from_secs(2 * 3600);
 
 /// The bytes of a name, a cipher key and a MAC key.
 const KEY_BYTES: usize = 16 + 32 + 32;
-const NONCE: usize = 12;
-const TAG: usize = 16;
 
 /// Why keys cannot be shared.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +55,13 @@ pub enum TicketError {
     /// The engine failed.
     #[error("the TLS library refuses")]
     Engine(#[from] ErrorStack),
+    /// The same, where a key is sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// What seals ticket keys at rest: 32 bytes in a file of mode 0600, the same on every node.
-pub struct TicketSeal([u8; 32]);
+pub struct TicketSeal(Seal);
 
 impl fmt::Debug for TicketSeal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,8 +76,10 @@ impl TicketSeal {
         match fs::read(path) {
             Ok(bytes) => {
                 let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-                let bytes = bytes.try_into().ok().filter(|_| mode & 0o077 == 0);
-                bytes.map(Self).ok_or_else(|| TicketError::Form { path: path.to_owned() })
+                let bytes: Option<[u8; 32]> = bytes.try_into().ok().filter(|_| mode & 0o077 == 0);
+                bytes
+                    .map(|bytes| Self(bytes.into()))
+                    .ok_or_else(|| TicketError::Form { path: path.to_owned() })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
             Err(error) => Err(failed(error)),
@@ -90,7 +93,7 @@ impl TicketSeal {
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-        Ok(Self(bytes))
+        Ok(Self(bytes.into()))
     }
 }
 
@@ -134,25 +137,14 @@ impl TicketKey {
 
     /// The key as it may lie in a store: AES-256-GCM, bound to its period.
     pub fn sealed(&self, seal: &TicketSeal) -> Result<Vec<u8>, TicketError> {
-        let mut nonce = [0; NONCE];
-        rand_bytes(&mut nonce)?;
-        let mut tag = [0; TAG];
         let plain = [self.keys.name.as_slice(), &self.keys.cipher, &self.keys.mac].concat();
-        let bound = self.period.to_be_bytes();
-        let hidden = encrypt_aead(Cipher::aes_256_gcm(), &seal.0, Some(&nonce), &bound, &plain, &mut tag)?;
-        Ok([nonce.as_slice(), &tag, &hidden].concat())
+        Ok(seal.0.seal(&self.period.to_be_bytes(), &plain)?)
     }
 
     /// Reads what [`sealed`](Self::sealed) wrote.
     pub fn unsealed(period: i64, bytes: &[u8], seal: &TicketSeal) -> Result<Self, TicketError> {
-        let parts = bytes.split_at_checked(NONCE).and_then(|(nonce, rest)| {
-            let (tag, hidden) = rest.split_at_checked(TAG)?;
-            Some((nonce, tag, hidden))
-        });
-        let (nonce, tag, hidden) = parts.ok_or(TicketError::Foreign(period))?;
-        let bound = period.to_be_bytes();
-        let plain = decrypt_aead(Cipher::aes_256_gcm(), &seal.0, Some(nonce), &bound, hidden, tag);
-        plain.ok().and_then(|plain| Self::of(period, &plain)).ok_or(TicketError::Foreign(period))
+        let plain = seal.0.open(&period.to_be_bytes(), bytes);
+        plain.and_then(|plain| Self::of(period, &plain)).ok_or(TicketError::Foreign(period))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     people::Caller,
     plan::Desired,
     quirk, radio,
-    store::{DeviceRow, NewUrl},
+    store::{DeviceRow, Keyed, NewUrl},
     template::{Complaint, Subject, Template, Wanted},
     wake,
 };
@@ -85,16 +85,20 @@ pub(super) async fn act(
 ) -> Result<(StatusCode, Json<CallView>), Problem> {
     let device = calls::admitted(&api, &caller, &identity).await?;
     let text = serde_json::to_string(&wish).unwrap_or_default();
+    let key = key.map(|key| Keyed { key, request: text.clone() });
+    if let Some(answer) = calls::repeated(&api, &caller, &device, key.as_ref()).await? {
+        return Ok(answer);
+    }
     let Wish { action, wake } = wish;
     let wakes = wake || action == Action::Wake {};
     if wakes {
         reach(&api, &device).await?;
     }
-    let (method, url) = call(&api, &device, &action).await?;
+    let (method, url) = call(&api, &caller, &device, &action).await?;
     method.as_ref().map_or(Ok(()), |method| calls::permit(&caller, method.name()))?;
     let name = match action {
-        Action::Lock {} => switch(&api, &caller, &device, call::LOCK, false).await?,
-        Action::Unlock {} => switch(&api, &caller, &device, call::UNLOCK, true).await?,
+        Action::Lock {} => call::LOCK,
+        Action::Unlock {} => call::UNLOCK,
         Action::Wake {} => call::WAKE,
         Action::Refresh { .. }
         | Action::Set { .. }
@@ -115,27 +119,15 @@ async fn reach(api: &Api, device: &DeviceRow) -> Result<(), Problem> {
     aimed.map(drop).map_err(|error| Problem::conflict(&format!("it cannot be woken: {error}")))
 }
 
-/// Makes the transmitter's switch a value of the device's own.
-async fn switch(
-    api: &Api,
-    caller: &Caller,
-    device: &DeviceRow,
-    name: &'static str,
-    is_on: bool,
-) -> Result<&'static str, Problem> {
-    let value = (radio::ADMIN_STATE, Wanted::Boolean(is_on));
-    templates::want(api, caller, &device.identity, value, name).await?;
-    Ok(name)
-}
-
 /// The call that does it, with the URL of ours that it names.
 pub(super) async fn call(
     api: &Api,
+    caller: &Caller,
     device: &DeviceRow,
     action: &Action,
 ) -> Result<(Option<CpeMethod>, Option<NewUrl>), Problem> {
     let (method, url) = match action {
-        Action::Download { file } => transfer::download(api, device, *file).await?,
+        Action::Download { file } => transfer::download(api, caller, device, *file).await?,
         Action::Upload { kind } => transfer::upload(api, *kind)?,
         Action::Refresh { .. }
         | Action::Set { .. }

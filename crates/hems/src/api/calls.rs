@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     call, hex,
-    people::{Caller, Right},
-    store::{CallRow, CancelError, DeviceRow, NewCall, NewUrl, QueueError},
+    people::{Caller, Right, secret},
+    store::{CallRow, CancelError, DeviceRow, Keyed, NewCall, NewUrl, QueueError},
 };
 
 /// A call and how far it is.
@@ -87,6 +87,7 @@ pub(super) async fn queue(
     let device = admitted(&api, &caller, &identity).await?;
     permit(&caller, method.name())?;
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
+    let key = key.map(|key| Keyed { key, request: secret::hash(&text(&method)) });
     let asked = Asked { method: Some(method), action: None, name: "", url: None, key, wakes: false };
     send(&api, &caller, &device, asked).await
 }
@@ -110,9 +111,28 @@ pub(super) struct Asked {
     pub(super) name: &'static str,
     /// The URL of ours that the method names.
     pub(super) url: Option<NewUrl>,
-    pub(super) key: Option<String>,
+    pub(super) key: Option<Keyed>,
     /// Whether the device is asked for a session now.
     pub(super) wakes: bool,
+}
+
+/// What came of a request before, where it came with its key: nothing else that could be said of it by now counts.
+pub(super) async fn repeated(
+    api: &Api,
+    caller: &Caller,
+    device: &DeviceRow,
+    key: Option<&Keyed>,
+) -> Result<Option<(StatusCode, Json<CallView>)>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(row) = api.hems.store.queued_before(&device.identity, key).await?? else { return Ok(None) };
+    if !row.body.is_empty() {
+        permit(caller, &row.method)?;
+    }
+    Ok(Some((StatusCode::CREATED, Json(row.into()))))
+}
+
+fn text(method: &CpeMethod) -> String {
+    serde_json::to_string(method).unwrap_or_default()
 }
 
 /// Queues what was checked.
@@ -125,13 +145,13 @@ pub(super) async fn send(
     let Asked { mut method, action, name, url, key, wakes } = asked;
     let command_key = method.as_mut().map(keyed).transpose()?.unwrap_or_default();
     let name = method.as_ref().map_or(name, CpeMethod::name);
-    let is_change = method.is_some() && call::is_change(name);
+    let is_change = name != call::WAKE && call::is_change(name);
     let fleet = if is_change { api.hems.store.count_admitted().await? } else { 0 };
     let call = NewCall {
         identity: device.identity.clone(),
         method: name.to_owned(),
         command_key,
-        body: method.map(|method| serde_json::to_string(&method).unwrap_or_default()).unwrap_or_default(),
+        body: method.as_ref().map(text).unwrap_or_default(),
         author: caller.act("", api.hems.now())?.author,
         action,
         url,

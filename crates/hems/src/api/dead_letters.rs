@@ -12,11 +12,10 @@ use super::{
     devices::{self, FaultView},
     sessions,
 };
-use crate::{
-    hex::{hex, unhex},
-    people::Caller,
-    store::DeadLetter,
-};
+use crate::{people::Caller, store::DeadLetter};
+
+/// What its page tokens are bound to.
+const LIST: &str = "dead letters";
 
 /// A dead letter with its device.
 #[derive(Serialize, JsonSchema)]
@@ -53,26 +52,32 @@ pub(super) async fn list(
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Answer<Page<DeadLetterView>> {
     let Query(paging) = paging?;
-    let (identity, step) = paging.page_token.as_deref().map(position).transpose()?.unwrap_or_default();
+    let after = paging.page_token.as_deref().map(|token| position(&api, token)).transpose()?;
+    let (identity, step) = after.unwrap_or_default();
     let (store, limit) = (&api.hems.store, paging.limit());
     let rows = match &paging.identity {
-        Some(identity) => store.dead_letters_of(&identity.to_ascii_lowercase(), &step, limit).await?,
+        // That there is a next page would tell of a device that the caller does not see.
+        Some(identity) => match devices::seen(&api, &caller, identity).await? {
+            Some(device) => store.dead_letters_of(&device.identity, &step, limit).await?,
+            None => Vec::new(),
+        },
         None => store.dead_letters((&identity, &step), limit).await?,
     };
     let is_full = rows.len() == limit as usize;
-    let next_page_token = rows.last().filter(|_| is_full).map(token);
+    let next_page_token = rows.last().filter(|_| is_full).map(|last| token(&api, last)).transpose()?;
     let rows = sessions::seen(&api, &caller, rows, |row| &row.identity).await?;
     Ok(Json(Page { items: rows.into_iter().map(DeadLetterView::from).collect(), next_page_token }))
 }
 
-fn token(last: &DeadLetter) -> String {
+fn token(api: &Api, last: &DeadLetter) -> Result<String, Problem> {
     let position = (&last.identity, &last.fault.step);
-    hex(serde_json::to_string(&position).unwrap_or_default().as_bytes())
+    api.desk.pages.seal(LIST, &serde_json::to_string(&position).unwrap_or_default())
 }
 
-fn position(token: &str) -> Result<(String, String), Problem> {
-    let text = unhex(token).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-    serde_json::from_str(&text).map_err(|_| Problem::invalid("`page_token` is none of ours"))
+fn position(api: &Api, token: &str) -> Result<(String, String), Problem> {
+    let position = api.desk.pages.open(LIST, token);
+    let position = position.and_then(|position| serde_json::from_str(&position).ok());
+    position.ok_or_else(|| Problem::invalid("`page_token` is none of ours"))
 }
 
 /// Has steps that failed on a device tried again in its next session: one, or all, dead or waiting.

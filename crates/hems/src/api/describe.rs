@@ -20,7 +20,10 @@ use axum::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{Api, Object, Problem, guard::About, guard::Asking};
+use super::{
+    Api, Object, Problem,
+    guard::{About, Asking, Standing},
+};
 use crate::people::Caller;
 
 /// The media type of what is said in JSON.
@@ -178,7 +181,7 @@ macro_rules! take_nothing {
     ($($argument:ty),*) => { $( impl Takes for $argument { fn takes(_: &mut Sketch) {} } )* };
 }
 
-take_nothing!(State<Api>, Caller, Asking, HeaderMap);
+take_nothing!(State<Api>, Caller, Asking, Standing, HeaderMap);
 
 impl<T: JsonSchema> Takes for Object<T> {
     fn takes(sketch: &mut Sketch) {

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Problem, Token,
+    Pages, Problem, Token,
     rate::{Rates, Taken},
 };
 use crate::people::{Caller, Throttle, oidc::Oidc, secret::Passwords};
@@ -24,6 +24,7 @@ pub(super) struct Desk {
     pub(super) state_dir: PathBuf,
     /// The identity provider, where there is one.
     pub(super) oidc: Option<Oidc>,
+    pub(super) pages: Pages,
     throttle: Mutex<Throttle>,
     rates: Mutex<Rates>,
 }
@@ -33,10 +34,10 @@ impl Desk {
         token: Token,
         is_tls: bool,
         state_dir: PathBuf,
-        (oidc, rates): (Option<Oidc>, Rates),
+        (oidc, pages, rates): (Option<Oidc>, Pages, Rates),
     ) -> Self {
         let (passwords, throttle) = (Passwords::default(), Mutex::default());
-        Self { token, passwords, is_tls, state_dir, oidc, throttle, rates: Mutex::new(rates) }
+        Self { token, passwords, is_tls, state_dir, oidc, pages, throttle, rates: Mutex::new(rates) }
     }
 
     /// Counts a request; nothing where nobody holds the caller back.

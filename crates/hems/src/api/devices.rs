@@ -37,6 +37,9 @@ use crate::{
     wake,
 };
 
+/// What its page tokens are bound to.
+const LIST: &str = "devices";
+
 /// A device in the list.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct DeviceView {
@@ -264,13 +267,16 @@ pub(super) async fn list(
     }
     let limit = Limit::of(limit, PAGE) as usize;
     let (store, now) = (&api.hems.store, api.hems.now());
-    let token = page_token.as_deref();
+    let token = page_token.map(|token| api.desk.pages.open(LIST, &token).ok_or(ListError::Token));
+    let token = token.transpose()?;
+    let token = token.as_deref();
     let page = match sort.as_deref().map(Order::parse).transpose().map_err(ListError::from)? {
         Some(order) => inventory::sorted(store, (&order, &asked, &filter), token, limit, now).await?,
         None => inventory::page(store, &filter, token, limit, now).await?,
     };
     let items = page.devices.into_iter().map(|device| DeviceView::of(&api, device)).collect();
-    Ok(Json(Page { items, next_page_token: page.next }).into_response().into())
+    let next_page_token = page.next.map(|position| api.desk.pages.seal(LIST, &position)).transpose()?;
+    Ok(Json(Page { items, next_page_token }).into_response().into())
 }
 
 /// How many there are.

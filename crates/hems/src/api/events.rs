@@ -1,7 +1,8 @@
 //! `/api/v1/events`: what happens, as it happens, by server-sent events. (HTML Standard 9.2)
 //!
 //! `id` is the number in the outbox, `event` the type, `data` the envelope. Who comes back says with `Last-Event-ID`
-//! what it saw last; an event `gap` says that what followed is not kept any more.
+//! what it saw last; an event `gap` says that what followed is not kept any more. A stream ends when its listener may
+//! not listen any more: whoever it was is asked for again and again.
 
 use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
@@ -13,15 +14,26 @@ use axum::{
 use futures_util::{Stream, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{
     Api, Problem,
     describe::{Sketch, Takes},
+    guard::Standing,
 };
 use crate::event::{Envelope, Kind, feed::Item};
 
 /// How often a line goes over a connection on which nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a listener is taken for who he was.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
+/// How long to wait where nobody can say who he is.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What he called.
+pub(super) const LISTEN: &str = "listen-to-events";
 
 /// Which events.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -65,23 +77,61 @@ pub(super) fn kinds<'a>(names: impl Iterator<Item = &'a str>) -> Result<BTreeSet
     names.map(kind).collect()
 }
 
-/// Streams events until the client goes, or is too slow.
+/// Streams events until the client goes, is too slow, or may not listen any more.
 pub(super) async fn listen(
     State(api): State<Api>,
+    standing: Standing,
     Last(last): Last,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let Query(wanted) = wanted?;
     let kinds = kinds(wanted.types.iter().flat_map(|types| types.split(',')))?;
     let after = last.or(wanted.after);
-    let hems = api.hems;
-    let items = hems.feed.listen(hems.store.clone(), after, kinds).await?;
+    let items = api.hems.feed.listen(api.hems.store.clone(), after, kinds).await?;
     let items = items.ok_or_else(|| Problem::too_many("there are too many listeners; close some"))?;
-    let stream = stream::unfold((items, hems), |(mut items, hems)| async move {
-        let event = event(&items.recv().await?, &hems.source);
-        Some((Ok(event), (items, hems)))
+    let listener = Listener { api, standing, items, known_until: Instant::now() + KNOWN_FOR };
+    let stream = stream::unfold(listener, |mut listener| async move {
+        let event = event(&listener.next().await?, &listener.api.hems.source);
+        Some((Ok(event), listener))
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+/// One who listens.
+struct Listener {
+    api: Api,
+    standing: Standing,
+    items: mpsc::Receiver<Item>,
+    known_until: Instant,
+}
+
+impl Listener {
+    /// What he is told next; nothing at the end.
+    async fn next(&mut self) -> Option<Item> {
+        loop {
+            let item = timeout_at(self.known_until, self.items.recv()).await;
+            if Instant::now() >= self.known_until && !self.may().await {
+                return None;
+            }
+            if let Ok(item) = item {
+                return item;
+            }
+        }
+    }
+
+    /// Whether he may still listen. While nobody can say that he is told nothing.
+    async fn may(&mut self) -> bool {
+        loop {
+            match self.standing.holds(&self.api, LISTEN).await {
+                Ok(holds) => {
+                    self.known_until = Instant::now() + KNOWN_FOR;
+                    return holds;
+                }
+                Err(_) if self.items.is_closed() => return false,
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
 }
 
 fn event(item: &Item, source: &str) -> Event {

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, IntoResponseParts, Response, ResponseParts},
 };
 
-use super::{Api, Problem, cookie, listener::Arrival, operation::Rule};
+use super::{Api, Problem, cookie, listener::Arrival, operation::Rule, rules};
 use crate::{
     people::{Caller, Grant, Proof, Right, Role, Scope, audit::Event, secret},
     store::AccountRow,
@@ -69,6 +69,26 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorised)
+    }
+}
+
+/// A request whose caller can be asked for again: what goes on after its answer began ends with what he may.
+pub(super) struct Standing(Parts);
+
+impl<S: Sync> FromRequestParts<S> for Standing {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.clone()))
+    }
+}
+
+impl Standing {
+    /// Whether an operation would let the caller through now.
+    pub(super) async fn holds(&self, api: &Api, operation: &str) -> Result<bool, Problem> {
+        let Some(caller) = who(api, &self.0).await? else { return Ok(false) };
+        let rule = rules().iter().find(|rule| rule.id == operation);
+        Ok(rule.is_some_and(|rule| permit(rule, &caller).is_ok()))
     }
 }
 

@@ -1,12 +1,18 @@
 //! Lists in pages: how long one may be, and where the next begins.
+//!
+//! A token of a list that a scope narrows is sealed: it names the last row that was looked at, and the scope may have
+//! left that row out.
 
 use std::fmt;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use profile::Seal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Unexpected, Visitor},
 };
+use sha2::{Digest, Sha256};
 
 use super::Problem;
 
@@ -45,6 +51,28 @@ impl Paging {
             Some(token) => token.parse().map_err(|_| Problem::invalid("`page_token` is none of ours")),
             None => Ok(i64::MAX),
         }
+    }
+}
+
+/// Seals and opens page tokens, on every node by the same key.
+pub(crate) struct Pages(Seal);
+
+impl Pages {
+    /// By what the nodes agreed on.
+    pub(crate) fn new(agreed: &str) -> Self {
+        Self(<[u8; 32]>::from(Sha256::digest(agreed)).into())
+    }
+
+    /// The token of a position in a list of this name.
+    pub(super) fn seal(&self, list: &str, position: &str) -> Result<String, Problem> {
+        let sealed = self.0.seal(list.as_bytes(), position.as_bytes()).map_err(|_| Problem::internal())?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// The position; nothing where we gave no such token for this list.
+    pub(super) fn open(&self, list: &str, token: &str) -> Option<String> {
+        let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
+        String::from_utf8(self.0.open(list.as_bytes(), &sealed)?).ok()
     }
 }
 

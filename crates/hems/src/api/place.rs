@@ -38,7 +38,7 @@ pub(super) async fn put(
     if !caller.sees(&moved) {
         return Err(Problem::invalid("the device would leave your scope: keep its tag or tenant"));
     }
-    if !api.hems.store.place(move_of(&api, &row, place.clone()).await?, condition).await? {
+    if !api.hems.store.place(move_of(&api, &row, place.clone(), condition).await?).await? {
         return Err(Problem::not_found("there is no such device"));
     }
     Ok(Tagged::new(&place.clone(), place))
@@ -46,7 +46,12 @@ pub(super) async fn put(
 
 /// The move of a device. One that serves, and of which something else is desired there, is a changed cell of the budget:
 /// else whoever may move devices could change all of them at once. (decision 20)
-pub(super) async fn move_of(api: &Api, row: &DeviceRow, place: Place) -> Result<Move, Problem> {
+pub(super) async fn move_of(
+    api: &Api,
+    row: &DeviceRow,
+    place: Place,
+    condition: Condition,
+) -> Result<Move, Problem> {
     let (store, at) = (&api.hems.store, api.hems.now());
     let here = row.place()?;
     let subject = Subject::of(row, here.clone()).filter(|_| row.in_service_at.is_some() && here != place);
@@ -55,5 +60,5 @@ pub(super) async fn move_of(api: &Api, row: &DeviceRow, place: Place) -> Result<
         None => false,
     };
     let spends = if is_changed { Some((api.hems.changes, store.count_admitted().await?)) } else { None };
-    Ok(Move { identity: row.identity.clone(), place, spends, at })
+    Ok(Move { identity: row.identity.clone(), place, condition, spends, at })
 }

@@ -33,11 +33,13 @@ use crate::{
     keys::Once,
     people::Caller,
     spreadsheet::unquoted,
-    store::Move,
+    store::{Condition, Move, Moved, StoreError},
 };
 
 /// Devices that one commit places: the writer has other work too.
 const TOGETHER: usize = 500;
+/// How often a row is placed that somebody else was quicker with.
+const TRIES: usize = 8;
 /// Wrong rows that are named; what is wrong with so many is wrong with all.
 const NAMED_MAX: usize = 1000;
 /// Characters of an identity that are repeated.
@@ -95,70 +97,112 @@ pub(super) async fn import(
     let list = list?;
     how.takes(read(&list))?;
     let strict = how.strict;
-    let mut summary = Summary::default();
-    let mut placing = Vec::new();
-    for (place, row) in read(&list) {
-        let identity = row.as_ref().ok().map(|row| row.identity.chars().take(SHOWN).collect());
-        match settle(&api, &caller, row).await? {
-            Ok(placed) => placing.push((place, placed)),
-            Err(message) => summary.wrong(Wrong { place, identity, message }),
-        }
-        if placing.len() == TOGETHER && !strict {
-            summary.place(&api, std::mem::take(&mut placing), strict).await?;
+    let mut import = Import { api: &api, caller: &caller, strict, summary: Summary::default() };
+    let mut together = Vec::new();
+    for line in read(&list) {
+        together.push(line);
+        if together.len() == TOGETHER && !strict {
+            import.place(std::mem::take(&mut together)).await?;
         }
     }
-    if !strict || summary.wrong == 0 {
-        summary.place(&api, placing, strict).await?;
-    }
+    import.place(together).await?;
+    let summary = import.summary;
     Ok((answered(summary.placed, summary.wrong == 0), Json(summary)))
 }
 
 impl Summary {
-    /// Places devices of which each has its line; those that the budget holds are wrong, too.
-    async fn place(&mut self, api: &Api, placing: Vec<(String, Move)>, strict: bool) -> Result<(), Problem> {
-        let lines: BTreeMap<_, _> =
-            placing.iter().map(|(line, one)| (one.identity.clone(), line.clone())).collect();
-        let moves = placing.into_iter().map(|(_, one)| one).collect();
-        let (placed, held) = api.hems.store.place_all(moves, strict).await?;
-        self.placed += placed;
-        for (identity, spent) in held {
-            let place = lines.get(&identity).cloned().unwrap_or_default();
-            let message = format!("other templates would apply there, and {spent}");
-            self.wrong(Wrong { place, identity: Some(identity), message });
-        }
-        Ok(())
-    }
-
-    fn wrong(&mut self, wrong: Wrong) {
+    fn wrong(&mut self, place: String, row: Option<&Row>, message: String) {
         self.wrong += 1;
         if self.errors.len() < NAMED_MAX {
-            self.errors.push(wrong);
+            let identity = row.map(|row| row.identity.chars().take(SHOWN).collect());
+            self.errors.push(Wrong { place, identity, message });
         }
     }
 }
 
-/// Where a row puts which device, or what is wrong with it.
-async fn settle(
-    api: &Api,
-    caller: &Caller,
-    row: Result<Row, String>,
-) -> Result<Result<Move, String>, Problem> {
-    let row = match row {
-        Ok(row) => row,
-        Err(message) => return Ok(Err(message)),
-    };
-    let Some(device) = devices::seen(api, caller, &row.identity).await? else {
-        return Ok(Err("there is no such device: admit it first".to_owned()));
-    };
-    let place = row.onto(device.place()?);
-    if let Some(complaint) = place.complaints().into_iter().next() {
-        return Ok(Err(format!("`{}`: {}", complaint.place, complaint.message)));
+/// A list on its way.
+struct Import<'a> {
+    api: &'a Api,
+    caller: &'a Caller,
+    strict: bool,
+    summary: Summary,
+}
+
+impl Import<'_> {
+    /// Places the devices of lines. Where somebody else places one meanwhile, its row goes onto that.
+    async fn place(&mut self, mut lines: Vec<Line>) -> Result<(), Problem> {
+        for _ in 0..TRIES {
+            lines = self.once(lines).await?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+        }
+        for (line, row) in lines {
+            let message = "somebody places the device again and again: import its row once more".to_owned();
+            self.summary.wrong(line, row.as_ref().ok(), message);
+        }
+        Ok(())
     }
-    let moved = Device { row: device, place: place.clone() };
-    if !caller.sees(&moved) {
-        return Ok(Err("the device would leave your scope: keep its tag or tenant".to_owned()));
+
+    /// Places them as far as they stand where they did when it was looked; gives the lines of the others.
+    async fn once(&mut self, lines: Vec<Line>) -> Result<Vec<Line>, Problem> {
+        let (mut ahead, mut rows, mut moves) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for (line, row) in lines {
+            let settled = match &row {
+                Ok(row) => self.settle(row, &mut ahead).await?,
+                Err(message) => Err(message.clone()),
+            };
+            match settled {
+                Ok(one) => {
+                    rows.push((line, row));
+                    moves.push(one);
+                }
+                Err(message) => self.summary.wrong(line, row.as_ref().ok(), message),
+            }
+        }
+        if self.strict && self.summary.wrong > 0 {
+            return Ok(Vec::new());
+        }
+        let moved = match self.api.hems.store.place_all(moves, self.strict).await {
+            Err(StoreError::Stale(_)) => return Ok(rows),
+            moved => moved?,
+        };
+        let mut again = Vec::new();
+        for ((line, row), moved) in rows.into_iter().zip(moved) {
+            match moved {
+                Moved::Done => self.summary.placed += 1,
+                Moved::Unknown => {}
+                Moved::Held(spent) => {
+                    let message = format!("other templates would apply there, and {spent}");
+                    self.summary.wrong(line, row.as_ref().ok(), message);
+                }
+                Moved::Stale => again.push((line, row)),
+            }
+        }
+        Ok(again)
     }
-    Ok(Ok(move_of(api, &moved.row, place).await?))
+
+    /// Where a row puts which device, or what is wrong with it; `ahead` is where the rows before it put devices.
+    async fn settle(
+        &self,
+        row: &Row,
+        ahead: &mut BTreeMap<String, Place>,
+    ) -> Result<Result<Move, String>, Problem> {
+        let Some(device) = devices::seen(self.api, self.caller, &row.identity).await? else {
+            return Ok(Err("there is no such device: admit it first".to_owned()));
+        };
+        let here = ahead.get(&device.identity).cloned().map_or_else(|| device.place(), Ok)?;
+        let place = row.clone().onto(here.clone());
+        if let Some(complaint) = place.complaints().into_iter().next() {
+            return Ok(Err(format!("`{}`: {}", complaint.place, complaint.message)));
+        }
+        let moved = Device { row: device, place: place.clone() };
+        if !self.caller.sees(&moved) {
+            return Ok(Err("the device would leave your scope: keep its tag or tenant".to_owned()));
+        }
+        ahead.insert(moved.row.identity.clone(), place.clone());
+        Ok(Ok(move_of(self.api, &moved.row, place, Condition::unchanged(&here)).await?))
+    }
 }
 
 impl Row {
@@ -172,7 +216,9 @@ impl Row {
     }
 }
 
-type Rows<'t> = Box<dyn Iterator<Item = (String, Result<Row, String>)> + Send + 't>;
+/// `line 3`, and what is written there.
+type Line = (String, Result<Row, String>);
+type Rows<'t> = Box<dyn Iterator<Item = Line> + Send + 't>;
 
 /// Which of the two it is shows in its first byte, as with identities.
 fn read(text: &[u8]) -> Rows<'_> {
@@ -189,7 +235,7 @@ fn whole(what: &str) -> Rows<'static> {
     Box::new(std::iter::once(("line 1".to_owned(), Err(message))))
 }
 
-fn read_lines(text: &[u8]) -> impl Iterator<Item = (String, Result<Row, String>)> + Send + '_ {
+fn read_lines(text: &[u8]) -> impl Iterator<Item = Line> + Send + '_ {
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
         let wrong = |error: serde_json::Error| {

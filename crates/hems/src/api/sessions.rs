@@ -112,7 +112,15 @@ pub(super) async fn list(
 ) -> Answer<Page<SessionView>> {
     let Query(paging) = paging?;
     let before = paging.before()?;
-    let rows = api.hems.store.sessions(paging.identity.as_deref(), before, paging.limit()).await?;
+    // That there is a next page would tell of a device that the caller does not see.
+    let is_seen = match &paging.identity {
+        Some(identity) if !caller.is_everywhere() => devices::seen(&api, &caller, identity).await?.is_some(),
+        Some(_) | None => true,
+    };
+    let rows = match is_seen {
+        true => api.hems.store.sessions(paging.identity.as_deref(), before, paging.limit()).await?,
+        false => Vec::new(),
+    };
     let is_full = u32::try_from(rows.len()).is_ok_and(|count| count == paging.limit());
     let next_page_token = rows.last().filter(|_| is_full).map(|row| row.id.to_string());
     let rows = seen(&api, &caller, rows, |row| &row.identity).await?;

@@ -22,7 +22,7 @@ use crate::{
     desire, inventory,
     people::Caller,
     store::{ChangeError, ChangeRow, Condition, FileRow, Listed, NewChange, Tag, Whose},
-    template::{Complaint, Selector, Subject, Template, Wanted, check, filled, is_name},
+    template::{Complaint, Selector, Subject, Template, check, filled, is_name},
 };
 
 /// Characters of a reason.
@@ -268,24 +268,6 @@ pub(super) async fn put_own(
         }
     }
     save(&api, &caller, Whose::Device(row.identity), typed, (saving?.0, condition)).await
-}
-
-/// What is wanted of one device alone, with one value more or another one; applied at once.
-pub(super) async fn want(
-    api: &Api,
-    caller: &Caller,
-    identity: &str,
-    (path, value): (&str, Wanted),
-    reason: &str,
-) -> Result<(), Problem> {
-    let whose = Whose::Device(identity.to_owned());
-    let versions = api.hems.store.versions(&whose).await?;
-    let applied = versions.into_iter().find(|one| one.newest.version == one.applied);
-    let mut template = applied.map(|one| one.newest.template).unwrap_or_default();
-    template.values.insert(path.to_owned(), value);
-    let saving = Saving { reason: reason.to_owned(), apply: Some(true), finish_days: None };
-    let typed = Typed { template, wrong: None };
-    save(api, caller, whose, typed, (saving, Condition::default())).await.map(drop)
 }
 
 async fn save(

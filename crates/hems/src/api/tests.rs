@@ -40,7 +40,12 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let hems = Arc::new(Hems::for_tests(folder.path(), Duration::from_secs(60)).await);
         let token = Token::load(&folder.path().join("api.token")).unwrap();
-        let desk = Arc::new(Desk::new(token, false, folder.path().to_owned(), (None, Rates::new(quota))));
+        let desk = Arc::new(Desk::new(
+            token,
+            false,
+            folder.path().to_owned(),
+            (None, Pages::new(""), Rates::new(quota)),
+        ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, watched) = watch::channel(false);

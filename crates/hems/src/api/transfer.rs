@@ -4,9 +4,10 @@
 use cwmp::{CpeMethod, Text, Upload};
 use profile::FirmwareManifest;
 
-use super::{Api, Problem, actions};
+use super::{Api, Problem, actions, devices};
 use crate::{
     files::{self, Kind},
+    people::Caller,
     radio,
     store::{DeviceRow, FileRow, NewUrl},
 };
@@ -14,10 +15,11 @@ use crate::{
 /// The Download of a file.
 pub(super) async fn download(
     api: &Api,
+    caller: &Caller,
     device: &DeviceRow,
     file: i64,
 ) -> Result<(CpeMethod, NewUrl), Problem> {
-    let row = api.hems.store.file(file).await?;
+    let row = usable(api, caller, file).await?;
     let row = row.ok_or_else(|| Problem::invalid("`file` is the number of a file; there is no such one"))?;
     let kind = Kind::named(&row.kind).and_then(|kind| Some((kind, kind.to_download()?)));
     let Some((kind, file_type)) = kind else {
@@ -31,6 +33,18 @@ pub(super) async fn download(
     let place = files::url(&api.hems.url, &url.token);
     let method = files::download(file_type, place, (&row.name, row.size));
     Ok((method, url))
+}
+
+/// A file that a caller may use: one that people keep for cells, or one that a cell sent whom he sees. Any other is to
+/// him as if there were none.
+async fn usable(api: &Api, caller: &Caller, file: i64) -> Result<Option<FileRow>, Problem> {
+    let Some(row) = api.hems.store.file(file).await? else { return Ok(None) };
+    let is_usable = match &row.identity {
+        Some(_) if caller.is_everywhere() => true,
+        Some(identity) => devices::seen(api, caller, identity).await?.is_some(),
+        None => true,
+    };
+    Ok(is_usable.then_some(row))
 }
 
 /// The Upload of what a cell has of one kind.

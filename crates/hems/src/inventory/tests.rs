@@ -48,7 +48,7 @@ async fn fleet(place: &Database) -> Store {
                 RACKS[usize::from(number) % RACKS.len()].to_owned(),
             )]),
         };
-        assert!(store.place(moved(identity(number).to_string(), place), Condition::default()).await.unwrap());
+        assert!(store.place(moved(identity(number).to_string(), place)).await.unwrap());
     }
     store
 }
@@ -236,5 +236,11 @@ async fn o01_a_page_token_belongs_to_its_filter_and_its_order() {
 
 /// It is changed by nothing.
 fn moved(identity: String, place: Place) -> crate::store::Move {
-    crate::store::Move { identity, place, spends: None, at: Timestamp::UNIX_EPOCH }
+    crate::store::Move {
+        identity,
+        place,
+        condition: Condition::default(),
+        spends: None,
+        at: Timestamp::UNIX_EPOCH,
+    }
 }

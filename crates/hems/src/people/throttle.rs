@@ -12,6 +12,8 @@ use std::{collections::HashMap, net::IpAddr};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::NAME_MAX;
+
 /// Wrong tries that cost no wait: people mistype.
 const FREE: u32 = 5;
 /// The longest wait of an account: whoever wants to lock somebody out gains a minute.
@@ -20,13 +22,16 @@ const MOST_OF_ACCOUNT: SignedDuration = SignedDuration::from_mins(1);
 const MOST_OF_SOURCE: SignedDuration = SignedDuration::from_mins(15);
 /// When a wrong try is forgotten.
 const MEMORY: SignedDuration = SignedDuration::from_hours(1);
-/// Accounts and sources that are remembered: a megabyte. Beyond it the one that tried longest ago is forgotten.
+/// Accounts and sources that are remembered: a megabyte, as no entry holds more than a name. Beyond it the one that
+/// tried longest ago is forgotten.
 const ENTRIES_MAX: usize = 8192;
 
 /// Who tries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Account(String),
+    /// Everything that is longer than a name can be.
+    Endless,
     Source(IpAddr),
 }
 
@@ -88,7 +93,7 @@ impl Throttle {
             return SignedDuration::ZERO;
         };
         let most = match key {
-            Key::Account(_) => MOST_OF_ACCOUNT,
+            Key::Account(_) | Key::Endless => MOST_OF_ACCOUNT,
             Key::Source(_) => MOST_OF_SOURCE,
         };
         let Some(over) = tries.wrong.checked_sub(FREE) else { return SignedDuration::ZERO };
@@ -129,7 +134,8 @@ fn keys(account: &str, source: IpAddr) -> [Key; 2] {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
         address @ IpAddr::V4(_) => address,
     };
-    [Key::Account(account.to_owned()), Key::Source(source)]
+    let account = if account.len() > NAME_MAX { Key::Endless } else { Key::Account(account.to_owned()) };
+    [account, Key::Source(source)]
 }
 
 #[cfg(test)]
@@ -226,5 +232,13 @@ mod tests {
             throttle.attempt(&number.to_string(), source(number), at(number.into())).unwrap();
         }
         assert!(throttle.tries.len() <= ENTRIES_MAX);
+        let mut throttle = Throttle::default();
+        for number in 0..FREE {
+            let account = format!("{number}{}", "x".repeat(4 << 20));
+            throttle.attempt(&account, source(number), at(0)).unwrap();
+        }
+        assert!(throttle.attempt(&"y".repeat(NAME_MAX + 1), source(99), at(0)).is_err());
+        let held = |key: &Key| if let Key::Account(account) = key { account.capacity() } else { 0 };
+        assert_eq!(throttle.tries.keys().map(held).sum::<usize>(), 0, "nothing of what is no name is kept");
     }
 }

@@ -19,16 +19,21 @@ use super::{
     wake,
 };
 use crate::{
-    call::{WAKE, WAKE_ACTION},
+    call::{self, LOCK, UNLOCK, WAKE, WAKE_ACTION},
     change::{Bounds, Spent},
     event::Kind,
+    radio,
     software::ACTION,
+    template::Wanted,
 };
 
 /// Calls that may wait for one device; the operator is told when there are more.
 const QUEUED_MAX: i64 = 64;
 /// Finished calls kept per device.
 const KEPT: i64 = 100;
+
+/// What became of a switch after which somebody wanted something else, as JSON.
+const SUPERSEDED: &str = r#""superseded: another AdminState is wanted of the device by now""#;
 
 /// A call as it stands in the store.
 #[derive(Clone, Debug, FromRow)]
@@ -60,13 +65,21 @@ pub(crate) struct NewCall {
     pub(crate) action: Option<String>,
     /// The URL of ours that it names, which is worth something as long as it is open.
     pub(crate) url: Option<NewUrl>,
-    /// By which the same request is known when it comes again.
-    pub(crate) key: Option<String>,
-    /// The fleet, where it counts as a changed cell of the budget.
+    pub(crate) key: Option<Keyed>,
+    /// The fleet, where it counts as a changed cell of the budget. A switch that does is made a value of the device's own
+    /// by the same commit.
     pub(crate) spends: Option<(Bounds, i64)>,
     /// Whether the device is asked for a session, for this call.
     pub(crate) wakes: bool,
     pub(crate) at: Timestamp,
+}
+
+/// By which a request is known when it comes again.
+#[derive(Clone, Debug)]
+pub(crate) struct Keyed {
+    pub(crate) key: String,
+    /// All of it: the action as JSON, or the digest of a call.
+    pub(crate) request: String,
 }
 
 /// Why a call is not queued.
@@ -144,6 +157,19 @@ impl Store {
         self.writer.commit(move |tx| Box::pin(async move { queue(tx, &call).await })).await
     }
 
+    /// The call that a request queued before, where it came with its key.
+    pub(crate) async fn queued_before(
+        &self,
+        identity: &str,
+        keyed: &Keyed,
+    ) -> Result<Result<Option<CallRow>, QueueError>, StoreError> {
+        match before(&self.reads, identity, keyed).await? {
+            Some(Ok(id)) => Ok(Ok(self.call(identity, id).await?)),
+            Some(Err(error)) => Ok(Err(error)),
+            None => Ok(Ok(None)),
+        }
+    }
+
     /// The calls of a device, newest first.
     pub(crate) async fn calls(&self, identity: &str) -> Result<Vec<CallRow>, StoreError> {
         let query = query_as("SELECT * FROM call WHERE identity = $1 ORDER BY id DESC");
@@ -203,15 +229,24 @@ impl Store {
 
 /// Queues a call, once for each idempotency key.
 pub(super) async fn queue(tx: &mut Tx, call: &NewCall) -> Result<Result<i64, QueueError>, StoreError> {
-    if let Some((id, is_same)) = before(tx, call).await? {
-        return Ok(if is_same { Ok(id) } else { Err(QueueError::OtherRequest) });
+    if let Some(keyed) = &call.key
+        && let Some(before) = before(&mut *tx, &call.identity, keyed).await?
+    {
+        return Ok(before);
     }
+    let switch = call.spends.zip(call::wanted_state(&call.method));
     if let Some((bounds, fleet)) = &call.spends
+        && switch.is_none()
         && let Err(spent) = change::spend(tx, &call.identity, bounds, *fleet, ms(call.at)).await?
     {
         return Ok(Err(spent.into()));
     }
     let Some(id) = insert(tx, call).await? else { return Ok(Err(QueueError::Full)) };
+    if let Some((spends, is_on)) = switch {
+        let act = Act { author: call.author.clone(), reason: call.method.clone(), at: call.at };
+        let value = (radio::ADMIN_STATE, Wanted::Boolean(is_on));
+        change::want(tx, &call.identity, value, spends, act).await?;
+    }
     if let Some(url) = &call.url {
         file_url::give(tx, url, &call.identity, &call.command_key).await?;
     }
@@ -260,19 +295,42 @@ pub(super) async fn cancel_all(tx: &mut Tx, identity: &str, by: &str, now: i64) 
     Ok(())
 }
 
-/// The call that came with the same key, and whether it was the same request.
-async fn before(tx: &mut Tx, call: &NewCall) -> Result<Option<(i64, bool)>, StoreError> {
-    let Some(key) = &call.key else { return Ok(None) };
-    let query = query_as("SELECT id, method, action FROM call WHERE identity = $1 AND idempotency_key = $2");
-    let row: Option<(i64, String, Option<String>)> =
-        query.bind(&call.identity).bind(key).fetch_optional(tx).await?;
-    Ok(row.map(|(id, method, action)| (id, method == call.method && action == call.action)))
+/// The call that came with the same key, if it was the same request.
+async fn before(
+    target: impl Target,
+    identity: &str,
+    keyed: &Keyed,
+) -> Result<Option<Result<i64, QueueError>>, StoreError> {
+    let query = query_as(
+        "SELECT id, COALESCE(request, action) FROM call WHERE identity = $1 AND idempotency_key = $2",
+    );
+    let row: Option<(i64, Option<String>)> =
+        query.bind(identity).bind(&keyed.key).fetch_optional(target).await?;
+    let is_same = |request: Option<String>| request.as_ref() == Some(&keyed.request);
+    Ok(row.map(|(id, request)| if is_same(request) { Ok(id) } else { Err(QueueError::OtherRequest) }))
+}
+
+/// Fails the switches that wait for another value than is wanted of the device alone by now: nobody carries them out.
+pub(super) async fn supersede(
+    tx: &mut Tx,
+    identity: &str,
+    wanted: Option<bool>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let query = query_as(
+        "SELECT id, method FROM call WHERE identity = $1 AND state = 'queued' AND method IN ($2, $3) ORDER BY id",
+    );
+    let rows: Vec<(i64, String)> = query.bind(identity).bind(LOCK).bind(UNLOCK).fetch_all(&mut *tx).await?;
+    for (id, _) in rows.iter().filter(|(_, method)| call::wanted_state(method) != wanted) {
+        advance(tx, *id, &Progress::Failed(SUPERSEDED.to_owned()), now).await?;
+    }
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> {
     let row: Option<(i64,)> = query_as(
-        "INSERT INTO call (identity, method, command_key, body, state, queued_at, author, action, idempotency_key) \
-         SELECT $1, $2, $3, $4, 'queued', $5, $7, $8, $9 \
+        "INSERT INTO call (identity, method, command_key, body, state, queued_at, author, action, idempotency_key, \
+         request) SELECT $1, $2, $3, $4, 'queued', $5, $7, $8, $9, $10 \
          WHERE (SELECT count(*) FROM call WHERE identity = $1 AND (state = 'queued' OR (state = 'sent' AND method = $2))) \
          < $6 RETURNING id",
     )
@@ -284,7 +342,8 @@ async fn insert(tx: &mut Tx, call: &NewCall) -> Result<Option<i64>, StoreError> 
     .bind(QUEUED_MAX)
     .bind(&call.author)
     .bind(&call.action)
-    .bind(&call.key)
+    .bind(call.key.as_ref().map(|keyed| keyed.key.as_str()))
+    .bind(call.key.as_ref().map(|keyed| keyed.request.as_str()).filter(|_| call.action.is_none()))
     .fetch_optional(tx)
     .await?;
     Ok(row.map(|(id,)| id))

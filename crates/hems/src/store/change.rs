@@ -20,7 +20,7 @@ use crate::{
     call,
     change::{Bounds, Budget, Spent, State, Tally},
     event::Kind,
-    template::Template,
+    template::{Template, Wanted},
 };
 
 /// An hour in milliseconds.
@@ -169,15 +169,7 @@ impl Store {
         change: NewChange,
     ) -> Result<ChangeRow, StoreError> {
         let body = json(template);
-        self.writer
-            .commit(move |tx| {
-                Box::pin(async move {
-                    let NewChange { whose, act, condition, .. } = &change;
-                    let to = template::save(tx, whose, &body, act, condition).await?;
-                    begin(tx, &NewChange { to, condition: Condition::default(), ..change }).await
-                })
-            })
-            .await
+        self.writer.commit(move |tx| Box::pin(async move { save_and_begin(tx, &body, change).await })).await
     }
 
     /// Changes before a number, the newest first.
@@ -281,6 +273,27 @@ impl Store {
             })
             .await
     }
+}
+
+async fn save_and_begin(tx: &mut Tx, body: &str, change: NewChange) -> Result<ChangeRow, StoreError> {
+    let NewChange { whose, act, condition, .. } = &change;
+    let to = template::save(tx, whose, body, act, condition).await?;
+    begin(tx, &NewChange { to, condition: Condition::default(), ..change }).await
+}
+
+/// Wants one value more, or another one, of one device alone: a version like any other that is saved and applied.
+pub(super) async fn want(
+    tx: &mut Tx,
+    identity: &str,
+    value: (&str, Wanted),
+    (bounds, fleet): (Bounds, i64),
+    act: Act,
+) -> Result<(), StoreError> {
+    let body = json(&template::with(tx, identity, value).await?);
+    let whose = Whose::Device(identity.to_owned());
+    let (days, condition) = (bounds.finish_days.into(), Condition::default());
+    let change = NewChange { whose, to: 0, fleet, matched: 0, bounds, days, act, condition };
+    save_and_begin(tx, &body, change).await.map(drop)
 }
 
 async fn find(tx: &mut Tx, id: i64) -> Result<Option<ChangeRow>, StoreError> {

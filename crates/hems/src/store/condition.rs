@@ -121,6 +121,11 @@ impl Condition {
         Self { if_match: if_match.map(Named::read), if_none_match: if_none_match.map(Named::read) }
     }
 
+    /// That what is there is still this.
+    pub(crate) fn unchanged(present: &impl Edited) -> Self {
+        Self { if_match: Some(Named::These(vec![present.tag()])), if_none_match: None }
+    }
+
     /// Whether there has to be one already, which its writer has read.
     pub(crate) fn expects_one(&self) -> bool {
         self.if_match.is_some()

@@ -4,11 +4,18 @@ use super::{Store, StoreError, Tx, query, query_as};
 
 /// The transport mode, of which there is one.
 const MODE: &str = "mode";
+/// The key of page tokens.
+const PAGE_KEY: &str = "page_key";
 
 impl Store {
     /// The deployment's transport mode; `mode` becomes it where there is none yet.
     pub(crate) async fn agree_on_mode(&self, mode: String) -> Result<String, StoreError> {
-        self.writer.commit(move |tx| Box::pin(async move { agree(tx, &mode).await })).await
+        self.writer.commit(move |tx| Box::pin(async move { agree(tx, MODE, &mode).await })).await
+    }
+
+    /// The key that seals page tokens on every node; `offered` becomes it where there is none yet.
+    pub(crate) async fn agree_on_page_key(&self, offered: String) -> Result<String, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { agree(tx, PAGE_KEY, &offered).await })).await
     }
 
     /// Makes `mode` the deployment's, whatever it was.
@@ -17,11 +24,11 @@ impl Store {
     }
 }
 
-async fn agree(tx: &mut Tx, mode: &str) -> Result<String, StoreError> {
+async fn agree(tx: &mut Tx, name: &str, offered: &str) -> Result<String, StoreError> {
     let insert = "INSERT INTO deployment (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    query(insert).bind(MODE).bind(mode).execute(&mut *tx).await?;
+    query(insert).bind(name).bind(offered).execute(&mut *tx).await?;
     let query = query_as("SELECT value FROM deployment WHERE name = $1");
-    let (agreed,): (String,) = query.bind(MODE).fetch_one(tx).await?;
+    let (agreed,): (String,) = query.bind(name).fetch_one(tx).await?;
     Ok(agreed)
 }
 

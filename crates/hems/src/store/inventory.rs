@@ -24,9 +24,23 @@ use crate::{
 pub(crate) struct Move {
     pub(crate) identity: String,
     pub(crate) place: Place,
+    /// What is expected of where it stands.
+    pub(crate) condition: Condition,
     /// The fleet, where it counts as a changed cell of the budget.
     pub(crate) spends: Option<(Bounds, i64)>,
     pub(crate) at: Timestamp,
+}
+
+/// What became of a move among others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    Done,
+    /// Nobody knows the device.
+    Unknown,
+    /// The budget is spent.
+    Held(Spent),
+    /// It stands elsewhere than expected.
+    Stale,
 }
 
 /// The query of one walk.
@@ -66,27 +80,25 @@ impl Store {
         Ok(query.fetch_all(&self.reads).await?)
     }
 
-    /// Writes where many devices stand; gives how many were known, and those for which the budget is spent.
-    /// With `strict` such a device fails all of them.
-    pub(crate) async fn place_all(
-        &self,
-        moves: Vec<Move>,
-        strict: bool,
-    ) -> Result<(usize, Vec<(String, Spent)>), StoreError> {
+    /// Writes where many devices stand; gives what became of each. With `strict` one that is held or stale fails all of
+    /// them.
+    pub(crate) async fn place_all(&self, moves: Vec<Move>, strict: bool) -> Result<Vec<Moved>, StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let (mut count, mut held) = (0, Vec::new());
+                    let mut moved = Vec::with_capacity(moves.len());
                     for one in moves {
-                        match move_to(tx, &one).await {
-                            Ok(is_known) => count += usize::from(is_known),
+                        moved.push(match move_to(tx, &one).await {
+                            Ok(true) => Moved::Done,
+                            Ok(false) => Moved::Unknown,
                             Err(StoreError::Change(ChangeError::Budget(spent))) if !strict => {
-                                held.push((one.identity, spent));
+                                Moved::Held(spent)
                             }
+                            Err(StoreError::Stale(_)) if !strict => Moved::Stale,
                             Err(error) => return Err(error),
-                        }
+                        });
                     }
-                    Ok((count, held))
+                    Ok(moved)
                 })
             })
             .await
@@ -101,15 +113,8 @@ impl Store {
     }
 
     /// Writes where a device stands and what it is called; whether it is known.
-    pub(crate) async fn place(&self, to: Move, condition: Condition) -> Result<bool, StoreError> {
-        self.writer
-            .commit(move |tx| {
-                Box::pin(async move {
-                    condition.check(placed(tx, &to.identity).await?.as_ref())?;
-                    move_to(tx, &to).await
-                })
-            })
-            .await
+    pub(crate) async fn place(&self, to: Move) -> Result<bool, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { move_to(tx, &to).await })).await
     }
 }
 
@@ -306,6 +311,9 @@ fn time_column(field: Moment) -> &'static str {
 
 /// Writes where a device stands, within the budget where it is changed by that; whether it is known.
 async fn move_to(tx: &mut Tx, to: &Move) -> Result<bool, StoreError> {
+    if !to.condition.is_any() {
+        to.condition.check(placed(tx, &to.identity).await?.as_ref())?;
+    }
     if let Some((bounds, fleet)) = &to.spends {
         change::spend(tx, &to.identity, bounds, *fleet, ms(to.at)).await?.map_err(ChangeError::from)?;
     }

@@ -5,7 +5,7 @@
 //! ```
 
 use super::{
-    BlockRow, Blocking, ChangeError, Store, StoreError, Tx, block, change, inventory, query, query_as,
+    BlockRow, Blocking, ChangeError, Store, StoreError, Tx, block, call, change, inventory, query, query_as,
 };
 use crate::{change::Bounds, inventory::Place};
 
@@ -68,6 +68,7 @@ async fn swap(
     inventory::put(tx, to, &place).await?;
     inventory::put(tx, from, &Place::default()).await?;
     move_values(tx, from, to).await?;
+    call::supersede(tx, from, None, row.made_at).await?;
     move_draws(tx, from, to).await?;
     Ok(Ok(()))
 }

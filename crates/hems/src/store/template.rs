@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Condition, Edited, Store, StoreError, Tag, Tx, json, ms, outbox, parse, query, query_as};
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, call, json, ms, outbox, parse, query, query_as};
 use crate::{
     event::Kind,
+    radio,
     template::{Template, Wanted},
 };
 
@@ -171,20 +172,25 @@ pub(super) async fn check(tx: &mut Tx, name: &str, condition: &Condition) -> Res
 pub(super) async fn want(
     tx: &mut Tx,
     identity: &str,
-    (path, value): (&str, Wanted),
+    value: (&str, Wanted),
     act: &Act,
 ) -> Result<(), StoreError> {
-    let query = query_as("SELECT body FROM template WHERE name = $1 AND version > 0");
-    let applied: Option<(String,)> = query.bind(identity).fetch_optional(&mut *tx).await?;
-    let mut template: Template = match applied {
-        Some((body,)) => parse("template", &body)?,
-        None => Template::default(),
-    };
-    template.values.insert(path.to_owned(), value);
+    let template = with(tx, identity, value).await?;
     let version = newest(tx, identity).await? + 1;
     insert(tx, &Whose::Device(identity.to_owned()), version, &json(&template), act).await?;
     trim(tx, identity).await?;
     apply(tx, identity, version, ms(act.at)).await
+}
+
+/// What is wanted of one device alone, with one value more or another one.
+pub(super) async fn with(
+    tx: &mut Tx,
+    identity: &str,
+    (path, value): (&str, Wanted),
+) -> Result<Template, StoreError> {
+    let mut template = applied(tx, identity).await?;
+    template.values.insert(path.to_owned(), value);
+    Ok(template)
 }
 
 async fn newest(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {
@@ -234,10 +240,12 @@ async fn trim(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a version the one that applies; 0 is none, and the name is free again. Its versions stay.
+/// Makes a version the one that applies; 0 is none, and the name is free again. Its versions stay. Of one device alone,
+/// switches that wait for another value have failed.
 pub(super) async fn apply(tx: &mut Tx, name: &str, version: i64, now: i64) -> Result<(), StoreError> {
     if version == 0 {
         query("DELETE FROM template WHERE name = $1").bind(name).execute(&mut *tx).await?;
+        call::supersede(tx, name, None, now).await?;
         return outbox::tell(tx, Kind::TemplateDeleted, name, now, &serde_json::json!({})).await;
     }
     query(
@@ -247,7 +255,16 @@ pub(super) async fn apply(tx: &mut Tx, name: &str, version: i64, now: i64) -> Re
     .bind(name)
     .bind(version)
     .bind(now)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    let wanted = applied(tx, name).await?.values.get(radio::ADMIN_STATE).and_then(Wanted::literal);
+    let is_on = wanted.map(|text| text == "true" || text == "1");
+    call::supersede(tx, name, is_on, now).await
+}
+
+/// The template that applies; an empty one where none does.
+async fn applied(tx: &mut Tx, name: &str) -> Result<Template, StoreError> {
+    let query = query_as("SELECT body FROM template WHERE name = $1 AND version > 0");
+    let applied: Option<(String,)> = query.bind(name).fetch_optional(tx).await?;
+    applied.map_or_else(|| Ok(Template::default()), |(body,)| parse("template", &body))
 }

@@ -111,6 +111,33 @@ async fn o05_a_cell_is_locked_and_unlocked_and_stays_so() {
 }
 
 #[tokio::test]
+async fn o05_a_switch_after_which_something_else_is_wanted_has_failed() {
+    let world = World::new().await;
+    let mut tree = serving(&world).await;
+    let superseded = async |action: &Value| {
+        let shown = shown(&world, action).await;
+        shown["state"] == "failed"
+            && shown["outcome"].as_str().is_some_and(|why| why.starts_with("superseded"))
+    };
+    let lock = asked(&world, json!({"action": "lock"})).await;
+    let again = asked(&world, json!({"action": "lock"})).await;
+    assert!(!superseded(&lock).await, "the second wants the same");
+    let unlock = asked(&world, json!({"action": "unlock"})).await;
+    assert!(superseded(&lock).await && superseded(&again).await);
+    let values = format!("/api/v1/devices/{}/values", identity(1));
+    world.put(&values, json!({"values": {format!("{CONTROL}AdminState"): true, INTERVAL: 60}})).await;
+    assert_eq!(shown(&world, &unlock).await["state"], "queued", "it is what is wanted");
+    let last = asked(&world, json!({"action": "lock"})).await;
+    assert!(superseded(&unlock).await);
+    world.put(&values, json!({"values": {INTERVAL: 60}})).await;
+    assert!(superseded(&last).await, "nobody wants it any more");
+    let done = asked(&world, json!({"action": "unlock"})).await;
+    call(&world, &mut tree).await;
+    assert_eq!(shown(&world, &done).await["state"], "done");
+    assert!(superseded(&lock).await, "what failed stays so");
+}
+
+#[tokio::test]
 async fn o05_an_unlock_fails_behind_a_closed_gate() {
     let world = World::new().await;
     configure(&world).await;
@@ -145,6 +172,43 @@ async fn s10_a_request_that_comes_twice_with_its_key_is_carried_out_once() {
     assert_eq!(call(&world, &mut tree).await, ["Reboot"]);
     let (_, again) = world.keyed(&path, "monday", reboot).await;
     assert_eq!((&again["id"], &again["state"]), (&ids[0], &json!("done")));
+}
+
+#[tokio::test]
+async fn s10_a_lock_that_comes_again_with_its_key_locks_nothing_again() {
+    let world = World::new().await;
+    let mut tree = serving(&world).await;
+    let path = format!("/api/v1/devices/{}/actions", identity(1));
+    let lock = json!({"action": "lock"}).to_string();
+    let (status, first) = world.keyed(&path, "monday", lock.clone()).await;
+    assert_eq!(status, StatusCode::CREATED, "{first}");
+    call(&world, &mut tree).await;
+    asked(&world, json!({"action": "unlock"})).await;
+    let (status, again) = world.keyed(&path, "monday", lock).await;
+    assert_eq!((status, &again["id"]), (StatusCode::CREATED, &first["id"]), "{again}");
+    let (status, problem) = world.keyed(&path, "monday", json!({"action": "unlock"}).to_string()).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    call(&world, &mut tree).await;
+    assert_eq!(tree.values[&format!("{CONTROL}AdminState")].0, "true");
+    let versions = world.get(&format!("/api/v1/devices/{}/values/versions", identity(1))).await;
+    assert_eq!(versions["items"].as_array().unwrap().len(), 2, "{versions}");
+}
+
+#[tokio::test]
+async fn o05_values_that_are_put_while_somebody_locks_are_not_lost() {
+    let world = World::new().await;
+    serving(&world).await;
+    let path = format!("/api/v1/devices/{}/values", identity(1));
+    for seconds in 100..120 {
+        let values = json!({"values": {INTERVAL: seconds}});
+        let action = json!({"action": if seconds % 2 == 0 { "lock" } else { "unlock" }});
+        let (put, (status, _)) =
+            tokio::join!(world.ask(Method::PUT, &path, Some(values)), ask(&world, action));
+        assert_eq!((put.0, status), (StatusCode::OK, StatusCode::CREATED), "{}", put.1);
+        let shown = world.get(&path).await;
+        assert_eq!(shown["values"][INTERVAL], json!(seconds), "{shown}");
+        assert_eq!(shown["version"], shown["applied_version"]);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    cell::{Cell, TAC, Tree},
+    cell::{Cell, PCI, TAC, Tree},
     world::{World, identity, serial},
 };
 
@@ -207,4 +207,24 @@ async fn o03_a_device_that_is_withdrawn_is_asked_for_nothing_that_was_queued_bef
     assert_eq!(status, StatusCode::CREATED, "{admitted}");
     Cell::connect(&world, 1).await.session(&[EventCode::PERIODIC], &mut tree).await;
     assert_eq!(tree.reboots, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn s10_a_key_stands_for_the_whole_call_and_not_for_its_method() {
+    let world = World::new().await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let read = |name: &str| json!({"GetParameterValues": {"ParameterNames": [name]}}).to_string();
+    let (status, first) = world.keyed(&path(1), "k", read(TAC)).await;
+    assert_eq!(status, StatusCode::CREATED, "{first}");
+    let (status, problem) = world.keyed(&path(1), "k", read(PCI)).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    let (status, again) = world.keyed(&path(1), "k", read(TAC)).await;
+    assert_eq!((status, &again["id"]), (StatusCode::CREATED, &first["id"]));
+    // The CommandKey that was drawn for the first is no part of what was asked.
+    let reboot = |key: &str| json!({"Reboot": {"CommandKey": key}}).to_string();
+    let (_, first) = world.keyed(&path(1), "r", reboot("")).await;
+    let (_, again) = world.keyed(&path(1), "r", reboot("")).await;
+    assert!(first["id"].is_i64() && first["id"] == again["id"], "{again}");
+    let (status, problem) = world.keyed(&path(1), "r", reboot("other")).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     cell::{CONTROL, Cell, PLMN_LIST, Refusal, TAC, Tree, inform, parameter},
     devices::configure,
+    people::{account, login},
     world::{World, identity, serial},
 };
 
@@ -181,4 +182,37 @@ async fn o04_another_value_or_another_software_is_another_chance() {
     want(&world, 60).await;
     Cell::connect(&world, 1).await.session_of(newer(EventCode::PERIODIC), &mut tree).await;
     assert_eq!(faults(&world).await, Vec::<Value>::new(), "what it has already cannot fail");
+}
+
+#[tokio::test]
+async fn o12_a_dead_letter_beyond_the_scope_shows_in_no_page_and_in_no_token() {
+    let (world, mut tree) = world().await;
+    tree.bad.insert(INTERVAL, Refusal::Named);
+    die(&world, &mut tree).await;
+    account(&world, "ann", "viewer", Some("tag=north")).await;
+    let person = login(&world, "ann").await;
+    let page = async |query: &str| {
+        let path = format!("/api/v1/dead-letters?limit=1{query}");
+        let (status, _, page) = person.ask(&world, Method::GET, &path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        page
+    };
+    let first = page("").await;
+    assert_eq!(first["items"], json!([]));
+    let token = first["next_page_token"].as_str().unwrap();
+    let pairs = token.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    let bytes: Vec<u8> = pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
+    assert!(!String::from_utf8_lossy(&bytes).contains(&identity(1)), "{token}");
+    assert_eq!(
+        page(&format!("&page_token={token}")).await,
+        json!({"items": []}),
+        "it goes on after that one"
+    );
+    for path in ["/api/v1/dead-letters", "/api/v1/sessions"] {
+        let of = async |number| {
+            let path = format!("{path}?limit=1&identity={}", identity(number));
+            person.ask(&world, Method::GET, &path, Value::Null).await.2
+        };
+        assert_eq!(of(1).await, of(9).await, "{path}: as if there were none");
+    }
 }

@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     cell::{CONTROL, Cell, Tree},
+    people::{Person, account, login},
     world::{World, identity},
 };
 
@@ -26,13 +27,15 @@ struct Listener(Lines<BufReader<TcpStream>>);
 
 impl Listener {
     async fn open(world: &World, query: &str, last: Option<i64>) -> Self {
-        let mut tcp = TcpStream::connect(world.api).await.unwrap();
         let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-        let head = format!(
-            "GET /api/v1/events{query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n",
-            world.token
-        );
-        tcp.write_all(format!("{head}{last}\r\n").as_bytes()).await.unwrap();
+        Self::ask(world, query, &format!("authorization: Bearer {}\r\n{last}", world.token)).await
+    }
+
+    /// The stream of somebody who shows these headers.
+    async fn ask(world: &World, query: &str, headers: &str) -> Self {
+        let mut tcp = TcpStream::connect(world.api).await.unwrap();
+        let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nhost: hearth.example\r\n{headers}\r\n");
+        tcp.write_all(head.as_bytes()).await.unwrap();
         let mut lines = BufReader::new(tcp).lines();
         let status = lines.next_line().await.unwrap().unwrap();
         assert!(status.contains(" 200 "), "{status}");
@@ -213,6 +216,34 @@ async fn operators_acts_are_told() {
     world.ask(Method::DELETE, &format!("{calls}/{}", queued["id"]), None).await;
     let cancelled = listener.until("call.finished").await.data["data"].clone();
     assert_eq!((&cancelled["state"], &cancelled["cancelled_by"]), (&json!("failed"), &json!("local")));
+}
+
+#[tokio::test]
+async fn o12_a_stream_ends_when_its_listener_may_not_listen_any_more() {
+    let world = World::new().await;
+    for name in ["ann", "bob", "eve"] {
+        account(&world, name, "viewer", None).await;
+    }
+    let made = json!({"name": "program", "account": "eve"});
+    let (_, made) = world.ask(Method::POST, "/api/v1/tokens", Some(made)).await;
+    let token = Person::with("authorization", format!("Bearer {}", made["token"].as_str().unwrap()));
+    let (ann, bob) = (login(&world, "ann").await, login(&world, "bob").await);
+    let mut streams = Vec::new();
+    for (person, query) in [(&ann, "?type=template.saved"), (&bob, ""), (&token, "?type=block.made")] {
+        streams.push(Listener::ask(&world, query, &person.lines()).await);
+    }
+    let mut other = Listener::open(&world, "?type=template.saved", None).await;
+    let left = ann.ask(&world, Method::POST, "/api/v1/logout", Value::Null).await;
+    assert_eq!(left.0, StatusCode::NO_CONTENT, "{}", left.2);
+    world.put("/api/v1/accounts/bob", json!({"role": "viewer", "scope": "tag=north"})).await;
+    world.put("/api/v1/accounts/eve", json!({"role": "viewer", "disabled": true})).await;
+    for stream in &mut streams {
+        while let Some(event) = stream.next().await {
+            assert_ne!(event.kind, "template.saved", "nobody is told what comes after the end");
+        }
+    }
+    world.put("/api/v1/templates/late", json!({"values": {}})).await;
+    assert_eq!(other.next().await.unwrap().data["subject"], "late", "who may listen is still told");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     cell::{Cell, Reply, Tree},
     devices::configure,
+    people::{account, login},
     world::{World, identity},
 };
 
@@ -311,4 +312,33 @@ async fn a_file_that_no_cell_takes_or_sends_is_no_action_and_a_bad_name_is_none(
     }
     let (status, _) = world.upload(Method::POST, "/api/v1/files?kind=log&name=a%22b", TEXT.to_owned()).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn o12_somebody_with_a_scope_gives_his_cells_no_file_of_another_tenants() {
+    let (world, mut tree) = serving("").await;
+    let (upload, _) = promised(&world, &mut tree, json!({"action": "upload", "kind": "configuration"})).await;
+    assert!(request(&world, 1, "PUT", &upload, PLAIN).await.status.is_success());
+    let sent = world.get("/api/v1/files").await["items"][0]["id"].clone();
+    let kept = added(&world, "configuration", TEXT).await["id"].clone();
+    let log = added(&world, "log", TEXT).await["id"].clone();
+    Cell::connect(&world, 2).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let place = |number: u8| format!("/api/v1/devices/{}/place", identity(number));
+    world.put(&place(1), json!({"labels": {"tenant": "a"}})).await;
+    world.put(&place(2), json!({"labels": {"tenant": "b"}})).await;
+    account(&world, "ann", "engineer", Some("tenant=b")).await;
+    let person = login(&world, "ann").await;
+    let actions = format!("/api/v1/devices/{}/actions", identity(2));
+    let download = async |file: &Value| {
+        let action = json!({"action": "download", "file": file});
+        let (status, _, answer) = person.ask(&world, Method::POST, &actions, action).await;
+        (status, answer["detail"].clone())
+    };
+    let none = download(&json!(4711)).await;
+    assert_eq!(none.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(download(&sent).await, none, "what another tenant's cell sent is there for nobody else");
+    assert_eq!(download(&kept).await.0, StatusCode::CREATED, "what people keep is for all cells");
+    assert!(download(&log).await.1.as_str().unwrap().contains("a log file"));
+    world.put(&place(1), json!({"labels": {"tenant": "b"}})).await;
+    assert_eq!(download(&sent).await.0, StatusCode::CREATED, "it is of a cell that he sees");
 }

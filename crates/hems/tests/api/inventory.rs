@@ -1,5 +1,6 @@
 //! The inventory in and out, counted, and a cell that takes another's place.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cwmp::EventCode;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
@@ -10,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::{
     cell::{Cell, PCI, Tree},
     devices::configure,
+    people::{account, login},
     world::{World, identity, serial},
 };
 
@@ -144,6 +146,74 @@ async fn o02_a_strict_list_that_would_hold_up_every_commit_is_refused_before_the
     assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(2)), "{summary}");
     let page = world.get("/api/v1/devices?filter=label.rack%3D7%20AND%20tag%3Droof").await;
     assert_eq!(page["items"][1]["labels"], json!({"rack": "7", "row": "1"}));
+}
+
+#[tokio::test]
+async fn o02_rows_of_one_device_add_up() {
+    let world = World::new().await;
+    admit(&world, 3).await;
+    let place = async |number: u32| {
+        world.get(&format!("/api/v1/devices/00000000000{number}.hnb.example/place")).await
+    };
+    for (number, query) in [(1, ""), (2, "?strict=true")] {
+        let row = |more: &str| format!("{{\"identity\": \"00000000000{number}.hnb.example\", {more}}}\n");
+        let list =
+            row("\"site\": \"north\"") + &row("\"tags\": [\"roof\"]") + &row("\"labels\": {\"rack\": \"7\"}");
+        let (status, summary) = places(&world, query, &list).await;
+        assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(3)), "{summary}");
+        let all = json!({"site": "north", "tags": ["roof"], "labels": {"rack": "7"}});
+        assert_eq!(place(number).await, all, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn o02_a_place_that_is_put_during_an_import_is_not_lost() {
+    let world = World::new().await;
+    admit(&world, 21).await;
+    let path = "/api/v1/devices/000000000014.hnb.example/place";
+    for round in 0..20 {
+        let rows = (1..=20).map(|number| format!("{number:012x}.hnb.example,round-{round}\n"));
+        let list = "identity,tags\n".to_owned() + &rows.collect::<String>();
+        let site = json!({"site": format!("{round}")});
+        let query = if round % 2 == 0 { "" } else { "?strict=true" };
+        let ((status, summary), put) =
+            tokio::join!(places(&world, query, &list), world.ask(Method::PUT, path, Some(site.clone())));
+        assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(20)), "{summary}");
+        assert_eq!(put.0, StatusCode::OK, "{}", put.1);
+        assert_eq!(world.get(path).await["site"], site["site"]);
+    }
+}
+
+#[tokio::test]
+async fn o12_a_page_token_tells_nothing_of_what_its_caller_may_not_see() {
+    let world = World::new().await;
+    admit(&world, 205).await;
+    world.put("/api/v1/devices/0000000000cc.hnb.example/place", json!({"tags": ["north"]})).await;
+    account(&world, "ann", "viewer", Some("tag=north")).await;
+    let person = login(&world, "ann").await;
+    let page = async |more: &str| {
+        let path = format!("/api/v1/devices?sort=identity{more}");
+        let (status, _, page) = person.ask(&world, Method::GET, &path, Value::Null).await;
+        (status, page)
+    };
+    let (status, first) = page("").await;
+    assert_eq!((status, &first["items"]), (StatusCode::OK, &json!([])), "two hundred others were looked at");
+    let token = first["next_page_token"].as_str().unwrap();
+    let pairs = token.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    let readings = [
+        token.as_bytes().to_vec(),
+        pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect(),
+        URL_SAFE_NO_PAD.decode(token).unwrap_or_default(),
+    ];
+    let is_told = |reading: &Vec<u8>| reading.windows(6).any(|part| part == b"000000");
+    assert!(!readings.iter().any(is_told), "{token}");
+    let (_, second) = page(&format!("&page_token={token}")).await;
+    assert_eq!(second["items"][0]["identity"], "0000000000cc.hnb.example", "{second}");
+    let other = if token.starts_with('A') { "B" } else { "A" };
+    let (status, problem) = page(&format!("&page_token={other}{}", &token[1..])).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    let (status, _) = page("&page_token=5b312c305d").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ impl Person {
         person
     }
 
+    /// What he shows, as lines of a request.
+    pub(crate) fn lines(&self) -> String {
+        self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str, body: &Value) -> Request<Full<Bytes>> {
         let request = Request::builder().method(method).uri(path);
         let request = request.header("host", "hearth.example").header("content-type", "application/json");
@@ -94,7 +99,7 @@ pub(crate) async fn account(world: &World, name: &str, role: &str, scope: Option
 }
 
 /// The cookie of somebody who logs in.
-async fn login(world: &World, name: &str) -> Person {
+pub(crate) async fn login(world: &World, name: &str) -> Person {
     let body = json!({"name": name, "password": PASSWORD});
     let (status, headers, shown) = Person::default().ask(world, Method::POST, LOGIN, body).await;
     assert_eq!(status, StatusCode::OK, "{shown}");

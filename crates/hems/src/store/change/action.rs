@@ -14,7 +14,8 @@ use crate::{
     event::Kind,
     radio,
     store::{
-        Act, NewCall, Store, StoreError, Tx, at, built, link::Target, ms, query, query_as, template, tuples,
+        Act, Keyed, NewCall, Store, StoreError, Tx, at, built, link::Target, ms, query, query_as, template,
+        tuples,
     },
     template::Wanted,
 };
@@ -219,7 +220,7 @@ async fn queue(tx: &mut Tx, change: &ChangeRow, identity: &str, now: i64) -> Res
         author: change.author.clone(),
         action: change.action.clone(),
         url: None,
-        key: Some(change.name.clone()),
+        key: Some(Keyed { key: change.name.clone(), request: change.action.clone().unwrap_or_default() }),
         spends: None,
         wakes: false,
         at: at(now),

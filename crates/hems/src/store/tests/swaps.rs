@@ -34,8 +34,9 @@ async fn o02_a_swap_moves_place_values_and_draws_and_blocks_the_old_cell() {
             labels: BTreeMap::from([("rack".to_owned(), "7".to_owned())]),
             ..place
         };
-        let to = Move { identity: old.clone(), place: place.clone(), spends: None, at: now() };
-        assert!(store.place(to, Condition::default()).await.unwrap());
+        let condition = Condition::default();
+        let to = Move { identity: old.clone(), place: place.clone(), condition, spends: None, at: now() };
+        assert!(store.place(to).await.unwrap());
         store
             .put_pool("pci".to_owned(), Pool { first: 5, last: 9 }, now(), Condition::default())
             .await
@@ -45,7 +46,23 @@ async fn o02_a_swap_moves_place_values_and_draws_and_blocks_the_old_cell() {
         let whose = Whose::Device(old.clone());
         store.save(whose, &Template::default(), act(), Condition::default()).await.unwrap();
 
+        let lock = NewCall {
+            identity: old.clone(),
+            method: "Lock".to_owned(),
+            command_key: String::new(),
+            body: String::new(),
+            author: "test".to_owned(),
+            action: None,
+            url: None,
+            key: None,
+            spends: None,
+            wakes: false,
+            at: now(),
+        };
+        store.queue_call(lock).await.unwrap().unwrap();
+
         store.swap(old.clone(), new.clone(), block(1), None).await.unwrap().unwrap();
+        assert_eq!(store.calls(&old).await.unwrap()[0].state, "failed", "nobody carries it out");
         let moved = store.device(&new).await.unwrap().unwrap();
         let left = store.device(&old).await.unwrap().unwrap();
         assert_eq!((moved.place().unwrap(), left.place().unwrap()), (place, Place::default()));
