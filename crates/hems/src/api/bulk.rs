@@ -141,7 +141,7 @@ async fn tried(
     }
     let mut found = None;
     for device in first {
-        let (method, _) = actions::call(api, device, action).await?;
+        let (method, _) = actions::call(api, caller, device, action).await?;
         found = found.or(Some(method));
     }
     let Some(method) = found else {

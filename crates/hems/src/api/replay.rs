@@ -81,14 +81,19 @@ pub(super) async fn replay(
     let device = devices::find(&api, &caller, &row.identity).await?;
     let subject = Subject::of(&device, device.place()?)
         .ok_or_else(|| Problem::conflict("the device is not admitted, so nothing is desired of it"))?;
-    match request.resolve(&api, &subject).await? {
+    match request.resolve(&api, &caller, &subject).await? {
         Ok(desired) => Ok(Json(run(&api, &subject, (desired, start.known()), &exchanges))),
         Err(missing) => Ok(Json(ReplayView { error: Some(missing.to_string()), ..ReplayView::default() })),
     }
 }
 
 impl Request {
-    async fn resolve(self, api: &Api, subject: &Subject) -> Result<desire::Resolved, Problem> {
+    async fn resolve(
+        self,
+        api: &Api,
+        caller: &Caller,
+        subject: &Subject,
+    ) -> Result<desire::Resolved, Problem> {
         let (store, model) = (&api.hems.store, &api.hems.model);
         match (self.name, self.template) {
             (None, None) => Ok(desire::preview(store, subject, model).await?.desired),
@@ -96,7 +101,7 @@ impl Request {
                 Err(Problem::invalid("a `template` needs the `name` under which it would stand"))
             }
             (Some(name), typed) => {
-                let template = preview::supposed(api, &name, typed).await?;
+                let template = preview::supposed(api, caller, &name, typed).await?;
                 Ok(desire::suppose(store, subject, (&name, template.as_ref()), model).await?.desired)
             }
         }

@@ -35,6 +35,7 @@ mod recordings;
 mod refusals;
 mod reports;
 mod schemathesis;
+mod scopes;
 mod sessions;
 mod software;
 mod stop;

@@ -58,12 +58,12 @@ impl Person {
         (parts.status, parts.headers, value)
     }
 
-    async fn get(&self, world: &World, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, world: &World, path: &str) -> (StatusCode, Value) {
         let (status, _, value) = self.ask(world, Method::GET, path, Value::Null).await;
         (status, value)
     }
 
-    async fn post(&self, world: &World, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, world: &World, path: &str, body: Value) -> (StatusCode, Value) {
         let (status, _, value) = self.ask(world, Method::POST, path, body).await;
         (status, value)
     }
@@ -94,7 +94,7 @@ pub(crate) async fn account(world: &World, name: &str, role: &str, scope: Option
 }
 
 /// The cookie of somebody who logs in.
-async fn login(world: &World, name: &str) -> Person {
+pub(crate) async fn login(world: &World, name: &str) -> Person {
     let body = json!({"name": name, "password": PASSWORD});
     let (status, headers, shown) = Person::default().ask(world, Method::POST, LOGIN, body).await;
     assert_eq!(status, StatusCode::OK, "{shown}");

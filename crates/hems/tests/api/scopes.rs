@@ -1,0 +1,57 @@
+//! What somebody with a scope cannot learn of the devices beyond it, whatever he asks of his own.
+
+use cwmp::EventCode;
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    cell::{Cell, Tree},
+    people::{Person, account, login},
+    world::{World, identity, serial},
+};
+
+const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
+
+/// A world with two cells, and somebody who sees the second; the first comes before it in every list.
+async fn scoped(role: &str) -> (World, Person) {
+    let world = World::new().await;
+    for number in [1, 2] {
+        Cell::connect(&world, number).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    }
+    world.put(&format!("/api/v1/devices/{}/place", identity(2)), json!({"tags": ["north"]})).await;
+    account(&world, "ann", role, Some("tag=north")).await;
+    let ann = login(&world, "ann").await;
+    (world, ann)
+}
+
+fn path(below: &str) -> String {
+    format!("/api/v1/devices/{}{below}", identity(2))
+}
+
+fn interval(expression: &str) -> Value {
+    json!({ INTERVAL: {"expression": expression} })
+}
+
+#[tokio::test]
+async fn an_expression_for_one_device_is_tried_on_that_device_alone() {
+    let (world, ann) = scoped("engineer").await;
+    let put = async |expression: &str| {
+        let body = json!({ "values": interval(expression) });
+        let (status, _, answer) = ann.ask(&world, Method::PUT, &path("/values"), body).await;
+        (status, answer)
+    };
+    let (status, problem) = put("site + tags.join(',') + serial").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, problem_too) = put("'soon'").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let set = json!({"action": "set", "values": interval("'soon'")});
+    let (status, refused) = ann.post(&world, &path("/actions"), set).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    for said in [&problem, &problem_too, &refused] {
+        let said = said.to_string();
+        assert!(!said.contains(&identity(1)) && !said.contains(&serial(1)), "{said}");
+    }
+    assert!(problem_too.to_string().contains(&identity(2)), "{problem_too}");
+    let (status, saved) = put(&format!("serial == '{}' ? 600 : 'soon'", serial(2))).await;
+    assert_eq!(status, StatusCode::OK, "other devices have no say in it: {saved}");
+}
