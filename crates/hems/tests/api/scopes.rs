@@ -1,11 +1,11 @@
 //! What somebody with a scope cannot learn of the devices beyond it, whatever he asks of his own.
 
-use cwmp::EventCode;
+use cwmp::{AcsMethod, EventCode, FromCpe};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    cell::{Cell, Tree},
+    cell::{Cell, Tree, inform},
     people::{Person, account, login},
     world::{World, identity, serial},
 };
@@ -54,4 +54,24 @@ async fn an_expression_for_one_device_is_tried_on_that_device_alone() {
     assert!(problem_too.to_string().contains(&identity(2)), "{problem_too}");
     let (status, saved) = put(&format!("serial == '{}' ? 600 : 'soon'", serial(2))).await;
     assert_eq!(status, StatusCode::OK, "other devices have no say in it: {saved}");
+}
+
+#[tokio::test]
+async fn who_disputes_or_claims_a_device_id_is_named_to_whoever_sees_him() {
+    let (world, ann) = scoped("viewer").await;
+    let pair = world.certificate(1);
+    let lie = inform(&serial(2), &[EventCode::BOOTSTRAP]);
+    let mut liar = Cell::over(world.connect(&pair).await, 1).await;
+    liar.post("i", FromCpe::Call(AcsMethod::Inform(lie))).await;
+    let rival = json!({"identity": identity(9), "oui": "00005E", "product_class": "SimulatedCell", "serial": serial(2)});
+    assert_eq!(world.ask(Method::POST, "/api/v1/devices", Some(rival)).await.0, StatusCode::CONFLICT);
+    let (whole, part) = (world.device(2).await, ann.get(&world, &path("")).await.1);
+    let named = |device: &Value| {
+        let claim = &device["claimed_by"][0];
+        [&device["disputed_with"], &claim["identity"], &claim["certificate_sha256"]].map(Value::clone)
+    };
+    let sha256 = world.device(1).await["certificate"]["fingerprint_sha256"].clone();
+    assert_eq!(named(&whole), [json!([identity(9)]), json!(identity(1)), sha256]);
+    assert_eq!(named(&part), [json!([null]), Value::Null, Value::Null]);
+    assert_eq!((&part["claimed_by"][0]["count"], &part["state"]), (&json!(1), &json!("disputed")), "{part}");
 }
