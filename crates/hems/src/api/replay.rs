@@ -100,6 +100,8 @@ impl Request {
             (None, Some(_)) => {
                 Err(Problem::invalid("a `template` needs the `name` under which it would stand"))
             }
+            // What a template says of other devices is nothing for a scope, saved or not.
+            (Some(_), _) if !caller.is_everywhere() => Err(Problem::beyond_scope("show-template")),
             (Some(name), typed) => {
                 let template = preview::supposed(api, caller, &name, typed).await?;
                 Ok(desire::suppose(store, subject, (&name, template.as_ref()), model).await?.desired)

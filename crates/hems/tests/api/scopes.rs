@@ -75,3 +75,25 @@ async fn who_disputes_or_claims_a_device_id_is_named_to_whoever_sees_him() {
     assert_eq!(named(&part), [json!([null]), Value::Null, Value::Null]);
     assert_eq!((&part["claimed_by"][0]["count"], &part["state"]), (&json!(1), &json!("disputed")), "{part}");
 }
+
+#[tokio::test]
+async fn a_replay_says_nothing_of_templates_that_a_scope_does_not_show() {
+    let (world, ann) = scoped("viewer").await;
+    world.put("/api/v1/templates/all?apply=false", json!({"values": {"Device.X_A": "x"}})).await;
+    let order = json!({"sessions": 1, "hours": 1});
+    let (status, ordered) = world.ask(Method::POST, &path("/recording"), Some(order)).await;
+    assert_eq!(status, StatusCode::CREATED, "{ordered}");
+    Cell::connect(&world, 2).await.session(&[EventCode::PERIODIC], &mut Tree::new()).await;
+    let id = world.get(&format!("/api/v1/sessions?identity={}", identity(2))).await["items"][0]["id"].clone();
+    let replay = async |body: Value| {
+        ann.post(&world, &format!("/api/v1/sessions/{id}/recording/replay"), body).await.0
+    };
+    assert_eq!(replay(json!({})).await, StatusCode::OK);
+    for body in [
+        json!({"name": "all"}),
+        json!({"name": "none"}),
+        json!({"name": "all", "template": {"values": interval("'soon'")}}),
+    ] {
+        assert_eq!(replay(body).await, StatusCode::FORBIDDEN);
+    }
+}
