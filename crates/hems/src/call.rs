@@ -52,6 +52,9 @@ pub(crate) enum CallError {
     /// Not https.
     #[error("`URL`: {0}")]
     Url(#[from] UrlError),
+    /// It would arrive as another text.
+    #[error("`{place}` has U+{:04X}, which XML cannot carry", u32::from(*.character))]
+    Character { place: String, character: char },
     /// Beyond the schema. (H-27)
     #[error("`FileType` has 1 to 64 characters, `TargetFileName`, `SuccessURL` and `FailureURL` at most 256")]
     Length,
@@ -63,6 +66,7 @@ pub(crate) enum CallError {
     reason = "a new method is closed to operators until somebody opens it"
 )]
 pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallError> {
+    carried("", &serde_json::to_value(method).unwrap_or_default())?;
     match method {
         CpeMethod::GetRPCMethods(_)
         | CpeMethod::GetQueuedTransfers(_)
@@ -97,6 +101,26 @@ pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallE
             Err(CallError::TooNew(method.name()))
         }
         other => Err(CallError::NotAllowed(other.name())),
+    }
+}
+
+/// Whether every text of a call arrives as it is.
+fn carried(place: &str, value: &serde_json::Value) -> Result<(), CallError> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => match text.chars().find(|character| !cwmp::is_carried(*character)) {
+            Some(character) => Err(CallError::Character { place: place.to_owned(), character }),
+            None => Ok(()),
+        },
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| carried(&format!("{place}[{index}]"), item))
+        }
+        Value::Object(fields) => fields.iter().try_for_each(|(name, field)| {
+            let dot = if place.is_empty() { "" } else { "." };
+            carried(&format!("{place}{dot}{name}"), field)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 
@@ -226,6 +250,17 @@ pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct], now: Timestamp)
     calls.iter().filter_map(|call| Some((call.id, progress(call)?))).collect()
 }
 
+/// Why the report of a transfer is not waited for any more. One that this Inform announces comes in its session.
+fn unreported(call: &CallRow, events: &[EventStruct], now: Timestamp) -> Option<&'static str> {
+    let has = |code: EventCode| events.iter().any(|event| event.event_code == code);
+    match () {
+        () if has(EventCode::TRANSFER_COMPLETE) => None,
+        () if has(EventCode::BOOTSTRAP) => Some("the device began anew before it reported the transfer"),
+        () if is_overdue(call, now) => Some("the device has not reported the transfer within a day"),
+        () => None,
+    }
+}
+
 /// A device that was asked has come when it says so; one that is not asked yet has come by itself. The outcome has the
 /// event.
 fn woken(call: &CallRow, events: &[EventStruct]) -> Option<Progress> {
@@ -250,17 +285,6 @@ pub(crate) fn transferred(calls: &[CallRow], complete: &TransferComplete) -> Vec
 }
 
 #[cfg(test)]
-/// Why the report of a transfer is not waited for any more. One that this Inform announces comes in its session.
-fn unreported(call: &CallRow, events: &[EventStruct], now: Timestamp) -> Option<&'static str> {
-    let has = |code: EventCode| events.iter().any(|event| event.event_code == code);
-    match () {
-        () if has(EventCode::TRANSFER_COMPLETE) => None,
-        () if has(EventCode::BOOTSTRAP) => Some("the device began anew before it reported the transfer"),
-        () if is_overdue(call, now) => Some("the device has not reported the transfer within a day"),
-        () => None,
-    }
-}
-
 pub(crate) mod tests {
     use super::*;
 
@@ -310,6 +334,21 @@ pub(crate) mod tests {
         assert_eq!(checked(r#"{"DeleteObject": {"ObjectName": "Device.T.3.", "ParameterKey": ""}}"#), Ok(()));
         let set = r#"{"SetParameterValues": {"ParameterList": [], "ParameterKey": ""}}"#;
         assert_eq!(checked(set), Err(CallError::NotAllowed("SetParameterValues")));
+    }
+
+    #[test]
+    fn a_text_that_xml_cannot_carry_is_refused_with_its_place() {
+        let attributes = r#"{"SetParameterAttributes": {"ParameterList": [{"Name": "Device.X_A",
+            "NotificationChange": true, "Notification": 1, "AccessListChange": false, "AccessList": ["\uFFFE"]}]}}"#;
+        for (call, says) in [
+            (r#"{"Reboot": {"CommandKey": "a\u0000"}}"#, "`Reboot.CommandKey` has U+0000"),
+            (r#"{"Reboot": {"CommandKey": "\u0001"}}"#, "`Reboot.CommandKey` has U+0001"),
+            (attributes, "`SetParameterAttributes.ParameterList[0].AccessList[0]` has U+FFFE"),
+        ] {
+            let refused = checked(call).unwrap_err().to_string();
+            assert!(refused.starts_with(says), "{refused}");
+        }
+        assert_eq!(checked(r#"{"Reboot": {"CommandKey": "\t\u00e9 <&>"}}"#), Ok(()));
     }
 
     #[test]
@@ -363,18 +402,6 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_download_completes_by_transfer_complete_with_its_command_key() {
-        let complete: TransferComplete = serde_json::from_str(
-            r#"{"CommandKey": "k", "FaultStruct": {"FaultCode": 9010, "FaultString": "x"},
-                "StartTime": "2026-11-23T10:00:00Z", "CompleteTime": "2026-11-23T10:00:01Z"}"#,
-        )
-        .unwrap();
-        let calls = [row(1, "Download", "done"), row(2, "Download", "accepted")];
-        assert!(matches!(transferred(&calls, &complete)[..], [(2, Progress::Failed(_))]));
-        assert!(transferred(&calls[..1], &complete).is_empty());
-    }
-}
-    #[test]
     fn a_transfer_without_a_report_is_unknown_after_a_day_or_a_new_beginning() {
         let sent = |hours: i64| CallRow { sent_at: Some(hours * 3_600_000), ..row(1, "Upload", "accepted") };
         let says = |call: CallRow, codes: &[EventCode], hours| {
@@ -393,3 +420,15 @@ pub(crate) mod tests {
         assert_eq!(says(sent(0), &[began, complete], 25), None, "the report comes");
     }
 
+    #[test]
+    fn a_download_completes_by_transfer_complete_with_its_command_key() {
+        let complete: TransferComplete = serde_json::from_str(
+            r#"{"CommandKey": "k", "FaultStruct": {"FaultCode": 9010, "FaultString": "x"},
+                "StartTime": "2026-11-23T10:00:00Z", "CompleteTime": "2026-11-23T10:00:01Z"}"#,
+        )
+        .unwrap();
+        let calls = [row(1, "Download", "done"), row(2, "Download", "accepted")];
+        assert!(matches!(transferred(&calls, &complete)[..], [(2, Progress::Failed(_))]));
+        assert!(transferred(&calls[..1], &complete).is_empty());
+    }
+}

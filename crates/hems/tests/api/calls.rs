@@ -145,6 +145,22 @@ async fn c24_a_download_is_unknown_where_the_device_began_anew_until_it_is_repor
 }
 
 #[tokio::test]
+async fn what_xml_cannot_carry_is_not_queued() {
+    let world = World::new().await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    for key in ["a\u{0}", "\u{1}"] {
+        let (status, problem) =
+            world.ask(Method::POST, &path(1), Some(json!({"Reboot": {"CommandKey": key}}))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("`Reboot.CommandKey` has U+000"),
+            "{problem}"
+        );
+    }
+    assert_eq!(world.get(&path(1)).await["items"], json!([]));
+}
+
+#[tokio::test]
 async fn a_call_that_a_template_should_make_is_refused() {
     let world = World::new().await;
     let (status, _) = world.ask(Method::POST, &path(1), Some(json!({"Reboot": {"CommandKey": ""}}))).await;
