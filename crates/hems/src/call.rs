@@ -415,7 +415,7 @@ pub(crate) mod tests {
         assert!(matches!(says(sent(0), &[], 25), Some(Progress::Unknown(why)) if why.contains("a day")));
         assert_eq!(says(sent(9), &[], 25), None, "the day begins when it was sent");
         assert!(
-            matches!(says(sent(0), &[began.clone()], 1), Some(Progress::Unknown(why)) if why.contains("anew"))
+            matches!(says(sent(0), std::slice::from_ref(&began), 1), Some(Progress::Unknown(why)) if why.contains("anew"))
         );
         assert_eq!(says(sent(0), &[began, complete], 25), None, "the report comes");
     }
