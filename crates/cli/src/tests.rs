@@ -88,6 +88,7 @@ const COMMANDS: &[&str] = &[
     "pool list",
     "pool show pci",
     "pool put pci 0 503",
+    "pool delete pci",
     "pool draws pci",
     "pool release pci CELL",
     "pool reserve pci CELL 7",

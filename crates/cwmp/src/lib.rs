@@ -66,6 +66,7 @@ pub use time::DateTime;
 pub use types::*;
 pub use wire::Base64;
 pub use witness::{Role, Witness};
+pub use writer::is_carried;
 
 /// What the fields of messages may look like, by the names that their documentation gives.
 pub mod forms {

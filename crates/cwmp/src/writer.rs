@@ -80,12 +80,16 @@ impl Writer {
             '>' => self.out.push_str("&gt;"),
             // A bare one would come back as a line feed. (XML 1.0 2.11)
             '\r' => self.out.push_str("&#13;"),
-            '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => {
-                self.out.push(character);
-            }
+            _ if is_carried(character) => self.out.push(character),
             _ => self.out.push('\u{fffd}'),
         }
     }
+}
+
+/// Whether XML can carry a character; what it cannot would arrive as another. (XML 1.0 2.2)
+#[must_use]
+pub fn is_carried(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 fn is_plain(byte: u8) -> bool {

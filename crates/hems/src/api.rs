@@ -254,6 +254,7 @@ fn on_desires() -> Vec<Operation> {
         get("list-pools", "/api/v1/pools", Look, pools::list),
         get("show-pool", "/api/v1/pools/{name}", Look, pools::show),
         put("put-pool", "/api/v1/pools/{name}", Engineer, pools::put).refuses(&[409]),
+        delete("delete-pool", "/api/v1/pools/{name}", Engineer, pools::delete).refuses(&[409]),
         get("list-draws", "/api/v1/pools/{name}/draws", Look, pools::draws),
         put("reserve-draw", "/api/v1/pools/{name}/draws/{identity}", Engineer, pools::reserve).refuses(&[409]),
         delete("release-draw", "/api/v1/pools/{name}/draws/{identity}", Engineer, pools::release).refuses(&[409]),

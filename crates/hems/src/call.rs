@@ -5,6 +5,7 @@
 
 use cwmp::{CpeMethod, CpeResponse, EventCode, EventStruct, Fault, Text, TransferComplete, TransferStatus};
 use datamodel::{Path, PathError};
+use jiff::{SignedDuration, Timestamp};
 use profile::{HemsUrl, TransportMode, UrlError};
 
 use crate::{
@@ -20,6 +21,9 @@ const PATH_MAX: usize = 256;
 const EVENT_MAX: usize = 64;
 /// Characters of a CommandKey. (H-27)
 const KEY_MAX: usize = 32;
+
+/// How long a cell may take for a transfer and its report: a slow line, a full night's wait, a restart.
+const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why a call is not queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +52,9 @@ pub(crate) enum CallError {
     /// Not https.
     #[error("`URL`: {0}")]
     Url(#[from] UrlError),
+    /// It would arrive as another text.
+    #[error("`{place}` has U+{:04X}, which XML cannot carry", u32::from(*.character))]
+    Character { place: String, character: char },
     /// Beyond the schema. (H-27)
     #[error("`FileType` has 1 to 64 characters, `TargetFileName`, `SuccessURL` and `FailureURL` at most 256")]
     Length,
@@ -59,6 +66,7 @@ pub(crate) enum CallError {
     reason = "a new method is closed to operators until somebody opens it"
 )]
 pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallError> {
+    carried("", &serde_json::to_value(method).unwrap_or_default())?;
     match method {
         CpeMethod::GetRPCMethods(_)
         | CpeMethod::GetQueuedTransfers(_)
@@ -93,6 +101,26 @@ pub(crate) fn check(method: &CpeMethod, mode: TransportMode) -> Result<(), CallE
             Err(CallError::TooNew(method.name()))
         }
         other => Err(CallError::NotAllowed(other.name())),
+    }
+}
+
+/// Whether every text of a call arrives as it is.
+fn carried(place: &str, value: &serde_json::Value) -> Result<(), CallError> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => match text.chars().find(|character| !cwmp::is_carried(*character)) {
+            Some(character) => Err(CallError::Character { place: place.to_owned(), character }),
+            None => Ok(()),
+        },
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| carried(&format!("{place}[{index}]"), item))
+        }
+        Value::Object(fields) => fields.iter().try_for_each(|(name, field)| {
+            let dot = if place.is_empty() { "" } else { "." };
+            carried(&format!("{place}{dot}{name}"), field)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 
@@ -198,8 +226,13 @@ fn is_pending(response: &CpeResponse) -> bool {
     }
 }
 
-/// What an Inform says about calls that were sent and never answered.
-pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct]) -> Vec<(i64, Progress)> {
+/// Whether a transfer's report is missing for so long that it will hardly come.
+pub(crate) fn is_overdue(call: &CallRow, now: Timestamp) -> bool {
+    call.sent_at.unwrap_or(call.queued_at) < (now - OVERDUE).as_millisecond()
+}
+
+/// What an Inform says about calls that were sent and never answered, or never reported.
+pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct], now: Timestamp) -> Vec<(i64, Progress)> {
     let rebooted = |call: &CallRow| {
         let is_it = |event: &&EventStruct| {
             event.event_code == EventCode::M_REBOOT && *event.command_key == *call.command_key
@@ -210,10 +243,22 @@ pub(crate) fn resolve(calls: &[CallRow], events: &[EventStruct]) -> Vec<(i64, Pr
         "queued" | "sent" if call.method == WAKE => woken(call, events),
         "sent" | "unknown" if rebooted(call) => Some(Progress::Done("{\"Event\":\"M Reboot\"}".to_owned())),
         "sent" if call.method.starts_with("Get") => Some(Progress::Queued),
-        "sent" => Some(Progress::Unknown),
+        "sent" => Some(Progress::Unknown("no answer came, and it may have been carried out")),
+        "accepted" => unreported(call, events, now).map(Progress::Unknown),
         _ => None,
     };
     calls.iter().filter_map(|call| Some((call.id, progress(call)?))).collect()
+}
+
+/// Why the report of a transfer is not waited for any more. One that this Inform announces comes in its session.
+fn unreported(call: &CallRow, events: &[EventStruct], now: Timestamp) -> Option<&'static str> {
+    let has = |code: EventCode| events.iter().any(|event| event.event_code == code);
+    match () {
+        () if has(EventCode::TRANSFER_COMPLETE) => None,
+        () if has(EventCode::BOOTSTRAP) => Some("the device began anew before it reported the transfer"),
+        () if is_overdue(call, now) => Some("the device has not reported the transfer within a day"),
+        () => None,
+    }
 }
 
 /// A device that was asked has come when it says so; one that is not asked yet has come by itself. The outcome has the
@@ -292,6 +337,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_text_that_xml_cannot_carry_is_refused_with_its_place() {
+        let attributes = r#"{"SetParameterAttributes": {"ParameterList": [{"Name": "Device.X_A",
+            "NotificationChange": true, "Notification": 1, "AccessListChange": false, "AccessList": ["\uFFFE"]}]}}"#;
+        for (call, says) in [
+            (r#"{"Reboot": {"CommandKey": "a\u0000"}}"#, "`Reboot.CommandKey` has U+0000"),
+            (r#"{"Reboot": {"CommandKey": "\u0001"}}"#, "`Reboot.CommandKey` has U+0001"),
+            (attributes, "`SetParameterAttributes.ParameterList[0].AccessList[0]` has U+FFFE"),
+        ] {
+            let refused = checked(call).unwrap_err().to_string();
+            assert!(refused.starts_with(says), "{refused}");
+        }
+        assert_eq!(checked(r#"{"Reboot": {"CommandKey": "\t\u00e9 <&>"}}"#), Ok(()));
+    }
+
+    #[test]
     fn p07_p11_every_call_for_a_file_is_held_to_the_same_rules() {
         let upload = |url: &str, password: &str| {
             checked(&format!(
@@ -322,20 +382,42 @@ pub(crate) mod tests {
         let calls =
             [row(1, "Reboot", "sent"), row(2, "GetParameterValues", "sent"), row(3, "Reboot", "queued")];
         let event = EventStruct { event_code: EventCode::M_REBOOT, command_key: "k".into() };
-        let resolved = resolve(&calls, std::slice::from_ref(&event));
+        let now = Timestamp::UNIX_EPOCH;
+        let resolved = resolve(&calls, std::slice::from_ref(&event), now);
         assert!(matches!(resolved[..], [(1, Progress::Done(_)), (2, Progress::Queued)]), "{resolved:?}");
-        assert_eq!(resolve(&calls[..1], &[]), [(1, Progress::Unknown)]);
-        assert!(matches!(resolve(&[row(4, "Reboot", "unknown")], &[event])[..], [(4, Progress::Done(_))]));
+        assert!(matches!(resolve(&calls[..1], &[], now)[..], [(1, Progress::Unknown(_))]));
+        let late = resolve(&[row(4, "Reboot", "unknown")], &[event], now);
+        assert!(matches!(late[..], [(4, Progress::Done(_))]));
     }
 
     #[test]
     fn r10_a_device_is_woken_when_it_says_so_or_came_by_itself_before() {
         let calls = [row(1, WAKE, "queued"), row(2, WAKE, "sent"), row(3, WAKE, "done")];
         let events = |code| [EventStruct { event_code: code, command_key: Text::new() }];
-        let asked = resolve(&calls, &events(EventCode::CONNECTION_REQUEST));
+        let now = Timestamp::UNIX_EPOCH;
+        let asked = resolve(&calls, &events(EventCode::CONNECTION_REQUEST), now);
         assert!(matches!(asked[..], [(1, Progress::Done(_)), (2, Progress::Done(_))]), "{asked:?}");
-        let by_itself = resolve(&calls, &events(EventCode::PERIODIC));
+        let by_itself = resolve(&calls, &events(EventCode::PERIODIC), now);
         assert_eq!(by_itself, [(1, Progress::Done("{\"Event\":\"2 PERIODIC\"}".to_owned()))]);
+    }
+
+    #[test]
+    fn a_transfer_without_a_report_is_unknown_after_a_day_or_a_new_beginning() {
+        let sent = |hours: i64| CallRow { sent_at: Some(hours * 3_600_000), ..row(1, "Upload", "accepted") };
+        let says = |call: CallRow, codes: &[EventCode], hours| {
+            let event = |code: &EventCode| EventStruct { event_code: code.clone(), command_key: Text::new() };
+            let events: Vec<_> = codes.iter().map(event).collect();
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
+            resolve(&[call], &events, now).pop().map(|(_, progress)| progress)
+        };
+        let (began, complete) = (EventCode::BOOTSTRAP, EventCode::TRANSFER_COMPLETE);
+        assert_eq!(says(sent(0), &[EventCode::PERIODIC], 24), None);
+        assert!(matches!(says(sent(0), &[], 25), Some(Progress::Unknown(why)) if why.contains("a day")));
+        assert_eq!(says(sent(9), &[], 25), None, "the day begins when it was sent");
+        assert!(
+            matches!(says(sent(0), std::slice::from_ref(&began), 1), Some(Progress::Unknown(why)) if why.contains("anew"))
+        );
+        assert_eq!(says(sent(0), &[began, complete], 25), None, "the report comes");
     }
 
     #[test]

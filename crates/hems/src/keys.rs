@@ -1,4 +1,6 @@
 //! Each key of a JSON document stands once: of two, one would be dropped without a word. (RFC 8259 4)
+//!
+//! In a list that is imported, keys of an export are passed over, and any other that is not asked for is a mistake.
 
 use std::collections::HashSet;
 
@@ -6,6 +8,55 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Value;
+
+/// The keys of a device in an export.
+pub(crate) const EXPORTED: [&str; 27] = [
+    "identity",
+    "state",
+    "site",
+    "tags",
+    "labels",
+    "oui",
+    "product_class",
+    "serial",
+    "tls_version",
+    "suite",
+    "software",
+    "plmn",
+    "tac",
+    "pci",
+    "admin_state",
+    "op_state",
+    "rf_tx_status",
+    "in_service",
+    "in_service_after",
+    "first_seen",
+    "last_inform",
+    "certificate_not_after",
+    "clock_offset",
+    "downgrades",
+    "clone_suspicion",
+    "blocked",
+    "claimed",
+];
+
+/// Each line of JSON lines that is not empty, with its place.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (String, serde_json::Result<Value>)> + Send + '_ {
+    let lines = text.split(|byte| *byte == b'\n').enumerate();
+    lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
+        let item = serde_json::from_slice(line).and_then(|Once| serde_json::from_slice(line));
+        (format!("line {}", index + 1), item)
+    })
+}
+
+/// An item without what an export has and nobody here asks for.
+pub(crate) fn asked(mut item: Value, columns: &[&str]) -> Value {
+    if let Value::Object(fields) = &mut item {
+        fields.retain(|key, _| columns.contains(&key.as_str()) || !EXPORTED.contains(&key.as_str()));
+    }
+    item
+}
 
 /// A document of which nothing is kept.
 pub(crate) struct Once;

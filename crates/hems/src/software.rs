@@ -10,10 +10,11 @@
 //!                                                             └──▶ absent
 //! ```
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    call,
     plan::{Desired, Image, Known, Step},
     radio,
     store::{Binding, CallRow, FileRow, Store, StoreError},
@@ -23,8 +24,6 @@ use crate::{
 pub(crate) const AUTHOR: &str = "plan";
 /// What the plan's action begins with as JSON; no operator's does.
 pub(crate) const ACTION: &str = r#"{"action":"software""#;
-/// How long a cell may take for a transfer and its report: a slow line, a full night's wait, a restart.
-const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the plan asks a device for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,7 +83,7 @@ pub(crate) async fn standing(
 /// What the latest Download says; nothing where another may come.
 fn judge(call: &CallRow, version: &str, now: Timestamp) -> Option<Standing> {
     let deed = deed(call)?;
-    let is_overdue = call.queued_at < (now - OVERDUE).as_millisecond();
+    let is_overdue = call::is_overdue(call, now);
     let failed = |deed, why: &str| Some(Standing::Failed(call.id, deed, why.to_owned()));
     match call.state.as_str() {
         "queued" => Some(Standing::UnderWay),
@@ -120,6 +119,8 @@ fn absent(version: &str, binding: &Binding) -> Standing {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::call::tests::row;
 

@@ -155,6 +155,11 @@ impl Template {
         self.wanted().any(|wanted| matches!(wanted, Wanted::Expression(_)))
     }
 
+    /// Whether something of it draws from a pool.
+    pub(crate) fn draws_from(&self, pool: &str) -> bool {
+        self.wanted().any(|wanted| wanted.pools().iter().any(|one| one == pool))
+    }
+
     /// What would go wrong with it for a device, where each pool gives its first number.
     pub(crate) fn trial(&self, subject: &Subject, pools: &Pools, model: &Model) -> Option<Complaint> {
         let draws = pools.iter().map(|(name, pool)| (name.clone(), pool.first)).collect();

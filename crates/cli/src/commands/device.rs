@@ -56,9 +56,10 @@ pub(crate) enum Command {
         #[arg(long)]
         serial: String,
     },
-    /// Admit a list of identities, in CSV or JSON: identity, oui, product_class, serial.
+    /// Admit a list of identities, in CSV, JSON or JSON lines: identity, oui, product_class, serial.
     ///
-    /// Every row that is not admitted is shown with its place, what is wrong with it and what would be right.
+    /// Every row that is not admitted is shown with its place, what is wrong with it and what would be right. An export
+    /// can be imported.
     Import {
         /// The list.
         file: PathBuf,

@@ -111,6 +111,11 @@ pub(crate) enum PoolCommand {
         /// The last number.
         last: u32,
     },
+    /// Delete a pool of which nobody holds a number, and from which nothing draws.
+    Delete {
+        /// What the pool is called.
+        name: String,
+    },
     /// Who holds which number of a pool.
     Draws {
         /// What the pool is called.
@@ -362,6 +367,7 @@ pub(crate) async fn run_pools(arguments: Over<PoolCommand>) -> Answer {
         PoolCommand::Put { name, first, last } => {
             access.send(Method::PUT, &path(&name), &json!({"first": first, "last": last})).await?
         }
+        PoolCommand::Delete { name } => access.delete(&path(&name)).await?,
         PoolCommand::Draws { name } => {
             return output::list(&access, &format!("{}/draws", path(&name)), output, &DRAW_COLUMNS).await;
         }

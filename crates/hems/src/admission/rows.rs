@@ -1,11 +1,15 @@
-//! A list of identities as CSV or JSON: every row is read, and what is wrong with one is said with its place.
+//! A list of identities as CSV, JSON or JSON lines: every row is read, and what is wrong with one is said with its place.
 //!
-//! Which of the two it is shows in its first byte: JSON begins with `[` or `{`, and no CSV with our header does.
+//! Which it is shows in its first byte: JSON begins with `[`, JSON lines with `{`, and no CSV with our header does.
 
 use profile::Identity;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{keys::Once, spreadsheet::unquoted, store::Binding};
+use crate::{
+    keys::{self, Once},
+    spreadsheet::unquoted,
+    store::Binding,
+};
 
 /// The columns of the CSV, and the keys of an object in JSON.
 const COLUMNS: [&str; 4] = ["identity", "oui", "product_class", "serial"];
@@ -15,7 +19,7 @@ const TEXT_MAX: usize = 64;
 /// A row that could not be taken, or that contradicts what is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub(crate) struct RowError {
-    /// `line 3` of a CSV, `item 2` of a JSON list.
+    /// `line 3` of a CSV or of JSON lines, `item 2` of a JSON list.
     pub(crate) place: String,
     /// Whose row it is, where that can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,9 +41,17 @@ pub(crate) struct Row {
 #[serde(deny_unknown_fields)]
 struct Line {
     identity: String,
+    #[serde(deserialize_with = "text")]
     oui: String,
+    #[serde(deserialize_with = "text")]
     product_class: String,
+    #[serde(deserialize_with = "text")]
     serial: String,
+}
+
+/// An export has null where a CSV has an empty column.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Why a row cannot be admitted.
@@ -48,6 +60,11 @@ pub(crate) enum AdmissionError {
     /// The identity is none.
     #[error("`identity` is <EUI>.<realm> such as 00005e005301.hnb.example: {0}")]
     Identity(#[from] profile::IdentityError),
+    /// As an export has a device that is not admitted.
+    #[error(
+        "`oui`, `product_class` and `serial` are empty, as an export has a device that is not admitted: leave the row out, or say as what to admit it"
+    )]
+    Unbound,
     /// The OUI has another form. (I-05)
     #[error("`oui` is six hexadecimal digits such as 00005E")]
     Oui,
@@ -74,6 +91,9 @@ pub(crate) fn check(
     serial: &str,
 ) -> Result<(Identity, Binding), AdmissionError> {
     let identity = Identity::parse(identity)?;
+    if [oui, product_class, serial].iter().all(|text| text.is_empty()) {
+        return Err(AdmissionError::Unbound);
+    }
     if oui.len() != 6 || !oui.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(AdmissionError::Oui);
     }
@@ -97,7 +117,8 @@ pub(crate) fn read(text: &[u8]) -> Box<dyn Iterator<Item = Outcome> + Send + '_>
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     let lines = match first {
         None => Box::new(std::iter::once(empty())),
-        Some(b'[' | b'{') => read_json(text),
+        Some(b'[') => read_json(text),
+        Some(b'{') => read_lines(text),
         Some(_) => read_csv(text),
     };
     Box::new(lines.map(|(place, line)| match line.and_then(|line| take(&place, line)) {
@@ -110,7 +131,7 @@ pub(crate) fn read(text: &[u8]) -> Box<dyn Iterator<Item = Outcome> + Send + '_>
 fn empty() -> Placed {
     let columns = COLUMNS.join(",");
     let message = format!(
-        "is empty: a list is CSV that begins with {columns}, or JSON: a list of objects with the same"
+        "is empty: a list is CSV that begins with {columns}, or JSON: a list of objects with the same, or one a line"
     );
     ("the document".to_owned(), Err((None, message)))
 }
@@ -173,7 +194,10 @@ fn columns(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Lin
 fn read_json(text: &[u8]) -> Lines<'_> {
     let once = serde_json::from_slice::<Once>(text);
     match once.and_then(|Once| serde_json::from_slice::<Vec<serde_json::Value>>(text)) {
-        Ok(items) => Box::new(items.into_iter().enumerate().map(|(index, item)| placed(index, item))),
+        Ok(items) => {
+            let items = items.into_iter().enumerate();
+            Box::new(items.map(|(index, item)| placed(format!("item {}", index + 1), item)))
+        }
         Err(error) => {
             let message = format!("is no JSON list of objects with {}: {error}", COLUMNS.join(", "));
             Box::new(std::iter::once(("the document".to_owned(), Err((None, message)))))
@@ -181,13 +205,23 @@ fn read_json(text: &[u8]) -> Lines<'_> {
     }
 }
 
-fn placed(index: usize, item: serde_json::Value) -> Placed {
+fn read_lines(text: &[u8]) -> Lines<'_> {
+    Box::new(keys::lines(text).map(|(place, item)| match item {
+        Ok(item) => placed(place, item),
+        Err(error) => {
+            let message = format!("a line is a JSON object with {}: {error}", COLUMNS.join(", "));
+            (place, Err((None, message)))
+        }
+    }))
+}
+
+fn placed(place: String, item: serde_json::Value) -> Placed {
     let identity = item.get("identity").and_then(serde_json::Value::as_str);
     let identity = identity.map(|text| text.chars().take(TEXT_MAX).collect());
     let wrong = |error: serde_json::Error| {
         (identity, format!("an item is an object with {}, all texts: {error}", COLUMNS.join(", ")))
     };
-    (format!("item {}", index + 1), serde_json::from_value(item).map_err(wrong))
+    (place, serde_json::from_value(keys::asked(item, &COLUMNS)).map_err(wrong))
 }
 
 #[cfg(test)]
@@ -240,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn i12_json_lines_are_read_with_what_an_export_has_beside() {
+        let (rows, errors) = outcome(
+            "{\"identity\": \"00005e005301.hnb.example\", \"state\": \"late\", \"oui\": \"00005E\", \
+             \"product_class\": \"C\", \"serial\": \"1\", \"tags\": []}\n\n\
+             {\"identity\": \"00005e005302.hnb.example\", \"oui\": null, \"product_class\": null, \"serial\": null}\n\
+             {\"identity\": \"00005e005303.hnb.example\", \"colour\": 1}\n{\n",
+        );
+        assert_eq!(rows, ["line 1 00005e005301.hnb.example 00005E/C/1"]);
+        for (error, says) in
+            errors.iter().zip(["line 3: `oui`", "line 4: ", "line 5: a line is a JSON object"])
+        {
+            assert!(error.starts_with(says), "{errors:#?}");
+        }
+        assert!(errors[0].contains("not admitted") && errors[1].contains("colour"), "{errors:#?}");
+    }
+
+    #[test]
     fn i12_an_empty_list_is_said_to_be_empty_whatever_it_was_meant_to_be() {
         for text in ["", " \n"] {
             let (rows, errors) = outcome(text);
@@ -266,7 +317,7 @@ mod tests {
     #[test]
     fn what_is_no_list_is_one_error_that_says_what_would_be() {
         for (text, says) in [
-            ("{}", "JSON list"),
+            ("{}", "identity, oui, product_class, serial"),
             ("[{", "JSON list"),
             ("identity,oui\n1,2\n", "identity,oui,product_class,serial"),
             ("", "identity,oui,product_class,serial"),

@@ -163,10 +163,12 @@ fn unknown() -> Problem {
 
 /// A subject is at most 255 characters. (OpenID Connect Core 2)
 fn subject(text: String) -> Result<String, Problem> {
-    if (1..=255).contains(&text.len()) && text.is_ascii() {
+    if (1..=255).contains(&text.len()) && text.chars().all(|c| c.is_ascii() && !c.is_control()) {
         return Ok(text);
     }
-    Err(Problem::invalid("`subject` is the `sub` of the identity provider: 1 to 255 ASCII characters"))
+    Err(Problem::invalid(
+        "`subject` is the `sub` of the identity provider: 1 to 255 ASCII characters, none of them a control character",
+    ))
 }
 
 /// What hinders something new.

@@ -29,7 +29,7 @@ use crate::{
     people::Caller,
     plan::Desired,
     quirk, radio,
-    store::{DeviceRow, Keyed, NewUrl},
+    store::{DeviceRow, Keyed, NewUrl, Whose},
     template::{Complaint, Subject, Template, Wanted},
     wake,
 };
@@ -137,14 +137,19 @@ pub(super) async fn call(
         | Action::FactoryReset {}
         | Action::Lock {}
         | Action::Unlock {}
-        | Action::Wake {} => return Ok((method(api, device, action).await?, None)),
+        | Action::Wake {} => return Ok((method(api, caller, device, action).await?, None)),
     };
     call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
     Ok((Some(method), Some(url)))
 }
 
 /// The call that does it, once it was checked; nothing where the plan does it.
-async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option<CpeMethod>, Problem> {
+async fn method(
+    api: &Api,
+    caller: &Caller,
+    device: &DeviceRow,
+    action: &Action,
+) -> Result<Option<CpeMethod>, Problem> {
     let checked = |method: CpeMethod| {
         call::check(&method, api.hems.mode).map_err(|error| Problem::invalid(error.to_string()))?;
         Ok(Some(method))
@@ -160,7 +165,7 @@ async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option
             checked(CpeMethod::GetParameterValues(GetParameterValues { parameter_names }))
         }
         Action::Reboot {} => checked(CpeMethod::Reboot(Reboot { command_key: Text::new() })),
-        Action::Set { values } => set(api, device, values.clone()).await.map(Some),
+        Action::Set { values } => set(api, caller, device, values.clone()).await.map(Some),
         Action::Add { object } => {
             wants_nothing(api, device, object).await?;
             is_table(api, object)?;
@@ -183,9 +188,15 @@ async fn method(api: &Api, device: &DeviceRow, action: &Action) -> Result<Option
 }
 
 /// Values that the model allows and no template wants.
-async fn set(api: &Api, device: &DeviceRow, values: BTreeMap<String, Wanted>) -> Result<CpeMethod, Problem> {
+async fn set(
+    api: &Api,
+    caller: &Caller,
+    device: &DeviceRow,
+    values: BTreeMap<String, Wanted>,
+) -> Result<CpeMethod, Problem> {
     let template = Template { values, ..Template::default() };
-    let mut complaints = templates::complaints(api, &template).await?;
+    let whose = Whose::Device(device.identity.clone());
+    let mut complaints = templates::complaints(api, (caller, &whose), &template).await?;
     let complain =
         |path: &String, message: &str| Complaint { place: path.clone(), message: message.to_owned() };
     let radio = template.values.keys().filter(|path| path.starts_with(radio::SERVICE));

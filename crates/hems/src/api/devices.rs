@@ -340,7 +340,7 @@ pub(super) async fn show(
         wake: WakeView { is_possible: aimed.is_ok(), why_not: aimed.err().map(|error| error.to_string()) },
         locked: LockView::of(&api, &row.identity).await?,
         calls: calls.into_iter().map(CallView::from).collect(),
-        evidence: Evidence::of(&api, &row).await?,
+        evidence: Evidence::of(&api, &caller, &row).await?,
         reports: reports.into_iter().map(ReportView::from).collect(),
         device: DeviceView::of(&api, Device::of(row)?),
     };

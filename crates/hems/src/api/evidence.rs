@@ -6,8 +6,11 @@ use profile::Identity;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Api, Problem, json, time};
-use crate::store::{Binding, ClaimRow, DeviceRow, SuspicionRow};
+use super::{Api, Problem, devices, json, time};
+use crate::{
+    people::Caller,
+    store::{Binding, ClaimRow, DeviceRow, SuspicionRow},
+};
 
 /// The part of a device's page about its identity.
 #[derive(Serialize, JsonSchema)]
@@ -19,11 +22,11 @@ pub(super) struct Evidence {
     cell_clock_at: Option<String>,
     downgraded_at: Option<String>,
     suspicion: Option<SuspicionView>,
-    /// The identities that were admitted with the same DeviceId.
-    disputed_with: Vec<String>,
+    /// The identities that were admitted with the same DeviceId; null for one that is beyond the caller's scope.
+    disputed_with: Vec<Option<String>>,
     /// What it claimed to be against its binding.
     claims: Vec<ClaimView>,
-    /// Who claimed to be it.
+    /// Who claimed to be it; whoever is beyond the caller's scope is not named.
     claimed_by: Vec<ClaimView>,
 }
 
@@ -39,10 +42,10 @@ struct SuspicionView {
 
 #[derive(Serialize, JsonSchema)]
 struct ClaimView {
-    identity: String,
+    identity: Option<String>,
     #[serde(flatten)]
     claimed: Binding,
-    certificate_sha256: String,
+    certificate_sha256: Option<String>,
     first_at: String,
     last_at: String,
     count: i64,
@@ -58,9 +61,9 @@ impl From<SuspicionRow> for SuspicionView {
 impl From<ClaimRow> for ClaimView {
     fn from(row: ClaimRow) -> Self {
         Self {
-            identity: row.identity,
+            identity: Some(row.identity),
             claimed: Binding { oui: row.oui, product_class: row.product_class, serial: row.serial },
-            certificate_sha256: row.fingerprint,
+            certificate_sha256: Some(row.fingerprint),
             first_at: time(row.first_at),
             last_at: time(row.last_at),
             count: row.count,
@@ -68,23 +71,46 @@ impl From<ClaimRow> for ClaimView {
     }
 }
 
+impl ClaimView {
+    /// Without who it was, where that is beyond a caller's scope.
+    async fn narrowed(self, api: &Api, caller: &Caller) -> Result<Self, Problem> {
+        let is_seen = match &self.identity {
+            Some(identity) => is_seen(api, caller, identity).await?,
+            None => false,
+        };
+        Ok(if is_seen { self } else { Self { identity: None, certificate_sha256: None, ..self } })
+    }
+}
+
+async fn is_seen(api: &Api, caller: &Caller, identity: &str) -> Result<bool, Problem> {
+    Ok(caller.is_everywhere() || devices::seen(api, caller, identity).await?.is_some())
+}
+
 impl Evidence {
-    /// Gathers what is known of a device.
-    pub(super) async fn of(api: &Api, row: &DeviceRow) -> Result<Self, Problem> {
+    /// Gathers what a caller may know of a device that he sees.
+    pub(super) async fn of(api: &Api, caller: &Caller, row: &DeviceRow) -> Result<Self, Problem> {
         let store = &api.hems.store;
         let claimants = match row.bound_to() {
             Some(binding) => store.claimants_of(&row.identity, &binding).await?,
             None => Vec::new(),
         };
+        let mut claimed_by = Vec::new();
+        for claimant in claimants {
+            claimed_by.push(ClaimView::from(claimant).narrowed(api, caller).await?);
+        }
+        let mut disputed_with = Vec::new();
+        for rival in store.rivals(&row.identity).await? {
+            disputed_with.push(is_seen(api, caller, &rival).await?.then_some(rival));
+        }
         Ok(Self {
             certificate: row.certificate.as_deref().map(json),
             cell_clock: row.cell_clock.map(time),
             cell_clock_at: row.cell_clock_at.map(time),
             downgraded_at: row.downgraded_at.map(time),
             suspicion: store.suspicion(&row.identity).await?.map(SuspicionView::from),
-            disputed_with: store.rivals(&row.identity).await?,
+            disputed_with,
             claims: store.claims_of(&row.identity).await?.into_iter().map(ClaimView::from).collect(),
-            claimed_by: claimants.into_iter().map(ClaimView::from).collect(),
+            claimed_by,
         })
     }
 }

@@ -143,7 +143,10 @@ fn cell(column: &str, value: Option<&Value>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::keys::EXPORTED;
 
     #[test]
     fn no_column_begins_a_formula() {
@@ -153,6 +156,14 @@ mod tests {
         assert_eq!(written("tags", serde_json::json!(["-a", "b"])), "'-a b");
         assert_eq!(written("labels", serde_json::json!({"-a": "b"})), "'-a=b");
         assert_eq!(record(["a\"b", "c,d"]), b"\"a\"\"b\",\"c,d\"\n");
+    }
+
+    #[test]
+    fn what_is_exported_is_known_to_the_imports() {
+        let schema = schemars::schema_for!(DeviceView).to_value();
+        let shown: BTreeSet<_> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(shown, EXPORTED.into_iter().collect());
     }
 
     #[test]

@@ -253,8 +253,7 @@ fn permit(rule: &Rule, caller: &Caller) -> Result<(), Problem> {
         return Err(Problem::forbidden(format!("`{}` is for the roles {roles}", rule.id)));
     }
     if !caller.is_everywhere() && !rule.is_for_any_scope() {
-        let detail = format!("`{}` is about the whole deployment, and your scope is a part of it", rule.id);
-        return Err(Problem::forbidden(detail));
+        return Err(Problem::beyond_scope(rule.id));
     }
     Ok(())
 }

@@ -104,6 +104,7 @@ fn subject(text: String) -> Result<String, Problem> {
         return Ok(text);
     }
     Err(Problem::invalid(
-        "`subject` is the certificate's distinguished name in its order, such as `CN=exporter, O=Acme`: each part is          TYPE=value, as CN, O, OU, C, L, ST, DC or Email, without blanks around `=`, and `, ` stands between parts",
+        "`subject` is the certificate's distinguished name in its order, such as `CN=exporter, O=Acme`: each part is \
+         TYPE=value, as CN, O, OU, C, L, ST, DC or Email, without blanks around `=`, and `, ` stands between parts",
     ))
 }

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     inventory::{Device, Place},
-    keys::Once,
+    keys,
     people::Caller,
     spreadsheet::unquoted,
     store::{Condition, Move, Moved, StoreError},
@@ -42,6 +42,8 @@ const TOGETHER: usize = 500;
 const TRIES: usize = 8;
 /// Wrong rows that are named; what is wrong with so many is wrong with all.
 const NAMED_MAX: usize = 1000;
+/// What a row says.
+const COLUMNS: [&str; 4] = ["identity", "site", "tags", "labels"];
 /// Characters of an identity that are repeated.
 const SHOWN: usize = 64;
 
@@ -236,14 +238,12 @@ fn whole(what: &str) -> Rows<'static> {
 }
 
 fn read_lines(text: &[u8]) -> impl Iterator<Item = Line> + Send + '_ {
-    let lines = text.split(|byte| *byte == b'\n').enumerate();
-    lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| {
+    keys::lines(text).map(|(line, item)| {
         let wrong = |error: serde_json::Error| {
             let error = words::plain(&error.to_string());
             format!("a line is an object with identity, site, tags, labels: {error}")
         };
-        let once = serde_json::from_slice::<Once>(line);
-        (format!("line {}", index + 1), once.and_then(|Once| serde_json::from_slice(line)).map_err(wrong))
+        (line, item.and_then(|item| serde_json::from_value(keys::asked(item, &COLUMNS))).map_err(wrong))
     })
 }
 

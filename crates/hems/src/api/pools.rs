@@ -103,6 +103,19 @@ pub(super) async fn put(
     show(State(api), Path(name)).await
 }
 
+/// Deletes one of which nobody holds a number, and from which nothing draws.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    condition: Condition,
+) -> Result<StatusCode, Problem> {
+    let deleted = api.hems.store.remove_pool(name, condition).await?;
+    match deleted.map_err(|in_use| Problem::conflict(&in_use.to_string()))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found("there is no such pool")),
+    }
+}
+
 /// Lists who holds which number, the lowest first.
 pub(super) async fn draws(
     State(api): State<Api>,

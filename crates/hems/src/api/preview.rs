@@ -17,7 +17,7 @@ use crate::{
     plan::{self, Desired, Difference, Stage, Step},
     quirk,
     software::{self, Standing},
-    store::DeviceRow,
+    store::{DeviceRow, Whose},
     template::{Subject, Template},
 };
 
@@ -110,6 +110,7 @@ struct CallPreview {
 /// Previews a template of the fleet on the devices that it selects, or did.
 pub(super) async fn template(
     State(api): State<Api>,
+    caller: Caller,
     Path(name): Path<String>,
     Object(Request { template, version, limit, page_token }): Object<Request>,
 ) -> Answer<Preview> {
@@ -119,7 +120,7 @@ pub(super) async fn template(
         (None, Some(version)) => Some(Some(templates::saved(&api, &name, version).await?)),
         (Some(_), Some(_)) => return Err(Problem::invalid("a `template` or a `version`, and not both")),
     };
-    let to = supposed(&api, &name, typed).await?;
+    let to = supposed(&api, &caller, &name, typed).await?;
     let limit = Limit::of(limit, DEVICES) as usize;
     let both: Vec<&Template> = applied.iter().chain(&to).collect();
     let selectors: Vec<_> = both.iter().map(|template| &template.selector).collect();
@@ -154,15 +155,17 @@ pub(super) async fn template(
 /// The template as it would be: as it was typed, or as it was saved last.
 pub(super) async fn supposed(
     api: &Api,
+    caller: &Caller,
     name: &str,
     typed: Option<Option<Template>>,
 ) -> Result<Option<Template>, Problem> {
+    let whose = Whose::Fleet(name.to_owned());
     let template = match typed {
         Some(template) => template,
-        None => Some(templates::newest(api, &crate::store::Whose::Fleet(name.to_owned())).await?.template()),
+        None => Some(templates::newest(api, &whose).await?.template()),
     };
     if let Some(template) = &template {
-        let complaints = templates::complaints(api, template).await?;
+        let complaints = templates::complaints(api, (caller, &whose), template).await?;
         if !complaints.is_empty() {
             return Err(Problem::complaints(complaints));
         }

@@ -93,6 +93,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// Somebody whose scope is a part of what an operation is about.
+    pub(super) fn beyond_scope(operation: &str) -> Self {
+        let detail = format!("`{operation}` is about the whole deployment, and your scope is a part of it");
+        Self::forbidden(detail)
+    }
+
     /// Somebody else's page asks in the name of a login.
     pub(super) fn foreign() -> Self {
         let detail = "with a login's cookie, what changes something has an `Origin` that is this host";

@@ -1,6 +1,8 @@
 //! `/api/v1/sessions/{id}/recording/replay`: what today's plan would do where the device answers as it did then. Nothing
 //! is sent, and nothing drawn.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,30 +83,31 @@ pub(super) async fn replay(
     let device = devices::find(&api, &caller, &row.identity).await?;
     let subject = Subject::of(&device, device.place()?)
         .ok_or_else(|| Problem::conflict("the device is not admitted, so nothing is desired of it"))?;
-    match request.resolve(&api, &subject).await? {
+    match request.resolve(&api, &caller, &subject).await? {
         Ok(desired) => Ok(Json(run(&api, &subject, (desired, start.known()), &exchanges))),
         Err(missing) => Ok(Json(ReplayView { error: Some(missing.to_string()), ..ReplayView::default() })),
     }
 }
 
 impl Request {
-    async fn resolve(self, api: &Api, subject: &Subject) -> Result<desire::Resolved, Problem> {
+    async fn resolve(
+        self,
+        api: &Api,
+        caller: &Caller,
+        subject: &Subject,
+    ) -> Result<desire::Resolved, Problem> {
         let (store, model) = (&api.hems.store, &api.hems.model);
         match (self.name, self.template) {
             (None, None) => Ok(desire::preview(store, subject, model).await?.desired),
             (None, Some(_)) => {
                 Err(Problem::invalid("a `template` needs the `name` under which it would stand"))
             }
+            // What a template says of other devices is nothing for a scope, saved or not.
+            (Some(_), _) if !caller.is_everywhere() => Err(Problem::beyond_scope("show-template")),
             (Some(name), typed) => {
-                let template = preview::supposed(api, &name, typed).await?;
-                Ok(desire::suppose(
-                    store,
-                    subject,
-                    (&name, template.as_ref()),
-                    (model, &std::collections::BTreeMap::new()),
-                )
-                .await?
-                .desired)
+                let (template, from) = (preview::supposed(api, caller, &name, typed).await?, BTreeMap::new());
+                let rules = (model, &from);
+                Ok(desire::suppose(store, subject, (&name, template.as_ref()), rules).await?.desired)
             }
         }
     }

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     change::{Bounds, DAYS_MAX},
-    desire, inventory,
+    desire,
+    inventory::{self, Device},
     people::Caller,
     store::{ChangeError, ChangeRow, Condition, FileRow, Listed, NewChange, Tag, Whose},
     template::{Complaint, Selector, Subject, Template, check, filled, is_name},
@@ -277,7 +278,7 @@ async fn save(
     Typed { template, wrong }: Typed,
     (saving, condition): (Saving, Condition),
 ) -> Result<Tagged<TemplateView>, Problem> {
-    let complaints = all_complaints(api, &template, wrong).await?;
+    let complaints = all_complaints(api, (caller, &whose), &template, wrong).await?;
     if !complaints.is_empty() {
         return Err(Problem::complaints(complaints));
     }
@@ -302,14 +303,19 @@ async fn save(
     Ok(view.tagged())
 }
 
-/// Everything that is wrong with a template: in itself, and for the first devices that it selects.
-pub(super) async fn complaints(api: &Api, template: &Template) -> Result<Vec<Complaint>, Problem> {
-    all_complaints(api, template, None).await
+/// Everything that is wrong with a template: in itself, and for whom it would be.
+pub(super) async fn complaints(
+    api: &Api,
+    whose: (&Caller, &Whose),
+    template: &Template,
+) -> Result<Vec<Complaint>, Problem> {
+    all_complaints(api, whose, template, None).await
 }
 
 /// The same, beside what is wrong already; where that is so, nobody knows on which devices it could be tried.
 async fn all_complaints(
     api: &Api,
+    whose: (&Caller, &Whose),
     template: &Template,
     wrong: Option<Complaint>,
 ) -> Result<Vec<Complaint>, Problem> {
@@ -321,18 +327,31 @@ async fn all_complaints(
         complaints.extend(lacks_image(api, version).await?);
     }
     if complaints.is_empty() && template.has_expressions() {
-        let filter = inventory::union(&[&template.selector]);
-        let page = inventory::page(&hems.store, &filter, None, TRIALS, hems.now()).await?;
-        let subjects =
-            page.devices.iter().filter_map(|device| Subject::of(&device.row, device.place.clone()));
-        for subject in subjects.filter(|subject| template.selector.selects(subject)) {
-            complaints.extend(template.trial(&subject, &pools, &hems.model));
-            if !complaints.is_empty() {
-                break;
-            }
-        }
+        let subjects = concerned(api, whose, &template.selector).await?;
+        complaints.extend(subjects.iter().find_map(|one| template.trial(one, &pools, &hems.model)));
     }
     Ok(complaints)
+}
+
+/// The device itself, or the first that a selector selects: what goes wrong quotes them, so only those that the caller
+/// sees.
+async fn concerned(
+    api: &Api,
+    (caller, whose): (&Caller, &Whose),
+    selector: &Selector,
+) -> Result<Vec<Subject>, Problem> {
+    let (store, now) = (&api.hems.store, api.hems.now());
+    let devices = match whose {
+        Whose::Device(identity) => {
+            store.device(identity).await?.map(Device::of).transpose()?.into_iter().collect()
+        }
+        Whose::Fleet(_) => {
+            let filter = caller.narrow(inventory::union(&[selector]));
+            inventory::page(store, &filter, None, TRIALS, now).await?.devices
+        }
+    };
+    let subjects = devices.into_iter().filter_map(|device| Subject::of(&device.row, device.place));
+    Ok(subjects.filter(|subject| selector.selects(subject)).collect())
 }
 
 /// What is not among the files cannot be fetched by anybody.

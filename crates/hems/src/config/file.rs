@@ -186,7 +186,7 @@ pub struct Oidc {
 /// `[admission]`: who is admitted.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// A list of identities with oui, product_class and serial: CSV with these four columns, or a JSON list of objects. Default: none.
+    /// A list of identities with oui, product_class and serial: CSV with these four columns, or a JSON list of objects, or one a line. Default: none.
     pub identities: Option<At<String>>,
     /// What becomes of a DeviceId whose OUI is not the first half of the EUI: `alarm` or `refuse`. Default: `alarm`. (I-05)
     pub oui_mismatch: At<String>,

@@ -49,6 +49,12 @@ pub(super) async fn read(
     patience: Duration,
     budget: &Budget,
 ) -> Result<Taken, BodyError> {
+    let announced = body.size_hint().lower();
+    if usize::try_from(announced).map_or(true, |announced| announced > bytes_max) {
+        // Nothing of it needs to come before it is refused.
+        tokio::spawn(tokio::time::timeout(patience, discard(body, BodyError::TooLong)));
+        return Err(BodyError::TooLong);
+    }
     match tokio::time::timeout(patience, collect(body, bytes_max, budget)).await {
         Ok(taken) => taken,
         Err(_) => Err(BodyError::TooSlow),
@@ -56,10 +62,6 @@ pub(super) async fn read(
 }
 
 async fn collect(mut body: Incoming, bytes_max: usize, budget: &Budget) -> Result<Taken, BodyError> {
-    let announced = body.size_hint().lower();
-    if usize::try_from(announced).map_or(true, |announced| announced > bytes_max) {
-        return Err(discard(body, BodyError::TooLong).await);
-    }
     let (mut bytes, mut permits) = (Vec::new(), Vec::new());
     let mut allowed = SMALL;
     while let Some(frame) = body.frame().await {

@@ -6,7 +6,10 @@
 //!
 //! A redirect is no delivery: it would lead past the guard.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -165,10 +168,19 @@ impl Target {
         };
         driver.abort();
         let answer = answer?;
-        let after =
-            answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Said { status: answer.status(), retry_after: after })
+        let after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = after.and_then(|text| wait(text, signed.seconds));
+        Ok(Said { status: answer.status(), retry_after })
     }
+}
+
+/// The seconds of a `Retry-After`, which is a number of them or a date. (RFC 9110 10.2.3)
+fn wait(text: &str, now: i64) -> Option<u32> {
+    let seconds = text.parse::<u64>().ok().or_else(|| {
+        let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(date.as_secs().saturating_sub(u64::try_from(now).ok()?))
+    })?;
+    Some(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
 /// An event as it is posted.
@@ -206,6 +218,24 @@ mod tests {
         assert!(said("https://me:pw@receiver.example/", &[]).contains("no user name"));
         for wrong in ["", "receiver.example", "/events", "ftp://receiver.example/"] {
             assert!(said(wrong, &[]).contains("such as https://"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_says_when_in_seconds_or_by_a_date() {
+        // Sunday, the sixth of November 1994, 08:49:37.
+        let now = 784_111_777;
+        for (text, expected) in [
+            ("120", Some(120)),
+            ("99999999999", Some(u32::MAX)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:48:37 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(wait(text, now), expected, "{text}");
         }
     }
 

@@ -27,7 +27,9 @@ pub(crate) enum Scope {
 
 /// Why a text is no scope.
 #[derive(Debug, thiserror::Error)]
-#[error("a scope is `tag=NAME` or `tenant=NAME`, such as `tag=north`")]
+#[error(
+    "a scope is `tag=NAME` or `tenant=NAME`, such as `tag=north`; a tag's name has 1 to 64 of a-z, 0-9, - and _"
+)]
 pub(crate) struct NoScope;
 
 impl Scope {
@@ -48,7 +50,10 @@ impl TryFrom<String> for Scope {
         let is_value =
             |value: &str| value.chars().count() <= VALUE_MAX && !value.chars().any(char::is_control);
         match text.split_once('=') {
-            Some(("tag", name)) if is_name(name) => Ok(Self::Tag(name.to_owned())),
+            // A device's tags have no capitals, and letter case does not count.
+            Some(("tag", name)) if is_name(&name.to_ascii_lowercase()) => {
+                Ok(Self::Tag(name.to_ascii_lowercase()))
+            }
             Some((TENANT, name)) if !name.is_empty() && is_value(name) => Ok(Self::Tenant(name.to_owned())),
             _ => Err(NoScope),
         }

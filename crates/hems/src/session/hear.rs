@@ -210,7 +210,7 @@ impl Device {
         let desired = wish.desired.map(|desired| Arc::new(quirk::fit(desired, &quirks).0));
         let faults =
             desired.as_ref().err().map(|missing| no_draw(hems, identity, missing)).into_iter().collect();
-        let progress = call::resolve(&calls, &inform.event);
+        let progress = call::resolve(&calls, &inform.event, hems.now());
         let queued = queued(calls, &progress);
         let mut device = Self {
             subject,

@@ -41,6 +41,8 @@ impl Device {
             }
             Some(Standing::Failed(call, deed, why)) => {
                 let text = serde_json::Value::from(why.as_str()).to_string();
+                // It says more than that nobody reported it.
+                self.progress.retain(|(id, _)| *id != call);
                 self.progress.push((call, Progress::Failed(text)));
                 self.fail(hems, &[deed], &Fault::new(FaultCode(0), why));
             }

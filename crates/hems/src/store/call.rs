@@ -4,7 +4,7 @@
 //!  queued ─┬─▶ sent ──▶ done | failed
 //!     ▲    └─▶ failed                                   (cancelled: nothing of it was sent)
 //!     │        ├─────▶ accepted ──▶ done | failed      (a Download that will report by TransferComplete)
-//!     └────────┴─────▶ unknown ───▶ done | failed      (no answer; never sent again unless it may be repeated)
+//!     └────────┴─────▶ unknown ───▶ done | failed      (no answer or report; sent again only where it may be)
 //! ```
 //!
 //! A call [`WAKE`] is sent to no session: it asks for one, and is done when the device calls; see [`wake`].
@@ -119,8 +119,8 @@ pub(crate) enum Progress {
     Failed(String),
     /// Somebody, who is named here, took it back before it was sent.
     Cancelled(String),
-    /// No answer came, and it may have been carried out.
-    Unknown,
+    /// Nobody says whether it was carried out; why not.
+    Unknown(&'static str),
 }
 
 impl Progress {
@@ -132,12 +132,12 @@ impl Progress {
             Self::Accepted(_) => "accepted",
             Self::Done(_) => "done",
             Self::Failed(_) | Self::Cancelled(_) => "failed",
-            Self::Unknown => "unknown",
+            Self::Unknown(_) => "unknown",
         }
     }
 
     fn is_finished(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled(_) | Self::Unknown)
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled(_) | Self::Unknown(_))
     }
 
     fn outcome(&self) -> Option<Cow<'_, str>> {
@@ -146,7 +146,8 @@ impl Progress {
                 Some(text.into())
             }
             Self::Cancelled(by) => Some(serde_json::json!({"CancelledBy": by}).to_string().into()),
-            Self::Queued | Self::Sent | Self::Unknown => None,
+            Self::Unknown(why) => Some(serde_json::json!({"Unknown": why}).to_string().into()),
+            Self::Queued | Self::Sent => None,
         }
     }
 }

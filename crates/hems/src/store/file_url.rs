@@ -72,12 +72,12 @@ pub(super) async fn give(
     Ok(())
 }
 
-/// Whether a call that is open gives this file.
+/// Whether a call that is open gives this file. One of which nobody knows anything holds no file for ever.
 pub(super) async fn is_given(tx: &mut Tx, file: i64, now: i64) -> Result<bool, StoreError> {
     let (count,): (i64,) = query_as(
         "SELECT count(*) FROM file_url JOIN call \
          ON call.identity = file_url.identity AND call.command_key = file_url.command_key \
-         WHERE file = $1 AND expires_at > $2 AND state IN ('queued', 'sent', 'accepted', 'unknown')",
+         WHERE file = $1 AND expires_at > $2 AND state IN ('queued', 'sent', 'accepted')",
     )
     .bind(file)
     .bind(now)

@@ -3,8 +3,13 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::{Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, query, query_as};
-use crate::pool::Pool;
+use super::{Condition, Edited, Store, StoreError, Tag, Tx, link::Target, ms, parse, query, query_as};
+use crate::{pool::Pool, template::Template};
+
+/// Devices that are named where their numbers hinder something.
+const NAMED_MAX: i64 = 3;
+/// Templates that are looked into at once.
+const LOOKED_INTO: i64 = 100;
 
 /// Why nothing could be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +33,17 @@ pub(crate) enum ReserveError {
     Taken(String),
     #[error("the device holds {0} of the pool: release that first")]
     Holds(i64),
+}
+
+/// Why a pool is not deleted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InUse {
+    #[error("numbers of the pool are held by {0}: release them first, see `hearth pool draws`")]
+    Held(String),
+    #[error("the template `{0}` draws from the pool: let it draw from another one first")]
+    Template(String),
+    #[error("what is wanted of {0} alone draws from the pool: change its values first")]
+    Values(String),
 }
 
 /// Who holds a number of a pool.
@@ -76,6 +92,15 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// Deletes a pool that nobody uses; whether there was one.
+    pub(crate) async fn remove_pool(
+        &self,
+        name: String,
+        condition: Condition,
+    ) -> Result<Result<bool, InUse>, StoreError> {
+        self.writer.commit(move |tx| Box::pin(async move { remove(tx, &name, &condition).await })).await
     }
 
     /// Who holds which numbers of a pool beyond a number, the lowest first.
@@ -149,6 +174,61 @@ async fn found(target: impl Target, name: &str) -> Result<Option<Pool>, StoreErr
     let query = query_as("SELECT first, last FROM pool WHERE name = $1");
     let row: Option<(i64, i64)> = query.bind(name).fetch_optional(target).await?;
     Ok(row.map(|(first, last)| Pool { first, last }))
+}
+
+async fn remove(tx: &mut Tx, name: &str, condition: &Condition) -> Result<Result<bool, InUse>, StoreError> {
+    let pool = found(&mut *tx, name).await?;
+    condition.check(pool.as_ref())?;
+    if pool.is_none() {
+        return Ok(Ok(false));
+    }
+    if let Some(in_use) = used(tx, name).await? {
+        return Ok(Err(in_use));
+    }
+    query("DELETE FROM pool WHERE name = $1").bind(name).execute(tx).await?;
+    Ok(Ok(true))
+}
+
+async fn used(tx: &mut Tx, name: &str) -> Result<Option<InUse>, StoreError> {
+    let query = query_as("SELECT identity FROM draw WHERE pool = $1 ORDER BY value LIMIT $2");
+    let holders: Vec<(String,)> = query.bind(name).bind(NAMED_MAX).fetch_all(&mut *tx).await?;
+    if holders.is_empty() {
+        return drawing(tx, name).await;
+    }
+    let query = query_as("SELECT count(*) FROM draw WHERE pool = $1");
+    let (count,): (i64,) = query.bind(name).fetch_one(tx).await?;
+    let named = holders.into_iter().map(|(identity,)| identity).collect::<Vec<_>>().join(", ");
+    let more = if count > NAMED_MAX { format!(" and {} more", count - NAMED_MAX) } else { String::new() };
+    Ok(Some(InUse::Held(named + &more)))
+}
+
+/// What draws from a pool, of what applies or is on its way. A text that looks like the pool's name may be another's.
+async fn drawing(tx: &mut Tx, pool: &str) -> Result<Option<InUse>, StoreError> {
+    let mut after = (String::new(), 0_i64);
+    loop {
+        let mut rows: Vec<(String, i64, Option<String>, String)> = query_as(
+            "SELECT v.name, v.version, t.identity, v.body FROM template_version v JOIN template t ON t.name = v.name \
+             WHERE (v.name > $1 OR (v.name = $1 AND v.version > $4)) AND v.body LIKE $2 AND (v.version = t.version OR EXISTS (SELECT 1 FROM change c \
+             WHERE c.name = v.name AND c.state IN ('waiting', 'running', 'stopped') \
+             AND v.version IN (c.from_version, c.to_version))) ORDER BY v.name, v.version LIMIT $3",
+        )
+        .bind(&after.0)
+        .bind(format!("%\"{pool}\"%"))
+        .bind(LOOKED_INTO)
+        .bind(after.1)
+        .fetch_all(&mut *tx)
+        .await?;
+        for (name, _, identity, body) in &rows {
+            if parse::<Template>("template", body)?.draws_from(pool) {
+                let values = identity.clone().map(InUse::Values);
+                return Ok(Some(values.unwrap_or_else(|| InUse::Template(name.clone()))));
+            }
+        }
+        match rows.pop() {
+            Some((name, version, ..)) => after = (name, version),
+            None => return Ok(None),
+        }
+    }
 }
 
 async fn holds(target: impl Target, pool: &str, identity: &str) -> Result<Option<i64>, StoreError> {

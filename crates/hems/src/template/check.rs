@@ -195,7 +195,7 @@ pub(crate) fn check_text(place: &str, what: &str, text: &str, model: &Model) -> 
     if text.len() > VALUE_MAX {
         return Err("the value is too long".to_owned());
     }
-    if text.chars().any(is_forbidden) {
+    if !text.chars().all(cwmp::is_carried) {
         return Err("the value has a character that XML cannot carry".to_owned());
     }
     match check_place(place, model)? {
@@ -220,10 +220,6 @@ fn check_place<'m>(place: &str, model: &'m Model) -> Result<Option<&'m Parameter
 
 fn is_vendors(path: &str) -> bool {
     path.split('.').any(|segment| segment.starts_with("X_"))
-}
-
-fn is_forbidden(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
 
 fn is_path(text: &str) -> bool {

@@ -1,6 +1,8 @@
 //! `/api/v1/devices/{identity}/calls`: what an operator asks a cell to do by hand.
 
-use cwmp::{AcsMethod, CpeMethod, DateTime, EventCode, FaultStruct, FromAcs, FromCpe, TransferComplete};
+use cwmp::{
+    AcsMethod, CpeMethod, DateTime, EventCode, FaultStruct, FromAcs, FromCpe, Text, TransferComplete,
+};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -79,41 +81,83 @@ async fn s10_a_reboot_without_an_answer_is_not_sent_twice_and_resolved_by_its_ev
     assert_eq!(tree.reboots, Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn c24_a_download_is_completed_by_transfer_complete_with_its_command_key() {
-    let world = World::new().await;
-    let mut tree = Tree::new();
-    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
-    let download = |url: &str| {
-        json!({"Download": {
-            "CommandKey": "", "FileType": "1 Firmware Upgrade Image", "URL": url, "Username": "", "Password": "",
-            "FileSize": 1, "TargetFileName": "", "DelaySeconds": 0, "SuccessURL": "", "FailureURL": "",
-        }})
-    };
-    let (status, _) = world.ask(Method::POST, &path(1), Some(download("http://files.example/a"))).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    let queued = queue(&world, download("https://files.example/a")).await;
-    let mut cell = Cell::connect(&world, 1).await;
-    let CpeMethod::Download(call) = until_called(&mut cell, &mut tree, "Download").await else {
-        unreachable!()
-    };
+fn download(url: &str) -> Value {
+    json!({"Download": {
+        "CommandKey": "", "FileType": "1 Firmware Upgrade Image", "URL": url, "Username": "", "Password": "",
+        "FileSize": 1, "TargetFileName": "", "DelaySeconds": 0, "SuccessURL": "", "FailureURL": "",
+    }})
+}
+
+/// A cell that said that it will report a Download later, and the Download's key.
+async fn accepted(world: &World, tree: &mut Tree) -> (Cell, Text) {
+    let queued = queue(world, download("https://files.example/a")).await;
+    let mut cell = Cell::connect(world, 1).await;
+    let CpeMethod::Download(call) = until_called(&mut cell, tree, "Download").await else { unreachable!() };
     assert_eq!(queued["command_key"], json!(&*call.command_key), "a key was made for it");
     let later = json!({"Status": 1, "StartTime": DateTime::UNKNOWN, "CompleteTime": DateTime::UNKNOWN});
     let response: cwmp::DownloadResponse = serde_json::from_value(later).unwrap();
     let reply = cell.post("1", FromCpe::Response(response.into())).await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT);
-    assert_eq!(state(&world).await, "accepted");
+    assert_eq!(state(world).await, "accepted");
+    (cell, call.command_key)
+}
 
+async fn complete(cell: &mut Cell, command_key: Text) {
     cell.inform(&[EventCode::TRANSFER_COMPLETE, EventCode::M_DOWNLOAD]).await;
     let complete = TransferComplete {
-        command_key: call.command_key,
+        command_key,
         fault_struct: FaultStruct::success(),
         start_time: DateTime::UNKNOWN,
         complete_time: DateTime::UNKNOWN,
     };
     let reply = cell.post("t", FromCpe::Call(AcsMethod::TransferComplete(complete))).await;
     assert!(matches!(reply.message(), FromAcs::Response(_)));
+}
+
+#[tokio::test]
+async fn c24_a_download_is_completed_by_transfer_complete_with_its_command_key() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let (status, _) = world.ask(Method::POST, &path(1), Some(download("http://files.example/a"))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (mut cell, key) = accepted(&world, &mut tree).await;
+    complete(&mut cell, key).await;
     assert_eq!(state(&world).await, "done", "durable before it was answered");
+}
+
+#[tokio::test]
+async fn c24_a_download_is_unknown_where_the_device_began_anew_until_it_is_reported() {
+    let world = World::new().await;
+    let mut tree = Tree::new();
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let (mut cell, key) = accepted(&world, &mut tree).await;
+    cell.inform(&[EventCode::PERIODIC]).await;
+    assert_eq!(state(&world).await, "accepted");
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let call = world.get(&path(1)).await["items"][0].clone();
+    assert_eq!(call["state"], "unknown");
+    let why = call["outcome"]["Unknown"].as_str().unwrap();
+    assert!(why.contains("began anew") && call["finished_at"].is_string(), "{call}");
+    let mut cell = Cell::connect(&world, 1).await;
+    complete(&mut cell, key).await;
+    assert_eq!(state(&world).await, "done", "late is better than never");
+}
+
+#[tokio::test]
+async fn what_xml_cannot_carry_is_not_queued() {
+    let world = World::new().await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    for key in ["a\u{0}", "\u{1}"] {
+        let (status, problem) =
+            world.ask(Method::POST, &path(1), Some(json!({"Reboot": {"CommandKey": key}}))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("`Reboot.CommandKey` has U+000"),
+            "{problem}"
+        );
+    }
+    assert_eq!(world.get(&path(1)).await["items"], json!([]));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Cells that misbehave: an answer by the standard or a closed connection, counted, never more.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cwmp::{EventCode, FromAcs, FromCpe, RebootResponse, ValueKind};
 use hyper::StatusCode;
@@ -21,6 +23,25 @@ async fn s12_a_body_of_33_mb_is_refused_while_it_streams() {
     assert!(cell.try_post("").await.is_err(), "the connection is closed");
     Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
     assert_eq!(world.misbehaviour(1, "oversized_body").await, 1);
+}
+
+#[tokio::test]
+async fn s12_a_body_that_is_announced_too_long_is_refused_before_it_comes() {
+    let world = World::new().await;
+    for announced in ["99999999999", "99999999"] {
+        let mut stream = world.connect(&world.certificate(1)).await;
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: {announced}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer);
+        // Far less than a body may take.
+        tokio::time::timeout(Duration::from_secs(5), read).await.unwrap().unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    }
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    assert_eq!(world.misbehaviour(1, "oversized_body").await, 2);
 }
 
 #[tokio::test]
@@ -162,7 +183,7 @@ async fn s12_strangers_that_say_nothing_more_lock_no_cell_out() {
     let _ = strangers[100].read(&mut [0; 1]).await;
     let cell =
         async { Cell::over(world.connect(&pair).await, 1).await.inform(&[EventCode::BOOTSTRAP]).await };
-    let reply = tokio::time::timeout(std::time::Duration::from_secs(3), cell).await.unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(3), cell).await.unwrap();
     assert!(matches!(reply.message(), FromAcs::Response(_)), "{reply:?}");
 }
 

@@ -76,6 +76,37 @@ async fn o02_the_inventory_goes_out_whole_and_its_places_come_back() {
 }
 
 #[tokio::test]
+async fn o02_what_goes_out_in_either_form_comes_back_into_another_inventory() {
+    let (from, to) = (World::new().await, World::new().await);
+    admit(&from, 4).await;
+    let place = json!({"site": "north", "tags": ["roof"], "labels": {"rack": "7"}});
+    from.put("/api/v1/devices/000000000001.hnb.example/place", place.clone()).await;
+    let withdrawn = "/api/v1/devices/000000000003.hnb.example/admission";
+    assert_eq!(from.ask(Method::DELETE, withdrawn, None).await.0, StatusCode::NO_CONTENT);
+    for (kind, taken) in [("application/jsonl", "admitted"), ("text/csv", "same")] {
+        let (_, list) = accepted(&from, "/api/v1/devices", kind).await;
+        let (status, summary) = to.upload(Method::POST, "/api/v1/identities", list.clone()).await;
+        assert_eq!((status, &summary[taken]), (StatusCode::OK, &json!(3)), "{kind}: {summary}");
+        let wrong = &summary["errors"][0];
+        assert_eq!(
+            (&wrong["identity"], summary["errors"].as_array().unwrap().len()),
+            (&json!("000000000003.hnb.example"), 1)
+        );
+        assert!(wrong["message"].as_str().unwrap().contains("not admitted"), "{kind}: {wrong}");
+        let (status, summary) = places(&to, "", &list).await;
+        assert_eq!((status, &summary["placed"], &summary["wrong"]), (StatusCode::OK, &json!(3), &json!(1)));
+        assert_eq!(to.get("/api/v1/devices/000000000001.hnb.example/place").await, place, "{kind}");
+        places(&to, "", "identity,site,tags,labels\n000000000001.hnb.example,,,\n").await;
+        let (status, summary) = places(&from, "?strict=true", &list).await;
+        assert_eq!((status, &summary["placed"]), (StatusCode::OK, &json!(4)), "{kind}: {summary}");
+    }
+    let (status, summary) =
+        places(&from, "", "{\"identity\": \"000000000001.hnb.example\", \"tag\": []}").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{summary}");
+    assert!(summary["errors"][0]["message"].as_str().unwrap().contains("`tag`"), "{summary}");
+}
+
+#[tokio::test]
 async fn o02_an_export_begins_no_formula_and_gives_the_same_places_again() {
     let world = World::new().await;
     admit(&world, 6).await;

@@ -37,6 +37,7 @@ mod recordings;
 mod refusals;
 mod reports;
 mod schemathesis;
+mod scopes;
 mod sessions;
 mod software;
 mod stop;

@@ -63,12 +63,12 @@ impl Person {
         (parts.status, parts.headers, value)
     }
 
-    async fn get(&self, world: &World, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, world: &World, path: &str) -> (StatusCode, Value) {
         let (status, _, value) = self.ask(world, Method::GET, path, Value::Null).await;
         (status, value)
     }
 
-    async fn post(&self, world: &World, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, world: &World, path: &str, body: Value) -> (StatusCode, Value) {
         let (status, _, value) = self.ask(world, Method::POST, path, body).await;
         (status, value)
     }
@@ -206,6 +206,25 @@ async fn o12_an_account_changes_and_what_it_had_open_ends() {
     assert_eq!(person.get(&world, ME).await.0, StatusCode::UNAUTHORIZED);
     let body = json!({"name": "ann", "password": PASSWORD});
     assert_eq!(Person::default().post(&world, LOGIN, body).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn o12_what_an_account_is_given_is_said_to_be_wrong_or_taken_as_it_is_meant() {
+    let world = World::new().await;
+    let add = async |name: &str, subject: &str, scope: &str| {
+        let body = json!({"name": name, "role": "viewer", "subject": subject, "scope": scope});
+        world.ask(Method::POST, "/api/v1/accounts", Some(body)).await
+    };
+    let (status, account) = add("ann", "ann-1", "tag=North").await;
+    assert_eq!((status, &account["scope"]), (StatusCode::CREATED, &json!("tag=north")), "{account}");
+    let (status, problem) = add("bob", "bob-1", "tag=no rth").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().unwrap().contains("a-z, 0-9"), "{problem}");
+    for subject in ["a\u{0}", "a\nb", "\u{7f}"] {
+        let (status, problem) = add("bob", subject, "tag=north").await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(problem["detail"].as_str().unwrap().contains("control"), "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -132,3 +132,36 @@ async fn o03_a_number_is_released_once_nothing_draws_it_again() {
     Cell::connect(&world, 2).await.session(&[EventCode::PERIODIC], &mut tree).await;
     assert_eq!(release(draw(2)).await.0, StatusCode::NO_CONTENT, "its own value stands above the draw");
 }
+
+#[tokio::test]
+async fn a_pool_is_deleted_once_nobody_holds_a_number_and_nothing_draws_from_it() {
+    let world = World::new().await;
+    configure(&world).await;
+    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut Tree::new()).await;
+    let path = "/api/v1/pools/pci";
+    let refused = async || {
+        let (status, problem) = world.ask(Method::DELETE, path, None).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+        problem["detail"].as_str().unwrap().to_owned()
+    };
+    assert!(refused().await.contains(&identity(1)), "who holds a number is named");
+    let admission = format!("/api/v1/devices/{}/admission", identity(1));
+    world.ask(Method::DELETE, &admission, None).await;
+    assert_eq!(world.ask(Method::DELETE, &draw(1), None).await.0, StatusCode::NO_CONTENT);
+    let templates = world.get("/api/v1/templates").await["items"].clone();
+    let draws = |one: &&Value| one["values"].to_string().contains("{\"pool\":\"pci\"}");
+    let name = templates.as_array().unwrap().iter().find(draws).unwrap()["name"].as_str().unwrap().to_owned();
+    assert!(refused().await.contains(&format!("`{name}`")), "and what draws");
+    world.ask(Method::DELETE, &format!("/api/v1/templates/{name}"), None).await;
+    let own = format!("/api/v1/devices/{}/values", identity(1));
+    world.put(&own, json!({"values": {"Device.X_A": {"expression": "pool.pci", "draws": ["pci"]}}})).await;
+    assert!(refused().await.contains(&identity(1)), "and whose own values do");
+    world.put(&own, json!({"values": {"Device.X_A": "pci"}})).await;
+    let (status, tag, _) = world.request(Method::GET, path, None, String::new()).await;
+    assert_eq!(status, StatusCode::OK);
+    let delete = async |tag: &str| world.request(Method::DELETE, path, Some(tag), String::new()).await.0;
+    assert_eq!(delete("\"0.0\"").await, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(delete(&tag.unwrap()).await, StatusCode::NO_CONTENT);
+    assert_eq!(delete("*").await, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(world.ask(Method::DELETE, path, None).await.0, StatusCode::NOT_FOUND);
+}

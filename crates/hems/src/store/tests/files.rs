@@ -63,7 +63,7 @@ async fn g12_a_url_is_worth_something_for_one_identity_until_its_call_or_its_tim
         for (progress, is_worth) in [
             (Progress::Sent, true),
             (Progress::Accepted("{}".to_owned()), true),
-            (Progress::Unknown, true),
+            (Progress::Unknown("no answer"), true),
             (Progress::Done("{}".to_owned()), false),
         ] {
             store.advance_calls(session, vec![(id, progress.clone())], now()).await.unwrap();
