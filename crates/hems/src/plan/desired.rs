@@ -160,12 +160,19 @@ impl Desired {
             || self.objects.iter().any(|object| object.object.starts_with(radio::SERVICE))
     }
 
-    /// What sets a value right that was as desired and is not any more.
-    pub(crate) fn drift(&self, change: &Change, known: &Known) -> Option<Step> {
-        let held = known.value(&change.path)?;
-        let (path, value) = self.differing(known).into_iter().find(|(path, _)| *path == change.path)?;
-        let settings = vec![Setting { path, value, kind: held.kind }];
-        is_same(held.kind, &change.before, &settings.first()?.value).then_some(Step::Set { settings })
+    /// What sets values right that were as desired and are not any more.
+    pub(crate) fn drifts(&self, changes: &[Change], known: &Known) -> Vec<Step> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        let differing: BTreeMap<String, String> = self.differing(known).into_iter().collect();
+        let drift = |change: &Change| {
+            let (path, value) = (change.path.clone(), differing.get(&change.path)?.clone());
+            let kind = known.value(&path)?.kind;
+            let was_desired = is_same(kind, &change.before, &value);
+            was_desired.then(|| Step::Set { settings: vec![Setting { path, value, kind }] })
+        };
+        changes.iter().filter_map(drift).collect()
     }
 
     /// What is fetched for the software, or nothing more.

@@ -58,9 +58,8 @@ impl Device {
     /// that does not stay time and again waits like a deed that failed.
     pub(super) fn notice_drift(&mut self, hems: &Hems, noticed: usize) {
         let Ok(desired) = self.desired.as_ref().map(std::sync::Arc::clone) else { return };
-        let changes = self.known.changes().iter().skip(noticed);
-        let drifts: Vec<Step> = changes.filter_map(|change| desired.drift(change, &self.known)).collect();
-        for drift in drifts {
+        let changes = self.known.changes().get(noticed..).unwrap_or_default();
+        for drift in desired.drifts(changes, &self.known) {
             let (deed, wanted) = (drift.deed(), desired.wanted(&drift));
             self.record(hems, deed.clone(), wanted.clone(), &Fault::new(FaultCode(0), NOT_KEPT.to_owned()));
             if self.faults.last().is_some_and(|row| !row.is_drift()) {
