@@ -34,7 +34,7 @@ struct Stage {
 const STAGES: [Stage; 3] = [
     Stage { name: "tidy", budget: Duration::from_secs(20), run: stage_tidy },
     Stage { name: "lints", budget: Duration::from_secs(180), run: stage_lints },
-    Stage { name: "tests", budget: Duration::from_secs(900), run: stage_tests },
+    Stage { name: "tests", budget: Duration::from_secs(1500), run: stage_tests },
 ];
 
 /// Runs all stages, or the one with this name or number.
