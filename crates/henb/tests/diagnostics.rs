@@ -167,11 +167,14 @@ async fn c38_the_way_to_the_hems_is_traced() {
         let state =
             diagnose(&world, TRACE, &[host("localhost"), ("NumberOfTries", Value::unsigned_int(2))]).await;
         assert_eq!(at(&state, TRACE, "DiagnosticsState"), "Complete");
-        assert_eq!(at(&state, TRACE, "ResponseTime"), "1");
+        // How long the way takes is the machine's affair; that it was measured shows in no nought.
+        let is_time = |text: &str| text.parse::<u32>().is_ok_and(|ms| ms > 0);
+        assert!(is_time(&at(&state, TRACE, "ResponseTime")));
         assert_eq!(at(&state, TRACE, "RouteHopsNumberOfEntries"), "1");
         let rows = &state.device.tree.tables[&format!("{TRACE}RouteHops.").parse().unwrap()].numbers;
         let row = format!("{TRACE}RouteHops.{}.", rows.first().unwrap());
-        assert_eq!(at(&state, &row, "RTTimes"), "1,1");
+        let times = at(&state, &row, "RTTimes");
+        assert!(times.split(',').count() == 2 && times.split(',').all(is_time), "{times}");
         assert!(["127.0.0.1", "::1"].contains(&&*at(&state, &row, "Host")));
     }
 }
