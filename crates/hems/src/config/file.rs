@@ -226,8 +226,8 @@ pub struct Changes {
 pub struct Limits {
     /// Seconds that a session waits for the next post: 30 to 600. Default: 60, twice what a cell must wait. (H-09, S-05)
     pub session_seconds: u32,
-    /// Seconds for which what a cell said is believed: 0 to 31536000. A session of later reads again what is desired, and
-    /// so sees what was changed by other hands. Default: 60.
+    /// Seconds for which what a cell said is believed: 0 to 31536000. A later session reads again what is desired, and so
+    /// sees what other hands changed. Default: 0, and each session does.
     pub believed_seconds: u32,
     /// Bytes of one envelope: 32768 (H-17) to 64 MiB. Default: 32 MiB, a whole data model of a large cell.
     pub envelope_bytes: u32,
@@ -468,7 +468,7 @@ impl Limits {
         let mut number = |key, bounds, default| reader.number(&mut section, key, bounds, default);
         let limits = Self {
             session_seconds: number("session_seconds", 30..601, 60),
-            believed_seconds: number("believed_seconds", 0..31_536_001, 60),
+            believed_seconds: number("believed_seconds", 0..31_536_001, 0),
             envelope_bytes: number("envelope_bytes", 32_768..(64 << 20) + 1, 32 << 20),
             connections: number("connections", 1..100_001, 4096),
             handshakes: number("handshakes", 1..10_001, 512),

@@ -201,7 +201,7 @@ async fn o04_a_large_change_waits_for_a_second_person() {
 
 #[tokio::test]
 async fn o04_a_freeze_holds_everything_but_reading() {
-    let world = World::with("[limits]\nbelieved_seconds = 0\n").await;
+    let world = World::with("[limits]\n").await;
     let mut trees = serving(&world, 1).await;
     let (status, _) = world.ask(Method::PUT, "/api/v1/freeze", Some(json!({"reason": "new year"}))).await;
     assert_eq!(status, StatusCode::OK);

@@ -15,8 +15,8 @@ use crate::{
     world::{World, identity},
 };
 
-/// Nothing is believed that another session read.
-const NO_BELIEF: &str = "[limits]\nbelieved_seconds = 0\n";
+/// As operators have it where they say nothing: each session reads again.
+const AS_IT_COMES: &str = "[limits]\n";
 const READS: [&str; 2] = ["GetParameterNames", "GetParameterValues"];
 
 fn switch(name: &str) -> String {
@@ -45,7 +45,7 @@ async fn is_in_history(world: &World, before: &str, after: &str) -> bool {
 
 #[tokio::test]
 async fn o03_drift_is_seen_in_each_session_and_set_right() {
-    let world = World::with(NO_BELIEF).await;
+    let world = World::with(AS_IT_COMES).await;
     let mut trees = serving(&world, 1).await;
     assert_eq!(call(&world, 1, &mut trees[0]).await, READS, "nothing differs");
     trees[0].put(TAC, "3", ValueKind::UnsignedInt);
@@ -64,7 +64,7 @@ async fn o03_drift_is_seen_in_each_session_and_set_right() {
 
 #[tokio::test]
 async fn o03_rows_that_other_hands_added_or_deleted_are_as_desired_again() {
-    let world = World::with(NO_BELIEF).await;
+    let world = World::with(AS_IT_COMES).await;
     let mut trees = serving(&world, 1).await;
     let rows = |tree: &Tree| -> Vec<String> {
         let keys =
@@ -82,7 +82,7 @@ async fn o03_rows_that_other_hands_added_or_deleted_are_as_desired_again() {
 
 #[tokio::test]
 async fn o04_a_cell_that_does_not_keep_a_value_is_not_taken_off_the_air_for_ever() {
-    let world = World::with(NO_BELIEF).await;
+    let world = World::with(AS_IT_COMES).await;
     let mut trees = serving(&world, 1).await;
     for is_set in [true, true, false, false] {
         trees[0].put(TAC, "3", ValueKind::UnsignedInt);
@@ -102,12 +102,12 @@ async fn o04_a_cell_that_does_not_keep_a_value_is_not_taken_off_the_air_for_ever
 }
 
 #[tokio::test]
-async fn o03_a_session_that_follows_at_once_reads_nothing_again() {
+async fn o03_what_was_read_is_believed_for_as_long_as_the_operator_says() {
     let world = World::new().await;
     let mut trees = serving(&world, 1).await;
     trees[0].put(TAC, "3", ValueKind::UnsignedInt);
     assert_eq!(call(&world, 1, &mut trees[0]).await, Vec::<&str>::new());
-    let world = world.restart_with(NO_BELIEF).await;
+    let world = world.restart_with(AS_IT_COMES).await;
     call(&world, 1, &mut trees[0]).await;
     assert_eq!(trees[0].values[TAC].0, "7");
 }

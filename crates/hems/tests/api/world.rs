@@ -174,7 +174,9 @@ impl World {
         let store = database.as_ref().map(|database| format!("store = {:?}\n", database.url()));
         // A port of its own: many of these run at once.
         let admin = if text.contains("[admin]") { "" } else { "[admin]\nlisten = \"127.0.0.1:0\"\n" };
-        let text = store.unwrap_or_default() + text + admin;
+        // The sessions of a test follow one another at once; that each reads again what is desired is drift's to prove.
+        let limits = if text.contains("[limits]") { "" } else { "[limits]\nbelieved_seconds = 60\n" };
+        let text = store.unwrap_or_default() + text + admin + limits;
         let config = Config::parse(&text, &folder.path().join("hems.toml")).unwrap();
         let server = Server::start(config, Arc::new(())).await.unwrap();
         let token = std::fs::read_to_string(server.token_file()).unwrap().trim().to_owned();
