@@ -44,6 +44,10 @@ pub(crate) struct Chunk {
     /// Rows that we added and never wrote: whatever they hold came from the factory.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) fresh: BTreeSet<u32>,
+    /// Rows that we added and no list of the device has shown since: that they are not listed does not say that they are
+    /// gone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) unlisted: BTreeSet<u32>,
     /// The plan took the cell off the air, and no template wanted that: it goes on again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_held_off: bool,
@@ -236,7 +240,18 @@ impl Known {
         }
         let chunk = self.chunks.entry(object.to_owned()).or_default();
         chunk.fresh.retain(|number| numbers.contains(number));
+        chunk.unlisted.retain(|number| numbers.contains(number));
         chunk.instances = Some(numbers);
+    }
+
+    /// Takes up the instances that the device lists. A row that we added goes with a list only after one had it: some
+    /// devices list no rows at all.
+    pub(crate) fn learn_list(&mut self, object: &str, numbers: &[u32]) {
+        let unlisted = self.chunks.get(object).map(|chunk| chunk.unlisted.clone()).unwrap_or_default();
+        self.learn_instances(object, numbers.iter().chain(&unlisted).copied());
+        if let Some(chunk) = self.chunks.get_mut(object) {
+            chunk.unlisted.retain(|number| !numbers.contains(number));
+        }
     }
 
     /// Takes up a row that we just added; false where the table has that number already.
@@ -246,7 +261,9 @@ impl Known {
             return false;
         }
         self.learn_instances(object, numbers);
-        self.chunks.entry(object.to_owned()).or_default().fresh.insert(number);
+        let chunk = self.chunks.entry(object.to_owned()).or_default();
+        chunk.fresh.insert(number);
+        chunk.unlisted.insert(number);
         true
     }
 

@@ -47,12 +47,12 @@ pub(crate) fn learn(
         }
         (Step::Names { object }, CpeResponse::GetParameterNames(response)) => {
             let names = response.parameter_list.iter().map(|info| &*info.name);
-            known.learn_instances(object, numbers(object, names, quirks));
+            known.learn_list(object, &numbers(object, names, quirks));
             Ok(())
         }
         (Step::Rows { object }, CpeResponse::GetParameterValues(response)) => {
             let names = response.parameter_list.iter().map(|parameter| &*parameter.name);
-            known.learn_instances(object, numbers(object, names, quirks));
+            known.learn_list(object, &numbers(object, names, quirks));
             Ok(())
         }
         (Step::Read { paths }, CpeResponse::GetParameterValues(response)) => {

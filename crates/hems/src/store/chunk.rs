@@ -31,6 +31,8 @@ struct Compact {
     #[serde(default)]
     fresh: BTreeSet<u32>,
     #[serde(default)]
+    unlisted: BTreeSet<u32>,
+    #[serde(default)]
     is_held_off: bool,
 }
 
@@ -42,6 +44,8 @@ struct Written<'c> {
     instances: Option<&'c BTreeSet<u32>>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     fresh: &'c BTreeSet<u32>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    unlisted: &'c BTreeSet<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_held_off: bool,
 }
@@ -63,8 +67,9 @@ impl Serialize for Values<'_> {
 pub(super) fn write(chunk: &Chunk) -> String {
     let at = chunk.read_at().map_or(0, ms);
     let values = Values { at, held: &chunk.values };
-    let Chunk { instances, fresh, is_held_off, .. } = chunk;
-    json(&Written { at, values, instances: instances.as_ref(), fresh, is_held_off: *is_held_off })
+    let Chunk { instances, fresh, unlisted, is_held_off, .. } = chunk;
+    let instances = instances.as_ref();
+    json(&Written { at, values, instances, fresh, unlisted, is_held_off: *is_held_off })
 }
 
 /// From a text of this version or of an earlier one.
@@ -80,6 +85,7 @@ pub(super) fn read(text: &str) -> Result<Chunk, StoreError> {
         values: compact.values.into_iter().map(held).collect(),
         instances: compact.instances,
         fresh: compact.fresh,
+        unlisted: compact.unlisted,
         is_held_off: compact.is_held_off,
     })
 }

@@ -28,6 +28,19 @@ fn rows_that_are_gone_take_their_values_with_them() {
 }
 
 #[test]
+fn a_row_that_we_added_is_gone_only_after_a_list_had_it() {
+    let mut known = Known::default();
+    known.learn_list("Device.T.", &[1]);
+    assert!(known.learn_row("Device.T.", 2));
+    let rows = |known: &Known| known.instances("Device.T.").unwrap().iter().copied().collect::<Vec<_>>();
+    known.learn_list("Device.T.", &[]);
+    assert_eq!(rows(&known), [2], "a device that lists nothing");
+    known.learn_list("Device.T.", &[2]);
+    known.learn_list("Device.T.", &[]);
+    assert_eq!(rows(&known), [0_u32; 0], "it was there");
+}
+
+#[test]
 fn a_change_is_noted_with_what_was_and_forgetting_in_between_hides_none() {
     let mut known = Known::default();
     let mut changes = |values: &[(&str, &str)]| -> Vec<String> {

@@ -47,10 +47,13 @@ proptest! {
         let mut known = Known::default();
         let desired = desired(&["99970"]);
         converge(&mut cell, &desired, &mut known, &[]);
+        // Another session, whose list has the rows that this one added.
+        known.doubt(Timestamp::from_second(1).unwrap());
+        converge(&mut cell, &desired, &mut known, &[]);
         for drift in drifts {
             cell.drift(drift);
         }
-        known.doubt(Timestamp::from_second(1).unwrap());
+        known.doubt(Timestamp::from_second(2).unwrap());
         converge(&mut cell, &desired, &mut known, &fates);
         prop_assert!(cell.is_on_air() && is_in_service(&desired, &known, &Quirks::default()));
         let mut again = Known::default();
