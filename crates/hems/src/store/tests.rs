@@ -64,6 +64,23 @@ fn opening(identity: &Identity) -> Opening {
     }
 }
 
+/// A call that is queued for a device; each test says what is another.
+fn reboot(identity: &str) -> NewCall {
+    NewCall {
+        identity: identity.to_owned(),
+        method: "Reboot".to_owned(),
+        command_key: "k".to_owned(),
+        body: "{}".to_owned(),
+        author: String::new(),
+        action: None,
+        url: None,
+        key: None,
+        spends: None,
+        wakes: false,
+        at: now(),
+    }
+}
+
 #[tokio::test]
 async fn i07_a_binding_is_written_once_and_belongs_to_one_identity() {
     on_both(async |world| {
@@ -316,19 +333,7 @@ async fn misbehaviour_and_quarantine_are_counted_and_seen() {
 async fn calls_wait_in_order_and_their_number_is_bounded() {
     on_both(async |world| {
         let store = world.open().await;
-        let call = || NewCall {
-            identity: "a".to_owned(),
-            method: "Reboot".to_owned(),
-            command_key: "k".to_owned(),
-            body: "{}".to_owned(),
-            author: String::new(),
-            action: None,
-            url: None,
-            key: None,
-            spends: None,
-            wakes: false,
-            at: now(),
-        };
+        let call = || reboot("a");
         let first = store.queue_call(call()).await.unwrap().unwrap();
         for _ in 1..64 {
             assert!(store.queue_call(call()).await.unwrap().is_ok());

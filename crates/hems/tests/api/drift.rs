@@ -32,6 +32,14 @@ fn transmitting() -> Tree {
     tree
 }
 
+/// One to which a template says its area, and nothing of its transmitter.
+async fn adopted(world: &World) -> Tree {
+    let mut tree = transmitting();
+    world.put("/api/v1/templates/area", json!({"values": {TAC: "7"}})).await;
+    Cell::connect(world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    tree
+}
+
 fn is_on_air(tree: &Tree) -> bool {
     ["1", "true"].contains(&tree.values[&switch("AdminState")].0.as_str())
 }
@@ -115,9 +123,7 @@ async fn o03_what_was_read_is_believed_for_as_long_as_the_operator_says() {
 #[tokio::test]
 async fn d13_a_cell_goes_on_the_air_again_where_no_template_speaks_of_it() {
     let world = World::new().await;
-    let mut tree = transmitting();
-    world.put("/api/v1/templates/area", json!({"values": {TAC: "7"}})).await;
-    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let tree = adopted(&world).await;
     assert!(tree.values[TAC].0 == "7" && is_on_air(&tree));
     assert_eq!(world.device(1).await["in_service"], true, "so changes reach it within the budget");
     let mut dark = Tree::new();
@@ -143,9 +149,7 @@ async fn until_dark(world: &World, tree: &mut Tree) {
 #[tokio::test]
 async fn d13_s10_a_session_that_breaks_off_leaves_no_cell_off_the_air() {
     let world = World::new().await;
-    let mut tree = transmitting();
-    world.put("/api/v1/templates/area", json!({"values": {TAC: "7"}})).await;
-    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let mut tree = adopted(&world).await;
     let wanted = Some(json!({"values": {TAC: "8"}}));
     let (_, saved) = world.ask(Method::PUT, "/api/v1/templates/area", wanted).await;
     until_dark(&world, &mut tree).await;
@@ -158,9 +162,7 @@ async fn d13_s10_a_session_that_breaks_off_leaves_no_cell_off_the_air() {
 #[tokio::test]
 async fn o05_d13_an_emergency_that_is_lifted_leaves_no_cell_off_the_air() {
     let world = World::new().await;
-    let mut tree = transmitting();
-    world.put("/api/v1/templates/area", json!({"values": {TAC: "7"}})).await;
-    Cell::connect(&world, 1).await.session(&[EventCode::BOOTSTRAP], &mut tree).await;
+    let mut tree = adopted(&world).await;
     let order = json!({"filter": "oui = 00005E", "reason": "fire"});
     let (_, order) = world.ask(Method::POST, "/api/v1/radio-off", Some(order)).await;
     call(&world, 1, &mut tree).await;

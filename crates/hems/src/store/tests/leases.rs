@@ -7,22 +7,6 @@
 
 use super::*;
 
-fn reboot(number: u8) -> NewCall {
-    NewCall {
-        identity: identity(number).to_string(),
-        method: "Reboot".to_owned(),
-        command_key: "k".to_owned(),
-        body: "{}".to_owned(),
-        author: String::new(),
-        action: None,
-        key: None,
-        spends: None,
-        wakes: false,
-        url: None,
-        at: now(),
-    }
-}
-
 fn intent(session: i64, call: i64) -> Intent {
     Intent {
         identity: identity(1).to_string(),
@@ -58,7 +42,7 @@ async fn outcomes(store: &Store) -> Vec<Option<String>> {
 async fn scene(world: &World) -> (Store, Store, i64, i64) {
     let (old, new) = (world.open().await, world.open().await);
     old.admit(vec![(identity(1), binding("S1"))], false, now()).await.unwrap();
-    let call = old.queue_call(reboot(1)).await.unwrap().unwrap();
+    let call = old.queue_call(reboot(identity(1).as_str())).await.unwrap().unwrap();
     let session = old.open_session(opening(&identity(1))).await.unwrap();
     (old, new, call, session)
 }

@@ -12,19 +12,7 @@ const BREAK_AT_COMMIT: [&str; 2] = [
 ];
 
 fn call(number: usize) -> NewCall {
-    NewCall {
-        identity: "a".to_owned(),
-        method: "Reboot".to_owned(),
-        command_key: number.to_string(),
-        body: "{}".to_owned(),
-        author: String::new(),
-        action: None,
-        url: None,
-        key: None,
-        spends: None,
-        wakes: false,
-        at: now(),
-    }
+    NewCall { command_key: number.to_string(), ..reboot("a") }
 }
 
 fn pool(last: i64) -> Pool {

@@ -46,19 +46,7 @@ async fn o02_a_swap_moves_place_values_and_draws_and_blocks_the_old_cell() {
         let whose = Whose::Device(old.clone());
         store.save(whose, &Template::default(), act(), Condition::default()).await.unwrap();
 
-        let lock = NewCall {
-            identity: old.clone(),
-            method: "Lock".to_owned(),
-            command_key: String::new(),
-            body: String::new(),
-            author: "test".to_owned(),
-            action: None,
-            url: None,
-            key: None,
-            spends: None,
-            wakes: false,
-            at: now(),
-        };
+        let lock = NewCall { method: "Lock".to_owned(), body: String::new(), ..reboot(&old) };
         store.queue_call(lock).await.unwrap().unwrap();
 
         store.swap(old.clone(), new.clone(), block(1), None).await.unwrap().unwrap();

@@ -6,19 +6,8 @@ use super::*;
 use crate::{call::WAKE, wake::Next};
 
 fn wake(identity: String) -> NewCall {
-    NewCall {
-        identity,
-        method: WAKE.to_owned(),
-        command_key: String::new(),
-        body: String::new(),
-        author: String::new(),
-        action: None,
-        url: None,
-        key: None,
-        spends: None,
-        wakes: true,
-        at: now(),
-    }
+    let (method, body) = (WAKE.to_owned(), String::new());
+    NewCall { method, command_key: String::new(), body, wakes: true, ..reboot(&identity) }
 }
 
 fn later(seconds: i64) -> Timestamp {
